@@ -2,8 +2,8 @@
 
 //! The three sessions a peer may have at a time.
 //!
-//! `current` is the one to send under. `next` was derived as responder and waits for its first packet. `previous` still
-//! receives what was on its way when `current` changed.
+//! `current` is the one to send under. `next` was derived as responder and waits for its first
+//! packet. `previous` still receives what was on its way when `current` changed.
 
 use core::marker::PhantomData;
 
@@ -29,12 +29,6 @@ impl WriterToken {
 #[must_use]
 pub struct Retired<M: Memory, K: Send + Sync + 'static> {
     list: [Option<M::Shared<K>>; 3],
-}
-
-impl<M: Memory, K: Send + Sync + 'static> Retired<M, K> {
-    const NONE: Self = Self {
-        list: [const { None }; 3],
-    };
 }
 
 impl<M: Memory, K: Send + Sync + 'static> IntoIterator for Retired<M, K> {
@@ -89,32 +83,56 @@ impl<M: Memory, K: Send + Sync + 'static> Keypairs<M, K> {
         M::load(&self.previous, guard)
     }
 
-    /// Returns whether `session` waits for its first packet: the cheap question to ask for each packet before
-    /// [`confirm`](Self::confirm).
+    /// Returns whether `session` waits for its first packet: the cheap question to ask for each
+    /// packet before [`confirm`](Self::confirm).
     #[inline]
     pub fn is_next(&self, session: &K, guard: &M::Guard<'_>) -> bool {
         M::load(&self.next, guard).is_some_and(|next| same(M::target(next), session))
     }
 
-    /// Takes a session that this side initiated: the response was the confirmation, so it is used at once.
+    /// Takes a session that this side initiated: the response was the confirmation, so it is used
+    /// at once.
+    ///
+    /// A waiting session becomes the previous one rather than being dropped, which is kinder when
+    /// both sides initiated at the same time.
     pub fn add_initiated(&self, _: &mut WriterToken, session: M::Shared<K>) -> Retired<M, K> {
-        todo!()
+        let next = M::swap(&self.next, None);
+        let had_next = next.is_some();
+        let previous = M::swap(&self.previous, next.or_else(|| M::get(&self.current)));
+        let current = M::swap(&self.current, Some(session));
+        Retired {
+            // Without a waiting session the old current one lives on as previous.
+            list: [previous, current.filter(|_| had_next), None],
+        }
     }
 
     /// Takes a session that the other side initiated: it waits for its first packet.
     pub fn add_answered(&self, _: &mut WriterToken, session: M::Shared<K>) -> Retired<M, K> {
-        todo!()
+        let next = M::swap(&self.next, Some(session));
+        let previous = M::swap(&self.previous, None);
+        Retired {
+            list: [next, previous, None],
+        }
     }
 
     /// Uses `session` from now on if it is the one that waits: its first packet came.
     ///
     /// [`None`] if it is not (any more).
     pub fn confirm(&self, _: &mut WriterToken, session: &K) -> Option<Retired<M, K>> {
-        todo!()
+        let next = M::get(&self.next).filter(|next| same::<K>(next, session))?;
+        let previous = M::swap(&self.previous, M::get(&self.current));
+        // Both stay in a slot: nothing is lost with these counts.
+        let _ = M::swap(&self.current, Some(next));
+        let _ = M::swap(&self.next, None);
+        Some(Retired {
+            list: [previous, None, None],
+        })
     }
 
     /// Forgets all sessions.
     pub fn clear(&self, _: &mut WriterToken) -> Retired<M, K> {
-        todo!()
+        Retired {
+            list: [&self.next, &self.previous, &self.current].map(|slot| M::swap(slot, None)),
+        }
     }
 }

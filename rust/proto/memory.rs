@@ -2,24 +2,26 @@
 
 //! What the lock-free structures of this crate ask of memory.
 //!
-//! The kernel answers with RCU, the host tests with reference counts. The structures are written once against [`Memory`].
+//! The kernel answers with RCU, the host tests with reference counts. The structures are written
+//! once against [`Memory`].
 
 use core::ops::Deref;
 
 /// Counted values that readers reach without taking a lock.
 ///
-/// Every value lives in a [`Shared`](Self::Shared) and is published through a [`Slot`](Self::Slot). Who holds a
-/// [`Guard`](Self::Guard) may keep using what it loaded until the guard ends, even if the value was taken out of its slot
-/// and its last count was given back in between.
+/// Every value lives in a [`Shared`](Self::Shared) and is published through a [`Slot`](Self::Slot).
+/// Who holds a [`Guard`](Self::Guard) may keep using what it loaded until the guard ends, even if
+/// the value was taken out of its slot and its last count was given back in between.
 ///
-/// Orders: [`swap`](Self::swap) releases what the caller wrote before and acquires what others released;
-/// [`load`](Self::load) and [`get`](Self::get) acquire, also when they find nothing.
+/// Orders: [`swap`](Self::swap) releases what the caller wrote before and acquires what others
+/// released; [`load`](Self::load) and [`get`](Self::get) acquire, also when they find nothing.
 pub trait Memory: Sized + 'static {
     /// A section in which loaded values stay.
     type Guard<'a>;
 
-    /// A counted pointer. Dropping the last one must not destroy its target before every guard of that time has ended,
-    /// and must not destroy it by recursion from the destructor of another target.
+    /// A counted pointer. Dropping the last one must not destroy its target before every guard of
+    /// that time has ended, and must not destroy it by recursion from the destructor of another
+    /// target.
     type Shared<T: Send + Sync + 'static>: Clone + Deref<Target = T> + Send + Sync;
 
     /// A place that holds at most one [`Shared`](Self::Shared).

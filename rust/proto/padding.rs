@@ -6,8 +6,8 @@ const UNIT: usize = 16;
 
 /// Returns how many zero bytes follow a packet of `len` bytes before it is sealed.
 ///
-/// Packets are rounded up to 16 bytes, but not beyond the `mtu` of their path. Of a packet that exceeds its `mtu` only the
-/// last part counts. An `mtu` of zero means none.
+/// Packets are rounded up to 16 bytes, but not beyond the `mtu` of their path. Of a packet that
+/// exceeds its `mtu` only the last part counts. An `mtu` of zero means none.
 #[inline]
 pub fn padding(len: usize, mtu: usize) -> usize {
     if mtu == 0 {

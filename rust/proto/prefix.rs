@@ -23,7 +23,8 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// Creates a prefix; bits of `address` behind the first `len` are cleared. [`None`] if `len` exceeds the address.
+    /// Creates a prefix; bits of `address` behind the first `len` are cleared. [`None`] if `len`
+    /// exceeds the address.
     pub fn new(address: Address, len: u8) -> Option<Self> {
         let address = match address {
             Address::V4(bytes) if len <= u32::WIDTH => {

@@ -2,8 +2,8 @@
 
 //! Limit of handshake messages per source while under load.
 //!
-//! A token bucket per source in a table of fixed size. Sources share sets of [`WAYS`] entries; a full set refuses newcomers
-//! until one of its entries has been idle for a second.
+//! A token bucket per source in a table of fixed size. Sources share sets of [`WAYS`] entries; a
+//! full set refuses newcomers until one of its entries has been idle for a second.
 
 const NSEC_PER_SEC: u64 = 1_000_000_000;
 const PACKETS_PER_SECOND: u64 = 20;
@@ -113,8 +113,8 @@ impl Entry {
 
 /// Returns whether a message of `source` may pass at `now` (nanoseconds).
 ///
-/// `entries` is the table (or the part of it that `hash` leads to, if it is split between locks): a multiple of [`WAYS`], a rest
-/// is not used. `hash` is a keyed hash of [`Source::to_bytes`].
+/// `entries` is the table (or the part of it that `hash` leads to, if it is split between locks): a
+/// multiple of [`WAYS`], a rest is not used. `hash` is a keyed hash of [`Source::to_bytes`].
 #[must_use]
 pub fn allow(entries: &mut [Entry], source: Source, hash: u64, now: u64) -> bool {
     // CAST: Same width or widening; what remains is less than the length.

@@ -21,14 +21,16 @@ const NSEC_PER_SEC: u64 = 1_000_000_000;
 
 /// Returns whether `seconds` have passed since `birth`.
 ///
-/// Birthdays before the start of the clock are allowed (a wrapped difference), so the comparison is signed.
+/// Birthdays before the start of the clock are allowed (a wrapped difference), so the comparison is
+/// signed.
 #[inline]
 pub const fn has_expired(birth: u64, seconds: u64, now: u64) -> bool {
     // CAST: Same width; the clock does not reach the sign bit within three hundred years.
     birth.wrapping_add(seconds.wrapping_mul(NSEC_PER_SEC)) as i64 <= now as i64
 }
 
-/// Returns a birthday that has expired by any of the timeouts used with [`has_expired`] for handshakes.
+/// Returns a birthday that has expired by any of the timeouts used with [`has_expired`] for
+/// handshakes.
 ///
 /// Meant for the clock of sent initiations, to allow the next one at once.
 #[inline]
@@ -65,7 +67,8 @@ impl Age {
             || (self.initiator && has_expired(self.birth, REKEY_AFTER_TIME, now))
     }
 
-    /// Returns whether receiving asks for a new session, because little time is left to answer with this one.
+    /// Returns whether receiving asks for a new session, because little time is left to answer with
+    /// this one.
     #[inline]
     pub const fn rekeys_on_receive(self, now: u64) -> bool {
         const LAST_MINUTE: u64 = REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT;

@@ -2,8 +2,9 @@
 
 //! What events mean for the timers of a peer.
 //!
-//! Nothing here runs a timer. Events go in, [`Actions`] come out, and the driver carries them out in the given order. A timer
-//! is only armed while the interface is up and the peer has not been removed; [`Action::Cancel`] is always carried out.
+//! Nothing here runs a timer. Events go in, [`Actions`] come out, and the driver carries them out
+//! in the given order. A timer is only armed while the interface is up and the peer has not been
+//! removed; [`Action::Cancel`] is always carried out.
 
 use crate::session::{
     Age,
@@ -12,7 +13,8 @@ use crate::session::{
     REKEY_TIMEOUT, //
 };
 
-/// Retries after the first initiation before [`TimerState::expired_retransmit_handshake`] gives up, less one.
+/// Retries after the first initiation before [`TimerState::expired_retransmit_handshake`] gives up,
+/// less one.
 const MAX_ATTEMPTS: u32 = 90 / REKEY_TIMEOUT as u32;
 
 const MSEC_PER_SEC: u64 = 1_000;
@@ -52,7 +54,8 @@ pub enum Action {
     SendKeepalive,
     /// Queues a handshake initiation, unless one was sent within [`REKEY_TIMEOUT`].
     Initiate {
-        /// Whether this goes on with a handshake that was not answered. The count of attempts is kept by this module.
+        /// Whether this goes on with a handshake that was not answered. The count of attempts is
+        /// kept by this module.
         retry: bool,
     },
     /// Drops the packets that wait for a session, and counts them.
@@ -115,7 +118,8 @@ const fn arm(timer: Timer, seconds: u64) -> Action {
 
 /// What the timers of a peer have to remember.
 ///
-/// Events that need no memory are associated functions without `self`, so the hot paths take no lock for them.
+/// Events that need no memory are associated functions without `self`, so the hot paths take no
+/// lock for them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TimerState {
     attempts: u32,
@@ -158,8 +162,9 @@ impl TimerState {
 
     /// An authentic data packet (no keepalive) was received while the interface is up.
     ///
-    /// `pending` tells whether [`Timer::SendKeepalive`] is running. If it does not, `self` is left alone: callers may then
-    /// use [`keepalive_after_data`](Self::keepalive_after_data) without a lock.
+    /// `pending` tells whether [`Timer::SendKeepalive`] is running. If it does not, `self` is left
+    /// alone: callers may then use [`keepalive_after_data`](Self::keepalive_after_data) without a
+    /// lock.
     #[inline]
     pub fn data_received(&mut self, pending: bool) -> Actions {
         if pending {
@@ -188,7 +193,8 @@ impl TimerState {
         Actions::one(Action::Cancel(Timer::NewHandshake))
     }
 
-    /// Any authentic packet is about to be sent or was received; `interval` is the persistent keepalive in seconds.
+    /// Any authentic packet is about to be sent or was received; `interval` is the persistent
+    /// keepalive in seconds.
     #[inline]
     pub const fn any_authenticated_packet_traversal(interval: u16) -> Actions {
         if interval == 0 {
@@ -225,7 +231,8 @@ impl TimerState {
         Actions::one(Self::wipe(false))
     }
 
-    /// An initiation is wanted that goes on with none before: no key, an old key, or the user asked.
+    /// An initiation is wanted that goes on with none before: no key, an old key, or the user
+    /// asked.
     ///
     /// Counts anew also when the initiation is then held back because another one was just sent.
     #[inline]
@@ -234,8 +241,8 @@ impl TimerState {
         Actions::one(Action::Initiate { retry: false })
     }
 
-    /// A packet was received while `current` (if valid for sending) is the session in use: asks once per session for a new
-    /// one when it is about to end.
+    /// A packet was received while `current` (if valid for sending) is the session in use: asks
+    /// once per session for a new one when it is about to end.
     #[inline]
     pub fn received_under(&mut self, current: Age, now: u64) -> Actions {
         if !current.rekeys_on_receive(now) || self.sent_lastminute {
@@ -245,7 +252,8 @@ impl TimerState {
         self.initiation_wanted()
     }
 
-    /// The user changed the persistent keepalive from `old` to `new` seconds while the interface is up.
+    /// The user changed the persistent keepalive from `old` to `new` seconds while the interface is
+    /// up.
     pub const fn interval_changed(old: u16, new: u16) -> Actions {
         if old == 0 && new != 0 {
             Actions::one(Action::SendKeepalive)
@@ -290,7 +298,8 @@ impl TimerState {
         Actions::one(Action::ZeroKeys)
     }
 
-    /// [`Timer::PersistentKeepalive`] fired; `interval` is the persistent keepalive in seconds, as it is now.
+    /// [`Timer::PersistentKeepalive`] fired; `interval` is the persistent keepalive in seconds, as
+    /// it is now.
     pub const fn expired_persistent_keepalive(interval: u16) -> Actions {
         if interval == 0 {
             Actions::NONE
