@@ -58,6 +58,9 @@ pub trait Memory: Sized + 'static {
     ) -> Option<Self::Shared<T>>;
 
     /// Returns the target of a loaded value for the whole life of the guard.
+    ///
+    /// Implementations have to write `Self::Ref<'g, T>` too, not their own type, or the lifetimes
+    /// are said to differ (E0195).
     fn target<'g, T: Send + Sync + 'static>(value: Self::Ref<'g, T>) -> &'g T;
 
     /// Takes a count on a loaded value, unless the last count is gone already.
