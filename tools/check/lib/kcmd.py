@@ -42,6 +42,8 @@ def rustc(tree, source, output, *more, obj=DRIVER):
             skip = True
         elif not word.startswith("--emit=") and not word.endswith(".rs"):
             keep.append(word)
+    # The kernel uses unstable features of a stable compiler; its make exports this.
+    env["RUSTC_BOOTSTRAP"] = "1"
     return subprocess.run(
         keep + [f"--emit=obj={output}", *more, str(source)],
         cwd=tree.root, env={**os.environ, **env}, capture_output=True, text=True, check=False)
@@ -51,5 +53,5 @@ def kernel_cc(kdir):
     """Returns the compiler that configured the tree, as an argument for make."""
     for line in (kdir / "include/config/auto.conf").read_text().splitlines():
         if line.startswith("CONFIG_CC_VERSION_TEXT="):
-            return ["CC=" + line.split('"')[1].split()[0]]
+            return ["CC=" + line.partition("=")[2].strip('"').split()[0]]
     return []
