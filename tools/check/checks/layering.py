@@ -19,7 +19,7 @@ EXTERNS = {
 }
 # Never to be named, in the crate of the folder.
 NEVER = {
-    "rust/driver": {"wg_bindings", "bindings", "helpers"},
+    "rust/driver": {"wg_bindings", "bindings"},
     "rust/kernel": {"wg_proto", "wireguard"},
     "rust/proto": {"kernel", "kext", "wg_bindings", "pin_init", "std", "alloc", "ffi", "uapi", "macros"},
     "rust/bindings": {"kext", "wg_proto", "wireguard"},

@@ -21,7 +21,7 @@ NEVER_FILES = re.compile(
     r"^rust/proto/"
     r"|^rust/driver/(send|receive|handshake|queueing|socket|timers|allowedips|keypairs|peerlookup|cookie"
     r"|ratelimiter|crypto)(\.rs|/)"
-    r"|^rust/kernel/(crypto|siphash|random|time|sync|workqueue|context|net/(skb|napi|udp|route|icmp|addr))(\.rs|/)")
+    r"|^rust/kernel/(crypto|siphash|random|time|sync|net/(skb|napi|udp|route|icmp|addr))(\.rs|/)")
 NEVER_FUNCTIONS = re.compile(r"wg_proto::|::(start_)?xmit\b|::poll\b|::receive\b|::expired\b")
 MODULE = "wireguard.o"
 
