@@ -36,8 +36,3 @@ int wg_helper_nla_parse_nested(struct nlattr *tb[], int maxtype,
 {
 	return nla_parse_nested(tb, maxtype, nla, policy, extack);
 }
-
-void wg_helper_memzero_explicit(void *s, size_t count)
-{
-	memzero_explicit(s, count);
-}

@@ -300,6 +300,18 @@ impl<T> RcuArc<T> {
         unsafe { &raw const (*this.ptr.as_ptr()).value }
     }
 
+    /// Returns whether `part` lies in the value.
+    ///
+    /// Both are alive, so if the addresses say so it is a part of the value, directly or of one of
+    /// its parts, and not of something that the value only points to.
+    #[inline]
+    pub(crate) fn contains<P>(this: &Self, part: &P) -> bool {
+        let start = Self::as_ptr(this).addr();
+        let offset = ptr::from_ref(part).addr().checked_sub(start);
+        let end = offset.and_then(|offset| offset.checked_add(size_of::<P>()));
+        size_of::<P>() > 0 && end.is_some_and(|end| end <= size_of::<T>())
+    }
+
     /// Gives the count away, to be claimed with [`RcuArc::from_raw`].
     #[inline]
     pub(crate) fn into_raw(this: Self) -> *const T {
