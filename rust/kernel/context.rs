@@ -20,6 +20,8 @@
 //! * Both are tied to their thread (`!Send`, `!Sync`), so a proof never reaches another CPU.
 //! * A [`Bh`] that is forgotten leaves bottom halves off. That breaks the machine's liveness, not
 //!   memory: what was borrowed under the guard ended with the borrow of the guard.
+//! * The sleeping functions of the `kernel` crate ask for no proof; calling one of those under a
+//!   [`Bh`] is as wrong as calling it under that crate's own guards.
 //! * `Drop` cannot ask for a proof. The few destructors of this crate that sleep check
 //!   [`may_sleep`] and rather leak, loudly, than wait for a grace period inside a read-side section.
 //!
@@ -77,12 +79,12 @@ impl Process {
 /// Proof that bottom halves are off on this CPU.
 ///
 /// Nothing may sleep while it lives, and the region is an RCU read-side section: RCU's grace
-/// periods wait for regions with bottom halves off, see `synchronize_rcu()`.
+/// periods wait for regions with bottom halves (or interrupts) off, see `synchronize_rcu()`.
 ///
 /// # Invariants
 ///
-/// Bottom halves are off on the current CPU, and the thread stays on it, for as long as the value
-/// lives. If `enable` is set, the value owns one level of `rcu_read_lock_bh()`.
+/// Bottom halves (or interrupts) are off on the current CPU, and the thread stays on it, for as
+/// long as the value lives. If `enable` is set, the value owns one level of `rcu_read_lock_bh()`.
 pub struct Bh<'a> {
     enable: bool,
     process: PhantomData<&'a mut Process>,
@@ -127,9 +129,12 @@ impl Drop for Bh<'_> {
 ///
 /// For destructors that sleep, which cannot ask for a [`Process`]. Every [`Bh`], be it of a softirq
 /// or of [`Process::bh`], shows up in the softirq part of the preemption counter, whatever the
-/// kernel's preemption model is.
-#[inline]
+/// kernel's preemption model is. The exception is a callback that C runs with interrupts off instead
+/// (netpoll does).
 pub(crate) fn may_sleep() -> bool {
     // SAFETY: No requirements.
-    !unsafe { bindings::in_interrupt() }
+    let bh_off = unsafe { bindings::in_interrupt() };
+    // SAFETY: No requirements.
+    let irqs_off = unsafe { bindings::irqs_disabled() };
+    !bh_off && !irqs_off
 }

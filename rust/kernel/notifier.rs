@@ -203,7 +203,11 @@ pub mod pm {
     }
 
     impl<T: SleepNotifier> Registration<T> {
-        /// Registers. Must be called where one may sleep.
+        /// Registers.
+        ///
+        /// # Errors
+        ///
+        /// [`EBUSY`], with a warning, where one may not sleep.
         pub fn new() -> Result<Self> {
             Ok(Self {
                 _place: if SLEEPY { None } else { Some(Place::new()?) },
@@ -264,7 +268,11 @@ pub mod vmfork {
     }
 
     impl<T: ForkNotifier> Registration<T> {
-        /// Registers. Must be called where one may sleep.
+        /// Registers.
+        ///
+        /// # Errors
+        ///
+        /// [`EBUSY`], with a warning, where one may not sleep.
         pub fn new() -> Result<Self> {
             Ok(Self {
                 _place: Place::new()?,

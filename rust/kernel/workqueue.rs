@@ -133,8 +133,17 @@ unsafe impl Send for Queue {}
 unsafe impl Sync for Queue {}
 
 impl Queue {
-    /// Allocates a queue.
-    pub fn new(name: &CStr, flags: Flags, _process: &mut Process) -> Result<Self> {
+    /// Allocates a queue, to be dropped where one may sleep: not as a part of a value in an
+    /// [`RcuArc`].
+    ///
+    /// # Errors
+    ///
+    /// [`EBUSY`], with a warning, where one may not sleep. There is no proof of that to ask for in
+    /// constructors of devices and modules.
+    pub fn new(name: &CStr, flags: Flags) -> Result<Self> {
+        if kernel::warn_on!(!may_sleep()) {
+            return Err(EBUSY);
+        }
         let lease = Lease::take()?;
         // SAFETY: The format takes one string, which is copied.
         let queue =

@@ -138,8 +138,9 @@ impl<T> SpinLock<T> {
     pub fn try_lock<'a>(&'a self, _bh: &'a Bh<'_>) -> Option<Guard<'a, T>> {
         // SAFETY: As in `lock`.
         let taken = unsafe { bindings::spin_trylock(self.lock.get()) };
+        // Lazily: a guard that is made and dropped would unlock.
         // INVARIANT: As in `lock`.
-        (taken != 0).then_some(Guard {
+        (taken != 0).then(|| Guard {
             lock: self,
             _bh: PhantomData,
             _thread: NotThreadSafe,

@@ -45,7 +45,6 @@ use crate::{
     },
 };
 use core::{
-    cell::UnsafeCell,
     convert::Infallible,
     marker::PhantomData,
     mem::ManuallyDrop,
@@ -542,7 +541,7 @@ impl<T> Default for Slot<T> {
 /// `ptr` is null or comes from [`KBox::into_raw`] of a pinned box that the slot owns.
 pub struct Owned<T> {
     ptr: AtomicPtr<T>,
-    _value: PhantomData<UnsafeCell<Option<KBox<T>>>>,
+    _value: PhantomData<KBox<T>>,
 }
 
 // SAFETY: Owns a `KBox<T>`; lets others look at the value only if `T` is `Sync`.
