@@ -3,15 +3,12 @@
 #include <linux/net.h>
 #include <linux/printk.h>
 
-#undef pr_fmt
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 void wg_helper_pr_debug(const void *args)
 {
-	pr_debug("%pA", args);
+	pr_debug(KBUILD_MODNAME ": %pA", args);
 }
 
 void wg_helper_net_dbg_ratelimited(const void *args)
 {
-	net_dbg_ratelimited("%pA", args);
+	net_dbg_ratelimited(KBUILD_MODNAME ": %pA", args);
 }
