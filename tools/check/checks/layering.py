@@ -81,6 +81,15 @@ def names(tokens, forbidden):
             yield token
 
 
+def re_exports(path, tokens):
+    """Yields public imports of bindings: they would open them to the driver under another name."""
+    for i, token in enumerate(tokens[:-1]):
+        if token.text == "pub" and tokens[i + 1].text == "use":
+            for t in tokens[i:head_end(tokens, i, stops=(";",))]:
+                if t.text in ("bindings", "wg_bindings"):
+                    yield f"{path}:{t.line}: makes bindings public"
+
+
 def check_source(tree, folder):
     for path in tree.rust(folder):
         tokens = code(tree.read(path))
@@ -90,6 +99,8 @@ def check_source(tree, folder):
             for token in use_roots(tokens):
                 if token.text not in PROTO_IMPORTS | own | NEVER[folder] and not token.text[0].isupper():
                     yield f"{path}:{token.line}: imports {token.text}"
+        if folder == "rust/kernel":
+            yield from re_exports(path, tokens)
         for one, two in zip(tokens, tokens[1:]):
             if (one.text, two.text) == ("extern", "crate"):
                 yield f"{path}:{one.line}: extern crate goes around the list of crates in Kbuild"
@@ -121,6 +132,7 @@ SAMPLES = [
     ("imported from a list", {D: "use kernel::{\n bindings,\n prelude::*};"}, "a.rs:2: names bindings"),
     ("under another name", {D: "use kernel::{bindings as b};"}, "names bindings"),
     ("extern crate", {D: "extern crate wg_bindings as x;"}, "extern crate"),
+    ("bindings made public", {"rust/kernel/a.rs": "pub use {crate::bindings as raw};"}, "makes bindings public"),
     ("the protocol in kext", {"rust/kernel/a.rs": "use wg_proto::key;"}, "names wg_proto"),
     ("the kernel in proto", {P: "use kernel::prelude::*;"}, "names kernel"),
     ("std in proto", {P: "fn f() -> std::vec::Vec<u8> {}"}, "names std"),
@@ -129,6 +141,7 @@ SAMPLES = [
     ("proto with kext", {"rust/proto/.lib.o.cmd": cmd("kernel kext")}, "--extern kext"),
     ("clean", {
         D: "use kext::{crypto, net::skb}; // kernel::bindings\nfn f() { let bindings = 1; x(bindings); }",
+        "rust/kernel/a.rs": "pub(crate) use crate::bindings; pub use self::{a::B, c};",
         P: "use core::fmt; use crate::b::{X, Y}; use zerocopy::FromBytes; use super::b;\n"
            "#[cfg(any(test, CONFIG_KUNIT = \"y\"))]\n"
            "#[cfg_attr(not(test), kernel::macros::kunit_tests(x))]\nmod tests { use super::*; }\n"

@@ -17,12 +17,13 @@ SINK = re.compile(
     # core::panicking::…, and the cold functions of core: slice_end_index_len_fail, unwrap_failed …
     r"::(\w*panic\w*|\w+_fail|\w+_failed)\b|^rust_begin_unwind$|^rust_build_error$|^rust_helper_BUG$")
 # No entry of the list may excuse these: what a packet, a timer or a peer's message reaches.
+DRIVER = "send|receive|handshake|queueing|socket|timers|allowedips|keypairs|peerlookup|cookie|ratelimiter|crypto"
 NEVER_FILES = re.compile(
-    r"^rust/proto/"
-    r"|^rust/driver/(send|receive|handshake|queueing|socket|timers|allowedips|keypairs|peerlookup|cookie"
-    r"|ratelimiter|crypto)(\.rs|/)"
+    rf"^rust/proto/|^rust/driver/({DRIVER})(\.rs|/)"
     r"|^rust/kernel/(crypto|siphash|random|time|sync|net/(skb|napi|udp|route|icmp|addr))(\.rs|/)")
-NEVER_FUNCTIONS = re.compile(r"wg_proto::|::(start_)?xmit\b|::poll\b|::receive\b|::expired\b")
+NEVER_FUNCTIONS = re.compile(r"::(start_)?xmit\b|::poll\b|::receive\b|::expired\b")
+# Where there is no debug information, the name is all there is.
+NEVER_NAMES = re.compile(rf"wg_proto::|wireguard::({DRIVER})::|kext::(crypto|siphash|random|time|sync|net::(skb|napi|udp|route))::")
 MODULE = "wireguard.o"
 
 
@@ -53,8 +54,10 @@ def find(refs, defined, frames_of, root):
 
 
 def forbidden(frames, site):
-    return any(NEVER_FILES.search(f.file) or NEVER_FUNCTIONS.search(f.function) for f in frames) or \
-        bool(NEVER_FUNCTIONS.search(site.function))
+    names = [site.function, *(f.function for f in frames)]
+    return (any(NEVER_FILES.search(f.file) for f in frames)
+            or any(NEVER_FUNCTIONS.search(name) for name in names)
+            or (frames[0].file == "?" and any(NEVER_NAMES.search(name) for name in names)))
 
 
 def judge(tree, found):
