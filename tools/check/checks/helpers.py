@@ -11,6 +11,8 @@ TOKEN = re.compile(r"""(?P<space>\s+|/\*.*?\*/|//[^\n]*|\\\n)|(?P<hash>\#(?:\\\n
     |(?P<str>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<word>\w+)|(?P<op>&&|\|\||->|.)""", re.X | re.S)
 BRANCHES = {"if", "else", "for", "while", "do", "switch", "case", "goto", "static", "?", "&&", "||",
             "{", "asm", "__asm__", "typedef", "register"}
+# pr_fmt is how the kernel lets a file say what its log lines begin with.
+DIRECTIVE = re.compile(r'#\s*(include\b|undef pr_fmt$|define pr_fmt\(fmt\) (KBUILD_MODNAME )?"[^"]*" fmt$)')
 PREFIX = "wg_helper_"
 
 
@@ -51,7 +53,7 @@ def body_faults(body):
 def check_file(path, text):
     tokens = list(lex(text))
     for _, directive, line in (t for t in tokens if t[0] == "hash"):
-        if not re.match(r"#\s*include\b", directive):
+        if not DIRECTIVE.match(directive):
             yield f"{path}:{line}: preprocessor: {directive.splitlines()[0]}"
     tokens = [t for t in tokens if t[0] != "hash"]
     i = 0
@@ -97,11 +99,14 @@ SAMPLES = [
     ("state with braces", sample("struct s x = { 1 };"), "not a function"),
     ("state inside", sample("int wg_helper_a(void) { static int x; }"), "'static' in it"),
     ("another name", sample("int helper(void) { return 1; }"), "helper: the name"),
+    ("more than a prefix", sample("#define pr_fmt(fmt) x() ? \"\" : fmt\n"), "preprocessor"),
     ("a macro", sample("#define X(a) if (a) f()\n"), "preprocessor"),
     ("clean", sample("""// SPDX
 /* if */
 #include <linux/x.h>
 #include "b.c"
+#undef pr_fmt
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 void *wg_helper_a(const struct net_device *dev,
 \t\t  u8 (*f)(int, int))
