@@ -5,7 +5,7 @@ A safe function that takes one trusts whoever calls it; one that returns one
 hands out what only `unsafe` can use, and so asks the driver for it.
 """
 
-from lib.rustlex import code, group_end, head_end
+from lib.rustlex import code, group_end, head_end, is_item_start
 
 RESTRICTED = ("(",)  # `pub(crate)` and its like are not public.
 ITEMS = {"fn", "struct", "enum", "union", "trait", "type", "const", "static", "mod", "use",
@@ -13,11 +13,15 @@ ITEMS = {"fn", "struct", "enum", "union", "trait", "type", "const", "static", "m
 
 
 def aliases(tokens):
-    """Yields names that stand for a raw pointer: `type Name = *mut T;`."""
-    for i, token in enumerate(tokens):
-        if token.text == "type" and token.kind == "ident" and i + 1 < len(tokens):
-            if raw(tokens[i + 2:head_end(tokens, i)], ()):
-                yield tokens[i + 1].text
+    """Yields names that stand for a raw pointer: `type Name = *mut T;`, but not in an impl."""
+    i = 0
+    while i + 1 < len(tokens):
+        if tokens[i].text == "impl" and is_item_start(tokens, i):
+            i = group_end(tokens, head_end(tokens, i))
+            continue
+        if tokens[i].text == "type" and raw(tokens[i + 2:head_end(tokens, i)], ()):
+            yield tokens[i + 1].text
+        i += 1
 
 
 def raw(tokens, names):
@@ -107,6 +111,6 @@ pub fn w<T, const N: usize>() -> A<{ N + 1 }> where T: Sized, { let p: *mut u8; 
 pub fn i(a: u32, b: &mut u8) -> u32 { let p: *mut u8 = b; a * mutable }
 pub unsafe trait T { unsafe fn a(x: *mut u8); fn b(&self) { let x: *mut u8; } }
 trait Private { fn f(x: *mut u8); }
-impl Private for S { fn f(x: *mut u8) {} }
+impl Private for S { type U = *mut u8; fn f(x: *mut u8) {} }
 """}, None),
 ]

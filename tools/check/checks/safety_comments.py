@@ -11,6 +11,18 @@ LINTS = {"undocumented_unsafe_blocks", "missing_safety_doc", "unsafe_op_in_unsaf
 # Generated code is included there.
 MAY_SILENCE = {"rust/bindings/lib.rs"}
 STOPS = {";", "{", "}"}
+MODIFIERS = {"pub", "(", ")", "crate", "super", "self", "in", "::", "const", "default", "#"}
+
+
+def group_start(tokens, at):
+    """Returns the index of the bracket that the one at `at` closes."""
+    depth = 0
+    for i in range(at, -1, -1):
+        if tokens[i].kind == "punct":
+            depth += (tokens[i].text in ")]}") - (tokens[i].text in "([{")
+            if depth == 0:
+                return i
+    return 0
 
 
 def comments_before(tokens, at, statement):
@@ -18,13 +30,13 @@ def comments_before(tokens, at, statement):
     found, i = [], at - 1
     while i >= 0:
         token = tokens[i]
+        pattern = token.text == "}" and tokens[i + 1].text == "="
         if token.kind == "comment":
             found.append(token.text)
-        elif token.text == "]" and not statement:
-            # An attribute between the comment and the item.
-            while i >= 0 and tokens[i].text != "#":
-                i -= 1
-        elif token.text in STOPS or (not statement and token.text not in ("pub", "default", ")", "(", "crate", "super")):
+        elif token.text == "]" or (statement and pattern):
+            # An attribute, the type of an array, a pattern: not the end of anything.
+            i = group_start(tokens, i)
+        elif token.text in STOPS or not (statement or token.text in MODIFIERS):
             break
         i -= 1
     return found
@@ -109,10 +121,14 @@ let y = S {
 ///
 /// None.
 #[inline]
-pub(crate) unsafe extern "C" fn f(g: unsafe fn(u8), h: Option<unsafe extern "C" fn()>) {}
+pub(in crate::a) const unsafe extern "C" fn f(g: unsafe fn(u8), h: Option<unsafe extern "C" fn()>) {}
 // SAFETY: c
 #[cfg(x)]
 unsafe impl<T> A for B<T> where T: for<'a> C<'a> { unsafe fn inner() {} }
+// SAFETY: f
+let z: [u8; 4] = unsafe { f() };
+// SAFETY: g
+let S { a, b } = unsafe { f() };
 match x {
     // SAFETY: d
     A if y => unsafe { f() },
