@@ -78,7 +78,10 @@ def check(tree):
     with tempfile.TemporaryDirectory(prefix="wg-snippet-") as folder:
         for path in snippets:
             findings += check_snippet(tree, path, folder)
-    if not any(tree.read(p).startswith("// ok:") for p in snippets):
+    controls = sum(tree.read(p).startswith("// ok:") for p in snippets)
+    if controls == len(snippets):
+        findings.append(f"{PLACE}: nothing there that must not compile")
+    if not controls:
         findings.append(f"{PLACE}: needs a snippet that must compile (// ok: …), else a broken set-up would pass for success")
     return findings
 

@@ -11,7 +11,7 @@ LINTS = {"undocumented_unsafe_blocks", "missing_safety_doc", "unsafe_op_in_unsaf
 # Generated code is included there.
 MAY_SILENCE = {"rust/bindings/lib.rs"}
 STOPS = {";", "{", "}"}
-MODIFIERS = {"pub", "(", ")", "crate", "super", "self", "in", "::", "const", "default", "#"}
+MODIFIERS = {"pub", "const", "default", "#"}
 
 
 def group_start(tokens, at):
@@ -33,8 +33,8 @@ def comments_before(tokens, at, statement):
         pattern = token.text == "}" and tokens[i + 1].text == "="
         if token.kind == "comment":
             found.append(token.text)
-        elif token.text == "]" or (statement and pattern):
-            # An attribute, the type of an array, a pattern: not the end of anything.
+        elif token.text == "]" or pattern or (token.text == ")" and not statement):
+            # An attribute, the type of an array, a pattern, `pub(…)`: not the end of anything.
             i = group_start(tokens, i)
         elif token.text in STOPS or not (statement or token.text in MODIFIERS):
             break
