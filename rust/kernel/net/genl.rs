@@ -15,7 +15,7 @@
 //!
 //! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
 
-use self::pending::Net;
+use super::netns::Net;
 use crate::{
     bindings::genl_info_dump,
     context::Process,
@@ -54,7 +54,6 @@ use zerocopy::{
 mod attr;
 mod dump;
 mod message;
-mod pending;
 mod policy;
 
 pub use self::{

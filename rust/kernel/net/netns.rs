@@ -16,7 +16,10 @@
 //!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
-use super::rtnl::Rtnl;
+use super::{
+    residents::Residents,
+    rtnl::Rtnl, //
+};
 use crate::{
     bindings,
     context::Process, //
@@ -121,6 +124,13 @@ impl Net {
         })
     }
 
+    /// Returns those that have to leave when the namespace goes.
+    ///
+    /// Fails as [`Self::downgrade`] does.
+    pub(super) fn residents(&self) -> Result<Arc<Residents>> {
+        Ok(self.downgrade()?.anchor.residents.clone())
+    }
+
     /// Returns whether the current task may administer the namespace.
     pub fn is_administrable(&self) -> bool {
         // SAFETY: The namespace is valid, and holds its owner.
@@ -167,8 +177,12 @@ impl Drop for HeldNet {
 ///
 /// # Invariants
 ///
-/// The pointer is null or a valid namespace; it is cleared a grace period before the memory goes.
-struct Anchor(Atomic<*mut bindings::net>);
+/// `net` is null or a valid namespace; it is cleared a grace period before the memory goes.
+struct Anchor {
+    net: Atomic<*mut bindings::net>,
+    /// What is thrown out when the namespace goes.
+    residents: Arc<Residents>,
+}
 
 /// What is stored in each namespace: a count of its [`Anchor`].
 type AnchorSlot = Atomic<*mut Anchor>;
@@ -190,7 +204,7 @@ impl WeakNet {
     /// Keeps the namespace up, if it is still there.
     pub fn get(&self) -> Option<HeldNet> {
         let _section = rcu::read_lock();
-        let net = NonNull::new(self.anchor.0.load(Acquire))?;
+        let net = NonNull::new(self.anchor.net.load(Acquire))?;
         // SAFETY: By the type invariant of `Anchor` the namespace is valid for this section.
         unsafe { Net::from_raw(net.as_ptr()) }.hold()
     }
@@ -298,7 +312,13 @@ unsafe fn slot<'a>(net: *mut bindings::net) -> &'a AnchorSlot {
 unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
     from_result(|| {
         // INVARIANT: The namespace is valid; `pre_exit` clears the pointer.
-        let anchor = Arc::new(Anchor(Atomic::new(net)), GFP_KERNEL)?;
+        let anchor = Arc::new(
+            Anchor {
+                net: Atomic::new(net),
+                residents: Arc::pin_init(Residents::new(), GFP_KERNEL)?,
+            },
+            GFP_KERNEL,
+        )?;
         // SAFETY: By the requirements.
         unsafe { slot(net) }.store(Arc::into_raw(anchor).cast_mut(), Release);
         Ok(0)
@@ -314,7 +334,7 @@ unsafe extern "C" fn pre_exit(net: *mut bindings::net) {
     if !anchor.is_null() {
         // The core waits for a grace period between this and `exit`, and frees the memory later.
         // SAFETY: The slot holds a count.
-        unsafe { &*anchor }.0.store(null_mut(), Release);
+        unsafe { &*anchor }.net.store(null_mut(), Release);
     }
 }
 
@@ -342,6 +362,9 @@ unsafe extern "C" fn exit(net: *mut bindings::net) {
     if !anchor.is_null() {
         // SAFETY: The slot held the count. Who looked at the slot before has taken its own by now,
         // as the core waited for a grace period since `READY` or the namespace was taken down.
-        drop(unsafe { Arc::from_raw(anchor.cast_const()) });
+        let anchor = unsafe { Arc::from_raw(anchor.cast_const()) };
+        // SAFETY: Namespaces are taken down in process context. We come before IPv6 and UDP, as the
+        // core calls these hooks in the reverse of the order that they were registered in.
+        unsafe { anchor.residents.evict() };
     }
 }
