@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters of everything that was refused, by reason.
+
+use kernel::{
+    fmt,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use wg_proto::reject::Reject;
+
+/// How often each [`Reject`] happened on one interface.
+///
+/// Shown by debugfs as `wireguard/<interface>/drops`, one `name count` per line.
+pub(crate) struct Drops([Atomic<u64>; Reject::COUNT]);
+
+impl Drops {
+    /// Creates the counters at zero.
+    pub(crate) fn new() -> Self {
+        Self([const { Atomic::new(0) }; Reject::COUNT])
+    }
+
+    /// Counts one refusal.
+    pub(crate) fn count(&self, reason: Reject) {
+        self.add(reason, 1);
+    }
+
+    /// Counts `n` refusals for the same reason.
+    pub(crate) fn add(&self, reason: Reject, n: u64) {
+        if let Some(counter) = self.0.get(reason as usize) {
+            counter.fetch_add(n, Relaxed);
+        }
+    }
+}
+
+impl fmt::Display for Drops {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (reason, counter) in Reject::ALL.iter().zip(&self.0) {
+            writeln!(f, "{} {}", reason.name(), counter.load(Relaxed))?;
+        }
+        Ok(())
+    }
+}

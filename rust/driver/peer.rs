@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A peer: who it is, where it is, and everything on its way to and from it.
+
+use crate::{
+    device::Device,
+    keypair::Keypair,
+    peerlookup::Entry,
+    rcu::Rcu,
+    receive::Rx,
+    send::{
+        self,
+        Tx, //
+    },
+    socket::EndpointState,
+    timers::Timers, //
+};
+use kernel::{
+    alloc::flags::GFP_KERNEL,
+    fmt,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use kext::{
+    context::{
+        Bh,
+        Process, //
+    },
+    debug,
+    net::{
+        addr::SocketAddr,
+        device::{
+            DeviceRef,
+            NetDevice, //
+        }, //
+    },
+    new_mutex,
+    new_spinlock,
+    sync::{
+        rcu::{
+            RcuArc,
+            Ref, //
+        },
+        Mutex,
+        SpinLock, //
+    },
+    time,
+    workqueue::Work, //
+};
+use wg_proto::{
+    cookie::Jar,
+    handshake::{
+        Handshake,
+        Remote, //
+    },
+    key::PublicKey,
+    keypairs::{
+        self,
+        Keypairs,
+        Retired, //
+    },
+    session, //
+};
+
+/// Work item that sends a handshake initiation.
+pub(crate) const INITIATE: usize = 0;
+/// Work item that forgets all keys.
+pub(crate) const ZERO: usize = 1;
+
+/// The handshake with a peer, and the index it goes by.
+pub(crate) struct Noise {
+    /// What is known of the peer for good.
+    pub(crate) remote: Remote,
+    /// The handshake in progress.
+    pub(crate) state: Handshake,
+    /// Its entry in the index table.
+    pub(crate) entry: Option<RcuArc<Entry>>,
+}
+
+/// A peer of an interface.
+///
+/// The configuration, the tables and whatever is on its way hold references; each removes or finishes its own, and the last
+/// one ends the peer.
+#[pin_data]
+pub(crate) struct Peer {
+    // Gone last: the fields above may still speak of the interface in their drop.
+    id: u64,
+    public_key: PublicKey,
+    dead: Atomic<bool>,
+    persistent_keepalive: Atomic<u16>,
+    last_sent_handshake: Atomic<u64>,
+    rx_bytes: Atomic<u64>,
+    tx_bytes: Atomic<u64>,
+    queue: u32,
+    keypairs: Keypairs<Rcu, Keypair>,
+    #[pin]
+    keypairs_writer: SpinLock<keypairs::WriterToken>,
+    #[pin]
+    noise: Mutex<Noise>,
+    #[pin]
+    jar: SpinLock<Jar>,
+    #[pin]
+    endpoint: SpinLock<EndpointState>,
+    #[pin]
+    last_handshake: SpinLock<(i64, u32)>,
+    #[pin]
+    tx: SpinLock<Tx>,
+    #[pin]
+    rx: SpinLock<Rx>,
+    #[pin]
+    timers: Timers,
+    #[pin]
+    pub(crate) initiate_work: Work<Peer, INITIATE>,
+    #[pin]
+    pub(crate) zero_work: Work<Peer, ZERO>,
+    device: DeviceRef<Device>,
+}
+
+impl Peer {
+    /// Creates a peer that is in no table yet.
+    pub(crate) fn new(dev: &NetDevice<Device>, public_key: PublicKey) -> Result<RcuArc<Self>> {
+        let device = dev.hold();
+        let id = dev.data().next_peer_id();
+        let queue = dev.data().queue_of(id);
+        let peer = RcuArc::pin_init(
+            try_pin_init!(Self {
+                id,
+                public_key,
+                dead: Atomic::new(false),
+                persistent_keepalive: Atomic::new(0),
+                last_sent_handshake: Atomic::new(session::long_ago(time::boottime_coarse())),
+                rx_bytes: Atomic::new(0),
+                tx_bytes: Atomic::new(0),
+                queue,
+                keypairs: Keypairs::new(),
+                keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
+                noise <- new_mutex!(Noise {
+                    remote: Remote::new(public_key),
+                    state: Handshake::new(),
+                    entry: None,
+                }),
+                jar <- new_spinlock!(Jar::new(&public_key)),
+                endpoint <- new_spinlock!(EndpointState::new()),
+                last_handshake <- new_spinlock!((0, 0)),
+                tx <- new_spinlock!(Tx::new()),
+                rx <- new_spinlock!(Rx::new()),
+                timers <- Timers::new(),
+                initiate_work <- Work::new(),
+                zero_work <- Work::new(),
+                device,
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        debug!("{}: Peer {} created\n", dev.name(), id);
+        Ok(peer)
+    }
+
+    /// Returns the number by which the log calls the peer.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Returns the interface.
+    #[inline]
+    pub(crate) fn device(&self) -> &NetDevice<Device> {
+        &self.device
+    }
+
+    /// Returns the public key.
+    pub(crate) fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// Returns which receive queue delivers the peer's packets.
+    #[inline]
+    pub(crate) fn queue(&self) -> u32 {
+        self.queue
+    }
+
+    /// Returns whether the peer was removed: nothing new may be started for it.
+    #[inline]
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Relaxed)
+    }
+
+    /// Returns the lock around the handshake.
+    pub(crate) fn noise(&self) -> &Mutex<Noise> {
+        &self.noise
+    }
+
+    /// Returns the cookie and mac state for messages to the peer.
+    pub(crate) fn jar(&self) -> &SpinLock<Jar> {
+        &self.jar
+    }
+
+    /// Returns the lock around the endpoint.
+    #[inline]
+    pub(crate) fn endpoint(&self) -> &SpinLock<EndpointState> {
+        &self.endpoint
+    }
+
+    /// Returns the lock around what waits for transmission.
+    #[inline]
+    pub(crate) fn tx(&self) -> &SpinLock<Tx> {
+        &self.tx
+    }
+
+    /// Returns the lock around what waits for delivery.
+    #[inline]
+    pub(crate) fn rx(&self) -> &SpinLock<Rx> {
+        &self.rx
+    }
+
+    /// Returns the timers.
+    #[inline]
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
+    /// Returns the persistent keepalive interval in seconds, or 0.
+    #[inline]
+    pub(crate) fn persistent_keepalive(&self) -> u16 {
+        self.persistent_keepalive.load(Relaxed)
+    }
+
+    /// Sets the persistent keepalive interval and returns the old one.
+    pub(crate) fn set_persistent_keepalive(&self, seconds: u16) -> u16 {
+        let old = self.persistent_keepalive();
+        self.persistent_keepalive.store(seconds, Relaxed);
+        old
+    }
+
+    /// Returns when the last handshake message was sent.
+    pub(crate) fn last_sent_handshake(&self) -> u64 {
+        self.last_sent_handshake.load(Relaxed)
+    }
+
+    /// Notes that a handshake message is sent now.
+    pub(crate) fn handshake_sent_now(&self) {
+        self.last_sent_handshake
+            .store(time::boottime_coarse(), Relaxed);
+    }
+
+    /// Lets the next initiation go out at once.
+    pub(crate) fn reset_last_sent_handshake(&self) {
+        self.last_sent_handshake
+            .store(session::long_ago(time::boottime_coarse()), Relaxed);
+    }
+
+    /// Notes the wall clock as the time of the last handshake.
+    pub(crate) fn stamp_handshake(&self, now: (i64, u32), bh: &Bh<'_>) {
+        *self.last_handshake.lock(bh) = now;
+    }
+
+    /// Returns the time of the last handshake, or zeros.
+    pub(crate) fn last_handshake(&self, bh: &Bh<'_>) -> (i64, u32) {
+        *self.last_handshake.lock(bh)
+    }
+
+    /// Counts authentic bytes received.
+    #[inline]
+    pub(crate) fn add_rx_bytes(&self, bytes: u64) {
+        self.rx_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts bytes sent.
+    #[inline]
+    pub(crate) fn add_tx_bytes(&self, bytes: u64) {
+        self.tx_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// Returns the bytes received and sent.
+    pub(crate) fn transfer(&self) -> (u64, u64) {
+        (self.rx_bytes.load(Relaxed), self.tx_bytes.load(Relaxed))
+    }
+
+    /// Returns something that prints the remote address for the log.
+    pub(crate) fn place(&self, bh: &Bh<'_>) -> Place {
+        Place(self.remote(bh))
+    }
+
+    /// Returns the session to send under.
+    #[inline]
+    pub(crate) fn current<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Keypair>> {
+        self.keypairs.current(bh)
+    }
+
+    /// Returns whether `keypair` still waits for its first packet.
+    #[inline]
+    pub(crate) fn is_next(&self, keypair: &Keypair, bh: &Bh<'_>) -> bool {
+        self.keypairs.is_next(keypair, bh)
+    }
+
+    /// Takes a new session into use. Fails for a peer that was removed.
+    pub(crate) fn add_keypair(&self, keypair: RcuArc<Keypair>, bh: &Bh<'_>) -> bool {
+        let mut writer = self.keypairs_writer.lock(bh);
+        if self.is_dead() {
+            return false;
+        }
+        let retired = if keypair.is_initiator() {
+            self.keypairs.add_initiated(&mut writer, keypair)
+        } else {
+            self.keypairs.add_answered(&mut writer, keypair)
+        };
+        drop(writer);
+        self.retire(retired, bh);
+        true
+    }
+
+    /// Uses `keypair` from now on if it waited for its first packet. Returns whether it did.
+    pub(crate) fn confirm(&self, keypair: &Keypair, bh: &Bh<'_>) -> bool {
+        let confirmed = {
+            let mut writer = self.keypairs_writer.lock(bh);
+            self.keypairs.confirm(&mut writer, keypair)
+        };
+        let Some(retired) = confirmed else {
+            return false;
+        };
+        self.retire(retired, bh);
+        true
+    }
+
+    /// Forgets all sessions.
+    pub(crate) fn clear_keypairs(&self, bh: &Bh<'_>) {
+        let retired = {
+            let mut writer = self.keypairs_writer.lock(bh);
+            self.keypairs.clear(&mut writer)
+        };
+        self.retire(retired, bh);
+    }
+
+    fn retire(&self, retired: Retired<Rcu, Keypair>, bh: &Bh<'_>) {
+        for keypair in retired {
+            self.device().data().index_table().remove_session(&keypair, bh);
+        }
+    }
+
+    /// Forgets the handshake in progress and frees its index.
+    pub(crate) fn clear_handshake(&self, ctx: &mut Process) {
+        let entry = {
+            let mut noise = self.noise.lock(ctx);
+            noise.state.clear();
+            noise.entry.take()
+        };
+        if let Some(entry) = entry {
+            let bh = ctx.bh();
+            self.device().data().index_table().remove(&entry, &bh);
+        }
+    }
+
+    /// Stops sending under all sessions, so that the next packet begins a handshake.
+    pub(crate) fn expire_keypairs(&self, ctx: &mut Process) {
+        self.clear_handshake(ctx);
+        self.reset_last_sent_handshake();
+        let bh = ctx.bh();
+        let _writer = self.keypairs_writer.lock(&bh);
+        for keypair in [self.keypairs.next(&bh), self.keypairs.current(&bh)]
+            .into_iter()
+            .flatten()
+        {
+            keypair.stop_sending();
+        }
+    }
+
+    /// Ends the peer: nothing new is started, what is on its way finishes on its own.
+    ///
+    /// The caller has taken it out of the configuration and the tables.
+    pub(crate) fn kill(&self, ctx: &mut Process) {
+        self.dead.store(true, Relaxed);
+        {
+            // Whoever adds a session holds this lock while asking whether the peer is dead.
+            let bh = ctx.bh();
+            self.clear_keypairs(&bh);
+        }
+        self.clear_handshake(ctx);
+        self.timers.stop(ctx);
+    }
+}
+
+impl PinnedDropMarker for Peer {}
