@@ -53,7 +53,7 @@ impl KeyTable {
     }
 
     fn place(&self, key: &PublicKey) -> (u64, [u8; 32]) {
-        (siphash::siphash(&self.key, &key.0), key.0)
+        (siphash::siphash(&self.key, key.as_bytes()), *key.as_bytes())
     }
 
     /// Adds a peer. Its key must not be in the table yet.
@@ -190,24 +190,24 @@ impl IndexTable {
         }
     }
 
-    /// Puts a session in the place of the handshake that led to it, and returns its entry.
+    /// Puts a session in the place of the handshake that led to it.
     ///
-    /// [`None`] if the handshake is not in the table any more.
+    /// Returns whether the handshake was still in the table; if not, nothing is changed.
     pub(crate) fn replace(
         &self,
         old: &RcuArc<Entry>,
         keypair: &RcuArc<Keypair>,
         ctx: &mut Process,
-    ) -> Result<Option<RcuArc<Entry>>> {
+    ) -> Result<bool> {
         let new = Entry::new(old.index, Target::Session(keypair.clone()))?;
         let bh = ctx.bh();
         let _writer = self.writer.lock(&bh);
         let Some(link) = self.link_to(old, &bh) else {
-            return Ok(None);
+            return Ok(false);
         };
         let _ = new.next.swap(old.next.get());
-        let _ = link.swap(Some(new.clone()));
-        Ok(Some(new))
+        let _ = link.swap(Some(new));
+        Ok(true)
     }
 
     /// Frees the index of an entry.
@@ -220,7 +220,7 @@ impl IndexTable {
 
     /// Frees the index of a session.
     pub(crate) fn remove_session(&self, keypair: &Keypair, bh: &Bh<'_>) {
-        let Some(entry) = self.find(keypair.index(), bh) else {
+        let Some(entry) = self.find(keypair.index().get(), bh) else {
             return;
         };
         if matches!(&entry.target, Target::Session(other) if core::ptr::eq(&**other, keypair)) {

@@ -179,6 +179,11 @@ impl<B> Order<B> {
         None
     }
 
+    /// Gives the turn back without having released anything.
+    pub(crate) fn end_turn(&mut self) {
+        self.turn_taken = false;
+    }
+
     /// Forgets all batches; those still on their way are discarded when they come back.
     ///
     /// Returns what was waiting, to be dropped outside of the lock.

@@ -155,7 +155,7 @@ pub(crate) fn apply(peer: &RcuArc<Peer>, actions: Actions, bh: &Bh<'_>) {
                 }
             }
             Action::Cancel(timer) => peer.timers().cancel(timer),
-            Action::SendKeepalive => send::keepalive(peer, bh),
+            Action::SendKeepalive => send::keepalive(peer.borrow(), bh),
             Action::Initiate { .. } => handshake::queue_initiation(peer, bh),
             Action::PurgeStaged => send::purge_staged(peer, Reject::TxGaveUp, bh),
             Action::ClearSource => peer.clear_source(bh),
