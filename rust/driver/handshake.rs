@@ -45,6 +45,7 @@ use kext::{
             UdpSource, //
         }, //
     },
+    new_work,
     random,
     sync::rcu::RcuArc,
     time,
@@ -88,7 +89,7 @@ impl Worker {
         RcuArc::pin_init(
             pin_init!(Self {
                 device,
-                work <- Work::new(),
+                work <- new_work!(),
             }),
             GFP_KERNEL,
         )
@@ -145,7 +146,7 @@ impl Run<ZERO> for Peer {
         debug!(
             "{}: Zeroing out all keys for peer {} ({}), since we haven't received a new one in {} seconds\n",
             this.device().name(),
-            this.id(),
+            this.number(),
             {
                 let bh = ctx.bh();
                 this.place(&bh)
@@ -167,7 +168,7 @@ fn send_initiation(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject>
     debug_ratelimited!(
         "{}: Sending handshake initiation to peer {} ({})\n",
         dev.name(),
-        peer.id(),
+        peer.number(),
         {
             let bh = ctx.bh();
             peer.place(&bh)
@@ -222,7 +223,7 @@ fn send_response(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {
     debug_ratelimited!(
         "{}: Sending handshake response to peer {} ({})\n",
         dev.name(),
-        peer.id(),
+        peer.number(),
         {
             let bh = ctx.bh();
             peer.place(&bh)
@@ -302,7 +303,7 @@ fn begin_session(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {
         "{}: Keypair {} created for peer {}\n",
         peer.device().name(),
         id,
-        peer.id()
+        peer.number()
     );
     Ok(())
 }
@@ -332,7 +333,7 @@ fn receive(dev: &NetDevice<Device>, mut skb: SkBuff, ctx: &mut Process) -> Resul
             debug_ratelimited!(
                 "{}: Receiving handshake initiation from peer {} ({})\n",
                 dev.name(),
-                peer.id(),
+                peer.number(),
                 source
             );
             if let Err(reason) = send_response(&peer, ctx) {
@@ -359,7 +360,7 @@ fn receive(dev: &NetDevice<Device>, mut skb: SkBuff, ctx: &mut Process) -> Resul
             debug_ratelimited!(
                 "{}: Receiving handshake response from peer {} ({})\n",
                 dev.name(),
-                peer.id(),
+                peer.number(),
                 source
             );
             match begin_session(&peer, ctx) {

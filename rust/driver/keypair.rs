@@ -49,6 +49,9 @@ pub(crate) struct Keypair {
     owner: Owner,
 }
 
+/// Numbers of sessions in the log, over all interfaces.
+static KEYPAIRS: Atomic<u64> = Atomic::new(0);
+
 /// Whose session it is; says goodbye in the log.
 struct Owner {
     id: u64,
@@ -62,7 +65,7 @@ impl Drop for Owner {
             "{}: Keypair {} destroyed for peer {}\n",
             self.peer.device().name(),
             self.id,
-            self.peer.id()
+            self.peer.number()
         );
     }
 }
@@ -70,7 +73,7 @@ impl Drop for Owner {
 impl Keypair {
     /// Prepares a session from derived keys.
     pub(crate) fn new(peer: RcuArc<Peer>, keys: KBox<SessionKeys>) -> impl PinInit<Self> {
-        let id = peer.device().data().next_keypair_id();
+        let id = KEYPAIRS.fetch_add(1, Relaxed).wrapping_add(1);
         pin_init!(Self {
             keys,
             may_send: Atomic::new(true),

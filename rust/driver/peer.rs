@@ -3,15 +3,13 @@
 //! A peer: who it is, where it is, and everything on its way to and from it.
 
 use crate::{
+    crypto::Library,
     device::Device,
     keypair::Keypair,
     peerlookup::Entry,
     rcu::Rcu,
     receive::Rx,
-    send::{
-        self,
-        Tx, //
-    },
+    send::Tx,
     socket::EndpointState,
     timers::Timers, //
 };
@@ -29,6 +27,7 @@ use kext::{
         Bh,
         Process, //
     },
+    cpu,
     debug,
     net::{
         addr::SocketAddr,
@@ -39,6 +38,7 @@ use kext::{
     },
     new_mutex,
     new_spinlock,
+    new_work,
     sync::{
         rcu::{
             RcuArc,
@@ -52,10 +52,7 @@ use kext::{
 };
 use wg_proto::{
     cookie::Jar,
-    handshake::{
-        Handshake,
-        Remote, //
-    },
+    handshake::Handshake,
     key::PublicKey,
     keypairs::{
         self,
@@ -72,10 +69,8 @@ pub(crate) const ZERO: usize = 1;
 
 /// The handshake with a peer, and the index it goes by.
 pub(crate) struct Noise {
-    /// What is known of the peer for good.
-    pub(crate) remote: Remote,
-    /// The handshake in progress.
-    pub(crate) state: Handshake,
+    /// The handshake in progress, and what is known of the peer for good.
+    pub(crate) handshake: Handshake,
     /// Its entry in the index table.
     pub(crate) entry: Option<RcuArc<Entry>>,
 }
@@ -86,7 +81,6 @@ pub(crate) struct Noise {
 /// one ends the peer.
 #[pin_data]
 pub(crate) struct Peer {
-    // Gone last: the fields above may still speak of the interface in their drop.
     id: u64,
     public_key: PublicKey,
     dead: Atomic<bool>,
@@ -116,18 +110,45 @@ pub(crate) struct Peer {
     pub(crate) initiate_work: Work<Peer, INITIATE>,
     #[pin]
     pub(crate) zero_work: Work<Peer, ZERO>,
+    // Gone last, as the other fields may speak of the interface in their drop.
+    life: Life,
+}
+
+/// Numbers of peers in the log, over all interfaces.
+static PEERS: Atomic<u64> = Atomic::new(0);
+
+/// The interface of a peer, and the number by which the log calls it; says goodbye there.
+struct Life {
+    number: u64,
     device: DeviceRef<Device>,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        debug!("{}: Peer {} destroyed\n", self.device.name(), self.number);
+    }
 }
 
 impl Peer {
     /// Creates a peer that is in no table yet.
-    pub(crate) fn new(dev: &NetDevice<Device>, public_key: PublicKey) -> Result<RcuArc<Self>> {
-        let device = dev.hold();
-        let id = dev.data().next_peer_id();
-        let queue = dev.data().queue_of(id);
+    ///
+    /// `place` is its number on the interface.
+    pub(crate) fn new(
+        dev: &NetDevice<Device>,
+        place: u64,
+        public_key: PublicKey,
+    ) -> Result<RcuArc<Self>> {
+        let life = Life {
+            number: PEERS.fetch_add(1, Relaxed).wrapping_add(1),
+            device: dev.hold(),
+        };
+        // CAST: The remainder is below the number of CPUs.
+        let queue = place.checked_rem(u64::from(cpu::possible_count())).unwrap_or(0) as u32;
+        let mut jar = Jar::new();
+        jar.set_remote::<Library>(&public_key);
         let peer = RcuArc::pin_init(
             try_pin_init!(Self {
-                id,
+                id: place,
                 public_key,
                 dead: Atomic::new(false),
                 persistent_keepalive: Atomic::new(0),
@@ -138,35 +159,39 @@ impl Peer {
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
                 noise <- new_mutex!(Noise {
-                    remote: Remote::new(public_key),
-                    state: Handshake::new(),
+                    handshake: Handshake::new(public_key),
                     entry: None,
                 }),
-                jar <- new_spinlock!(Jar::new(&public_key)),
+                jar <- new_spinlock!(jar),
                 endpoint <- new_spinlock!(EndpointState::new()),
                 last_handshake <- new_spinlock!((0, 0)),
                 tx <- new_spinlock!(Tx::new()),
                 rx <- new_spinlock!(Rx::new()),
                 timers <- Timers::new(),
-                initiate_work <- Work::new(),
-                zero_work <- Work::new(),
-                device,
+                initiate_work <- new_work!(),
+                zero_work <- new_work!(),
+                life,
             }? Error),
             GFP_KERNEL,
         )?;
-        debug!("{}: Peer {} created\n", dev.name(), id);
+        debug!("{}: Peer {} created\n", dev.name(), peer.number());
         Ok(peer)
     }
 
-    /// Returns the number by which the log calls the peer.
+    /// Returns the peer's number on its interface, which rises in the order of creation.
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Returns the number by which the log calls the peer.
+    pub(crate) fn number(&self) -> u64 {
+        self.life.number
     }
 
     /// Returns the interface.
     #[inline]
     pub(crate) fn device(&self) -> &NetDevice<Device> {
-        &self.device
+        &self.life.device
     }
 
     /// Returns the public key.
@@ -342,7 +367,7 @@ impl Peer {
     pub(crate) fn clear_handshake(&self, ctx: &mut Process) {
         let entry = {
             let mut noise = self.noise.lock(ctx);
-            noise.state.clear();
+            let _ = noise.handshake.clear();
             noise.entry.take()
         };
         if let Some(entry) = entry {
@@ -365,13 +390,14 @@ impl Peer {
         }
     }
 
-    /// Ends the peer: nothing new is started, what is on its way finishes on its own.
-    ///
-    /// The caller has taken it out of the configuration and the tables.
-    pub(crate) fn kill(&self, ctx: &mut Process) {
+    /// Notes that the peer was removed: from a grace period on, nothing new is started for it.
+    pub(crate) fn mark_dead(&self) {
         self.dead.store(true, Relaxed);
+    }
+
+    /// Cuts the references that a removed peer has to itself. A grace period after [`mark_dead`](Self::mark_dead).
+    pub(crate) fn end(&self, ctx: &mut Process) {
         {
-            // Whoever adds a session holds this lock while asking whether the peer is dead.
             let bh = ctx.bh();
             self.clear_keypairs(&bh);
         }
@@ -380,4 +406,14 @@ impl Peer {
     }
 }
 
-impl PinnedDropMarker for Peer {}
+/// The remote address for the log.
+pub(crate) struct Place(Option<SocketAddr>);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(addr) => addr.fmt(f),
+            None => f.write_str("(einval)"),
+        }
+    }
+}

@@ -455,7 +455,7 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
             debug_ratelimited!(
                 "{}: Receiving keepalive packet from peer {} ({})\n",
                 dev.name(),
-                peer.id(),
+                peer.number(),
                 source
             );
         } else {
@@ -493,7 +493,7 @@ fn pass_up(
         debug_ratelimited!(
             "{}: Packet is neither ipv4 nor ipv6 from peer {} ({})\n",
             dev.name(),
-            peer.id(),
+            peer.number(),
             peer.place(bh)
         );
         dev.count_rx_errors(1);
@@ -504,7 +504,7 @@ fn pass_up(
         debug_ratelimited!(
             "{}: Packet has incorrect size from peer {} ({})\n",
             dev.name(),
-            peer.id(),
+            peer.number(),
             peer.place(bh)
         );
         dev.count_rx_errors(1);
@@ -523,7 +523,7 @@ fn pass_up(
             "{}: Packet has unallowed src IP ({}) from peer {} ({})\n",
             dev.name(),
             addresses.source_display(),
-            peer.id(),
+            peer.number(),
             peer.place(bh)
         );
         dev.count_rx_errors(1);

@@ -114,7 +114,7 @@ pub(crate) fn xmit(dev: &NetDevice<Device>, skb: SkBuff, bh: &Bh<'_>) -> Result 
         debug_ratelimited!(
             "{}: No valid endpoint has been configured or discovered for peer {}\n",
             dev.name(),
-            peer.id()
+            peer.number()
         );
         return refused(skb, Reject::TxNoEndpoint, EDESTADDRREQ);
     }
@@ -181,7 +181,7 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         debug_ratelimited!(
             "{}: Sending keepalive packet to peer {} ({})\n",
             dev.name(),
-            peer.id(),
+            peer.number(),
             peer.place(bh)
         );
         let mut packets = skb::List::new();

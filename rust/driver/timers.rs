@@ -14,6 +14,7 @@ use kext::{
     },
     debug,
     new_spinlock,
+    new_timer,
     random,
     sync::{
         rcu::RcuArc,
@@ -75,11 +76,11 @@ impl Timers {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             state <- new_spinlock!(TimerState::new()),
-            retransmit_handshake <- KernelTimer::new(),
-            send_keepalive <- KernelTimer::new(),
-            new_handshake <- KernelTimer::new(),
-            zero_keys <- KernelTimer::new(),
-            persistent_keepalive <- KernelTimer::new(),
+            retransmit_handshake <- new_timer!(),
+            send_keepalive <- new_timer!(),
+            new_handshake <- new_timer!(),
+            zero_keys <- new_timer!(),
+            persistent_keepalive <- new_timer!(),
         })
     }
 
@@ -255,7 +256,7 @@ impl Expired<RETRANSMIT_HANDSHAKE> for Peer {
             debug!(
                 "{}: Handshake for peer {} ({}) did not complete after {} attempts, giving up\n",
                 this.device().name(),
-                this.id(),
+                this.number(),
                 this.place(bh),
                 tries.saturating_add(1)
             );
@@ -263,7 +264,7 @@ impl Expired<RETRANSMIT_HANDSHAKE> for Peer {
             debug!(
                 "{}: Handshake for peer {} ({}) did not complete after {} seconds, retrying (try {})\n",
                 this.device().name(),
-                this.id(),
+                this.number(),
                 this.place(bh),
                 REKEY_TIMEOUT,
                 tries.saturating_add(1)
@@ -285,7 +286,7 @@ impl Expired<NEW_HANDSHAKE> for Peer {
         debug!(
             "{}: Retrying handshake with peer {} ({}) because we stopped hearing back after {} seconds\n",
             this.device().name(),
-            this.id(),
+            this.number(),
             this.place(bh),
             KEEPALIVE_TIMEOUT + REKEY_TIMEOUT
         );
@@ -299,7 +300,7 @@ impl Expired<ZERO_KEYS> for Peer {
         debug!(
             "{}: Zeroing out all keys for peer {} ({}), since we haven't received a new one in {} seconds\n",
             this.device().name(),
-            this.id(),
+            this.number(),
             this.place(bh),
             REJECT_AFTER_TIME * 3
         );

@@ -26,6 +26,7 @@ use kext::{
     cpu,
     net::device::xmit_depth,
     new_spinlock,
+    new_work,
     sync::{
         rcu::RcuArc,
         SpinLock, //
@@ -133,7 +134,7 @@ impl Workers {
                     pin_init!(Worker {
                         seal <- new_spinlock!(Chain::new()),
                         open <- new_spinlock!(Chain::new()),
-                        work <- Work::new(),
+                        work <- new_work!(),
                     }),
                     GFP_KERNEL,
                 )?,
