@@ -5,6 +5,7 @@
 use kext::{
     crypto::{
         self,
+        blake2s,
         chacha20poly1305,
         curve25519,
         xchacha20poly1305, //
@@ -19,7 +20,7 @@ pub(crate) enum Library {}
 impl Crypto for Library {
     #[inline]
     fn blake2s(out: &mut [u8], key: &[u8], parts: &[&[u8]]) {
-        crypto::blake2s(out, key, parts);
+        blake2s::hash(out, key, parts);
     }
 
     #[inline]
@@ -34,7 +35,8 @@ impl Crypto for Library {
 
     #[inline]
     fn seal(key: &[u8; 32], nonce: u64, ad: &[u8], buf: &mut [u8]) {
-        chacha20poly1305::seal_in_place(key, nonce, ad, buf);
+        // Fails for a buffer without room for the tag only, which the protocol never passes.
+        let _ = chacha20poly1305::seal_in_place(key, nonce, ad, buf);
     }
 
     #[inline]
@@ -44,7 +46,7 @@ impl Crypto for Library {
 
     #[inline]
     fn xseal(key: &[u8; 32], nonce: &[u8; 24], ad: &[u8], buf: &mut [u8]) {
-        xchacha20poly1305::seal_in_place(key, nonce, ad, buf);
+        let _ = xchacha20poly1305::seal_in_place(key, nonce, ad, buf);
     }
 
     #[inline]
@@ -55,11 +57,6 @@ impl Crypto for Library {
     #[inline]
     fn equal(a: &[u8], b: &[u8]) -> bool {
         crypto::equal(a, b)
-    }
-
-    #[inline]
-    fn wipe(bytes: &mut [u8]) {
-        crypto::wipe(bytes);
     }
 }
 

@@ -9,7 +9,7 @@ use kernel::{
         Relaxed, //
     }, //
 };
-use wg_proto::reject::Reject;
+use wg_proto::Reject;
 
 /// How often each [`Reject`] happened on one interface.
 ///

@@ -9,9 +9,9 @@ use crate::{
     },
     device::Device,
     keypair::Keypair,
-    load::Load,
     peer::{
         Peer,
+        Place,
         INITIATE,
         ZERO, //
     },
@@ -323,7 +323,7 @@ fn receive(dev: &NetDevice<Device>, mut skb: SkBuff, ctx: &mut Process) -> Resul
                 debug_ratelimited!(
                     "{}: Invalid handshake initiation from {}\n",
                     dev.name(),
-                    source
+                    shown(&source)
                 );
             })?;
             {
@@ -334,7 +334,7 @@ fn receive(dev: &NetDevice<Device>, mut skb: SkBuff, ctx: &mut Process) -> Resul
                 "{}: Receiving handshake initiation from peer {} ({})\n",
                 dev.name(),
                 peer.number(),
-                source
+                shown(&source)
             );
             if let Err(reason) = send_response(&peer, ctx) {
                 dev.data().drops().count(reason);
@@ -350,7 +350,7 @@ fn receive(dev: &NetDevice<Device>, mut skb: SkBuff, ctx: &mut Process) -> Resul
                 debug_ratelimited!(
                     "{}: Invalid handshake response from {}\n",
                     dev.name(),
-                    source
+                    shown(&source)
                 );
             })?;
             {
@@ -361,7 +361,7 @@ fn receive(dev: &NetDevice<Device>, mut skb: SkBuff, ctx: &mut Process) -> Resul
                 "{}: Receiving handshake response from peer {} ({})\n",
                 dev.name(),
                 peer.number(),
-                source
+                shown(&source)
             );
             match begin_session(&peer, ctx) {
                 Ok(()) => {
@@ -385,8 +385,8 @@ fn receive(dev: &NetDevice<Device>, mut skb: SkBuff, ctx: &mut Process) -> Resul
 fn received(dev: &NetDevice<Device>, peer: &RcuArc<Peer>, len: usize, ctx: &mut Process) {
     let bh = ctx.bh();
     if let Some(running) = dev.running(&bh) {
-        // CAST: From small to large.
-        running.rx_add(1, len as u64);
+        // CAST: A handshake message is short.
+        running.rx_add(len as u32);
     }
     peer.add_rx_bytes(len as u64);
     timers::authenticated_received(peer, &bh);
@@ -403,20 +403,21 @@ fn admit(
     let device = dev.data();
     let now = time::boottime_coarse();
     let under_load = device.handshakes().is_under_load(now);
-    let place = source.to_wire();
+    let (place, place_len) = wire_source(source);
+    let place = place.get(..place_len).unwrap_or_default();
     if under_load && device.checker().read(ctx).is_stale(now) {
         device.checker().write(ctx).rotate(now, entropy);
     }
     let state = device
         .checker()
         .read(ctx)
-        .check::<Library>(message, &place, under_load);
+        .check::<Library>(message, place, under_load);
     match state {
         MacState::Invalid => {
             debug_ratelimited!(
                 "{}: Invalid MAC of handshake, dropping packet from {}\n",
                 dev.name(),
-                source
+                shown(source)
             );
             Err(Reject::BadMac1)
         }
@@ -424,7 +425,7 @@ fn admit(
             debug_ratelimited!(
                 "{}: Sending cookie response for denied handshake message for {}\n",
                 dev.name(),
-                source
+                shown(source)
             );
             let mut reply = CookieReply::zeroed();
             let mut nonce = [0; COOKIE_NONCE_LEN];
@@ -433,7 +434,7 @@ fn admit(
                 &mut reply,
                 message,
                 sender,
-                &place,
+                place,
                 &nonce,
             )?;
             let bh = ctx.bh();
@@ -447,8 +448,8 @@ fn admit(
                 return Ok(true);
             }
             let who = match *source {
-                UdpSource::V4 { src, .. } => ratelimit::Source::v4(0, src.octets()),
-                UdpSource::V6 { src, .. } => ratelimit::Source::v6(0, src.octets()),
+                UdpSource::V4 { src, .. } => ratelimit::Source::v4(0, src),
+                UdpSource::V6 { src, .. } => ratelimit::Source::v6(0, src),
             };
             if device.limiter().allow(who, now, ctx) {
                 Ok(true)
@@ -457,6 +458,25 @@ fn admit(
             }
         }
     }
+}
+
+/// Returns the address and port of a sender as they are on the wire, and their length.
+fn wire_source(source: &UdpSource) -> ([u8; 18], usize) {
+    let mut bytes = [0; 18];
+    let parts: (&[u8], [u8; 2]) = match source {
+        UdpSource::V4 { src, sport, .. } => (src, sport.to_be_bytes()),
+        UdpSource::V6 { src, sport, .. } => (src, sport.to_be_bytes()),
+    };
+    let all = parts.0.iter().chain(&parts.1);
+    for (to, from) in bytes.iter_mut().zip(all) {
+        *to = *from;
+    }
+    (bytes, parts.0.len().saturating_add(parts.1.len()))
+}
+
+/// Returns the sender for the log.
+fn shown(source: &UdpSource) -> Place {
+    Place(Endpoint::of(source).remote)
 }
 
 fn accept_initiation(
@@ -525,7 +545,7 @@ fn receive_cookie(
     debug_ratelimited!(
         "{}: Receiving cookie response from {}\n",
         dev.name(),
-        source
+        shown(source)
     );
     let bh = ctx.bh();
     let entry = dev

@@ -15,8 +15,8 @@ use kext::{
     debug_ratelimited,
     new_spinlock,
     sync::{
-        rcu::RcuArc,
-        SpinLock, //
+        lock::SpinLock,
+        rcu::RcuArc, //
     },
     time, //
 };

@@ -31,9 +31,11 @@ use kext::{
     new_spinlock,
     siphash,
     sync::{
-        rcu::Slot,
-        Mutex,
-        SpinLock, //
+        lock::{
+            Mutex,
+            SpinLock, //
+        },
+        rcu::Slot, //
     },
     workqueue, //
 };

@@ -40,12 +40,14 @@ use kext::{
     new_spinlock,
     new_work,
     sync::{
+        lock::{
+            Mutex,
+            SpinLock, //
+        },
         rcu::{
             RcuArc,
             Ref, //
-        },
-        Mutex,
-        SpinLock, //
+        }, //
     },
     time,
     workqueue::Work, //
@@ -84,7 +86,7 @@ pub(crate) struct Peer {
     id: u64,
     public_key: PublicKey,
     dead: Atomic<bool>,
-    persistent_keepalive: Atomic<u16>,
+    persistent_keepalive: Atomic<u32>,
     last_sent_handshake: Atomic<u64>,
     rx_bytes: Atomic<u64>,
     tx_bytes: Atomic<u64>,
@@ -248,13 +250,14 @@ impl Peer {
     /// Returns the persistent keepalive interval in seconds, or 0.
     #[inline]
     pub(crate) fn persistent_keepalive(&self) -> u16 {
-        self.persistent_keepalive.load(Relaxed)
+        // CAST: Only ever set from 16 bits.
+        self.persistent_keepalive.load(Relaxed) as u16
     }
 
     /// Sets the persistent keepalive interval and returns the old one.
     pub(crate) fn set_persistent_keepalive(&self, seconds: u16) -> u16 {
         let old = self.persistent_keepalive();
-        self.persistent_keepalive.store(seconds, Relaxed);
+        self.persistent_keepalive.store(u32::from(seconds), Relaxed);
         old
     }
 
@@ -407,7 +410,7 @@ impl Peer {
 }
 
 /// The remote address for the log.
-pub(crate) struct Place(Option<SocketAddr>);
+pub(crate) struct Place(pub(crate) Option<SocketAddr>);
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

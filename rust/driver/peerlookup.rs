@@ -23,12 +23,12 @@ use kext::{
     random,
     siphash,
     sync::{
+        lock::SpinLock,
         rcu::{
             RcuArc,
             Ref,
             Slot, //
-        },
-        SpinLock, //
+        }, //
     }, //
 };
 use wg_proto::key::PublicKey;

@@ -18,8 +18,8 @@ use kext::{
         }, //
     },
     notifier::{
-        ForkNotifier,
-        SleepNotifier, //
+        pm::SleepNotifier,
+        vmfork::ForkNotifier, //
     },
     sync::rcu, //
 };

@@ -62,7 +62,7 @@ impl Memory for Rcu {
     }
 
     #[inline]
-    fn target<'g, T: Send + Sync + 'static>(value: Ref<'g, T>) -> &'g T {
+    fn target<'g, T: Send + Sync + 'static>(value: Self::Ref<'g, T>) -> &'g T {
         value.target()
     }
 

@@ -15,7 +15,10 @@ use crate::{
         Order, //
     },
     send,
-    socket::Endpoint,
+    socket::{
+        Endpoint,
+        Shown, //
+    },
     timers, //
 };
 use kernel::{
@@ -34,18 +37,18 @@ use kext::{
         napi::Gro,
         skb::{
             self,
-            IpVersion,
+            IpAddrs,
             SkBuff, //
         }, //
     },
     new_spinlock,
     random,
     sync::{
+        lock::SpinLock,
         rcu::{
             RcuArc,
             Ref, //
-        },
-        SpinLock, //
+        }, //
     },
     time, //
 };
@@ -58,6 +61,7 @@ use wg_proto::{
         DataHeader,
         Kind, //
     },
+    prefix::Address,
     Reject, //
 };
 
@@ -211,15 +215,15 @@ fn sort(dev: &NetDevice<Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result<(), Rej
     if peer.is_dead() {
         return Err(Reject::Gone);
     }
-    let ds = skb.outer_dsfield();
+    let ds = skb.dsfield();
     *skb.cb_mut() = PacketCb {
         counter,
         mtu_or_index: index,
         ds,
         ..PacketCb::default()
     };
-    let queue = device.rx_queue(peer.queue()).ok_or(Reject::Gone)?;
-    queue.data().push(skb, bh)?;
+    let queue = device.rx_queue(peer.queue(), bh).ok_or(Reject::Gone)?;
+    queue.queue().push(skb, bh)?;
     queue.schedule(bh);
     Ok(())
 }
@@ -334,11 +338,11 @@ pub(crate) fn open_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
     packets.append(&mut batch.packets);
     batch.packets = open_all(&keypair, packets);
     let peer = keypair.peer();
-    let Some(queue) = peer.device().data().rx_queue(peer.queue()) else {
+    let Some(queue) = peer.device().data().rx_queue(peer.queue(), bh) else {
         return;
     };
     {
-        let mut opened = queue.data().opened.lock(bh);
+        let mut opened = queue.queue().opened.lock(bh);
         // A closed queue has forgotten the tickets of its peers, this one included.
         if !opened.is_open {
             return;
@@ -403,7 +407,7 @@ fn open(keypair: &Keypair, packet: SkBuff) -> Result<SkBuff, Reject> {
         return Err(Reject::BadData);
     }
     packet.pull(DataHeader::LEN).ok_or(Reject::BadLength)?;
-    packet.trim(text).ok_or(Reject::BadLength)?;
+    packet.trim(text);
     Ok(packet.into_skb())
 }
 
@@ -413,12 +417,17 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
     let dev = peer.device();
     let drops = dev.data().drops();
     let mut fresh = skb::List::new();
+    let mut source = None;
     {
         let mut window = keypair.window().lock(bh);
         while let Some(packet) = packets.pop_front() {
             let counter = packet.cb::<PacketCb>().counter;
             match keypair.accept(&mut window, counter) {
-                Ok(()) => fresh.push_back(packet),
+                Ok(()) => {
+                    // The datagrams of a batch come one after the other: the latest tells where the peer is.
+                    source = packet.udp_source().or(source);
+                    fresh.push_back(packet);
+                }
                 Err(reason) => {
                     debug_ratelimited!(
                         "{}: Packet has invalid nonce {} (max {})\n",
@@ -431,11 +440,10 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
             }
         }
     }
-    // The datagrams of a batch come one after the other: the latest tells where the peer is.
-    let Some(source) = fresh.back().and_then(SkBuff::udp_source) else {
+    let Some(endpoint) = source.as_ref().map(Endpoint::of) else {
         return;
     };
-    peer.set_endpoint(&Endpoint::of(&source), bh);
+    peer.set_endpoint(&endpoint, bh);
     if peer.is_next(keypair, bh) && peer.confirm(keypair, bh) {
         timers::handshake_complete(peer, bh);
         send::send_staged(peer.borrow(), bh);
@@ -446,7 +454,6 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
     timers::authenticated_received(peer, bh);
 
     let mut data: usize = 0;
-    let mut delivered: u64 = 0;
     let mut bytes: u64 = 0;
     while let Some(packet) = fresh.pop_front() {
         let len = packet.len();
@@ -456,7 +463,7 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
                 "{}: Receiving keepalive packet from peer {} ({})\n",
                 dev.name(),
                 peer.number(),
-                source
+                peer.place(bh)
             );
         } else {
             data = data.saturating_add(1);
@@ -465,7 +472,10 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
                 continue;
             }
         }
-        delivered = delivered.saturating_add(1);
+        if let Some(running) = gro.running() {
+            // CAST: A datagram is shorter.
+            running.rx_add(message as u32);
+        }
         // CAST: From small to large.
         bytes = bytes.saturating_add(message as u64);
     }
@@ -473,10 +483,7 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
     for _ in 0..data.min(2) {
         timers::data_received(peer, bh);
     }
-    if delivered != 0 {
-        gro.rx_add(delivered, bytes);
-        peer.add_rx_bytes(bytes);
-    }
+    peer.add_rx_bytes(bytes);
 }
 
 /// Checks an inner packet and hands it to the stack.
@@ -496,8 +503,7 @@ fn pass_up(
             peer.number(),
             peer.place(bh)
         );
-        dev.count_rx_errors(1);
-        dev.count_rx_frame_errors(1);
+        dev.count_rx_frame_error();
         Reject::InnerHeader
     };
     let bad_length = || {
@@ -507,29 +513,33 @@ fn pass_up(
             peer.number(),
             peer.place(bh)
         );
-        dev.count_rx_errors(1);
-        dev.count_rx_length_errors(1);
+        dev.count_rx_length_error();
         Reject::InnerLength
     };
     packet.set_protocol_from_version().ok_or_else(bad_header)?;
     packet.mark_checksum_verified();
-    let len = packet.inner_len().ok_or_else(bad_length)?;
+    let len = packet.ip_length().ok_or_else(bad_length)?;
     packet.ecn_decap(ds);
     packet.trim(len).map_err(|_| Reject::NoMemory)?;
-    let addresses = packet.inner_addresses().ok_or_else(bad_header)?;
-    let owner = dev.data().allowed_ips().lookup(addresses.source(), bh);
+    let source = match packet.inner_addresses().ok_or_else(bad_header)? {
+        IpAddrs::V4 { src, .. } => Address::V4(src),
+        IpAddrs::V6 { src, .. } => Address::V6(src),
+    };
+    let owner = dev.data().allowed_ips().lookup(source, bh);
     if !owner.is_some_and(|owner| owner.ptr_eq(peer)) {
         debug_ratelimited!(
             "{}: Packet has unallowed src IP ({}) from peer {} ({})\n",
             dev.name(),
-            addresses.source_display(),
+            Shown(source),
             peer.number(),
             peer.place(bh)
         );
-        dev.count_rx_errors(1);
-        dev.count_rx_frame_errors(1);
+        dev.count_rx_frame_error();
         return Err(Reject::InnerSource);
     }
-    gro.receive(packet);
-    Ok(())
+    if gro.receive(packet) {
+        Ok(())
+    } else {
+        Err(Reject::Gone)
+    }
 }

@@ -12,7 +12,10 @@ use crate::{
         Job,
         Order, //
     },
-    socket::Path,
+    socket::{
+        Path,
+        Shown, //
+    },
     timers,
     worker::Pace, //
 };
@@ -24,6 +27,7 @@ use kext::{
         device::NetDevice,
         skb::{
             self,
+            IpAddrs,
             SkBuff, //
         }, //
     },
@@ -40,6 +44,7 @@ use wg_proto::{
     },
     message::DataHeader,
     padding::padding,
+    prefix::Address,
     Reject, //
 };
 
@@ -90,23 +95,23 @@ impl Tx {
 /// On failure the sender gets the error and, for reasons that it can do something about, an ICMP message.
 pub(crate) fn xmit(dev: &NetDevice<Device>, skb: SkBuff, bh: &Bh<'_>) -> Result {
     let device = dev.data();
-    let Some(addresses) = skb.inner_addresses() else {
+    let Some(addresses) = skb.ip_version_checked().and_then(|_| skb.inner_addresses()) else {
         debug_ratelimited!("{}: Invalid IP packet\n", dev.name());
         device.drops().count(Reject::TxProtocol);
-        dev.count_tx_errors(1);
+        dev.count_tx_error();
         return Err(EPROTONOSUPPORT);
     };
-    let refused = |skb: SkBuff, reason: Reject, error: Error| {
-        skb.icmp_unreachable();
+    let refused = |mut skb: SkBuff, reason: Reject, error: Error| {
+        skb.icmp_unreachable(dev, bh);
         device.drops().count(reason);
-        dev.count_tx_errors(1);
+        dev.count_tx_error();
         Err(error)
     };
-    let Some(peer) = device.allowed_ips().lookup(addresses.destination(), bh) else {
+    let Some(peer) = device.allowed_ips().lookup(destination(&addresses), bh) else {
         debug_ratelimited!(
             "{}: No peer has allowed IPs matching {}\n",
             dev.name(),
-            addresses.destination_display()
+            Shown(destination(&addresses))
         );
         return refused(skb, Reject::TxNoPeer, ENOKEY);
     };
@@ -123,7 +128,7 @@ pub(crate) fn xmit(dev: &NetDevice<Device>, skb: SkBuff, bh: &Bh<'_>) -> Result 
         Ok(packets) => packets,
         Err((error, skb)) => return refused(skb, Reject::TxSegmentation, error),
     };
-    for packet in packets.iter_mut() {
+    for mut packet in packets.iter_mut() {
         *packet.cb_mut() = PacketCb {
             mtu_or_index: mtu,
             ..PacketCb::default()
@@ -132,6 +137,13 @@ pub(crate) fn xmit(dev: &NetDevice<Device>, skb: SkBuff, bh: &Bh<'_>) -> Result 
     stage(&peer, packets, bh);
     send_staged(peer, bh);
     Ok(())
+}
+
+fn destination(addresses: &IpAddrs) -> Address {
+    match *addresses {
+        IpAddrs::V4 { dst, .. } => Address::V4(dst),
+        IpAddrs::V6 { dst, .. } => Address::V6(dst),
+    }
 }
 
 /// Adds packets to those that wait, at the cost of the oldest.
@@ -158,11 +170,11 @@ pub(crate) fn purge_staged(peer: &Peer, reason: Reject, bh: &Bh<'_>) {
 }
 
 fn dropped(peer: &Peer, packets: skb::List, reason: Reject) {
-    // CAST: From small to large.
-    let n = packets.len() as u64;
+    let n = packets.len();
     if n != 0 {
         peer.device().count_tx_dropped(n);
-        peer.device().data().drops().add(reason, n);
+        // CAST: From small to large.
+        peer.device().data().drops().add(reason, n as u64);
     }
 }
 
@@ -261,12 +273,12 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     let (first, packets) = batch;
     match way {
         Way::Here => {
-            let packets = seal_all(&keypair, first, packets);
+            let packets = seal_all(&keypair, first, packets, bh);
             transmit(&keypair, packets, bh);
             release(peer, false, bh);
         }
         Way::Behind(mut job) => {
-            let packets = seal_all(&keypair, first, packets);
+            let packets = seal_all(&keypair, first, packets, bh);
             job.batch = keypair.upgrade().map(|keypair| Batch {
                 keypair,
                 packets,
@@ -296,7 +308,7 @@ fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
             return;
         }
         // They must not hold up their sockets while they wait.
-        for packet in tx.staged.iter_mut() {
+        for mut packet in tx.staged.iter_mut() {
             packet.orphan();
         }
     }
@@ -312,7 +324,7 @@ pub(crate) fn seal_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
     };
     let peer = batch.keypair.peer().clone();
     let packets = match batch.state {
-        State::Numbered(first) => seal_all(&batch.keypair, first, batch.packets),
+        State::Numbered(first) => seal_all(&batch.keypair, first, batch.packets, bh),
         State::Sealed => batch.packets,
     };
     job.batch = Some(Batch {
@@ -352,11 +364,11 @@ fn release(peer: Ref<'_, Peer>, mut sent_ticket: bool, bh: &Bh<'_>) {
 }
 
 /// Encrypts packets under consecutive nonces. Those that fail are dropped and counted.
-fn seal_all(keypair: &Keypair, first: u64, mut packets: skb::List) -> skb::List {
+fn seal_all(keypair: &Keypair, first: u64, mut packets: skb::List, bh: &Bh<'_>) -> skb::List {
     let mut sealed = skb::List::new();
     let mut nonce = first;
     while let Some(packet) = packets.pop_front() {
-        match seal(keypair, nonce, packet) {
+        match seal(keypair, nonce, packet, bh) {
             Ok(packet) => sealed.push_back(packet),
             Err(reason) => keypair.peer().device().data().drops().count(reason),
         }
@@ -366,11 +378,16 @@ fn seal_all(keypair: &Keypair, first: u64, mut packets: skb::List) -> skb::List 
 }
 
 /// Pads and encrypts a packet, and puts the header in front.
-fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<SkBuff, Reject> {
-    let cb: PacketCb = *packet.cb();
+fn seal(
+    keypair: &Keypair,
+    nonce: u64,
+    mut packet: SkBuff,
+    bh: &Bh<'_>,
+) -> Result<SkBuff, Reject> {
+    let cb = *packet.cb::<PacketCb>();
     let ds = packet.ecn_encap();
     // Before encryption, so that queues on the way still see the inner flows.
-    packet.hash();
+    packet.hash(keypair.peer().device(), bh);
     let len = packet.len();
     // CAST: From small to large.
     let padding = padding(len, cb.mtu_or_index as usize);
@@ -381,7 +398,7 @@ fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<SkBuff, Rej
     let mut packet = packet
         .into_linear(HEADROOM, trailer)
         .map_err(|_| Reject::NoMemory)?;
-    packet.put_zeroed(trailer).ok_or(Reject::TxEncrypt)?;
+    packet.put(trailer).ok_or(Reject::TxEncrypt)?;
     packet.push(DataHeader::LEN).ok_or(Reject::TxEncrypt)?;
     let keys = keypair.keys();
     let (header, body) = packet
@@ -409,7 +426,7 @@ fn transmit(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) {
             let mut data_sent = false;
             let mut bytes: u64 = 0;
             while let Some(packet) = packets.pop_front() {
-                let cb: PacketCb = *packet.cb();
+                let cb = *packet.cb::<PacketCb>();
                 data_sent |= cb.keepalive == 0;
                 // CAST: From small to large.
                 bytes = bytes.saturating_add(packet.len() as u64);
@@ -438,7 +455,7 @@ pub(crate) fn datagram(bytes: &[u8]) -> Result<SkBuff, Reject> {
     let mut packet = packet
         .into_linear(HEADROOM, bytes.len())
         .map_err(|_| Reject::NoMemory)?;
-    packet.put_zeroed(bytes.len()).ok_or(Reject::NoMemory)?;
+    packet.put(bytes.len()).ok_or(Reject::NoMemory)?;
     packet.bytes_mut().copy_from_slice(bytes);
     Ok(packet.into_skb())
 }

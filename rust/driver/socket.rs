@@ -7,7 +7,11 @@ use crate::{
     peer::Peer,
     receive, //
 };
-use kernel::prelude::*;
+use kernel::{
+    alloc::flags::GFP_KERNEL,
+    fmt,
+    prelude::*, //
+};
 use kext::{
     context::{
         Bh,
@@ -44,7 +48,10 @@ use kext::{
         RcuArc, //
     }, //
 };
-use wg_proto::reject::Reject;
+use wg_proto::{
+    prefix::Address,
+    Reject, //
+};
 
 /// DSCP AF41 of handshake messages; they carry no ECN.
 pub(crate) const HANDSHAKE_DSCP: u8 = 0x88;
@@ -170,12 +177,13 @@ impl Endpoint {
                 iif,
             } => Self {
                 remote: Some(SocketAddr::V4 {
-                    addr: src,
+                    addr: Ipv4Addr(src),
                     port: sport,
                 }),
                 source: Source::V4 {
-                    addr: dst,
-                    ifindex: iif,
+                    addr: Ipv4Addr(dst),
+                    // CAST: Interface indices are positive.
+                    ifindex: iif as u32,
                 },
             },
             UdpSource::V6 {
@@ -185,12 +193,12 @@ impl Endpoint {
                 scope,
             } => Self {
                 remote: Some(SocketAddr::V6 {
-                    addr: src,
+                    addr: Ipv6Addr(src),
                     port: sport,
                     flowinfo: 0,
                     scope,
                 }),
-                source: Source::V6(dst),
+                source: Source::V6(Ipv6Addr(dst)),
             },
         }
     }
@@ -425,4 +433,16 @@ fn route6(
         }
     }
     socket.route6(flow, bh)
+}
+
+/// An address for the log.
+pub(crate) struct Shown(pub(crate) Address);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Address::V4(bytes) => Ipv4Addr(bytes).fmt(f),
+            Address::V6(bytes) => Ipv6Addr(bytes).fmt(f),
+        }
+    }
 }

@@ -17,8 +17,8 @@ use kext::{
     new_timer,
     random,
     sync::{
-        rcu::RcuArc,
-        SpinLock, //
+        lock::SpinLock,
+        rcu::RcuArc, //
     },
     time::{
         self,
@@ -31,7 +31,6 @@ use kext::{
 };
 use kernel::prelude::*;
 use wg_proto::{
-    reject::Reject,
     session::{
         KEEPALIVE_TIMEOUT,
         REJECT_AFTER_TIME,
@@ -43,7 +42,8 @@ use wg_proto::{
         Timer,
         TimerState,
         JITTER_MS, //
-    }, //
+    },
+    Reject, //
 };
 
 const RETRANSMIT_HANDSHAKE: usize = 0;

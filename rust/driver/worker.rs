@@ -28,8 +28,8 @@ use kext::{
     new_spinlock,
     new_work,
     sync::{
-        rcu::RcuArc,
-        SpinLock, //
+        lock::SpinLock,
+        rcu::RcuArc, //
     },
     time,
     workqueue::{

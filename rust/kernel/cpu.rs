@@ -47,6 +47,13 @@ pub fn next_online(after: u32) -> u32 {
     next.min(last)
 }
 
+/// Returns how many CPUs are online at this moment.
+#[inline]
+pub fn online_count() -> u32 {
+    // SAFETY: No requirements.
+    unsafe { bindings::num_online_cpus() }
+}
+
 /// Returns one of the CPUs that are online, the same for the same `id` as long as none comes or
 /// goes.
 pub fn choose_online(id: u32) -> u32 {

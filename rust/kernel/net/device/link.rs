@@ -283,7 +283,7 @@ impl<T: Operations> Callbacks<T> {
         let mut ctx = unsafe { Process::new() };
         from_result(|| {
             // SAFETY: The device was made by `setup` for this `T`, and nobody else knows it.
-            unsafe { Self::construct(dev, params) }?;
+            unsafe { Self::construct(dev, params, &mut ctx) }?;
             // SAFETY: RTNL is held, and the device has never been registered.
             let registered = to_result(unsafe { bindings::register_netdevice(dev) });
             match registered {
@@ -315,6 +315,7 @@ impl<T: Operations> Callbacks<T> {
     unsafe fn construct(
         dev: *mut bindings::net_device,
         params: *mut bindings::rtnl_newlink_params,
+        ctx: &mut Process,
     ) -> Result {
         // SAFETY: By the requirements the device has the `rtnl_link_ops` of a `Registry`, which they
         // are the first field of.
@@ -334,7 +335,7 @@ impl<T: Operations> Callbacks<T> {
             net,
         };
         // SAFETY: There is room for a `T`, which stays where it is.
-        unsafe { pin_init::raw_try_init(private::data::<T>(dev), T::new(link)) }.inspect_err(|_| {
+        unsafe { pin_init::raw_try_init(private::data::<T>(dev), T::new(link, ctx)) }.inspect_err(|_| {
             // SAFETY: Nothing has seen the header.
             unsafe { Header::abandon(header) }
         })

@@ -188,6 +188,12 @@ impl ListedMut<'_> {
     pub fn cb_mut<C: FromBytes + IntoBytes + Immutable + KnownLayout>(&mut self) -> &mut C {
         self.skb.cb_mut()
     }
+
+    /// See [`SkBuff::orphan`].
+    #[inline]
+    pub fn orphan(&mut self) {
+        self.skb.orphan();
+    }
 }
 
 impl Deref for ListedMut<'_> {
