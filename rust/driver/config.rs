@@ -44,8 +44,13 @@ impl Member {
     }
 
     /// Visits the allowed IPs from `tag` on for as long as `visit` returns `true`.
-    pub(crate) fn for_each_prefix(&self, tag: u64, mut visit: impl FnMut(u64, &Prefix) -> bool) {
-        let mut cursor = self.prefixes.cursor_lower_bound(&tag);
+    pub(crate) fn for_each_prefix(
+        &mut self,
+        tag: u64,
+        mut visit: impl FnMut(u64, &Prefix) -> bool,
+    ) {
+        // Only cursors that could change something can move.
+        let mut cursor = self.prefixes.cursor_lower_bound_mut(&tag);
         while let Some(at) = cursor {
             let (tag, prefix) = at.current();
             if !visit(*tag, prefix) {
@@ -109,10 +114,14 @@ impl Config {
     }
 
     /// Visits the members from number `id` on for as long as `visit` returns `true`.
-    pub(crate) fn for_each_member(&self, id: u64, mut visit: impl FnMut(u64, &Member) -> bool) {
-        let mut cursor = self.peers.cursor_lower_bound(&id);
-        while let Some(at) = cursor {
-            let (id, member) = at.current();
+    pub(crate) fn for_each_member(
+        &mut self,
+        id: u64,
+        mut visit: impl FnMut(u64, &mut Member) -> bool,
+    ) {
+        let mut cursor = self.peers.cursor_lower_bound_mut(&id);
+        while let Some(mut at) = cursor {
+            let (id, member) = at.current_mut();
             if !visit(*id, member) {
                 return;
             }
@@ -171,7 +180,10 @@ impl Config {
     ) {
         // At once, which is cheaper than prefix by prefix.
         dev.data().allowed_ips().clear(&mut self.allowed_ips);
-        while let Some(peer) = self.peers().next().cloned() {
+        loop {
+            let Some(peer) = self.peers().next().cloned() else {
+                return;
+            };
             if let Some(member) = self.peers.get_mut(&peer.id()) {
                 member.prefixes = RBTree::new();
             }

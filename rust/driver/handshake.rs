@@ -467,7 +467,7 @@ fn wire_source(source: &UdpSource) -> ([u8; 18], usize) {
         UdpSource::V4 { src, sport, .. } => (src, sport.to_be_bytes()),
         UdpSource::V6 { src, sport, .. } => (src, sport.to_be_bytes()),
     };
-    let all = parts.0.iter().chain(&parts.1);
+    let all = Iterator::chain(parts.0.iter(), &parts.1);
     for (to, from) in bytes.iter_mut().zip(all) {
         *to = *from;
     }

@@ -146,6 +146,7 @@ impl Peer {
         };
         // CAST: The remainder is below the number of CPUs.
         let queue = place.checked_rem(u64::from(cpu::possible_count())).unwrap_or(0) as u32;
+        let key = public_key;
         let mut jar = Jar::new();
         jar.set_remote::<Library>(&public_key);
         let peer = RcuArc::pin_init(
@@ -161,7 +162,7 @@ impl Peer {
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
                 noise <- new_mutex!(Noise {
-                    handshake: Handshake::new(public_key),
+                    handshake: Handshake::new(key),
                     entry: None,
                 }),
                 jar <- new_spinlock!(jar),
@@ -415,7 +416,7 @@ pub(crate) struct Place(pub(crate) Option<SocketAddr>);
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Some(addr) => addr.fmt(f),
+            Some(addr) => core::fmt::Display::fmt(addr, f),
             None => f.write_str("(einval)"),
         }
     }

@@ -234,7 +234,7 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
             let mut old = skb::List::new();
             old.append(&mut tx.staged);
             drop(guard);
-            return dropped(peer, old, Reject::TxQueueFull);
+            return dropped(&peer, old, Reject::TxQueueFull);
         } else {
             match Job::new() {
                 Ok(job) if elsewhere => Way::Elsewhere(job),
@@ -243,7 +243,7 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
                     let mut old = skb::List::new();
                     old.append(&mut tx.staged);
                     drop(guard);
-                    return dropped(peer, old, Reject::NoMemory);
+                    return dropped(&peer, old, Reject::NoMemory);
                 }
             }
         };

@@ -212,10 +212,10 @@ enum Route {
 }
 
 impl Route {
-    fn is_valid(&self) -> bool {
+    fn is_valid(&self, bh: &Bh<'_>) -> bool {
         match self {
-            Self::V4(route) => route.still_valid(),
-            Self::V6(route) => route.still_valid(),
+            Self::V4(route) => route.still_valid(bh),
+            Self::V6(route) => route.still_valid(bh),
         }
     }
 }
@@ -299,7 +299,7 @@ impl<'g> Path<'g> {
             let cached = state.route.clone();
             (state.endpoint, cached, state.version)
         };
-        if let Some(route) = cached.filter(Route::is_valid) {
+        if let Some(route) = cached.filter(|route| route.is_valid(bh)) {
             return Self::with(dev, &endpoint, bh, |_, _| Ok(route));
         }
         let path = Self::find(dev, &mut endpoint, bh)?;
@@ -391,14 +391,15 @@ fn route4(
         daddr,
         dport,
         mark,
+        oif: 0,
     };
     let Source::V4 { addr, ifindex } = *source else {
-        return socket.route4(flow, bh);
+        return socket.route4(&flow, bh);
     };
     if socket.is_local4(addr, bh) {
         flow.saddr = addr;
-        match socket.route4(flow, bh) {
-            Ok(route) if ifindex == 0 || route.ifindex() == ifindex => return Ok(route),
+        match socket.route4(&flow, bh) {
+            Ok(route) if ifindex == 0 || route.ifindex(bh) == ifindex => return Ok(route),
             Ok(_) => {}
             Err(e) if e == EINVAL && ifindex != 0 => {}
             Err(e) => return Err(e),
@@ -406,7 +407,7 @@ fn route4(
     }
     *source = Source::Any;
     flow.saddr = Ipv4Addr::UNSPECIFIED;
-    socket.route4(flow, bh)
+    socket.route4(&flow, bh)
 }
 
 fn route6(
@@ -432,7 +433,7 @@ fn route6(
             *source = Source::Any;
         }
     }
-    socket.route6(flow, bh)
+    socket.route6(&flow, bh)
 }
 
 /// An address for the log.
@@ -441,8 +442,8 @@ pub(crate) struct Shown(pub(crate) Address);
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Address::V4(bytes) => Ipv4Addr(bytes).fmt(f),
-            Address::V6(bytes) => Ipv6Addr(bytes).fmt(f),
+            Address::V4(bytes) => core::fmt::Display::fmt(&Ipv4Addr(bytes), f),
+            Address::V6(bytes) => core::fmt::Display::fmt(&Ipv6Addr(bytes), f),
         }
     }
 }

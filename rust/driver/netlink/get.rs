@@ -75,7 +75,8 @@ pub(super) fn dump(
     let dev = NetDevice::<Device>::by_index(request.net(), cursor.ifindex)?;
     let mut held = rtnl::lock(ctx);
     let (_, ctx) = held.parts();
-    let config = dev.data().config().lock(ctx);
+    let mut config = dev.data().config().lock(ctx);
+    let allowed_ips = config.allowed_ips_generation();
     out.set_seq(config.generation());
     out.message(|message| {
         if cursor.peer == 0 {
@@ -89,7 +90,7 @@ pub(super) fn dump(
         message.nest(device_attr::PEERS, |message| {
             let mut progress = Progress::Done;
             config.for_each_member(cursor.peer.wrapping_add(1), |id, member| {
-                match put_peer(message, &config, member, cursor, ctx) {
+                match put_peer(message, allowed_ips, member, cursor, ctx) {
                     Ok(Progress::Done) => {
                         cursor.peer = id;
                         cursor.tag = 0;
@@ -128,20 +129,20 @@ fn put_device(
 /// Writes a peer, or as much of it as there is room for. An error means that nothing was written.
 fn put_peer(
     message: &mut Message<'_>,
-    config: &Config,
-    member: &Member,
+    allowed_ips: u64,
+    member: &mut Member,
     cursor: &mut Cursor,
     ctx: &mut Process,
 ) -> Result<Progress> {
     message.nest(0, |message| {
-        let peer = member.peer();
-        message.put(peer_attr::PUBLIC_KEY, peer.public_key().as_bytes())?;
+        let key = member.peer().public_key();
+        message.put(peer_attr::PUBLIC_KEY, key.as_bytes())?;
         if cursor.tag == 0 {
             put_state(message, member, ctx)?;
         }
         if cursor.allowed_ips == 0 {
-            cursor.allowed_ips = config.allowed_ips_generation();
-        } else if cursor.allowed_ips != config.allowed_ips_generation() {
+            cursor.allowed_ips = allowed_ips;
+        } else if cursor.allowed_ips != allowed_ips {
             // The rest would not fit what was already said.
             return Ok(Progress::Done);
         }

@@ -110,7 +110,7 @@ fn change(
     if port.is_some() || fwmark.is_some() {
         // Both concern the namespace of the sockets, which may be another than that of the request.
         let net = device.creating_net().get().ok_or(EPERM)?;
-        if !net.is_net_admin() {
+        if !net.is_administrable() {
             return Err(EPERM);
         }
     }
