@@ -207,6 +207,9 @@ impl<T> RcuArc<T> {
     }
 }
 
+// The pointer may move; what it leads to does not.
+impl<T> Unpin for RcuArc<T> {}
+
 impl<T> Clone for RcuArc<T> {
     #[inline]
     fn clone(&self) -> Self {

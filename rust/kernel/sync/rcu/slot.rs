@@ -105,6 +105,9 @@ impl<T> Slot<T> {
     }
 }
 
+// As for `RcuArc`.
+impl<T> Unpin for Slot<T> {}
+
 impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
         // SAFETY: The slot goes away, and its count with it. No `Ref` was loaded from it by a
