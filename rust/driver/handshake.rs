@@ -113,13 +113,14 @@ impl Run<0> for Worker {
 /// Queues an initiation to a peer, unless one was sent just now.
 pub(crate) fn queue_initiation(peer: &RcuArc<Peer>, _bh: &Bh<'_>) {
     // Asked here too, so that work is not queued in vain.
-    if peer.is_dead()
-        || !session::may_initiate(peer.last_sent_handshake(), time::boottime_coarse())
+    if peer.is_dead() || !session::may_initiate(peer.last_sent_handshake(), time::boottime_coarse())
     {
         return;
     }
     let device = peer.device().data();
-    let _ = device.handshake_send_queue().enqueue(&peer.initiate_work, peer);
+    let _ = device
+        .handshake_send_queue()
+        .enqueue(&peer.initiate_work, peer);
 }
 
 /// Queues the forgetting of all keys of a peer.
@@ -270,8 +271,7 @@ fn send_response(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {
 /// Makes a session of a finished handshake; it takes over the handshake's index.
 fn begin_session(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {
     let device = peer.device().data();
-    let mut keys =
-        KBox::new(SessionKeys::zeroed(), GFP_KERNEL).map_err(|_| Reject::NoMemory)?;
+    let mut keys = KBox::new(SessionKeys::zeroed(), GFP_KERNEL).map_err(|_| Reject::NoMemory)?;
     let mut noise = peer.noise().lock(ctx);
     if peer.is_dead() {
         return Err(Reject::Gone);
@@ -430,16 +430,13 @@ fn admit(
             let mut reply = CookieReply::zeroed();
             let mut nonce = [0; COOKIE_NONCE_LEN];
             random::fill(&mut nonce);
-            device.checker().read(ctx).reply::<Library>(
-                &mut reply,
-                message,
-                sender,
-                place,
-                &nonce,
-            )?;
+            device
+                .checker()
+                .read(ctx)
+                .reply::<Library>(&mut reply, message, sender, place, &nonce)?;
             let bh = ctx.bh();
             let skb = send::datagram(reply.as_bytes())?;
-            Path::find(dev, &mut Endpoint::of(source), &bh)?.send(skb, 0, &bh);
+            Path::find(dev, &mut Endpoint::of(source), &bh)?.send(skb, 0, &bh)?;
             Ok(false)
         }
         MacState::Valid => Ok(true),

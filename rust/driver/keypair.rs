@@ -11,14 +11,11 @@ use kernel::{
     }, //
 };
 use kext::{
-    context::Bh,
-    debug_ratelimited,
-    new_spinlock,
+    debug_ratelimited, new_spinlock,
     sync::{
         lock::SpinLock,
         rcu::RcuArc, //
     },
-    time, //
 };
 use wg_proto::{
     handshake::{
@@ -28,7 +25,6 @@ use wg_proto::{
     message::Index,
     replay::Window,
     session::{
-        self,
         Age,
         REJECT_AFTER_MESSAGES, //
     },
@@ -142,7 +138,10 @@ impl Keypair {
             return None;
         }
         let first = self.sent.fetch_add(n, Relaxed);
-        if first.checked_add(n).is_none_or(|end| end > REJECT_AFTER_MESSAGES) {
+        if first
+            .checked_add(n)
+            .is_none_or(|end| end > REJECT_AFTER_MESSAGES)
+        {
             self.stop_sending();
             return None;
         }

@@ -147,9 +147,7 @@ fn find_device(request: &Request<'_>) -> Result<DeviceRef<Device>> {
         request.get(device_attr::IFINDEX),
         request.get(device_attr::IFNAME),
     ) {
-        (Some(index), None) => {
-            NetDevice::by_index(request.net(), index.u32().ok_or(EINVAL)?)
-        }
+        (Some(index), None) => NetDevice::by_index(request.net(), index.u32().ok_or(EINVAL)?),
         (None, Some(name)) => {
             let name = name.nul_str::<16>().ok_or(EINVAL)?;
             NetDevice::by_name(request.net(), name.as_c_str())

@@ -145,7 +145,9 @@ impl Peer {
             device: dev.hold(),
         };
         // CAST: The remainder is below the number of CPUs.
-        let queue = place.checked_rem(u64::from(cpu::possible_count())).unwrap_or(0) as u32;
+        let queue = place
+            .checked_rem(u64::from(cpu::possible_count()))
+            .unwrap_or(0) as u32;
         let key = public_key;
         let mut jar = Jar::new();
         jar.set_remote::<Library>(&public_key);
@@ -363,7 +365,10 @@ impl Peer {
 
     fn retire(&self, retired: Retired<Rcu, Keypair>, bh: &Bh<'_>) {
         for keypair in retired {
-            self.device().data().index_table().remove_session(&keypair, bh);
+            self.device()
+                .data()
+                .index_table()
+                .remove_session(&keypair, bh);
         }
     }
 

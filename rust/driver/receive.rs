@@ -45,10 +45,7 @@ use kext::{
     random,
     sync::{
         lock::SpinLock,
-        rcu::{
-            RcuArc,
-            Ref, //
-        }, //
+        rcu::RcuArc, //
     },
     time, //
 };
@@ -228,11 +225,7 @@ fn sort(dev: &NetDevice<Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result<(), Rej
     Ok(())
 }
 
-fn find_session<'g>(
-    device: &'g Device,
-    index: u32,
-    bh: &'g Bh<'_>,
-) -> Option<&'g RcuArc<Keypair>> {
+fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'g RcuArc<Keypair>> {
     match device.index_table().find(index, bh)?.target() {
         Target::Session(keypair) => Some(keypair),
         Target::Handshake(_) => None,

@@ -378,12 +378,7 @@ fn seal_all(keypair: &Keypair, first: u64, mut packets: skb::List, bh: &Bh<'_>) 
 }
 
 /// Pads and encrypts a packet, and puts the header in front.
-fn seal(
-    keypair: &Keypair,
-    nonce: u64,
-    mut packet: SkBuff,
-    bh: &Bh<'_>,
-) -> Result<SkBuff, Reject> {
+fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff, bh: &Bh<'_>) -> Result<SkBuff, Reject> {
     let cb = *packet.cb::<PacketCb>();
     let ds = packet.ecn_encap();
     // Before encryption, so that queues on the way still see the inner flows.
@@ -392,9 +387,7 @@ fn seal(
     // CAST: From small to large.
     let padding = padding(len, cb.mtu_or_index as usize);
     let trailer = padding.saturating_add(TAG_LEN);
-    packet
-        .finish_checksum()
-        .map_err(|_| Reject::TxEncrypt)?;
+    packet.finish_checksum().map_err(|_| Reject::TxEncrypt)?;
     let mut packet = packet
         .into_linear(HEADROOM, trailer)
         .map_err(|_| Reject::NoMemory)?;
@@ -427,10 +420,15 @@ fn transmit(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) {
             let mut bytes: u64 = 0;
             while let Some(packet) = packets.pop_front() {
                 let cb = *packet.cb::<PacketCb>();
-                data_sent |= cb.keepalive == 0;
                 // CAST: From small to large.
-                bytes = bytes.saturating_add(packet.len() as u64);
-                path.send(packet, cb.ds, bh);
+                let len = packet.len() as u64;
+                match path.send(packet, cb.ds, bh) {
+                    Ok(()) => {
+                        data_sent |= cb.keepalive == 0;
+                        bytes = bytes.saturating_add(len);
+                    }
+                    Err(reason) => dev.data().drops().count(reason),
+                }
             }
             peer.add_tx_bytes(bytes);
             if data_sent {
@@ -464,7 +462,7 @@ pub(crate) fn datagram(bytes: &[u8]) -> Result<SkBuff, Reject> {
 pub(crate) fn message(peer: &Peer, bytes: &[u8], ds: u8, bh: &Bh<'_>) -> Result<(), Reject> {
     let packet = datagram(bytes)?;
     let path = Path::to_peer(peer.device(), peer, bh)?;
-    path.send(packet, ds, bh);
+    path.send(packet, ds, bh)?;
     // CAST: From small to large.
     peer.add_tx_bytes(bytes.len() as u64);
     Ok(())

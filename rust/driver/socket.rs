@@ -361,20 +361,21 @@ impl<'g> Path<'g> {
         })
     }
 
-    /// Sends one datagram.
-    pub(crate) fn send(&self, skb: SkBuff, ds: u8, bh: &Bh<'_>) {
-        match (&self.route, self.remote) {
+    /// Sends one datagram. An error means that it was not even handed to the stack.
+    pub(crate) fn send(&self, skb: SkBuff, ds: u8, bh: &Bh<'_>) -> Result<(), Reject> {
+        let sent = match (&self.route, self.remote) {
             (Route::V4(route), SocketAddr::V4 { addr, port }) => {
                 self.socket
-                    .send4(&self.running, skb, route, addr, port, ds, self.mark, bh);
+                    .send4(&self.running, skb, route, addr, port, ds, self.mark, bh)
             }
             (Route::V6(route), SocketAddr::V6 { addr, port, .. }) => {
                 self.socket
-                    .send6(&self.running, skb, route, addr, port, ds, self.mark, bh);
+                    .send6(&self.running, skb, route, addr, port, ds, self.mark, bh)
             }
             // A route is always found for the family of the remote address.
-            _ => drop(skb),
-        }
+            _ => Err(EAFNOSUPPORT),
+        };
+        sent.map_err(|_| Reject::TxNoSocket)
     }
 }
 

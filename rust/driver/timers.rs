@@ -7,6 +7,7 @@ use crate::{
     peer::Peer,
     send, //
 };
+use kernel::prelude::*;
 use kext::{
     context::{
         Bh,
@@ -29,7 +30,6 @@ use kext::{
         HZ, //
     }, //
 };
-use kernel::prelude::*;
 use wg_proto::{
     session::{
         KEEPALIVE_TIMEOUT,

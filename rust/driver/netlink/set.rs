@@ -147,12 +147,7 @@ fn clear_sources(config: &Config, ctx: &mut Process) {
     }
 }
 
-fn set_port(
-    dev: &NetDevice<Device>,
-    config: &mut Config,
-    port: u16,
-    ctx: &mut Process,
-) -> Result {
+fn set_port(dev: &NetDevice<Device>, config: &mut Config, port: u16, ctx: &mut Process) -> Result {
     if config.port == port {
         return Ok(());
     }
