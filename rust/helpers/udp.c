@@ -88,11 +88,6 @@ void wg_helper_skb_set_dev(struct sk_buff *skb, struct net_device *dev)
 	skb->dev = dev;
 }
 
-void wg_helper_skb_set_mark(struct sk_buff *skb, u32 mark)
-{
-	skb->mark = mark;
-}
-
 void wg_helper_skb_set_ignore_df(struct sk_buff *skb, bool ignore_df)
 {
 	skb->ignore_df = ignore_df;

@@ -69,3 +69,30 @@ pub fn choose_online(id: u32) -> u32 {
         next_online(u32::MAX)
     }
 }
+
+#[kernel::macros::kunit_tests(kext_cpu)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn going_round_comes_back() {
+        let first = next_online(u32::MAX);
+        assert!(is_online(first));
+        let mut cpu = next_online(first);
+        for _ in 0..possible_count() {
+            assert!(is_possible(cpu));
+            if cpu == first {
+                break;
+            }
+            cpu = next_online(cpu);
+        }
+        assert_eq!(cpu, first);
+    }
+
+    #[test]
+    fn any_number_chooses_a_cpu() {
+        for id in [0, 1, 7, u32::MAX] {
+            assert!(is_possible(choose_online(id)));
+        }
+    }
+}

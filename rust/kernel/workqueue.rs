@@ -355,3 +355,45 @@ impl<T, const ID: usize> PinnedDrop for Work<T, ID> {
         unsafe { self.stop(may_sleep()) };
     }
 }
+
+#[kernel::macros::kunit_tests(kext_workqueue)]
+mod tests {
+    use super::*;
+    use kernel::sync::atomic::{
+        Atomic,
+        Relaxed, //
+    };
+
+    #[pin_data]
+    struct Owner {
+        #[pin]
+        work: Work<Self, 0>,
+        times: Atomic<usize>,
+    }
+
+    impl Run<0> for Owner {
+        fn run(this: RcuArc<Self>, process: &mut Process) {
+            // Does not wait for itself, and finds itself idle.
+            let pending = this.work.cancel_sync(process);
+            this.times.fetch_add(if pending { 100 } else { 1 }, Relaxed);
+        }
+    }
+
+    #[test]
+    fn items_run_once_for_each_time_they_are_enqueued() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let queue = Queue::new(c"kext-test", Flags::UNBOUND)?;
+        let init = pin_init!(Owner {
+            work <- new_work!(),
+            times: Atomic::new(0),
+        });
+        let owner = RcuArc::pin_init(init, GFP_KERNEL)?;
+        assert!(queue.enqueue(&owner.work, &owner));
+        queue.flush(&mut process);
+        assert!(queue.enqueue_on(u32::MAX, &owner.work, &owner));
+        drop(queue);
+        assert_eq!(owner.times.load(Relaxed), 2);
+        Ok(())
+    }
+}

@@ -5,10 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use kext::{
-    context::Bh,
-    sync::rcu::Slot,
-};
+use kext::{context::Bh, sync::rcu::Slot};
 
 /// Looks at a value.
 pub fn looks(slot: &Slot<u32>, bh: &Bh<'_>) -> bool {

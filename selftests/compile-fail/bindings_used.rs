@@ -5,5 +5,5 @@
 
 #![forbid(unsafe_code)]
 
-use wg_bindings as _; //~
 use kext as _;
+use wg_bindings as _; //~

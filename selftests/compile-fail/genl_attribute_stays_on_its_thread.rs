@@ -1,4 +1,5 @@
 // E0277: an attribute is read and wiped by the thread that handles the request, by no other
+// SPDX-License-Identifier: GPL-2.0
 
 //! An attribute that is sent away.
 

@@ -1,4 +1,5 @@
 // E0277: what a dump keeps between its messages is plain bytes, so it cannot keep anything alive
+// SPDX-License-Identifier: GPL-2.0
 
 //! A dump with a cursor that owns memory.
 

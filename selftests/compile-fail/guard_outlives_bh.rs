@@ -5,10 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use kext::{
-    context::Process,
-    sync::lock::SpinLock,
-};
+use kext::{context::Process, sync::lock::SpinLock};
 
 /// Turns bottom halves on under the lock.
 pub fn breaks(process: &mut Process, spin: &SpinLock<u32>) -> u32 {

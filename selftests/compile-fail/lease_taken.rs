@@ -5,5 +5,5 @@
 
 #![forbid(unsafe_code)]
 
-use kext::sync::rcu::Lease; //~
 use kext as _;
+use kext::sync::rcu::Lease; //~

@@ -5,10 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use kext::{
-    context::Process,
-    sync::rcu::Owned,
-};
+use kext::{context::Process, sync::rcu::Owned};
 
 /// Uses the value after bottom halves are on again.
 pub fn breaks(process: &mut Process, slot: &Owned<u32>) -> Option<u32> {

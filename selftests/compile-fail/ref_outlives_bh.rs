@@ -5,10 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use kext::{
-    context::Process,
-    sync::rcu::Slot,
-};
+use kext::{context::Process, sync::rcu::Slot};
 
 /// Uses the value after bottom halves are on again.
 pub fn breaks(process: &mut Process, slot: &Slot<u32>) -> Option<u32> {

@@ -5,10 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use kext::{
-    context::Process,
-    sync::rcu::Slot,
-};
+use kext::{context::Process, sync::rcu::Slot};
 
 /// Returns the value, bottom halves on.
 pub fn breaks<'a>(process: &'a mut Process, slot: &'a Slot<u32>) -> Option<&'a u32> {

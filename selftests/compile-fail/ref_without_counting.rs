@@ -5,10 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use kext::{
-    context::Bh,
-    sync::rcu::Slot,
-};
+use kext::{context::Bh, sync::rcu::Slot};
 
 /// Publishes a value without counting it.
 pub fn breaks(from: &Slot<u32>, to: &Slot<u32>, bh: &Bh<'_>) {

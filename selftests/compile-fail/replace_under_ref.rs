@@ -5,10 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use kext::{
-    context::Process,
-    sync::rcu::Owned,
-};
+use kext::{context::Process, sync::rcu::Owned};
 
 /// Frees what it looks at.
 pub fn breaks(process: &mut Process, slot: &Owned<u32>) -> Option<u32> {

@@ -5,10 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use kext::{
-    context::Process,
-    sync::rcu,
-};
+use kext::{context::Process, sync::rcu};
 
 /// Waits for itself.
 pub fn breaks(process: &mut Process) {

@@ -1,7 +1,7 @@
 // E0277: callbacks run on other CPUs
 // SPDX-License-Identifier: GPL-2.0
 
-//! Callbacks run on other cpus.
+//! Callbacks run on other CPUs.
 
 #![forbid(unsafe_code)]
 
@@ -16,10 +16,12 @@ use kext::{
 /// Must not be seen by two threads.
 pub struct Single(pub Cell<u8>);
 
+#[rustfmt::skip] //~
 impl Expired<0> for Single { //~
     fn expired(_: RcuArc<Self>, _: &Bh<'_>) {} //~
 } //~
 
+#[rustfmt::skip] //~
 impl Run<0> for Single { //~
     fn run(_: RcuArc<Self>, _: &mut Process) {} //~
 } //~

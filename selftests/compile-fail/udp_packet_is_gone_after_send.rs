@@ -1,4 +1,5 @@
 // E0382: a packet that was sent belongs to the stack
+// SPDX-License-Identifier: GPL-2.0
 
 //! A packet sent twice.
 

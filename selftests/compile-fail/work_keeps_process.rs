@@ -6,11 +6,7 @@
 #![forbid(unsafe_code)]
 
 use kernel::prelude::*;
-use kext::{
-    context::Process,
-    sync::rcu::RcuArc,
-    workqueue::Run,
-};
+use kext::{context::Process, sync::rcu::RcuArc, workqueue::Run};
 
 /// Something that lives for ever.
 pub fn forever(_: &'static mut Process) {}

@@ -170,17 +170,18 @@ impl<T: Operations> Poller<T> {
         let this = work
             .wrapping_byte_sub(offset_of!(Self, release))
             .cast::<Self>();
-        // SAFETY: The handle is gone, and gave the value to us.
-        let poller = unsafe { KBox::from_raw(this) };
-        let napi = poller.napi.get();
-        if poller.enabled.load(Relaxed) {
-            // SAFETY: The napi is enabled, and a worker may sleep.
-            unsafe { bindings::napi_disable(napi) };
+        {
+            // SAFETY: The handle is gone, and left the value to us. It may still be polled.
+            let poller = unsafe { &*this };
+            if poller.enabled.load(Relaxed) {
+                // SAFETY: The napi is enabled, and a worker may sleep.
+                unsafe { bindings::napi_disable(poller.napi.get()) };
+            }
+            // SAFETY: The napi was added, and is disabled. Waits for a grace period.
+            unsafe { bindings::netif_napi_del(poller.napi.get()) };
         }
-        // SAFETY: The napi was added, and is disabled. Waits for a grace period.
-        unsafe { bindings::netif_napi_del(napi) };
-        // The device goes with the value, but not before `registry` is used for the last time.
-        drop(poller);
+        // SAFETY: From `KBox::leak`, and known to nobody else any more.
+        drop(unsafe { KBox::from_raw(this) });
     }
 
     /// # Safety

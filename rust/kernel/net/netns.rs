@@ -8,8 +8,8 @@
 //! gives each namespace and cuts when that goes:
 //!
 //! ```text
-//!   WeakNet --Arc--> Anchor --net--> struct net       until the namespace's pre_exit
-//!   WeakNet --Arc--> Anchor --> null                  then; the core waits for a grace period
+//!   WeakNet --> Anchor --> struct net       until the namespace's `pre_exit`
+//!   WeakNet --> Anchor --> null             then; the core waits for a grace period
 //! ```
 //!
 //! The anchors come with a [`Registration`], of which there is at most one.
@@ -22,7 +22,15 @@ use super::{
 };
 use crate::{
     bindings,
-    context::Process, //
+    context::{
+        may_sleep,
+        Process, //
+    },
+    sync::rcu::{
+        Lease,
+        RcuArc,
+        Slot, //
+    },
 };
 use core::{
     marker::PhantomData,
@@ -103,24 +111,16 @@ impl Net {
     /// Fails with `ENONET` if the namespace is going, and with `EOPNOTSUPP` without a
     /// [`Registration`].
     pub fn downgrade(&self) -> Result<WeakNet> {
-        let section = rcu::read_lock();
+        let _section = rcu::read_lock();
         if !READY.load(Acquire) {
             return Err(EOPNOTSUPP);
         }
-        // SAFETY: The namespace is valid. The registration is there: dropping it would clear `READY`
-        // and then wait for a grace period.
-        let slot = unsafe { bindings::net_generic(self.as_raw(), ID.load(Relaxed)) };
-        // SAFETY: The area of each namespace is this slot; it stays for this section.
-        let anchor = unsafe { &*slot.cast::<AnchorSlot>() }.load(Acquire);
-        if anchor.is_null() {
-            return Err(ENONET);
-        }
-        // SAFETY: The pointer is from `Arc::into_raw`, and its count is given back only after a
-        // grace period.
-        let anchor = ManuallyDrop::new(unsafe { Arc::from_raw(anchor.cast_const()) });
-        drop(section);
+        // SAFETY: The registration is there for this section: its drop clears `READY` and then waits
+        // for a grace period. A namespace that goes keeps the slot for as long as somebody can have
+        // a reference to it: a device that is up, or a callback from before `exit`.
+        let slot = unsafe { slot(self.as_raw()) };
         Ok(WeakNet {
-            anchor: Arc::clone(&anchor),
+            anchor: slot.get().ok_or(ENONET)?,
         })
     }
 
@@ -178,14 +178,12 @@ impl Drop for HeldNet {
 /// # Invariants
 ///
 /// `net` is null or a valid namespace; it is cleared a grace period before the memory goes.
+#[pin_data]
 struct Anchor {
     net: Atomic<*mut bindings::net>,
     /// What is thrown out when the namespace goes.
     residents: Arc<Residents>,
 }
-
-/// What is stored in each namespace: a count of its [`Anchor`].
-type AnchorSlot = Atomic<*mut Anchor>;
 
 /// Where in a namespace the slot is; written by C.
 static ID: Atomic<u32> = Atomic::new(0);
@@ -197,7 +195,7 @@ static TAKEN: Atomic<bool> = Atomic::new(false);
 /// A reference to a namespace that may go.
 #[derive(Clone)]
 pub struct WeakNet {
-    anchor: Arc<Anchor>,
+    anchor: RcuArc<Anchor>,
 }
 
 impl WeakNet {
@@ -212,7 +210,7 @@ impl WeakNet {
     /// Returns whether this stands for `net`, which may be going.
     pub fn is(&self, net: &Net) -> bool {
         net.downgrade()
-            .is_ok_and(|other| Arc::ptr_eq(&self.anchor, &other.anchor))
+            .is_ok_and(|other| RcuArc::ptr_eq(&self.anchor, &other.anchor))
     }
 }
 
@@ -226,12 +224,22 @@ pub trait NamespaceExit: 'static {
 }
 
 /// A registered [`NamespaceExit`].
-#[pin_data(PinnedDrop)]
+///
+/// # Invariants
+///
+/// The operations are registered.
 pub struct Registration<E: NamespaceExit> {
+    place: ManuallyDrop<Pin<KBox<Place>>>,
+    callbacks: PhantomData<E>,
+}
+
+/// What C knows of a registration.
+#[pin_data]
+struct Place {
     #[pin]
     ops: Opaque<bindings::pernet_operations>,
-    taken: Taken,
-    callbacks: PhantomData<E>,
+    _taken: Taken,
+    _lease: Lease,
 }
 
 // SAFETY: The registration may be dropped by any thread; the rest is up to C.
@@ -260,10 +268,16 @@ impl Drop for Taken {
 impl<E: NamespaceExit> Registration<E> {
     /// Registers.
     ///
-    /// Fails with `EBUSY` if there is a registration.
-    pub fn new() -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            taken: Taken::new()?,
+    /// # Errors
+    ///
+    /// [`EBUSY`] if there is a registration.
+    pub fn new() -> Result<Self> {
+        if kernel::warn_on!(!may_sleep()) {
+            return Err(EBUSY);
+        }
+        let place = try_pin_init!(Place {
+            _taken: Taken::new()?,
+            _lease: Lease::take()?,
             ops <- Opaque::try_ffi_init(|slot: *mut bindings::pernet_operations| {
                 let ops = bindings::pernet_operations {
                     init: Some(init),
@@ -271,7 +285,7 @@ impl<E: NamespaceExit> Registration<E> {
                     exit: Some(exit),
                     exit_rtnl: Some(exit_rtnl::<E>),
                     id: ID.as_ptr().cast::<c_uint>(),
-                    size: size_of::<AnchorSlot>(),
+                    size: size_of::<Slot<Anchor>>(),
                     ..pin_init::zeroed()
                 };
                 // SAFETY: `slot` is valid for writes.
@@ -282,17 +296,26 @@ impl<E: NamespaceExit> Registration<E> {
                 READY.store(true, Release);
                 Ok::<(), Error>(())
             }),
+        }? Error);
+        // INVARIANT: Making the value registers it.
+        Ok(Self {
+            place: ManuallyDrop::new(KBox::try_pin_init(place, GFP_KERNEL)?),
             callbacks: PhantomData,
         })
     }
 }
 
-#[pinned_drop]
-impl<E: NamespaceExit> PinnedDrop for Registration<E> {
-    fn drop(self: Pin<&mut Self>) {
+impl<E: NamespaceExit> Drop for Registration<E> {
+    fn drop(&mut self) {
+        if kernel::warn_on!(!may_sleep()) {
+            // Leaked, with its lease, so that the module stays too.
+            return;
+        }
         READY.store(false, Release);
-        // SAFETY: Registered in `new`. Waits for a grace period before it calls `exit`.
-        unsafe { bindings::unregister_pernet_device(self.ops.get()) };
+        // SAFETY: By the type invariant. Waits for a grace period before it calls `exit`.
+        unsafe { bindings::unregister_pernet_device(self.place.ops.get()) };
+        // SAFETY: Not used again.
+        unsafe { ManuallyDrop::drop(&mut self.place) };
     }
 }
 
@@ -300,9 +323,9 @@ impl<E: NamespaceExit> PinnedDrop for Registration<E> {
 ///
 /// # Safety
 ///
-/// Only for the callbacks of `pernet_operations`: the namespace has the slot then.
-unsafe fn slot<'a>(net: *mut bindings::net) -> &'a AnchorSlot {
-    // SAFETY: By the requirements. The area was zeroed, which is a valid slot.
+/// The namespace must have the slot for `'a`, as in the callbacks of `pernet_operations`.
+unsafe fn slot<'a>(net: *mut bindings::net) -> &'a Slot<Anchor> {
+    // SAFETY: By the requirements. `init` made the slot.
     unsafe { &*bindings::net_generic(net, ID.load(Relaxed)).cast() }
 }
 
@@ -312,15 +335,17 @@ unsafe fn slot<'a>(net: *mut bindings::net) -> &'a AnchorSlot {
 unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
     from_result(|| {
         // INVARIANT: The namespace is valid; `pre_exit` clears the pointer.
-        let anchor = Arc::new(
-            Anchor {
+        let anchor = RcuArc::pin_init(
+            try_pin_init!(Anchor {
                 net: Atomic::new(net),
                 residents: Arc::pin_init(Residents::new(), GFP_KERNEL)?,
-            },
+            }? Error),
             GFP_KERNEL,
         )?;
-        // SAFETY: By the requirements.
-        unsafe { slot(net) }.store(Arc::into_raw(anchor).cast_mut(), Release);
+        // SAFETY: The namespace has an area of the size asked for.
+        let slot = unsafe { bindings::net_generic(net, ID.load(Relaxed)) };
+        // SAFETY: As above; the area is ours, and aligned for pointers.
+        unsafe { slot.cast::<Slot<Anchor>>().write(Slot::new(Some(anchor))) };
         Ok(0)
     })
 }
@@ -330,11 +355,9 @@ unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
 /// Only for `pernet_operations`.
 unsafe extern "C" fn pre_exit(net: *mut bindings::net) {
     // SAFETY: By the requirements.
-    let anchor = unsafe { slot(net) }.load(Acquire);
-    if !anchor.is_null() {
+    if let Some(anchor) = unsafe { slot(net) }.get() {
         // The core waits for a grace period between this and `exit`, and frees the memory later.
-        // SAFETY: The slot holds a count.
-        unsafe { &*anchor }.net.store(null_mut(), Release);
+        anchor.net.store(null_mut(), Release);
     }
 }
 
@@ -357,12 +380,9 @@ unsafe extern "C" fn exit_rtnl<E: NamespaceExit>(
 ///
 /// Only for `pernet_operations`.
 unsafe extern "C" fn exit(net: *mut bindings::net) {
+    // The area is freed without a drop: nothing may stay in it.
     // SAFETY: By the requirements.
-    let anchor = unsafe { slot(net) }.xchg(null_mut(), Full);
-    if !anchor.is_null() {
-        // SAFETY: The slot held the count. Who looked at the slot before has taken its own by now,
-        // as the core waited for a grace period since `READY` or the namespace was taken down.
-        let anchor = unsafe { Arc::from_raw(anchor.cast_const()) };
+    if let Some(anchor) = unsafe { slot(net) }.swap(None) {
         // SAFETY: Namespaces are taken down in process context. We come before IPv6 and UDP, as the
         // core calls these hooks in the reverse of the order that they were registered in.
         unsafe { anchor.residents.evict() };

@@ -149,9 +149,31 @@ pub(super) struct Residents {
 
 /// The sockets that are open.
 struct Sockets {
-    open: KVec<Arc<Socket>>,
+    first: Option<KBox<Entry>>,
     /// Whether there can be no more.
     evicted: bool,
+}
+
+/// One of them.
+struct Entry {
+    socket: Arc<Socket>,
+    next: Option<KBox<Entry>>,
+}
+
+impl Sockets {
+    fn remove(&mut self, socket: &Arc<Socket>) {
+        let mut at = &mut self.first;
+        loop {
+            if let Some(mut entry) = at.take_if(|entry| Arc::ptr_eq(&entry.socket, socket)) {
+                *at = entry.next.take();
+                return;
+            }
+            let Some(entry) = at else {
+                return;
+            };
+            at = &mut entry.next;
+        }
+    }
 }
 
 impl Residents {
@@ -159,7 +181,7 @@ impl Residents {
     pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             sockets <- new_mutex!(Sockets {
-                open: KVec::new(),
+                first: None,
                 evicted: false,
             }),
             lodgers: Atomic::new(0),
@@ -173,11 +195,20 @@ impl Residents {
     ///
     /// Process context.
     pub(super) fn enter(&self, socket: &Arc<Socket>) -> Result {
+        let mut entry = KBox::new(
+            Entry {
+                socket: socket.clone(),
+                next: None,
+            },
+            GFP_KERNEL,
+        )?;
         let mut sockets = self.sockets.lock();
         if sockets.evicted {
             return Err(ENONET);
         }
-        Ok(sockets.open.push(socket.clone(), GFP_KERNEL)?)
+        entry.next = sockets.first.take();
+        sockets.first = Some(entry);
+        Ok(())
     }
 
     /// Closes a socket that nobody can use any more.
@@ -190,10 +221,7 @@ impl Residents {
             // Nobody can wait here. Then the socket stays until the namespace goes.
             return;
         }
-        self.sockets
-            .lock()
-            .open
-            .retain(|other| !Arc::ptr_eq(other, socket));
+        self.sockets.lock().remove(socket);
         // SAFETY: The context was checked; the rest by the requirements of this function.
         unsafe { socket.close(false) };
     }
@@ -204,14 +232,15 @@ impl Residents {
     ///
     /// The caller must be allowed to sleep.
     pub(super) unsafe fn evict(&self) {
-        let open = {
+        let mut next = {
             let mut sockets = self.sockets.lock();
             sockets.evicted = true;
-            core::mem::replace(&mut sockets.open, KVec::new())
+            sockets.first.take()
         };
-        for socket in &open {
+        while let Some(mut entry) = next {
             // SAFETY: The caller may sleep.
-            unsafe { socket.close(true) };
+            unsafe { entry.socket.close(true) };
+            next = entry.next.take();
         }
         // No route can be looked up any more.
         self.evicted.store(true, Relaxed);

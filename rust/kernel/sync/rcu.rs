@@ -68,3 +68,87 @@ pub fn synchronize(_process: &mut Process) {
 pub fn barrier(_process: &mut Process) {
     rcu::rcu_barrier();
 }
+
+#[kernel::macros::kunit_tests(kext_rcu)]
+mod tests {
+    use super::*;
+    use kernel::{
+        prelude::*,
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
+        }, //
+    };
+
+    /// Counts drops in a counted counter.
+    struct Counted(RcuArc<Atomic<usize>>);
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn values_die_after_a_grace_period() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let drops = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
+        let slot = Slot::new(Some(RcuArc::new(Counted(drops.clone()), GFP_KERNEL)?));
+        {
+            let bh = process.bh();
+            let seen = slot.load(&bh).ok_or(EINVAL)?;
+            drop(slot.swap(None));
+            assert!(slot.is_empty());
+            assert!(seen.upgrade().is_none());
+            assert_eq!(seen.0.load(Relaxed), 0);
+        }
+        barrier(&mut process);
+        assert_eq!(drops.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn counted_values_survive_their_slot() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let drops = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
+        let slot = Slot::new(Some(RcuArc::new(Counted(drops.clone()), GFP_KERNEL)?));
+        let kept = slot.get().ok_or(EINVAL)?;
+        drop(slot);
+        barrier(&mut process);
+        assert_eq!(drops.load(Relaxed), 0);
+        drop(kept);
+        barrier(&mut process);
+        assert_eq!(drops.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn only_parts_of_the_value_lie_in_it() -> Result {
+        let value = RcuArc::new([0u32; 4], GFP_KERNEL)?;
+        let [first, .., last] = &*value;
+        assert!(RcuArc::contains(&value, first));
+        assert!(RcuArc::contains(&value, last));
+        assert!(RcuArc::contains(&value, &*value));
+        assert!(!RcuArc::contains(&value, &0u32));
+        assert!(!RcuArc::contains(&value, &value));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_replaced_comes_back() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let slot = Owned::new(Some(KBox::pin(1u32, GFP_KERNEL)?));
+        assert_eq!(slot.load(&process.bh()).copied(), Some(1));
+        let new = KBox::pin(2u32, GFP_KERNEL)?;
+        assert_eq!(
+            slot.replace(Some(new), &mut process).map(|old| *old),
+            Some(1)
+        );
+        assert_eq!(slot.replace(None, &mut process).map(|old| *old), Some(2));
+        assert!(slot.load(&process.bh()).is_none());
+        Ok(())
+    }
+}

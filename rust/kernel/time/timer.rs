@@ -245,3 +245,69 @@ impl<T, const ID: usize> PinnedDrop for Timer<T, ID> {
         }
     }
 }
+
+#[kernel::macros::kunit_tests(kext_timer)]
+mod tests {
+    use super::*;
+    use kernel::{
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        time::{
+            delay::fsleep,
+            Delta, //
+        },
+    };
+
+    #[pin_data]
+    struct Owner {
+        #[pin]
+        timer: Timer<Self, 0>,
+        times: Atomic<usize>,
+    }
+
+    impl Expired<0> for Owner {
+        fn expired(this: RcuArc<Self>, _bh: &Bh<'_>) {
+            // Once more, from within.
+            if this.times.fetch_add(1, Relaxed) == 0 {
+                this.timer.arm(&this, 0);
+            }
+        }
+    }
+
+    fn owner() -> Result<RcuArc<Owner>> {
+        let init = pin_init!(Owner {
+            timer <- new_timer!(),
+            times: Atomic::new(0),
+        });
+        RcuArc::pin_init(init, GFP_KERNEL)
+    }
+
+    #[test]
+    fn timers_expire_once_for_each_time_they_are_armed() -> Result {
+        let owner = owner()?;
+        owner.timer.arm(&owner, 1);
+        owner.timer.arm(&owner, 1);
+        assert!(owner.timer.is_pending());
+        fsleep(Delta::from_millis(100));
+        assert!(!owner.timer.is_pending());
+        assert_eq!(owner.times.load(Relaxed), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn cancelled_timers_do_not_expire() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let owner = owner()?;
+        owner.timer.arm(&owner, 5);
+        assert!(owner.timer.cancel());
+        assert!(!owner.timer.cancel());
+        owner.timer.arm(&owner, u64::MAX);
+        assert!(owner.timer.cancel_sync(&mut process));
+        fsleep(Delta::from_millis(100));
+        assert_eq!(owner.times.load(Relaxed), 0);
+        Ok(())
+    }
+}

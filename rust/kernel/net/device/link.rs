@@ -16,6 +16,7 @@ use super::{
 use crate::{
     bindings,
     context::{
+        may_sleep,
         Bh,
         Process, //
     },
@@ -27,9 +28,11 @@ use crate::{
         },
         skb::SkBuff,
     },
+    sync::rcu::Lease,
 };
 use core::{
     marker::PhantomData,
+    mem::ManuallyDrop,
     ptr::NonNull, //
 };
 use kernel::{
@@ -53,10 +56,12 @@ use kernel::{
 ///
 /// The drop removes all links of the kind, and waits until the last reference to each is gone: what
 /// the driver's code is needed for has been done by then.
-#[pin_data(PinnedDrop)]
+///
+/// # Invariants
+///
+/// The registry is registered for `T`.
 pub struct Registration<T: Operations> {
-    #[pin]
-    registry: Registry,
+    registry: ManuallyDrop<Pin<KBox<Registry>>>,
     kind: PhantomData<T>,
 }
 
@@ -80,6 +85,7 @@ pub(crate) struct Registry {
     #[pin]
     unused: Completion,
     queue: ReleaseQueue,
+    _lease: Lease,
 }
 
 /// The queue that ends devices, and what belongs to them.
@@ -145,12 +151,20 @@ impl Registry {
 
 impl<T: Operations> Registration<T> {
     /// Registers the kind of link that `T` describes.
-    pub fn new() -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            registry <- try_pin_init!(Registry {
+    ///
+    /// # Errors
+    ///
+    /// [`EEXIST`] if there is such a kind.
+    pub fn new() -> Result<Self> {
+        if kernel::warn_on!(!may_sleep()) {
+            return Err(EBUSY);
+        }
+        let registry = KBox::try_pin_init(
+            try_pin_init!(Registry {
                 users: Refcount::new(1),
                 unused <- Completion::new(),
                 queue: ReleaseQueue::new()?,
+                _lease: Lease::take()?,
                 // The last: from here on C calls back.
                 ops <- Opaque::try_ffi_init(|slot: *mut bindings::rtnl_link_ops| {
                     let ops = bindings::rtnl_link_ops {
@@ -166,18 +180,28 @@ impl<T: Operations> Registration<T> {
                     to_result(unsafe { bindings::rtnl_link_register(slot) })
                 }),
             }? Error),
+            GFP_KERNEL,
+        )?;
+        // INVARIANT: Registered just now.
+        Ok(Self {
+            registry: ManuallyDrop::new(registry),
             kind: PhantomData,
         })
     }
 }
 
-#[pinned_drop]
-impl<T: Operations> PinnedDrop for Registration<T> {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: Registered in `new`. Removes the links, and waits for their destructors.
+impl<T: Operations> Drop for Registration<T> {
+    fn drop(&mut self) {
+        if kernel::warn_on!(!may_sleep()) {
+            // Leaked, with its lease, so that the module stays too.
+            return;
+        }
+        // SAFETY: By the type invariant. Removes the links, and waits for their destructors.
         unsafe { bindings::rtnl_link_unregister(self.registry.ops.get()) };
         self.registry.put();
         self.registry.unused.wait_for_completion();
+        // SAFETY: Nobody refers to the registry any more; it is not used again.
+        unsafe { ManuallyDrop::drop(&mut self.registry) };
     }
 }
 
@@ -423,11 +447,13 @@ impl<T: Operations> Callbacks<T> {
         // SAFETY: As in `open`.
         let dev = unsafe { NetDevice::<T>::from_raw(dev) };
         // SAFETY: C hands over the buffer: neither of the values returned below lets it keep it.
-        let Some(skb) = (unsafe { SkBuff::from_shared(skb) }) else {
+        let skb = unsafe { SkBuff::from_shared(skb) };
+        // A packet may still come while the device goes down.
+        let (Some(skb), Some(running)) = (skb, dev.running(&bh)) else {
             dev.count_tx_dropped(1);
             return bindings::netdev_tx_NETDEV_TX_OK;
         };
-        match dev.data().xmit(dev, skb, &bh) {
+        match dev.data().xmit(running, skb, &bh) {
             Ok(()) => bindings::netdev_tx_NETDEV_TX_OK,
             Err(e) => e.to_errno(),
         }

@@ -160,7 +160,9 @@ impl Write for Text {
             return Err(fmt::Error);
         }
         let room = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
-        room.copy_from_slice(s.as_bytes());
+        for (to, from) in room.iter_mut().zip(s.bytes()) {
+            *to = from;
+        }
         self.len = end;
         Ok(())
     }

@@ -5,14 +5,11 @@
 use super::{
     raw,
     IpVersion,
-    NetDevice,
     Operations,
+    Running,
     SkBuff, //
 };
-use crate::{
-    bindings,
-    context::Bh, //
-};
+use crate::bindings;
 use core::ptr::null_mut;
 use kernel::bindings::CHECKSUM_UNNECESSARY;
 
@@ -124,7 +121,7 @@ impl SkBuff {
     /// reached.
     ///
     /// Overwrites the control block.
-    pub fn icmp_unreachable<T: Operations>(&mut self, dev: &NetDevice<T>, _bh: &Bh<'_>) {
+    pub fn icmp_unreachable<T: Operations>(&mut self, dev: Running<'_, T>) {
         let Some(version) = self.ip_version_checked() else {
             return;
         };
