@@ -24,7 +24,7 @@ use kext::{
     context::Bh,
     debug_ratelimited,
     net::{
-        device::NetDevice,
+        device::Running,
         skb::{
             self,
             IpAddrs,
@@ -93,7 +93,7 @@ impl Tx {
 /// Sends the packets of one `ndo_start_xmit` to the peer that its destination belongs to.
 ///
 /// On failure the sender gets the error and, for reasons that it can do something about, an ICMP message.
-pub(crate) fn xmit(dev: &NetDevice<Device>, skb: SkBuff, bh: &Bh<'_>) -> Result {
+pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result {
     let device = dev.data();
     let Some(addresses) = skb.ip_version_checked().and_then(|_| skb.inner_addresses()) else {
         debug_ratelimited!("{}: Invalid IP packet\n", dev.name());
@@ -102,7 +102,7 @@ pub(crate) fn xmit(dev: &NetDevice<Device>, skb: SkBuff, bh: &Bh<'_>) -> Result 
         return Err(EPROTONOSUPPORT);
     };
     let refused = |mut skb: SkBuff, reason: Reject, error: Error| {
-        skb.icmp_unreachable(dev, bh);
+        skb.icmp_unreachable(dev);
         device.drops().count(reason);
         dev.count_tx_error();
         Err(error)
@@ -124,7 +124,9 @@ pub(crate) fn xmit(dev: &NetDevice<Device>, skb: SkBuff, bh: &Bh<'_>) -> Result 
         return refused(skb, Reject::TxNoEndpoint, EDESTADDRREQ);
     }
     let mtu = skb.path_mtu(dev.mtu());
-    let mut packets = match skb.segment() {
+    // Once for all segments, and before encryption: queues on the way still see the inner flows.
+    skb.hash(dev);
+    let mut packets = match skb.segment(dev) {
         Ok(packets) => packets,
         Err((error, skb)) => return refused(skb, Reject::TxSegmentation, error),
     };
@@ -273,12 +275,12 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     let (first, packets) = batch;
     match way {
         Way::Here => {
-            let packets = seal_all(&keypair, first, packets, bh);
+            let packets = seal_all(&keypair, first, packets);
             transmit(&keypair, packets, bh);
             release(peer, false, bh);
         }
         Way::Behind(mut job) => {
-            let packets = seal_all(&keypair, first, packets, bh);
+            let packets = seal_all(&keypair, first, packets);
             job.batch = keypair.upgrade().map(|keypair| Batch {
                 keypair,
                 packets,
@@ -324,7 +326,7 @@ pub(crate) fn seal_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
     };
     let peer = batch.keypair.peer().clone();
     let packets = match batch.state {
-        State::Numbered(first) => seal_all(&batch.keypair, first, batch.packets, bh),
+        State::Numbered(first) => seal_all(&batch.keypair, first, batch.packets),
         State::Sealed => batch.packets,
     };
     job.batch = Some(Batch {
@@ -364,11 +366,11 @@ fn release(peer: Ref<'_, Peer>, mut sent_ticket: bool, bh: &Bh<'_>) {
 }
 
 /// Encrypts packets under consecutive nonces. Those that fail are dropped and counted.
-fn seal_all(keypair: &Keypair, first: u64, mut packets: skb::List, bh: &Bh<'_>) -> skb::List {
+fn seal_all(keypair: &Keypair, first: u64, mut packets: skb::List) -> skb::List {
     let mut sealed = skb::List::new();
     let mut nonce = first;
     while let Some(packet) = packets.pop_front() {
-        match seal(keypair, nonce, packet, bh) {
+        match seal(keypair, nonce, packet) {
             Ok(packet) => sealed.push_back(packet),
             Err(reason) => keypair.peer().device().data().drops().count(reason),
         }
@@ -378,11 +380,9 @@ fn seal_all(keypair: &Keypair, first: u64, mut packets: skb::List, bh: &Bh<'_>) 
 }
 
 /// Pads and encrypts a packet, and puts the header in front.
-fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff, bh: &Bh<'_>) -> Result<SkBuff, Reject> {
+fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<SkBuff, Reject> {
     let cb = *packet.cb::<PacketCb>();
     let ds = packet.ecn_encap();
-    // Before encryption, so that queues on the way still see the inner flows.
-    packet.hash(keypair.peer().device(), bh);
     let len = packet.len();
     // CAST: From small to large.
     let padding = padding(len, cb.mtu_or_index as usize);
