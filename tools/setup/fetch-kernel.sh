@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs in the root: unpacks Debian's kernel VERSION into FOLDER: stock/ (image, modules, headers), source.tar.xz.
+# usage: fetch-kernel.sh VERSION FOLDER
+
+set -euo pipefail
+
+version=$1
+folder=$2
+series=$(cut -d. -f1,2 <<<"$version")
+mkdir -p "$folder/debs" "$folder/stock"
+cd "$folder/debs"
+
+depends() {
+	apt-cache depends "$1" | awk '$1 == "Depends:" { print $2 }'
+}
+
+# The meta package names the package of this build, whose parts (image, modules) are packages too in newer series.
+image=$(depends "linux-image-amd64=$version" | grep -E '^linux-image-[0-9]')
+abi=${image#linux-image-}
+parts=("$image" "linux-headers-$abi")
+for part in $(depends "$image=$version" | grep -E "^linux-(binary|modules)-${abi//+/\\+}\$" || true); do
+	parts+=("$part")
+done
+apt-get -q -o APT::Sandbox::User=root download "${parts[@]/%/=$version}" "linux-source-$series=$version"
+
+for part in "${parts[@]}"; do
+	dpkg -x "${part}"_*.deb "$folder/stock"
+done
+dpkg -x "linux-source-$series"_*.deb source
+mv source/usr/src/linux-source-"$series".tar.xz "$folder/source.tar.xz"
+cd "$folder"
+rm -r debs
+
+# Packages put things below /lib, /usr/lib or /boot as the fashion of their time was; depmod wants lib/modules.
+if [[ -d stock/lib ]]; then
+	mkdir -p stock/usr/lib
+	cp -a --link stock/lib/. stock/usr/lib/
+	rm -r stock/lib
+fi
+ln -s usr/lib stock/lib
+depmod -b stock "$abi"
+cp "$(find "stock/boot/vmlinuz-$abi" "stock/usr/lib/modules/$abi/vmlinuz" 2>/dev/null | head -n 1)" vmlinuz
+echo "$abi" >release
+
+for option in RUST VIRTIO_PCI VIRTIO_FS; do
+	grep -qx "CONFIG_$option=y" "stock/usr/src/linux-headers-$abi/.config" || {
+		echo "the kernel $abi has no built-in CONFIG_$option, without which it is of no use here"
+		exit 1
+	}
+done

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs in the root: one virtual machine with the stock kernel, whose root file system is the folder /mnt.
+# usage: qemu.sh MODE MEMORY JOB-FOLDER [QEMU ARGUMENTS]
+
+set -euo pipefail
+
+mode=$1
+memory=$2
+job=$3
+shift 3
+socket=/run/virtiofsd.sock
+
+case $mode in
+smp) machine=(-accel tcg,thread=multi -smp 2) ;;
+# Guest time is the number of instructions, and idle time is skipped.
+icount) machine=(-accel tcg,thread=single -icount shift=0,sleep=off -smp 1) ;;
+kvm) machine=(-accel kvm -smp 2) ;;
+*)
+	echo "unknown mode '$mode' (smp, icount, kvm)" >&2
+	exit 2
+	;;
+esac
+
+/usr/libexec/virtiofsd --sandbox none --shared-dir /mnt --socket-path "$socket" --log-level error \
+	>"$job/virtiofsd.log" 2>&1 &
+server=$!
+trap 'kill "$server" 2>/dev/null || true' EXIT
+for _ in {1..100}; do
+	[[ -S $socket ]] && break
+	sleep 0.05
+done
+
+# oops=panic and panic=-1 with -no-reboot end the machine at the first oops. The log buffer must hold a test's
+# debug messages. An emulated CPU on a busy machine may look stuck, hence the patient watchdogs.
+words=(
+	rootfstype=virtiofs root=rootfs rw init="$WG_TOP/tools/vm/init.sh" "wg_job=$job"
+	console=ttyS0 loglevel=6 oops=panic panic=-1 log_buf_len=16M
+	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120
+)
+
+qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic none \
+	-machine q35,memory-backend=memory -cpu max "${machine[@]}" \
+	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
+	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
+	-kernel "$WG_KERNEL/vmlinuz" -append "${words[*]}" "$@"
