@@ -22,7 +22,9 @@ kvm) machine=(-accel kvm -smp 2) ;;
 	;;
 esac
 
-/usr/libexec/virtiofsd --sandbox none --shared-dir /mnt --socket-path "$socket" --log-level error \
+# The files stay as they are while the guest runs, so it may keep all it has read ("always"): without that, starting
+# a program costs it half a second.
+/usr/libexec/virtiofsd --sandbox none --cache always --shared-dir /mnt --socket-path "$socket" --log-level error \
 	>"$job/virtiofsd.log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT
@@ -31,6 +33,8 @@ for _ in {1..100}; do
 	sleep 0.05
 done
 
+# Five-level page tables only make the emulation slower (-la57).
+#
 # oops=panic and panic=-1 with -no-reboot end the machine at the first oops. The log buffer must hold a test's
 # debug messages. An emulated CPU on a busy machine may look stuck, hence the patient watchdogs.
 words=(
@@ -40,7 +44,7 @@ words=(
 )
 
 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic none \
-	-machine q35,memory-backend=memory -cpu max "${machine[@]}" \
+	-machine q35,memory-backend=memory -cpu max,-la57 "${machine[@]}" \
 	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
 	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
 	-kernel "$WG_KERNEL/vmlinuz" -append "${words[*]}" "$@"
