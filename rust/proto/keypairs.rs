@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The three sessions a peer may have at a time.
+//!
+//! `current` is the one to send under. `next` was derived as responder and waits for its first
+//! packet. `previous` still receives what was on its way when `current` changed.
+
+use core::marker::PhantomData;
+
+use crate::memory::{
+    same,
+    Memory, //
+};
+
+/// Right to change the slots of one peer. The driver keeps it in a lock, one for each [`Keypairs`].
+#[derive(Default)]
+pub struct WriterToken(());
+
+impl WriterToken {
+    /// Creates the token of a new peer.
+    pub const fn new() -> Self {
+        Self(())
+    }
+}
+
+/// Sessions that have left their slots.
+///
+/// They must leave the index table, too. Best dropped after the lock was given back.
+#[must_use]
+pub struct Retired<M: Memory, K: Send + Sync + 'static> {
+    list: [Option<M::Shared<K>>; 3],
+}
+
+impl<M: Memory, K: Send + Sync + 'static> IntoIterator for Retired<M, K> {
+    type Item = M::Shared<K>;
+    type IntoIter = core::iter::Flatten<core::array::IntoIter<Option<M::Shared<K>>, 3>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter().flatten()
+    }
+}
+
+/// The sessions of a peer.
+pub struct Keypairs<M: Memory, K: Send + Sync + 'static> {
+    previous: M::Slot<K>,
+    current: M::Slot<K>,
+    next: M::Slot<K>,
+    _memory: PhantomData<fn() -> M>,
+}
+
+impl<M: Memory, K: Send + Sync + 'static> Default for Keypairs<M, K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: Memory, K: Send + Sync + 'static> Keypairs<M, K> {
+    /// Creates slots without sessions.
+    pub fn new() -> Self {
+        Self {
+            previous: M::slot(None),
+            current: M::slot(None),
+            next: M::slot(None),
+            _memory: PhantomData,
+        }
+    }
+
+    /// Returns the session to send under.
+    #[inline]
+    pub fn current<'g>(&'g self, guard: &'g M::Guard<'_>) -> Option<M::Ref<'g, K>> {
+        M::load(&self.current, guard)
+    }
+
+    /// Returns the session that waits for its first packet.
+    #[inline]
+    pub fn next<'g>(&'g self, guard: &'g M::Guard<'_>) -> Option<M::Ref<'g, K>> {
+        M::load(&self.next, guard)
+    }
+
+    /// Returns the session used before.
+    #[inline]
+    pub fn previous<'g>(&'g self, guard: &'g M::Guard<'_>) -> Option<M::Ref<'g, K>> {
+        M::load(&self.previous, guard)
+    }
+
+    /// Returns whether `session` waits for its first packet: the cheap question to ask for each
+    /// packet before [`confirm`](Self::confirm).
+    #[inline]
+    pub fn is_next(&self, session: &K, guard: &M::Guard<'_>) -> bool {
+        M::load(&self.next, guard).is_some_and(|next| same(M::target(next), session))
+    }
+
+    /// Takes a session that this side initiated: the response was the confirmation, so it is used
+    /// at once.
+    ///
+    /// A waiting session becomes the previous one rather than being dropped, which is kinder when
+    /// both sides initiated at the same time.
+    pub fn add_initiated(&self, _: &mut WriterToken, session: M::Shared<K>) -> Retired<M, K> {
+        let next = M::swap(&self.next, None);
+        let had_next = next.is_some();
+        let previous = M::swap(&self.previous, next.or_else(|| M::get(&self.current)));
+        let current = M::swap(&self.current, Some(session));
+        Retired {
+            // Without a waiting session the old current one lives on as previous.
+            list: [previous, current.filter(|_| had_next), None],
+        }
+    }
+
+    /// Takes a session that the other side initiated: it waits for its first packet.
+    pub fn add_answered(&self, _: &mut WriterToken, session: M::Shared<K>) -> Retired<M, K> {
+        let next = M::swap(&self.next, Some(session));
+        let previous = M::swap(&self.previous, None);
+        Retired {
+            list: [next, previous, None],
+        }
+    }
+
+    /// Uses `session` from now on if it is the one that waits: its first packet came.
+    ///
+    /// [`None`] if it is not (any more).
+    pub fn confirm(&self, _: &mut WriterToken, session: &K) -> Option<Retired<M, K>> {
+        let next = M::get(&self.next).filter(|next| same::<K>(next, session))?;
+        let previous = M::swap(&self.previous, M::get(&self.current));
+        // Both stay in a slot: nothing is lost with these counts.
+        let _ = M::swap(&self.current, Some(next));
+        let _ = M::swap(&self.next, None);
+        Some(Retired {
+            list: [previous, None, None],
+        })
+    }
+
+    /// Forgets all sessions.
+    pub fn clear(&self, _: &mut WriterToken) -> Retired<M, K> {
+        Retired {
+            list: [&self.next, &self.previous, &self.current].map(|slot| M::swap(slot, None)),
+        }
+    }
+}

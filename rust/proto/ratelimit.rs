@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Limit of handshake messages per source while under load.
+//!
+//! A token bucket per source in a table of fixed size. Sources share sets of [`WAYS`] entries; a
+//! full set refuses newcomers until one of its entries has been idle for a second.
+
+const NSEC_PER_SEC: u64 = 1_000_000_000;
+const PACKETS_PER_SECOND: u64 = 20;
+const PACKETS_BURSTABLE: u64 = 5;
+const PACKET_COST: u64 = NSEC_PER_SEC / PACKETS_PER_SECOND;
+const TOKEN_MAX: u64 = PACKET_COST * PACKETS_BURSTABLE;
+
+/// Entries in one set.
+pub const WAYS: usize = 8;
+
+/// Whom a bucket belongs to: an IPv4 address or an IPv6 /64, within a namespace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    space: u64,
+    bits: u64,
+    family: Family,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl Source {
+    /// Names an IPv4 source in the namespace `space`.
+    #[inline]
+    pub const fn v4(space: u64, address: [u8; 4]) -> Self {
+        Self {
+            space,
+            // CAST: Widening.
+            bits: u32::from_be_bytes(address) as u64,
+            family: Family::V4,
+        }
+    }
+
+    /// Names the /64 of an IPv6 source in the namespace `space`.
+    #[inline]
+    pub const fn v6(space: u64, address: [u8; 16]) -> Self {
+        Self {
+            space,
+            // CAST: The shift leaves 64 bits.
+            bits: (u128::from_be_bytes(address) >> 64) as u64,
+            family: Family::V6,
+        }
+    }
+
+    /// Returns the source as bytes for a keyed hash.
+    #[inline]
+    pub fn to_bytes(&self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        let family: u64 = match self.family {
+            Family::V4 => 4,
+            Family::V6 => 6,
+        };
+        let words = [self.space, self.bits, family];
+        for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+            place.copy_from_slice(&word.to_ne_bytes());
+        }
+        bytes
+    }
+}
+
+/// A bucket.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    source: Option<Source>,
+    last: u64,
+    tokens: u64,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl Entry {
+    /// A free bucket.
+    pub const EMPTY: Self = Self {
+        source: None,
+        last: 0,
+        tokens: 0,
+    };
+
+    /// Returns whether a newcomer may have this bucket.
+    #[inline]
+    fn is_free(&self, now: u64) -> bool {
+        self.source.is_none() || now.saturating_sub(self.last) > NSEC_PER_SEC
+    }
+
+    /// Takes the price of one packet out.
+    #[inline]
+    fn spend(&mut self, now: u64) -> bool {
+        let earned = now.saturating_sub(self.last);
+        self.last = now;
+        self.tokens = self.tokens.saturating_add(earned).min(TOKEN_MAX);
+        match self.tokens.checked_sub(PACKET_COST) {
+            Some(rest) => {
+                self.tokens = rest;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Returns whether a message of `source` may pass at `now` (nanoseconds).
+///
+/// `entries` is the table (or the part of it that `hash` leads to, if it is split between locks): a
+/// multiple of [`WAYS`], a rest is not used. `hash` is a keyed hash of [`Source::to_bytes`].
+#[must_use]
+pub fn allow(entries: &mut [Entry], source: Source, hash: u64, now: u64) -> bool {
+    // CAST: Same width or widening; what remains is less than the length.
+    let sets = (entries.len() / WAYS) as u64;
+    let Some(set) = hash.checked_rem(sets) else {
+        return false;
+    };
+    let Some(set) = entries.chunks_exact_mut(WAYS).nth(set as usize) else {
+        return false;
+    };
+    if let Some(entry) = set.iter_mut().find(|entry| entry.source == Some(source)) {
+        return entry.spend(now);
+    }
+    let Some(entry) = set.iter_mut().find(|entry| entry.is_free(now)) else {
+        return false;
+    };
+    *entry = Entry {
+        source: Some(source),
+        last: now,
+        tokens: TOKEN_MAX - PACKET_COST,
+    };
+    true
+}
