@@ -5,17 +5,19 @@
 
 set -euo pipefail
 
-file=${1:-$(dirname "$0")/../wireguard.ko}
+file=${1:-${WG_KO:-$(dirname "$0")/../wireguard.ko}}
 
 die() {
 	echo "error: $*" >&2
 	exit 1
 }
 
-# Both drivers own the same names, so only one can be there. Ours says its crates in its symbols; the C one cannot.
+# Both drivers own the same names, so only one can be there.
 if [[ -d /sys/module/wireguard ]]; then
+	which="a wireguard module from outside the kernel"
+	[[ $(cat /sys/module/wireguard/taint) == *O* ]] || which="the kernel's own C module 'wireguard'"
 	links=$(ip -o link show type wireguard 2>/dev/null | awk -F': ' '{ print $2 }' | paste -sd ' ')
-	die "a wireguard module is loaded already${links:+ and has the interface(s) $links}; remove ${links:+them and }it first (rmmod wireguard)"
+	die "$which is loaded already${links:+, with the interface(s) $links}; remove ${links:+them and then }it first: rmmod wireguard"
 fi
 
 if [[ $file == --stock ]]; then

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots the stock kernel in QEMU, runs a script in it as root, and ends with the script's exit status.
 # The guest sees the root and the checkout read-only, and out/ writable, under the paths they have here.
-# usage: boot.sh [--mode smp|icount|kvm] [--memory 1G] [--limit SECONDS] [--job FOLDER] [--interactive]
+# usage: boot.sh [--mode smp|icount] [--memory 1G] [--limit SECONDS] [--job FOLDER] [--interactive]
 #                [--watch COMMAND] -- SCRIPT [ARGUMENTS]
 #
 # FOLDER (below out/, default out/vm/boot) keeps console.log, output.log and status. COMMAND is run every second
@@ -12,7 +12,7 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-mode=${WG_MODE:-smp}
+mode=smp
 memory=1G
 limit=300
 job=$WG_OUT/vm/boot
@@ -42,7 +42,7 @@ done
 [[ $job == "$WG_OUT"/* ]] || die "the folder of a job must lie below $WG_OUT"
 
 kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
-export WG_KERNEL=$kernel WG_ROOT=
+export WG_KERNEL=$kernel
 mkdir -p "$job"
 rm -f "$job"/{status,output.log,console.log}
 
@@ -51,7 +51,9 @@ rm -f "$job"/{status,output.log,console.log}
 	echo "cd $(printf %q "$WG_TOP")"
 	for name in "${!WG_@}"; do printf 'export %s=%q\n' "$name" "${!name}"; done
 	if [[ $interactive ]]; then
-		echo 'exec setsid -c "$@" <>/dev/ttyS0 >&0 2>&1' | sed "s|\"\\\$@\"|$(printf '%q ' "$@" | sed 's/[&|\\]/\\&/g')|"
+		printf 'setsid --ctty --wait '
+		printf '%q ' "$@"
+		printf '<>/dev/ttyS0 >&0 2>&1\n'
 	else
 		printf '%q ' "$@"
 		printf '>%q 2>&1 </dev/null\n' "$job/output.log"
@@ -81,6 +83,7 @@ while kill -0 "$machine" 2>/dev/null; do
 	sleep 0.2
 done
 wait "$machine" 2>/dev/null || true
+"$watch" "$job" || true
 
 if [[ -s $job/status ]]; then
 	exit "$(cat "$job/status")"

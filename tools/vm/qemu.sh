@@ -12,12 +12,11 @@ shift 3
 socket=/run/virtiofsd.sock
 
 case $mode in
-smp) machine=(-accel tcg,thread=multi -smp 2) ;;
+smp) machine=(-accel "${WG_ACCEL:-tcg,thread=multi}" -smp 2) ;;
 # Guest time is the number of instructions, and idle time is skipped.
 icount) machine=(-accel tcg,thread=single -icount shift=0,sleep=off -smp 1) ;;
-kvm) machine=(-accel kvm -smp 2) ;;
 *)
-	echo "unknown mode '$mode' (smp, icount, kvm)" >&2
+	echo "unknown mode '$mode' (smp, icount)" >&2
 	exit 2
 	;;
 esac
