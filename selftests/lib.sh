@@ -22,6 +22,7 @@ fail() {
 
 # refuses COMMAND…: the command must fail. Its message is kept in $message.
 refuses() {
+	# shellcheck disable=SC2034 # for the caller
 	if message=$("$@" 2>&1); then
 		fail "'$*' should have failed"
 	fi

@@ -18,7 +18,7 @@ show() {
 		exit 1
 	fi
 	printf '%-60s%5d.%d s\n' "$text" $((tenths / 10)) $((tenths % 10))
-	[[ ! $output ]] || sed 's/^/    /' <<<"$output"
+	[[ ! $output ]] || printf '    %s\n' "${output//$'\n'/$'\n'    }"
 }
 
 interfaces() {

@@ -63,7 +63,7 @@ root_folder() {
 # The folder of the prepared kernel, as the set-up of this series chose it.
 kernel_folder() {
 	local name
-	name=$(cat "$WG_CACHE/series-$KERNEL_SERIES" 2>/dev/null) || return 1
+	read -r name 2>/dev/null <"$WG_CACHE/series-$KERNEL_SERIES" || return 1
 	printf '%s/%s\n' "$WG_CACHE" "$name"
 }
 

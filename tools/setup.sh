@@ -26,5 +26,5 @@ if [[ ! -d $root ]]; then
 		step "mmdebstrap on this machine" "$log/mmdebstrap.log" install_mmdebstrap
 	step "trixie root: compiler, QEMU, test tools" "$log/root.log" "$WG_TOP/tools/setup/root.sh" "$root"
 fi
-"$WG_TOP/tools/setup/kernel.sh" $update
+"$WG_TOP/tools/setup/kernel.sh" "$update"
 "$WG_TOP/tools/setup/prune.sh"

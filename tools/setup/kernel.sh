@@ -10,9 +10,27 @@ set -euo pipefail
 log=$WG_OUT/log
 choice=$WG_CACHE/series-$KERNEL_SERIES
 
+# What a choice was made with: it is made anew when one of these changes.
+made_with() {
+	{
+		root_folder
+		cat "$WG_TOP"/tools/setup/{kernel,fetch-kernel,prepare-kernel}.sh
+	} | sha256sum
+}
+
 # Once a day is enough to learn of a new patch version.
 fresh() {
-	[[ -d $(kernel_folder || true) && $(find "$choice" -mmin -1440 2>/dev/null) ]]
+	[[ -d $(kernel_folder || true) && $(find "$choice" -mmin -1440 2>/dev/null) ]] &&
+		[[ $(tail -n 1 "$choice") == "$(made_with)" ]]
+}
+
+# choose NAME: kernel_folder of lib.sh reads the first line.
+choose() {
+	{
+		echo "$1"
+		made_with
+	} >"$choice.new"
+	mv "$choice.new" "$choice"
 }
 
 # newest SERIES: version of the newest kernel of the series that the archive has, if any.
@@ -58,8 +76,7 @@ bring() {
 			in_root -b "$folder.new:$folder" "$WG_TOP/tools/setup/prepare-kernel.sh" "$folder"
 		mv "$folder.new" "$folder"
 	fi
-	echo "$name" >"$choice.new"
-	mv "$choice.new" "$choice"
+	choose "$name"
 }
 
 [[ ${1:-} != --update ]] && fresh && exit 0
@@ -68,7 +85,7 @@ if ! in_root apt-get -q -o Acquire::Retries=2 update >"$log/archive.log" 2>&1; t
 	name=$(cached "$KERNEL_SERIES")
 	[[ $name ]] || die "the Debian archive does not answer, and no kernel $KERNEL_SERIES is in the cache (see $log/archive.log)"
 	echo "note: the Debian archive does not answer; the cached $name is used"
-	echo "$name" >"$choice"
+	choose "$name"
 	exit 0
 fi
 
@@ -81,7 +98,7 @@ fi
 name=$(cached "$KERNEL_SERIES")
 if [[ $name ]]; then
 	echo "note: the archive no longer carries kernel $KERNEL_SERIES; the cached $name is used"
-	echo "$name" >"$choice"
+	choose "$name"
 	exit 0
 fi
 

@@ -10,7 +10,7 @@ needed_gb=12
 # shellcheck source=/dev/null
 system=$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-99}") || system=
 read -r id version <<<"$system"
-[[ $id == debian ]] && ((${version%%.*} >= 12)) ||
+[[ $id == debian && ${version%%.*} -ge 12 ]] ||
 	die "this needs Debian 12 or newer (here: ${system:-an unknown system}); elsewhere build with 'make KDIR=…'"
 [[ $(uname -m) == x86_64 ]] || die "this needs an x86-64 machine (here: $(uname -m))"
 [[ $(id -u) == 0 ]] || die "this needs root: it makes a Debian root folder and mounts; run it as root"

@@ -35,3 +35,6 @@ if [[ $made != "$release" ]]; then
 	exit 1
 fi
 cp "$headers/Module.symvers" .
+
+# The same kernel unpacked: QEMU starts it directly, which saves the emulated CPU from unpacking it at each boot.
+scripts/extract-vmlinux "$folder/vmlinuz" >"$folder/vmlinux" || cp "$folder/vmlinuz" "$folder/vmlinux"

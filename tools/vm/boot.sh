@@ -43,6 +43,7 @@ done
 
 kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
 export WG_KERNEL=$kernel
+[[ ! $interactive ]] || export WG_WORDS=quiet
 mkdir -p "$job"
 rm -f "$job"/{status,output.log,console.log}
 

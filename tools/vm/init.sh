@@ -20,6 +20,7 @@ mkdir -p /run/netns
 echo 0 >/proc/sys/net/core/message_cost
 ip link set lo up
 
+# shellcheck disable=SC2154 # see above
 bash "$wg_job/job.sh"
 echo $? >"$wg_job/status"
 

@@ -14,7 +14,7 @@ socket=/run/virtiofsd.sock
 case $mode in
 smp) machine=(-accel "${WG_ACCEL:-tcg,thread=multi}" -smp 2) ;;
 # Guest time is the number of instructions, and idle time is skipped.
-icount) machine=(-accel tcg,thread=single -icount shift=0,sleep=off -smp 1) ;;
+icount) machine=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -smp 1) ;;
 *)
 	echo "unknown mode '$mode' (smp, icount)" >&2
 	exit 2
@@ -39,11 +39,11 @@ done
 words=(
 	rootfstype=virtiofs root=rootfs rw init="$WG_TOP/tools/vm/init.sh" "wg_job=$job"
 	console=ttyS0 loglevel=6 oops=panic panic=-1 log_buf_len=16M
-	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120
+	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 ${WG_WORDS:-}
 )
 
 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic none \
 	-machine q35,memory-backend=memory -cpu max,-la57 "${machine[@]}" \
 	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
 	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
-	-kernel "$WG_KERNEL/vmlinuz" -append "${words[*]}" "$@"
+	-kernel "$WG_KERNEL/vmlinux" -append "${words[*]}" "$@"

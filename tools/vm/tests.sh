@@ -13,6 +13,7 @@ folder=$(dirname "$WG_RESULTS")
 
 # Own processes, mounts and /run: whatever a test leaves behind goes with its namespaces.
 run() {
+	# shellcheck disable=SC2016 # the inner shell expands it
 	unshare --mount --pid --fork --kill-child --mount-proc \
 		bash -c 'mount -t tmpfs tmpfs /run && mkdir /run/netns && exec bash "$1"' - "$WG_TOP/selftests/$1.sh"
 }
