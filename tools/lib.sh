@@ -60,10 +60,18 @@ root_folder() {
 	printf '%s/root-%s\n' "$WG_CACHE" "${key:0:12}"
 }
 
-# The folder of the prepared kernel, as the set-up of this series chose it.
+# The file with the name of the kernel chosen for this series. Checkouts whose scripts differ choose on their own.
+kernel_choice() {
+	local key
+	key=$(cat "$WG_TOP"/tools/setup/{packages,root.sh,kernel.sh,fetch-kernel.sh,prepare-kernel.sh} | sha256sum)
+	printf '%s/series-%s-%s\n' "$WG_CACHE" "$KERNEL_SERIES" "${key:0:8}"
+}
+
+# The folder of the prepared kernel.
 kernel_folder() {
-	local name
-	read -r name 2>/dev/null <"$WG_CACHE/series-$KERNEL_SERIES" || return 1
+	local choice name
+	choice=$(kernel_choice)
+	[[ -f $choice ]] && read -r name <"$choice" || return 1
 	printf '%s/%s\n' "$WG_CACHE" "$name"
 }
 

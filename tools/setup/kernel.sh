@@ -1,35 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Chooses a kernel of KERNEL_SERIES and brings it into the cache: Debian's binary, and a source tree prepared so
-# that modules built against it load into that binary. The choice is written to CACHE/series-SERIES.
+# that modules built against it load into that binary. kernel_choice of lib.sh names
+# the file that keeps the choice.
 # usage: kernel.sh [--update]
 
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
 log=$WG_OUT/log
-choice=$WG_CACHE/series-$KERNEL_SERIES
-
-# What a choice was made with: it is made anew when one of these changes.
-made_with() {
-	{
-		root_folder
-		cat "$WG_TOP"/tools/setup/{kernel,fetch-kernel,prepare-kernel}.sh
-	} | sha256sum
-}
+choice=$(kernel_choice)
 
 # Once a day is enough to learn of a new patch version.
 fresh() {
-	[[ -d $(kernel_folder || true) && $(find "$choice" -mmin -1440 2>/dev/null) ]] &&
-		[[ $(tail -n 1 "$choice") == "$(made_with)" ]]
+	[[ -d $(kernel_folder || true) && $(find "$choice" -mmin -1440 2>/dev/null) ]]
 }
 
-# choose NAME: kernel_folder of lib.sh reads the first line.
 choose() {
-	{
-		echo "$1"
-		made_with
-	} >"$choice.new"
+	echo "$1" >"$choice.new"
 	mv "$choice.new" "$choice"
 }
 

@@ -37,4 +37,5 @@ fi
 cp "$headers/Module.symvers" .
 
 # The same kernel unpacked: QEMU starts it directly, which saves the emulated CPU from unpacking it at each boot.
-scripts/extract-vmlinux "$folder/vmlinuz" >"$folder/vmlinux" || cp "$folder/vmlinuz" "$folder/vmlinux"
+scripts/extract-vmlinux "$folder/vmlinuz" >"$folder/vmlinux"
+[[ -s $folder/vmlinux ]] || cp "$folder/vmlinuz" "$folder/vmlinux"

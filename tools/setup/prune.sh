@@ -9,6 +9,10 @@ root=$(root_folder)
 kernel=$(kernel_folder)
 touch "$root/.used" "$kernel/.used"
 
+for choice in "$WG_CACHE"/series-*; do
+	[[ -d $WG_CACHE/$(cat "$choice") ]] || rm "$choice"
+done
+
 for folder in "$WG_CACHE"/{root,kernel}-*; do
 	[[ -d $folder && $folder != "$root" && $folder != "$kernel" ]] || continue
 	if [[ $folder == *.new ]]; then

@@ -39,7 +39,7 @@ done
 words=(
 	rootfstype=virtiofs root=rootfs rw init="$WG_TOP/tools/vm/init.sh" "wg_job=$job"
 	console=ttyS0 loglevel=6 oops=panic panic=-1 log_buf_len=16M
-	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 ${WG_WORDS:-}
+	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 "${WG_WORDS:-}"
 )
 
 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic none \
