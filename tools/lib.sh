@@ -63,7 +63,7 @@ root_folder() {
 # The file with the name of the kernel chosen for this series. Checkouts whose scripts differ choose on their own.
 kernel_choice() {
 	local key
-	key=$(cat "$WG_TOP"/tools/setup/{packages,root.sh,kernel.sh,fetch-kernel.sh,prepare-kernel.sh} | sha256sum)
+	key=$(cat "$WG_TOP"/tools/setup/{packages,root.sh,{,find-,fetch-,prepare-}kernel.sh} | sha256sum)
 	printf '%s/series-%s-%s\n' "$WG_CACHE" "$KERNEL_SERIES" "${key:0:8}"
 }
 

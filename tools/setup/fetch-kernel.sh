@@ -1,26 +1,35 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs in the root: unpacks Debian's kernel VERSION into FOLDER: stock/ (image, modules, headers), source.tar.xz.
-# usage: fetch-kernel.sh VERSION FOLDER
+# usage: fetch-kernel.sh VERSION ABI FOLDER
 
 set -euo pipefail
 
 version=$1
-folder=$2
+abi=$2
+folder=$3
 series=$(cut -d. -f1,2 <<<"$version")
 mkdir -p "$folder/debs" "$folder/stock"
 cd "$folder/debs"
 
-depends() {
-	apt-cache depends "$1" | awk '$1 == "Depends:" { print $2 }'
+available() {
+	apt-cache madison "$1" | awk -v version="$version" '$3 == version { found = 1 } END { exit !found }'
 }
 
-# The meta package names the package of this build, whose parts (image, modules) are packages too in newer series.
-image=$(depends "linux-image-amd64=$version" | grep -E '^linux-image-[0-9]')
-abi=${image#linux-image-}
-parts=("$image" "linux-headers-$abi")
-for part in $(depends "$image=$version" | grep -E "^linux-(binary|modules)-${abi//+/\\+}\$" || true); do
-	parts+=("$part")
+# Older series have it all in linux-image; newer ones have packages for the image and for the modules (and
+# lists of what is built in). A signed image
+# may be late, and is the same but for the signature.
+parts=("linux-headers-$abi")
+for image in "linux-binary-$abi" "linux-binary-unsigned-$abi" "linux-image-$abi" "linux-image-$abi-unsigned"; do
+	if available "$image"; then
+		parts+=("$image")
+		break
+	fi
+done
+for part in "linux-modules-$abi" "linux-base-$abi"; do
+	if available "$part"; then
+		parts+=("$part")
+	fi
 done
 apt-get -q -o APT::Sandbox::User=root download "${parts[@]/%/=$version}" "linux-source-$series=$version"
 

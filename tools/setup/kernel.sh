@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Chooses a kernel of KERNEL_SERIES and brings it into the cache: Debian's binary, and a source tree prepared so
-# that modules built against it load into that binary. kernel_choice of lib.sh names
-# the file that keeps the choice.
+# that modules built against it load into that binary. kernel_choice of lib.sh names the file that keeps the choice.
 # usage: kernel.sh [--update]
 
 set -euo pipefail
@@ -21,11 +20,9 @@ choose() {
 	mv "$choice.new" "$choice"
 }
 
-# newest SERIES: version of the newest kernel of the series that the archive has, if any.
+# newest SERIES: "VERSION ABI" of the newest kernel of the series that the archive has, if any.
 newest() {
-	in_root apt-cache madison linux-image-amd64 |
-		awk -v series="$1" '{ v = $3 } index(v, series ".") == 1 || index(v, series "-") == 1 || index(v, series "~") == 1 { print v }' |
-		sort -V | tail -n 1
+	in_root "$WG_TOP/tools/setup/find-kernel.sh" "$1"
 }
 
 # cached SERIES: folder name of a kernel made earlier, one that passed the tests before any other.
@@ -38,27 +35,27 @@ cached() {
 	return 0
 }
 
-# folder_of VERSION: keyed by all that shapes the result.
+# folder_of VERSION ABI: keyed by all that shapes the result.
 folder_of() {
 	local key
 	key=$({
-		echo "$1"
+		echo "$1 $2"
 		cat "$WG_TOP"/tools/setup/{fetch,prepare}-kernel.sh
 		in_root sh -c 'rustc --version; bindgen --version; gcc-14 --version'
 	} 2>&1 | sha256sum)
 	printf 'kernel-%s-%s\n' "${1//[^0-9A-Za-z.-]/_}" "${key:0:8}"
 }
 
-# bring VERSION: unless it is there already.
+# bring VERSION ABI: unless it is there already.
 bring() {
 	local name folder
-	name=$(folder_of "$1")
+	name=$(folder_of "$1" "$2")
 	folder=$WG_CACHE/$name
 	if [[ ! -d $folder ]]; then
 		remove_tree "$folder.new"
 		mkdir -p "$folder.new"
 		step "kernel $1: packages" "$log/kernel-fetch.log" \
-			in_root -b "$folder.new" "$WG_TOP/tools/setup/fetch-kernel.sh" "$1" "$folder.new"
+			in_root -b "$folder.new" "$WG_TOP/tools/setup/fetch-kernel.sh" "$1" "$2" "$folder.new"
 		# Prepared under its final path, which some generated files remember.
 		step "kernel $1: prepared tree" "$log/kernel-prepare.log" \
 			in_root -b "$folder.new:$folder" "$WG_TOP/tools/setup/prepare-kernel.sh" "$folder"
@@ -77,9 +74,9 @@ if ! in_root apt-get -q -o Acquire::Retries=2 update >"$log/archive.log" 2>&1; t
 	exit 0
 fi
 
-version=$(newest "$KERNEL_SERIES")
-if [[ $version ]]; then
-	bring "$version"
+read -r version abi < <(newest "$KERNEL_SERIES") || true
+if [[ ${abi:-} ]]; then
+	bring "$version" "$abi"
 	exit 0
 fi
 
@@ -91,10 +88,10 @@ if [[ $name ]]; then
 fi
 
 while read -r series; do
-	version=$(newest "$series")
-	if [[ $version ]]; then
+	read -r version abi < <(newest "$series") || true
+	if [[ ${abi:-} ]]; then
 		echo "note: the archive does not carry kernel $KERNEL_SERIES; the newest tested series it has is used: $version"
-		bring "$version"
+		bring "$version" "$abi"
 		exit 0
 	fi
 done < <(grep -Ev '^(#|$)' "$WG_TOP/tools/setup/tested-kernels" | sort -rV)
