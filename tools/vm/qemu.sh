@@ -35,11 +35,13 @@ done
 # Five-level page tables only make the emulation slower (-la57).
 #
 # oops=panic and panic=-1 with -no-reboot end the machine at the first oops. The log buffer must hold a test's
-# debug messages. An emulated CPU on a busy machine may look stuck, hence the patient watchdogs.
+# debug messages. On a busy machine an emulated CPU may look stuck and its clocks uneven, hence the patient
+# watchdogs, and measurements at boot that are not made: they have been seen to hang.
 words=(
 	rootfstype=virtiofs root=rootfs rw init="$WG_TOP/tools/vm/init.sh" "wg_job=$job"
 	console=ttyS0 loglevel=6 oops=panic panic=-1 log_buf_len=16M
-	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 "${WG_WORDS:-}"
+	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120
+	no_timer_check tsc=reliable lpj=10000000 "${WG_WORDS:-}"
 )
 
 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic none \

@@ -30,8 +30,8 @@ while read -r event name status; do
 done < <(tail -n +$((seen + 1)) "$job/results")
 echo "$seen $since" >"$state"
 
-# Not begun: the boot has as long as a test.
-limit=60
+# Until a test has begun it is the boot that takes its time.
+limit=90
 name=$(awk '{ name = $1 == "begin" ? $2 : "" } END { print name }' "$job/results")
 if [[ $name ]]; then
 	asked=$(sed -n '1,10s/^# limit: *//p' "$WG_TOP/selftests/$name.sh")
