@@ -36,6 +36,9 @@ test-host: setup ## tests of the protocol core on the host only
 test-vm: setup ## selftests only; TEST=name (or several) for these
 	@tools/test-vm.sh $(TEST)
 
+test-upstream: setup ## the selftest of the kernel source, netns.sh
+	@tools/test-upstream.sh
+
 shell: setup ## a virtual machine with the module loaded, to try things in
 	@tools/shell.sh
 
@@ -60,4 +63,4 @@ distclean: ## remove the cache too
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all run test check test-host test-vm shell doc rust-analyzer setup update clean distclean help
+.PHONY: all run test check test-host test-vm test-upstream shell doc rust-analyzer setup update clean distclean help

@@ -73,8 +73,8 @@ throughput() {
 	in_ns left iperf3 --client 192.168.7.2 --time 3 --format m | grep -E 'sender|receiver'
 }
 
-show "load: $(modinfo -F depends "${WG_KO:-/dev/null}" 2>/dev/null | tr , ' ') wireguard" load_module
 mark_log demo
+show "load wireguard, after what it depends on" load_module
 show "two namespaces joined by veth" joined left right
 show "ip link add wg0 type wireguard, in each" interfaces
 show "wg setconf, addresses, up" configure
@@ -90,5 +90,6 @@ for ns in left right; do
 	in_ns "$ns" wg show | sed 's/^/    /'
 done
 echo
-show "kernel log is clean" check_clean_log
 show "unload" unload_module
+show "kernel log is clean" check_clean_log
+show "every interface, peer and key pair is gone" check_balance

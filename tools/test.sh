@@ -46,8 +46,9 @@ cp "$WG_TOP/wireguard.ko" "$WG_OUT/wireguard.ko"
 icount=$!
 trap 'kill "$icount" 2>/dev/null || true' EXIT
 
-part "static checks" "$log/check.log" "$WG_TOP/tools/check.sh"
+# First the host tests: they fetch the crates that a static check wants to see.
 part "host tests" "$log/host.log" "$WG_TOP/tools/test-host.sh"
+part "static checks" "$log/check.log" "$WG_TOP/tools/check.sh"
 part "fuzzing, a short run" "$log/fuzz.log" in_root "$WG_TOP/tools/fuzz/run"
 
 echo "selftests in virtual machines, instruction-counted time:"
