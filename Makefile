@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+# Thin: every command is a script below tools/. Kbuild reads the file Kbuild, not this one.
+
+# The kernel series whose newest patch version in Debian's backports everything runs on.
+KERNEL_SERIES ?= 7.3
+export KERNEL_SERIES
+
+# The kernel to build for; empty: the prepared stock tree. For one's own: KDIR=/lib/modules/$(uname -r)/build
+KDIR ?=
+export KDIR
+
+# Where the trixie root, the kernels and cargo's files lie; empty: ~/.cache/wireguard-rust
+ifdef WG_CACHE
+export WG_CACHE
+endif
+
+ifeq ($(KDIR),)
+setup := setup
+endif
+
+all: $(setup) ## build wireguard.ko (KDIR=… for a kernel of your own)
+	@tools/build.sh modules
+
+run: ## set up what is missing, build, and show a tunnel at work in a virtual machine
+	@tools/run.sh
+
+test: ## all tests: static checks, host tests, fuzzing, selftests in virtual machines
+	@tools/test.sh
+
+check: setup ## static checks only
+	@tools/check.sh
+
+test-host: setup ## tests of the protocol core on the host only
+	@tools/test-host.sh
+
+test-vm: setup ## selftests only; TEST=name (or several) for these
+	@tools/test-vm.sh $(TEST)
+
+test-upstream: setup ## the selftest of the kernel source, netns.sh
+	@tools/test-upstream.sh
+
+shell: setup ## a virtual machine with the module loaded, to try things in
+	@tools/shell.sh
+
+doc: setup ## API documentation of the crates, in doc/
+	@tools/doc.sh
+
+rust-analyzer: setup ## rust-project.json for editors
+	@tools/rust-analyzer.sh
+
+setup: ## trixie root and prepared kernel only
+	@tools/setup.sh
+
+update: ## ask the Debian archive for a newer kernel now (otherwise once a day)
+	@tools/setup.sh --update
+
+clean: ## remove what was built here (the cache stays)
+	@tools/clean.sh
+
+distclean: ## remove the cache too
+	@tools/clean.sh --cache
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+.PHONY: all run test check test-host test-vm test-upstream shell doc rust-analyzer setup update clean distclean help

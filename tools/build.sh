@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds wireguard.ko: against the prepared stock tree, inside the root; or, with KDIR, against that kernel, here.
+# usage: build.sh [MAKE ARGUMENTS]
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+# What would make Kbuild fail far from the cause, said in one sentence.
+examine() {
+	local kdir=$1 config=$1/include/config/auto.conf built_by here
+	[[ -e $kdir/Makefile ]] || die "KDIR=$kdir is no kernel build folder"
+	[[ -e $config ]] || die "the kernel in $kdir is not configured (no include/config/auto.conf)"
+	grep -qx CONFIG_RUST=y "$config" ||
+		die "the kernel in $kdir has no Rust support (CONFIG_RUST is not set), so no Rust module can be built for it"
+	for file in libcore.rmeta libkernel.rmeta; do
+		[[ -e $kdir/rust/$file ]] ||
+			die "$kdir lacks the kernel's Rust metadata (rust/$file), as header packages do: point KDIR to the full source of that kernel after 'make modules_prepare'"
+	done
+	command -v "${RUSTC:-rustc}" >/dev/null || die "rustc is missing here; the kernel in $kdir needs the very one that built it"
+	command -v "${BINDGEN:-bindgen}" >/dev/null || die "bindgen is missing here (Debian: apt install bindgen)"
+	built_by=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\(.*\)"/\1/p' "$config")
+	here=$("${RUSTC:-rustc}" --version)
+	[[ $built_by == "$here" ]] ||
+		die "the kernel in $kdir was built by '$built_by', but here is '$here', whose modules it would not take"
+}
+
+# Two makes in one checkout would write the same objects.
+mkdir -p "$WG_OUT"
+exec {build_lock}>"$WG_OUT/.build.lock"
+flock "$build_lock"
+
+kdir=${KDIR:-}
+if [[ $kdir && $kdir != "$WG_CACHE"/* ]]; then
+	kdir=$(readlink -f "$kdir" || true)
+	examine "${kdir:-$KDIR}"
+	arguments=()
+	grep -qx CONFIG_CC_IS_CLANG=y "$kdir/include/config/auto.conf" && arguments+=(LLVM=1)
+	exec make -j"$WG_JOBS" -C "$kdir" M="$WG_TOP" "${arguments[@]}" "$@"
+fi
+
+kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
+in_root -b "$kernel" make -j"$WG_JOBS" -C "${kdir:-$kernel/tree}" M="$WG_TOP" CC="${CC:-x86_64-linux-gnu-gcc-14}" "$@"

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Removes what was built in the checkout; with --cache also the root, the kernels and cargo's files.
+# usage: clean.sh [--cache]
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+if [[ ${KDIR:-} || -d $(kernel_folder || true) ]]; then
+	"$WG_TOP/tools/build.sh" clean
+fi
+remove_tree "$WG_OUT" "$WG_TOP/doc"
+rm -f "$WG_TOP/rust-project.json"
+
+if [[ ${1:-} == --cache ]]; then
+	cache_lock setup
+	# Only what is known to be ours: the variable may point anywhere.
+	remove_tree "$WG_CACHE"/{root,kernel}-* "$WG_CACHE/cargo"
+	rm -f "$WG_CACHE"/series-* "$WG_CACHE"/*.lock
+	rmdir --ignore-fail-on-non-empty "$WG_CACHE"
+fi

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Enters the trixie root; called by in_root of lib.sh in fresh mount and process namespaces.
+# usage: enter.sh ROOT [-b FOLDER[:PATH]]… [-v] COMMAND…
+
+set -euo pipefail
+
+root=$1
+shift
+folders=("$WG_TOP" "$WG_CACHE/cargo")
+vm=
+while getopts 'b:v' option; do
+	case $option in
+	b) folders+=("$OPTARG") ;;
+	v) vm=yes ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+
+# show ROOT [read-only]: each folder, below ROOT, under the path asked for.
+show() {
+	local folder path
+	for folder in "${folders[@]}"; do
+		path=${folder#*:}
+		mkdir -p "$root$path"
+		mount --bind "${folder%%:*}" "$1$path"
+		[[ ! ${2:-} ]] || mount -o remount,bind,ro "$1$path"
+	done
+}
+
+mount --make-rprivate /
+
+# What the guest sees as its root: read-only but for the folder of results.
+if [[ $vm ]]; then
+	mount --bind "$root" "$root/mnt"
+	mount -o remount,bind,ro "$root/mnt"
+	show "$root/mnt" read-only
+	mount --bind "$WG_OUT" "$root/mnt$WG_OUT"
+	mount --bind "$WG_KERNEL/stock/usr/lib/modules" "$root/mnt/usr/lib/modules"
+	mount -o remount,bind,ro "$root/mnt/usr/lib/modules"
+fi
+
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs tmpfs "$root/tmp"
+show "$root"
+
+# Names, certificates and cargo's registry as this machine has them set up.
+for file in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt; do
+	[[ -e $file && -e $root$file ]] && mount --bind "$(readlink -f "$file")" "$root$file"
+done
+for file in "${CARGO_HOME:-$HOME/.cargo}"/config{.toml,}; do
+	[[ -f $file ]] || continue
+	touch "$WG_CACHE/cargo/home/config.toml"
+	mount --bind "$file" "$root$WG_CACHE/cargo/home/config.toml"
+	break
+done
+
+keep=()
+for name in TERM CI CC LLVM {http,https,no,all}_proxy {HTTP,HTTPS,NO,ALL}_PROXY KERNEL_SERIES \
+	"${!WG_@}" "${!CARGO_@}"; do
+	[[ $name == CARGO_HOME || $name == CARGO_TARGET_DIR ]] && continue
+	[[ -v $name ]] && keep+=("$name=${!name}")
+done
+
+trap 'exit 130' INT TERM
+status=0
+chroot "$root" env -i --chdir="$WG_TOP" "${keep[@]}" HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+	CARGO_HOME="$WG_CACHE/cargo/home" CARGO_TARGET_DIR="$WG_CACHE/cargo/target" \
+	"$@" || status=$?
+exit "$status"

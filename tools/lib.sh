@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What all host-side scripts share: paths, messages, timed steps, the way into the trixie root.
+
+set -euo pipefail
+
+# A make above us would hand its own flags and job server down to the kernel's make.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+
+WG_TOP=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+WG_CACHE=${WG_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/wireguard-rust}
+KERNEL_SERIES=${KERNEL_SERIES:-7.3}
+WG_OUT=$WG_TOP/out
+WG_JOBS=$(nproc)
+export WG_TOP WG_CACHE KERNEL_SERIES WG_OUT WG_JOBS
+
+# Ends the script with one sentence.
+die() {
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+# step TEXT LOG COMMAND…: one progress line with its time; the log's tail where the command fails.
+step() {
+	local text=$1 log=$2 begin end status=0
+	shift 2
+	mkdir -p "$(dirname "$log")"
+	printf '%-60s' "$text"
+	begin=$(date +%s%N)
+	("$@") >"$log" 2>&1 </dev/null || status=$?
+	end=$(date +%s%N)
+	local tenths=$(((end - begin) / 100000000))
+	if ((status == 0)); then
+		printf '%5d.%d s\n' $((tenths / 10)) $((tenths % 10))
+		return 0
+	fi
+	printf '%5d.%d s  FAILED\n' $((tenths / 10)) $((tenths % 10))
+	printf -- '--- end of %s\n' "$log"
+	tail -n 30 "$log"
+	printf -- '---\n'
+	return "$status"
+}
+
+# Removes a folder of ours, but never through a mount.
+remove_tree() {
+	local path
+	for path; do
+		[[ -e $path ]] || continue
+		if grep -qF " $(readlink -f "$path")" /proc/self/mountinfo; then
+			die "$path holds a mount, so it is not removed"
+		fi
+		rm -rf --one-file-system "$path"
+	done
+}
+
+# The folder of the trixie root: its name tells what it was made from.
+root_folder() {
+	local key
+	key=$(cat "$WG_TOP/tools/setup/packages" "$WG_TOP/tools/setup/root.sh" | sha256sum)
+	printf '%s/root-%s\n' "$WG_CACHE" "${key:0:12}"
+}
+
+# The file with the name of the kernel chosen for this series. Checkouts whose scripts differ choose on their own.
+kernel_choice() {
+	local key
+	key=$(cat "$WG_TOP"/tools/setup/{packages,root.sh,{,find-,fetch-,prepare-}kernel.sh} | sha256sum)
+	printf '%s/series-%s-%s\n' "$WG_CACHE" "$KERNEL_SERIES" "${key:0:8}"
+}
+
+# The folder of the prepared kernel.
+kernel_folder() {
+	local choice name
+	choice=$(kernel_choice)
+	[[ -f $choice ]] && read -r name <"$choice" || return 1
+	printf '%s/%s\n' "$WG_CACHE" "$name"
+}
+
+# in_root [-b FOLDER[:PATH]]… [-v] COMMAND…: runs a command in the trixie root. The checkout and each FOLDER are
+# seen there under the path they have outside, or PATH; -v adds the tree that a virtual machine boots from, at /mnt.
+#
+# All mounts and processes live in namespaces of their own and end with the command, even when it is killed.
+in_root() {
+	local root
+	root=$(root_folder)
+	[[ -d $root ]] || die "the trixie root is missing; 'make setup' makes it"
+	mkdir -p "$WG_OUT" "$WG_CACHE/cargo/home"
+	setpriv --pdeathsig KILL \
+		unshare --mount --pid --fork --kill-child \
+		"$WG_TOP/tools/enter.sh" "$root" "$@"
+}
+
+# Takes the lock NAME of the cache for the rest of the (sub)shell.
+cache_lock() {
+	mkdir -p "$WG_CACHE"
+	exec {cache_lock_fd}>"$WG_CACHE/$1.lock"
+	flock -n "$cache_lock_fd" || {
+		printf 'waiting for another run that holds %s.lock\n' "$WG_CACHE/$1"
+		flock "$cache_lock_fd"
+	}
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Brings the cache to what the other scripts need: the trixie root and a prepared kernel tree.
+# Quick when both are there; a half-made one was never renamed to its place and is made again.
+# usage: setup.sh [--update]   (--update: ask the archive for a newer kernel now, not once a day)
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+update=${1:-}
+log=$WG_OUT/log
+root=$(root_folder)
+
+install_mmdebstrap() {
+	export DEBIAN_FRONTEND=noninteractive
+	[[ $(apt-cache policy mmdebstrap 2>/dev/null) == *Candidate:\ [0-9]* ]] || apt-get update
+	apt-get install -y --no-install-recommends mmdebstrap
+}
+
+if [[ ! -d $root || ! -d $(kernel_folder || true) ]]; then
+	"$WG_TOP/tools/setup/preflight.sh"
+fi
+cache_lock setup
+if [[ ! -d $root ]]; then
+	command -v mmdebstrap >/dev/null ||
+		step "mmdebstrap on this machine" "$log/mmdebstrap.log" install_mmdebstrap
+	step "trixie root: compiler, QEMU, test tools" "$log/root.log" "$WG_TOP/tools/setup/root.sh" "$root"
+fi
+"$WG_TOP/tools/setup/kernel.sh" "$update"
+"$WG_TOP/tools/setup/prune.sh"

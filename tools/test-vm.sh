@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds the module and runs selftests in virtual machines, one machine per mode.
+# usage: test-vm.sh [--no-build] [--mode MODE] [NAME…]   (default: all; WG_MODULE=--stock tests the C module)
+# Logs: out/selftests/MODE/NAME.log, NAME.kernel.log, console.log. Ends with "N passed, M failed".
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+build=yes
+only=
+while [[ ${1:-} == --* ]]; do
+	case $1 in
+	--no-build) build= ;;
+	--mode)
+		only=$2
+		shift
+		;;
+	*) die "unknown option $1" ;;
+	esac
+	shift
+done
+names=("$@")
+if ((!$#)); then
+	for file in "$WG_TOP"/selftests/*.sh; do
+		name=$(basename "$file" .sh)
+		[[ $name == lib ]] || names+=("$name")
+	done
+fi
+for name in "${names[@]}"; do
+	[[ -f $WG_TOP/selftests/$name.sh ]] || die "there is no selftests/$name.sh"
+done
+
+# A copy, as the next build (clippy's, say) may change the file under the running guest.
+if [[ $build ]]; then
+	step "wireguard.ko" "$WG_OUT/log/build.log" "$WG_TOP/tools/build.sh" modules
+	cp "$WG_TOP/wireguard.ko" "$WG_OUT/wireguard.ko"
+fi
+export WG_KO=$WG_OUT/wireguard.ko
+
+passed=0
+failed=0
+
+# group MODE NAME…: boots as often as it takes; a test that ends the machine costs one more boot.
+group() {
+	local mode=$1 name status results job rest boots=0
+	shift
+	job=$WG_OUT/selftests/$mode
+	results=$job/results
+	export WG_RESULTS=$results
+	remove_tree "$job"
+	mkdir -p "$job"
+	while (($#)); do
+		: >"$results"
+		rm -f "$job/watch"
+		"$WG_TOP/tools/vm/boot.sh" --mode "$mode" --limit 3600 --job "$job" \
+			--watch "$WG_TOP/tools/vm/watch.sh" -- "$WG_TOP/tools/vm/tests.sh" "$@" 2>"$job/boot.log" || true
+		# An emulated machine may hang at boot when this one is busy; that says nothing about the module.
+		if [[ ! -s $results ]] && ((boots++ < 1)); then
+			printf 'the virtual machine (%s) did not start; one more try\n' "$mode"
+			continue
+		fi
+		if [[ ! -s $results ]]; then
+			printf 'the virtual machine (%s) did not start:\n' "$mode"
+			cat "$job/boot.log"
+			failed=$((failed + $#))
+			return
+		fi
+		rest=()
+		for name; do
+			status=$(awk -v name="$name" '$1 == "end" && $2 == name { print $3 }' "$results")
+			if [[ $status == 0 ]]; then
+				passed=$((passed + 1))
+			elif [[ $status ]]; then
+				failed=$((failed + 1))
+			elif grep -qx "begin $name" "$results"; then
+				failed=$((failed + 1))
+				cat "$job/boot.log" >>"$job/$name.log"
+				printf '%-60s  FAILED, and took the virtual machine with it\n' "selftest $name ($mode)"
+				tail -n 30 "$job/$name.log"
+				cp "$job/console.log" "$job/$name.console.log"
+			else
+				rest+=("$name")
+			fi
+		done
+		set -- "${rest[@]}"
+	done
+}
+
+for mode in smp icount; do
+	[[ ! $only || $only == "$mode" ]] || continue
+	chosen=()
+	for name in "${names[@]}"; do
+		asked=$(sed -n '1,10s/^# vm: *//p' "$WG_TOP/selftests/$name.sh")
+		[[ ${asked:-smp} == "$mode" ]] && chosen+=("$name")
+	done
+	((${#chosen[@]} == 0)) || group "$mode" "${chosen[@]}"
+done
+echo "$passed passed, $failed failed"
+((failed == 0))

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# All tests. The last line is "N passed, M failed"; logs stay below out/.
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+log=$WG_OUT/log
+passed=0
+failed=0
+
+# count LOG: adds the sums that the runners print: cargo's one per program, ours one at the end.
+count() {
+	local p f
+	read -r p f < <(awk '
+		/^test result:/ { p += $4; f += $6 }
+		/^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3 }
+		END { print p + 0, f + 0 }' "$1")
+	passed=$((passed + p))
+	failed=$((failed + f))
+}
+
+# part TEXT LOG COMMAND…: a step that counts; one that fails without saying how often counts once.
+part() {
+	local before=$failed status=0 sum
+	step "$1" "$2" "${@:3}" || status=$?
+	sum=$((passed + failed))
+	count "$2"
+	if ((status && failed == before)); then
+		failed=$((failed + 1))
+	elif ((passed + failed == sum)); then
+		passed=$((passed + 1))
+	fi
+}
+
+"$WG_TOP/tools/setup.sh"
+echo "kernel $(cat "$(kernel_folder)/release"), as Debian built it"
+if ! step "wireguard.ko" "$log/build.log" "$WG_TOP/tools/build.sh" modules; then
+	echo "0 passed, 1 failed"
+	exit 1
+fi
+cp "$WG_TOP/wireguard.ko" "$WG_OUT/wireguard.ko"
+
+# A machine with instruction-counted time uses one CPU and does not mind waiting for it, so it runs beside the rest.
+"$WG_TOP/tools/test-vm.sh" --no-build --mode icount >"$log/selftests-icount.log" 2>&1 &
+icount=$!
+trap 'kill "$icount" 2>/dev/null || true' EXIT
+
+# First the host tests: they fetch the crates that a static check wants to see.
+part "host tests" "$log/host.log" "$WG_TOP/tools/test-host.sh"
+part "static checks" "$log/check.log" "$WG_TOP/tools/check.sh"
+part "fuzzing, a short run" "$log/fuzz.log" in_root "$WG_TOP/tools/fuzz/run"
+
+echo "selftests in virtual machines, instruction-counted time:"
+wait "$icount" || true
+trap - EXIT
+grep -v ' passed, ' "$log/selftests-icount.log" || true
+count "$log/selftests-icount.log"
+
+echo "selftests in virtual machines, two CPUs:"
+"$WG_TOP/tools/test-vm.sh" --no-build --mode smp 2>&1 | tee "$log/selftests-smp.log" | grep -v ' passed, ' || true
+count "$log/selftests-smp.log"
+
+# Which kernel to fall back on when the archive no longer has this series.
+if ((failed == 0)); then
+	touch "$(kernel_folder)/tested"
+fi
+echo
+echo "$passed passed, $failed failed"
+((failed == 0))

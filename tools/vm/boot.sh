@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Boots the stock kernel in QEMU, runs a script in it as root, and ends with the script's exit status.
+# The guest sees the root and the checkout read-only, and out/ writable, under the paths they have here.
+# usage: boot.sh [--mode smp|icount] [--memory 1G] [--limit SECONDS] [--job FOLDER] [--interactive]
+#                [--watch COMMAND] -- SCRIPT [ARGUMENTS]
+#
+# FOLDER (below out/, default out/vm/boot) keeps console.log, output.log and status. COMMAND is run every second
+# with FOLDER as argument while the machine runs, and stops it by failing.
+# Exit status: that of SCRIPT; 124 when the time is over; 125 when the machine ended without one (a crash).
+
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+mode=smp
+memory=1G
+limit=300
+job=$WG_OUT/vm/boot
+interactive=
+watch=true
+while (($#)); do
+	case $1 in
+	--mode) mode=$2 ;;
+	--memory) memory=$2 ;;
+	--limit) limit=$2 ;;
+	--job) job=$(realpath -m "$2") ;;
+	--watch) watch=$2 ;;
+	--interactive)
+		interactive=yes
+		shift
+		continue
+		;;
+	--)
+		shift
+		break
+		;;
+	*) die "unknown option $1 (see the top of $0)" ;;
+	esac
+	shift 2
+done
+(($#)) || die "no script to run in the guest"
+[[ $job == "$WG_OUT"/* ]] || die "the folder of a job must lie below $WG_OUT"
+
+kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
+export WG_KERNEL=$kernel
+[[ ! $interactive ]] || export WG_WORDS=quiet
+mkdir -p "$job"
+rm -f "$job"/{status,output.log,console.log}
+
+# What the guest runs: environment and words, quoted by the shell.
+{
+	echo "cd $(printf %q "$WG_TOP")"
+	for name in "${!WG_@}"; do printf 'export %s=%q\n' "$name" "${!name}"; done
+	if [[ $interactive ]]; then
+		printf 'setsid --ctty --wait '
+		printf '%q ' "$@"
+		printf '<>/dev/ttyS0 >&0 2>&1\n'
+	else
+		printf '%q ' "$@"
+		printf '>%q 2>&1 </dev/null\n' "$job/output.log"
+	fi
+} >"$job/job.sh"
+
+run=(in_root -v -b "$kernel" "$WG_TOP/tools/vm/qemu.sh" "$mode" "$memory" "$job")
+
+if [[ $interactive ]]; then
+	"${run[@]}" -serial mon:stdio || true
+	exit 0
+fi
+
+"${run[@]}" -serial "file:$job/console.log" >"$job/qemu.log" 2>&1 </dev/null &
+machine=$!
+# Killing the outer process ends the whole process namespace: QEMU and virtiofsd go with it.
+trap 'kill -KILL "$machine" 2>/dev/null || true' EXIT
+
+ended=125
+deadline=$((SECONDS + limit))
+while kill -0 "$machine" 2>/dev/null; do
+	if ((SECONDS >= deadline)) || ! "$watch" "$job"; then
+		kill -KILL "$machine" 2>/dev/null || true
+		ended=124
+		break
+	fi
+	sleep 0.2
+done
+wait "$machine" 2>/dev/null || true
+"$watch" "$job" || true
+
+if [[ -s $job/status ]]; then
+	exit "$(cat "$job/status")"
+fi
+{
+	if ((ended == 124)); then
+		echo "the virtual machine was stopped: no time left"
+	else
+		echo "the virtual machine ended on its own before the script did"
+	fi
+	echo "--- end of $job/console.log"
+	tail -n 40 "$job/console.log" 2>/dev/null || tail -n 20 "$job/qemu.log"
+} >&2
+exit "$ended"

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs in the root: one virtual machine with the stock kernel, whose root file system is the folder /mnt.
+# usage: qemu.sh MODE MEMORY JOB-FOLDER [QEMU ARGUMENTS]
+
+set -euo pipefail
+
+mode=$1
+memory=$2
+job=$3
+shift 3
+socket=/run/virtiofsd.sock
+
+case $mode in
+smp) machine=(-accel "${WG_ACCEL:-tcg,thread=multi}" -smp 2) ;;
+# Guest time is the number of instructions, and idle time is skipped.
+icount) machine=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -smp 1) ;;
+*)
+	echo "unknown mode '$mode' (smp, icount)" >&2
+	exit 2
+	;;
+esac
+
+# The files stay as they are while the guest runs, so it may keep all it has read ("always"): without that, starting
+# a program costs it half a second.
+/usr/libexec/virtiofsd --sandbox none --cache always --shared-dir /mnt --socket-path "$socket" --log-level error \
+	>"$job/virtiofsd.log" 2>&1 &
+server=$!
+trap 'kill "$server" 2>/dev/null || true' EXIT
+for _ in {1..100}; do
+	[[ -S $socket ]] && break
+	sleep 0.05
+done
+
+# Five-level page tables only make the emulation slower (-la57).
+#
+# oops=panic and panic=-1 with -no-reboot end the machine at the first oops. The log buffer must hold a test's
+# debug messages. On a busy machine an emulated CPU may look stuck and its clocks uneven, hence the patient
+# watchdogs, and measurements at boot that are not made: they have been seen to hang.
+words=(
+	rootfstype=virtiofs root=rootfs rw init="$WG_TOP/tools/vm/init.sh" "wg_job=$job"
+	console=ttyS0 loglevel=6 oops=panic panic=-1 log_buf_len=16M
+	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120
+	no_timer_check tsc=reliable lpj=10000000 "${WG_WORDS:-}"
+)
+
+qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic none \
+	-machine q35,memory-backend=memory -cpu max,-la57 "${machine[@]}" \
+	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
+	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
+	-kernel "$WG_KERNEL/vmlinux" -append "${words[*]}" "$@"
