@@ -59,9 +59,9 @@ pub trait Memory: Sized + 'static {
 
     /// Returns the target of a loaded value for the whole life of the guard.
     ///
-    /// Implementations have to write `Self::Ref<'g, T>` too, not their own type, or the lifetimes
+    /// Implementations have to write `Self::Ref<'_, T>` too, not their own type, or the lifetimes
     /// are said to differ (E0195).
-    fn target<'g, T: Send + Sync + 'static>(value: Self::Ref<'g, T>) -> &'g T;
+    fn target<T: Send + Sync + 'static>(value: Self::Ref<'_, T>) -> &T;
 
     /// Takes a count on a loaded value, unless the last count is gone already.
     fn upgrade<T: Send + Sync + 'static>(value: Self::Ref<'_, T>) -> Option<Self::Shared<T>>;

@@ -122,7 +122,7 @@ fuzz_target!(|bytes: &[u8]| {
             6 => near.sleep(u64::from(input.byte().unwrap_or(0))),
             _ => {
                 let counter = u64::from(input.byte().unwrap_or(0));
-                let text = input.take(usize::from(step >> 3 & 15));
+                let text = input.take(usize::from((step >> 3) & 15));
                 let message = near.send(counter, text);
                 if let Ok(received) = far.receive(&message, SOURCE) {
                     assert_eq!(received, text);

@@ -139,14 +139,14 @@ fn a_million_random_counters_agree_with_a_set() {
         let highest = model.highest;
         let counter = match number % 64 {
             // Forward by a word or so, by a window or so, or far.
-            0..=7 => highest.saturating_add(number >> 8 & 0x7f),
-            8 => highest.saturating_add(number >> 8 & 0x3fff),
+            0..=7 => highest.saturating_add((number >> 8) & 0x7f),
+            8 => highest.saturating_add((number >> 8) & 0x3fff),
             9 if round % 1000 == 0 => highest.saturating_add(number >> 20),
             // At the edges.
-            10..=12 => highest.saturating_sub(WINDOW + (number >> 8 & 7)),
+            10..=12 => highest.saturating_sub(WINDOW + ((number >> 8) & 7)),
             13..=15 => highest
                 .saturating_sub(WINDOW)
-                .saturating_add(number >> 8 & 0xff),
+                .saturating_add((number >> 8) & 0xff),
             // Anywhere in reach.
             _ => highest.saturating_sub((number >> 8) % (WINDOW + 70)),
         };

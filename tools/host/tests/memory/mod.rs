@@ -212,8 +212,8 @@ impl Memory for Host {
         old
     }
 
-    fn target<'g, T: Send + Sync + 'static>(value: Self::Ref<'g, T>) -> &'g T {
-        // SAFETY: The section keeps the value for `'g`.
+    fn target<T: Send + Sync + 'static>(value: Self::Ref<'_, T>) -> &T {
+        // SAFETY: The section keeps the value for the lifetime of `value`.
         unsafe { &(*value.value).value }
     }
 
