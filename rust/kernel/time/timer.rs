@@ -249,6 +249,7 @@ impl<T, const ID: usize> PinnedDrop for Timer<T, ID> {
 #[kernel::macros::kunit_tests(kext_timer)]
 mod tests {
     use super::*;
+    use crate::sync::rcu;
     use kernel::{
         sync::atomic::{
             Atomic,
@@ -265,6 +266,16 @@ mod tests {
         #[pin]
         timer: Timer<Self, 0>,
         times: Atomic<usize>,
+        _ends: Option<Ends>,
+    }
+
+    /// Counts drops.
+    struct Ends(RcuArc<Atomic<usize>>);
+
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Relaxed);
+        }
     }
 
     impl Expired<0> for Owner {
@@ -276,17 +287,18 @@ mod tests {
         }
     }
 
-    fn owner() -> Result<RcuArc<Owner>> {
+    fn owner(ends: Option<Ends>) -> Result<RcuArc<Owner>> {
         let init = pin_init!(Owner {
             timer <- new_timer!(),
             times: Atomic::new(0),
+            _ends: ends,
         });
         RcuArc::pin_init(init, GFP_KERNEL)
     }
 
     #[test]
     fn timers_expire_once_for_each_time_they_are_armed() -> Result {
-        let owner = owner()?;
+        let owner = owner(None)?;
         owner.timer.arm(&owner, 1);
         owner.timer.arm(&owner, 1);
         assert!(owner.timer.is_pending());
@@ -300,7 +312,7 @@ mod tests {
     fn cancelled_timers_do_not_expire() -> Result {
         // SAFETY: Tests run in process context.
         let mut process = unsafe { Process::new() };
-        let owner = owner()?;
+        let owner = owner(None)?;
         owner.timer.arm(&owner, 5);
         assert!(owner.timer.cancel());
         assert!(!owner.timer.cancel());
@@ -308,6 +320,33 @@ mod tests {
         assert!(owner.timer.cancel_sync(&mut process));
         fsleep(Delta::from_millis(100));
         assert_eq!(owner.times.load(Relaxed), 0);
+        Ok(())
+    }
+    #[test]
+    fn counts_come_out_even() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let ends = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
+        let owner = owner(Some(Ends(ends.clone())))?;
+        let start = jiffies();
+        while jiffies().wrapping_sub(start) < 50 {
+            // Sometimes before it expires, sometimes after, sometimes meanwhile.
+            owner.timer.arm(&owner, jiffies() & 1);
+            owner.timer.arm(&owner, 0);
+            if jiffies() & 2 == 0 {
+                owner.timer.cancel();
+            } else if jiffies() & 4 == 0 {
+                owner.timer.cancel_sync(&mut process);
+            }
+            process.cond_resched();
+        }
+        owner.timer.arm(&owner, 0);
+        fsleep(Delta::from_millis(100));
+        rcu::barrier(&mut process);
+        assert_eq!(ends.load(Relaxed), 0);
+        drop(owner);
+        rcu::barrier(&mut process);
+        assert_eq!(ends.load(Relaxed), 1);
         Ok(())
     }
 }
