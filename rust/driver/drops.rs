@@ -3,10 +3,20 @@
 //! Counters of everything that was refused, by reason.
 
 use kernel::{
+    alloc::flags::GFP_KERNEL,
+    debugfs::{
+        Dir,
+        File,
+        Writer, //
+    },
     fmt,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
     }, //
 };
 use wg_proto::Reject;
@@ -35,11 +45,26 @@ impl Drops {
     }
 }
 
-impl fmt::Display for Drops {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (reason, counter) in Reject::ALL.iter().zip(&self.0) {
+/// The file that shows the counters.
+pub(crate) type Shown = Pin<KBox<File<View>>>;
+
+/// What the file shows.
+pub(crate) struct View(Arc<Drops>);
+
+impl Writer for View {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (reason, counter) in Reject::ALL.iter().zip(&self.0 .0) {
             writeln!(f, "{} {}", reason.name(), counter.load(Relaxed))?;
         }
         Ok(())
     }
+}
+
+/// Shows the counters of an interface in `dir/name`, which stay there until the result is dropped.
+pub(crate) fn show(drops: &Arc<Drops>, dir: &Dir, name: &CStr) -> Result<Shown> {
+    KBox::pin_init(
+        dir.subdir(name)
+            .read_only_file(c"drops", Ok::<_, Error>(View(drops.clone()))),
+        GFP_KERNEL,
+    )
 }

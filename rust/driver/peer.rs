@@ -9,7 +9,10 @@ use crate::{
     peerlookup::Entry,
     rcu::Rcu,
     receive::Rx,
-    send::Tx,
+    send::{
+        self,
+        Tx, //
+    },
     socket::EndpointState,
     timers::Timers, //
 };
@@ -61,7 +64,8 @@ use wg_proto::{
         Keypairs,
         Retired, //
     },
-    session, //
+    session,
+    Reject, //
 };
 
 /// Work item that sends a handshake initiation.
@@ -409,6 +413,7 @@ impl Peer {
         {
             let bh = ctx.bh();
             self.clear_keypairs(&bh);
+            send::purge_staged(self, Reject::Gone, &bh);
         }
         self.clear_handshake(ctx);
         self.timers.stop(ctx);

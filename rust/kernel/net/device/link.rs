@@ -36,6 +36,7 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    debugfs::Dir,
     error::{
         from_result,
         to_result, //
@@ -85,6 +86,7 @@ pub(crate) struct Registry {
     #[pin]
     unused: Completion,
     queue: ReleaseQueue,
+    debugfs: Dir,
     _lease: Lease,
 }
 
@@ -130,6 +132,11 @@ impl Registry {
         }
     }
 
+    /// Returns the debugfs directory of the kind of link.
+    pub(super) fn debugfs(&self) -> &Dir {
+        &self.debugfs
+    }
+
     /// Has `work` run by a worker.
     ///
     /// # Safety
@@ -164,6 +171,7 @@ impl<T: Operations> Registration<T> {
                 users: Refcount::new(1),
                 unused <- Completion::new(),
                 queue: ReleaseQueue::new()?,
+                debugfs: Dir::new(T::KIND),
                 _lease: Lease::take()?,
                 // The last: from here on C calls back.
                 ops <- Opaque::try_ffi_init(|slot: *mut bindings::rtnl_link_ops| {
