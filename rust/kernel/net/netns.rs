@@ -133,14 +133,11 @@ impl Net {
 
     /// Returns whether the current task may administer the namespace.
     pub fn is_administrable(&self) -> bool {
-        // SAFETY: The namespace is valid, and holds its owner.
-        unsafe {
-            bindings::ns_capable(
-                (*self.as_raw()).user_ns.cast(),
-                // CAST: The constant is a small number.
-                bindings::CAP_NET_ADMIN as c_int,
-            )
-        }
+        // SAFETY: The namespace is valid.
+        let owner = unsafe { (*self.as_raw()).user_ns };
+        // CAST: The constant is a small number.
+        // SAFETY: The namespace holds its owner.
+        unsafe { bindings::ns_capable(owner.cast(), bindings::CAP_NET_ADMIN as c_int) }
     }
 }
 
@@ -325,8 +322,10 @@ impl<E: NamespaceExit> Drop for Registration<E> {
 ///
 /// The namespace must have the slot for `'a`, as in the callbacks of `pernet_operations`.
 unsafe fn slot<'a>(net: *mut bindings::net) -> &'a Slot<Anchor> {
+    // SAFETY: By the requirements.
+    let slot = unsafe { bindings::net_generic(net, ID.load(Relaxed)) };
     // SAFETY: By the requirements. `init` made the slot.
-    unsafe { &*bindings::net_generic(net, ID.load(Relaxed)).cast() }
+    unsafe { &*slot.cast() }
 }
 
 /// # Safety

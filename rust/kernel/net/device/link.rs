@@ -238,8 +238,10 @@ pub(super) fn silence_addressing(dev: *mut bindings::net_device) {
     if let Some(in_dev) = NonNull::new(unsafe { bindings::in_dev_get_rtnl(dev) }) {
         // SAFETY: Valid under RTNL.
         unsafe { bindings::in_dev_clear_send_redirects(in_dev.as_ptr()) };
-        // SAFETY: A device has a namespace, which cannot change under RTNL.
-        unsafe { bindings::ipv4_devconf_all_clear_send_redirects((*dev).nd_net.net) };
+        // SAFETY: The device is valid.
+        let net = unsafe { (*dev).nd_net.net };
+        // SAFETY: A device with addresses is in a namespace, which cannot change under RTNL.
+        unsafe { bindings::ipv4_devconf_all_clear_send_redirects(net) };
     }
     // SAFETY: The device is valid, and RTNL is held.
     if let Some(in6_dev) = NonNull::new(unsafe { bindings::in6_dev_get(dev) }) {
@@ -322,8 +324,8 @@ impl<T: Operations> Callbacks<T> {
                 Ok(()) => {
                     // SAFETY: The header was initialised by `construct`.
                     unsafe { list::insert(private::header(dev), &rtnl) };
-                    // SAFETY: The field may be read meanwhile, hence the volatile write.
-                    unsafe { (&raw mut (*dev).priv_destructor).write_volatile(Some(destroy)) };
+                    // SAFETY: The header is initialised.
+                    unsafe { private::set_destructor(dev) };
                     // SAFETY: The device is initialised, and RTNL keeps it registered.
                     let dev = unsafe { NetDevice::<T>::from_raw(dev) };
                     dev.data().registered(dev, &rtnl, &mut ctx);
@@ -349,18 +351,20 @@ impl<T: Operations> Callbacks<T> {
         params: *mut bindings::rtnl_newlink_params,
         ctx: &mut Process,
     ) -> Result {
-        // SAFETY: By the requirements the device has the `rtnl_link_ops` of a `Registry`, which they
-        // are the first field of.
-        let registry =
-            unsafe { NonNull::new_unchecked((*dev).rtnl_link_ops.cast_mut().cast::<Registry>()) };
+        // SAFETY: The device is valid.
+        let ops = unsafe { (*dev).rtnl_link_ops };
+        // By the requirements these are the ones of a `Registry`, which they are the first field of.
+        let registry = NonNull::new(ops.cast_mut().cast::<Registry>()).ok_or(EINVAL)?;
         // SAFETY: A kind of link that is in use is registered.
         unsafe { registry.as_ref() }.get();
         let header = private::header(dev);
         // SAFETY: The private area has room for `Private<T>`, and is not used yet. The user was
         // counted just now.
         unsafe { Header::init::<T>(header, registry, Self::drop_data, Self::destroyed) };
-        // SAFETY: `params` is valid; the namespace is held by the request.
-        let net = unsafe { Net::from_raw(bindings::rtnl_newlink_link_net(params)) };
+        // SAFETY: `params` is valid.
+        let net = unsafe { bindings::rtnl_newlink_link_net(params) };
+        // SAFETY: The namespace is held by the request.
+        let net = unsafe { Net::from_raw(net) };
         let link = NewLink {
             // SAFETY: Not null.
             dev: unsafe { NonNull::new_unchecked(dev) },
@@ -387,7 +391,7 @@ impl<T: Operations> Callbacks<T> {
             // A notifier refused when the device was known already, so there may be references. The
             // core will take the device down as if it had been registered, and only then.
             // SAFETY: As in `newlink`.
-            unsafe { (&raw mut (*dev).priv_destructor).write_volatile(Some(destroy)) };
+            unsafe { private::set_destructor(dev) };
         } else {
             // The device never was present, and has not been shown to `T`.
             // SAFETY: Hence ours is the only reference; the caller frees the memory.
@@ -483,7 +487,9 @@ pub(super) unsafe extern "C" fn destroy(dev: *mut bindings::net_device) {
         unsafe { list::remove(header, held.rtnl()) };
     }
     // SAFETY: The core's reference is given up only below.
-    unsafe { ((*header).destroyed)(dev) };
+    let destroyed = unsafe { (*header).destroyed };
+    // SAFETY: As above; process context.
+    unsafe { destroyed(dev) };
     // The memory is freed with the last reference, whatever C has been told before.
     // SAFETY: The device is valid.
     unsafe { (*dev).needs_free_netdev = false };

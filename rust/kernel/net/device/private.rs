@@ -70,6 +70,26 @@ pub(super) fn data<T>(dev: *mut bindings::net_device) -> *mut T {
         .cast()
 }
 
+/// The type of `net_device.priv_destructor`.
+type Destructor = unsafe extern "C" fn(*mut bindings::net_device);
+
+/// Where that is.
+const DESTRUCTOR: usize = offset_of!(bindings::net_device, priv_destructor);
+
+/// Leaves it to [`destroy`](super::link::destroy) to end the device.
+///
+/// # Safety
+///
+/// `dev` must have an initialised header, whose first reference becomes the core's.
+pub(super) unsafe fn set_destructor(dev: *mut bindings::net_device) {
+    let ours: Option<Destructor> = Some(super::link::destroy);
+    let field = dev
+        .wrapping_byte_add(DESTRUCTOR)
+        .cast::<Option<Destructor>>();
+    // SAFETY: By the requirements; the field may be read meanwhile, hence the volatile write.
+    unsafe { field.write_volatile(ours) };
+}
+
 /// Returns the type of the driver's state if the device is one of this module that has been
 /// registered.
 ///
@@ -77,9 +97,10 @@ pub(super) fn data<T>(dev: *mut bindings::net_device) -> *mut T {
 ///
 /// `dev` must be valid and held by a reference of the network stack.
 pub(super) unsafe fn kind(dev: *mut bindings::net_device) -> Option<TypeId> {
-    // SAFETY: By the requirements; the field may be set meanwhile, hence the volatile read.
-    let destructor = unsafe { (&raw const (*dev).priv_destructor).read_volatile() }?;
-    let ours: unsafe extern "C" fn(*mut bindings::net_device) = super::link::destroy;
+    // SAFETY: By the requirements; this is the type of the field.
+    let destructor: Option<Destructor> = unsafe { super::peek(dev, DESTRUCTOR) };
+    let destructor = destructor?;
+    let ours: Destructor = super::link::destroy;
     // SAFETY: Only devices with an initialised header get this destructor.
     fn_addr_eq(destructor, ours).then(|| unsafe { (*header(dev)).kind })
 }

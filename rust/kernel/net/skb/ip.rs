@@ -126,26 +126,22 @@ fn needs_scope(address: &[u8; 16]) -> bool {
 impl SkBuff {
     #[inline]
     fn network_header(&self) -> u16 {
-        // SAFETY: By the type invariants.
-        unsafe { (*raw::headers(self.as_raw())).network_header }
+        raw::headers(self.c()).network_header
     }
 
     #[inline]
     pub(super) fn transport_header(&self) -> u16 {
-        // SAFETY: By the type invariants.
-        unsafe { (*raw::headers(self.as_raw())).transport_header }
+        raw::headers(self.c()).transport_header
     }
 
     #[inline]
     fn protocol(&self) -> u16 {
-        // SAFETY: By the type invariants.
-        unsafe { (*raw::headers(self.as_raw())).protocol }
+        raw::headers(self.c()).protocol
     }
 
     #[inline]
     fn set_protocol(&mut self, version: IpVersion) {
-        // SAFETY: By the type invariants.
-        unsafe { (*raw::headers(self.as_raw())).protocol = version.protocol() };
+        raw::headers_mut(self.c_mut()).protocol = version.protocol();
     }
 
     #[inline]
@@ -260,8 +256,7 @@ impl SkBuff {
         let version = self.ip_version_checked()?;
         let udp: &[u8; 8] = self.header(self.transport_header())?;
         let sport = u16::from_be_bytes(part(udp, 0)?);
-        // SAFETY: By the type invariants.
-        let iif = unsafe { (*raw::headers(self.as_raw())).skb_iif };
+        let iif = raw::headers(self.c()).skb_iif;
         Some(match (version, self.inner_addresses()?) {
             (IpVersion::V4, IpAddrs::V4 { src, dst }) => UdpSource::V4 {
                 src,

@@ -75,8 +75,7 @@ impl Linear {
     /// Returns the packet for changes.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: By the type invariants of `SkBuff`.
-        let data = unsafe { (*self.0.as_raw()).data };
+        let data = self.0.c_mut().data;
         // SAFETY: All of the data lies there, and nobody else sees it.
         unsafe { core::slice::from_raw_parts_mut(data, self.0.len()) }
     }
@@ -90,8 +89,7 @@ impl Linear {
     /// Returns the room behind the packet.
     #[inline]
     pub fn tailroom(&self) -> usize {
-        // SAFETY: By the type invariants.
-        unsafe { raw::end(self.0.as_raw()).saturating_sub(raw::tail(self.0.as_raw())) }
+        raw::tailroom(self.0.c())
     }
 
     /// Puts `n` zeroes in front of the packet, and returns them.
@@ -100,13 +98,10 @@ impl Linear {
         if n > self.headroom() {
             return None;
         }
-        // SAFETY: There is so much room.
-        unsafe { raw::push(self.0.as_raw(), n) };
-        // SAFETY: As above.
-        let start = unsafe { (*self.0.as_raw()).data };
+        raw::push(self.0.c_mut(), n);
         // What was there may never have been written.
-        // SAFETY: As above.
-        unsafe { start.write_bytes(0, n) };
+        // SAFETY: There was so much room.
+        unsafe { self.0.c_mut().data.write_bytes(0, n) };
         self.bytes_mut().get_mut(..n)
     }
 
@@ -118,13 +113,11 @@ impl Linear {
         }
         let len = self.len();
         let sum = u32::try_from(len.checked_add(n)?).ok()?;
-        // SAFETY: By the type invariants; the data ends in the buffer.
-        let start = unsafe { (*self.0.as_raw()).data.add(len) };
+        let start = self.0.c_mut().data.wrapping_add(len);
         // What was there may never have been written.
-        // SAFETY: There is so much room.
+        // SAFETY: There is so much room behind the data, which is in one piece.
         unsafe { start.write_bytes(0, n) };
-        // SAFETY: As above.
-        unsafe { raw::set_len(self.0.as_raw(), sum) };
+        raw::set_len(self.0.c_mut(), sum);
         self.bytes_mut().get_mut(len..)
     }
 
@@ -138,9 +131,8 @@ impl Linear {
     #[inline]
     pub fn trim(&mut self, len: usize) {
         if len < self.len() {
-            // SAFETY: The packet is in one piece and longer.
             // CAST: Less than the length.
-            unsafe { raw::set_len(self.0.as_raw(), len as u32) };
+            raw::set_len(self.0.c_mut(), len as u32);
         }
     }
 }

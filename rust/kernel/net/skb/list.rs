@@ -77,7 +77,7 @@ impl List {
             self.first = new;
         } else {
             // SAFETY: By the type invariants.
-            unsafe { raw::set_next(self.last, new) };
+            raw::set_next(unsafe { &mut *self.last }, new);
         }
         self.last = new;
         self.len = self.len.wrapping_add(1);
@@ -88,7 +88,7 @@ impl List {
     pub fn pop_front(&mut self) -> Option<SkBuff> {
         let first = NonNull::new(self.first)?;
         // SAFETY: By the type invariants.
-        self.first = unsafe { raw::take_next(first.as_ptr()) };
+        self.first = raw::take_next(unsafe { &mut *first.as_ptr() });
         if self.first.is_null() {
             self.last = null_mut();
         }
@@ -114,7 +114,7 @@ impl List {
             return;
         }
         // SAFETY: By the type invariants.
-        unsafe { raw::set_next(self.last, other.first) };
+        raw::set_next(unsafe { &mut *self.last }, other.first);
         self.last = other.last;
         self.len = self.len.wrapping_add(other.len);
         (other.first, other.last, other.len) = (null_mut(), null_mut(), 0);
@@ -218,7 +218,7 @@ impl<'a> Iterator for Iter<'a> {
     fn next(&mut self) -> Option<Listed<'a>> {
         let skb = NonNull::new(self.next)?;
         // SAFETY: By the type invariants of `List`, which does not change for `'a`.
-        self.next = unsafe { raw::next(skb.as_ptr()) };
+        self.next = raw::next(unsafe { skb.as_ref() });
         Some(Listed {
             skb: ManuallyDrop::new(SkBuff(skb)),
             list: PhantomData,
@@ -239,7 +239,7 @@ impl<'a> Iterator for IterMut<'a> {
     fn next(&mut self) -> Option<ListedMut<'a>> {
         let skb = NonNull::new(self.next)?;
         // SAFETY: By the type invariants of `List`, whose links do not change for `'a`.
-        self.next = unsafe { raw::next(skb.as_ptr()) };
+        self.next = raw::next(unsafe { skb.as_ref() });
         Some(ListedMut {
             skb: ManuallyDrop::new(SkBuff(skb)),
             list: PhantomData,

@@ -36,55 +36,42 @@ impl SkBuff {
 
     #[inline]
     fn reset(&mut self, keep_hash: bool) {
-        let skb = self.as_raw();
-        // SAFETY: By the type invariants; the fields are integers.
-        let (l4_hash, sw_hash, hash, tstamp_type) = unsafe {
-            let headers = &*raw::headers(skb);
-            (
-                headers.l4_hash(),
-                headers.sw_hash(),
-                headers.hash,
-                headers.tstamp_type(),
-            )
-        };
+        let headers = raw::headers(self.c());
+        let (l4_hash, sw_hash, hash) = (headers.l4_hash(), headers.sw_hash(), headers.hash);
+        let tstamp_type = headers.tstamp_type();
         // SAFETY: By the type invariants.
-        unsafe { bindings::skb_scrub_packet(skb, true) };
-        // SAFETY: By the type invariants. The group also holds the marks of redirection, the index
-        // for traffic control and the offsets of all headers.
-        unsafe { raw::clear_headers(skb) };
-        // SAFETY: As above; nobody else refers to the fields.
-        let headers = unsafe { &mut *raw::headers(skb) };
+        unsafe { bindings::skb_scrub_packet(self.as_raw(), true) };
+        // The group also holds the marks of redirection, the index for traffic control and the
+        // offsets of all headers.
+        raw::clear_headers(self.c_mut());
+        // CAST: Headers start within the first 64 kB, here as in C.
+        let at = self.headroom() as u16;
+        let headers = raw::headers_mut(self.c_mut());
         if keep_hash {
             headers.set_l4_hash(l4_hash);
             headers.set_sw_hash(sw_hash);
             headers.hash = hash;
             headers.set_tstamp_type(tstamp_type);
         }
-        let headroom = self.headroom();
-        // CAST: Headers start within the first 64 kB, here as in C.
-        let at = headroom as u16;
         headers.mac_header = at;
         headers.network_header = at;
         headers.transport_header = at;
         headers.inner_mac_header = at;
         headers.inner_network_header = at;
         headers.inner_transport_header = at;
-        // SAFETY: By the type invariants.
-        unsafe {
-            (*skb).queue_mapping = 0;
-            (*skb).set_nohdr(0);
-            (*skb).set_peeked(0);
-            (*skb).mac_len = 0;
-            (*skb).hdr_len = at;
-            raw::set_dev(skb, null_mut());
-        }
+        let skb = self.c_mut();
+        skb.queue_mapping = 0;
+        skb.set_nohdr(0);
+        skb.set_peeked(0);
+        skb.mac_len = 0;
+        skb.hdr_len = at;
+        raw::set_dev(skb, null_mut());
     }
 
     /// Tells the stack that all checksums in the packet have been verified.
     #[inline]
     pub fn mark_checksum_verified(&mut self) {
-        // SAFETY: By the type invariants; nobody else refers to the fields.
-        let headers = unsafe { &mut *raw::headers(self.as_raw()) };
+        let headers = raw::headers_mut(self.c_mut());
         // CAST: The constant has two bits.
         headers.set_ip_summed(CHECKSUM_UNNECESSARY as u8);
         // All levels: the field has two bits.
@@ -125,18 +112,18 @@ impl SkBuff {
         let Some(version) = self.ip_version_checked() else {
             return;
         };
-        let skb = self.as_raw();
         // What is in the block would be taken for options of IP.
         *self.cb_mut::<[u8; 48]>() = [0; 48];
-        // SAFETY: By the type invariants; the device is valid for the call.
-        unsafe { raw::set_dev(skb, dev.as_raw()) };
+        // The device is valid for the call.
+        raw::set_dev(self.c_mut(), dev.as_raw());
+        let skb = self.as_raw();
         match version {
             // SAFETY: By the type invariants; the header is complete.
             IpVersion::V4 => unsafe { bindings::icmp_ndo_send_host_unreach(skb) },
             // SAFETY: As above.
             IpVersion::V6 => unsafe { bindings::icmpv6_ndo_send_addr_unreach(skb) },
         }
-        // SAFETY: By the type invariants, which ask for this.
-        unsafe { raw::set_dev(skb, null_mut()) };
+        // INVARIANT: The device is not set again.
+        raw::set_dev(self.c_mut(), null_mut());
     }
 }
