@@ -8,6 +8,7 @@
 use kext::net::skb::SkBuff;
 
 /// Looks at it.
+#[inline(never)]
 pub fn looks(skb: &SkBuff) {
     let _fits = skb.cb::<[u8; 48]>();
     let _too_large = skb.cb::<[u8; 49]>(); //~
