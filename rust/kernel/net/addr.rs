@@ -8,12 +8,15 @@
 //! C headers: [`include/uapi/linux/in.h`](srctree/include/uapi/linux/in.h),
 //! [`include/uapi/linux/in6.h`](srctree/include/uapi/linux/in6.h)
 
-use core::fmt::{
-    self,
-    Display,
-    Formatter, //
+use kernel::{
+    bindings,
+    fmt::{
+        self,
+        Display,
+        Formatter, //
+    },
+    prelude::fmt, //
 };
-use kernel::bindings;
 use zerocopy_derive::{
     FromBytes,
     Immutable,
@@ -61,7 +64,7 @@ impl Ipv4Addr {
 impl Display for Ipv4Addr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let [a, b, c, d] = self.0;
-        write!(f, "{a}.{b}.{c}.{d}")
+        f.write_fmt(fmt!("{a}.{b}.{c}.{d}"))
     }
 }
 
@@ -107,7 +110,7 @@ impl Ipv6Addr {
 impl Display for Ipv6Addr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         // Compresses zeros and writes mapped addresses in dotted form, as `%pI6c` does.
-        Display::fmt(&core::net::Ipv6Addr::from(self.0), f)
+        core::fmt::Display::fmt(&core::net::Ipv6Addr::from(self.0), f)
     }
 }
 
@@ -220,13 +223,16 @@ impl SocketAddr {
 impl Display for SocketAddr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::V4 { addr, port } => write!(f, "{addr}:{port}"),
+            Self::V4 { addr, port } => f.write_fmt(fmt!("{addr}:{port}")),
             Self::V6 {
                 addr,
                 port,
                 flowinfo,
                 scope,
-            } => write!(f, "[{addr}]:{port}/{}%{scope}", flowinfo & 0x0fff_ffff),
+            } => {
+                let flowinfo = flowinfo & 0x0fff_ffff;
+                f.write_fmt(fmt!("[{addr}]:{port}/{flowinfo}%{scope}"))
+            }
         }
     }
 }
