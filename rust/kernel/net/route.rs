@@ -33,10 +33,7 @@ use bindings::{
     dst_entry,
     rtable, //
 };
-use core::{
-    mem::ManuallyDrop,
-    ptr::NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::sync::Arc;
 
 /// What decides on the route of an IPv4 packet.
@@ -75,10 +72,16 @@ pub struct Flow6 {
 
 /// A counted reference to a `struct dst_entry`.
 ///
+/// Entries use their network namespace. That is obvious for IPv6, but with IPsec it is true for
+/// IPv4 as well.
+///
 /// # Invariants
 ///
-/// `0` is valid, and this owns one count.
-pub(super) struct Dst(NonNull<dst_entry>);
+/// `entry` is valid, this owns one count of it, and `lodger` is one of its namespace.
+struct Dst {
+    entry: NonNull<dst_entry>,
+    lodger: Lodger,
+}
 
 // SAFETY: Entries are counted atomically and shared between all CPUs.
 unsafe impl Send for Dst {}
@@ -90,32 +93,48 @@ impl Dst {
     ///
     /// # Safety
     ///
-    /// `dst` must be valid, and one count belong to the caller.
-    unsafe fn from_raw(dst: NonNull<dst_entry>) -> Self {
+    /// `entry` must be valid, one count belong to the caller, and its namespace be that of `home`,
+    /// which was found alive in this RCU section.
+    unsafe fn from_raw(entry: NonNull<dst_entry>, home: &Arc<Residents>) -> Self {
         // INVARIANT: By the requirements of this function.
-        Self(dst)
+        Self {
+            entry,
+            lodger: Lodger::new(home),
+        }
     }
 
-    /// Returns the entry.
-    pub(super) fn as_ptr(&self) -> *mut dst_entry {
-        self.0.as_ptr()
+    /// Returns the entry for as long as the section lasts, unless its namespace is gone.
+    #[inline]
+    fn get<'g>(&'g self, bh: &'g Bh<'_>) -> Option<*mut dst_entry> {
+        self.lodger.may_stay(bh).then_some(self.entry.as_ptr())
     }
 
-    /// Gives the count away.
-    pub(super) fn into_raw(self) -> *mut dst_entry {
-        ManuallyDrop::new(self).0.as_ptr()
+    /// As [`Self::get`], with a count for the caller.
+    #[inline]
+    fn hold(&self, bh: &Bh<'_>) -> Option<*mut dst_entry> {
+        let entry = self.get(bh)?;
+        // SAFETY: Valid by the type invariants, with a count of our own.
+        unsafe { bindings::dst_hold(entry) };
+        Some(entry)
     }
 
     /// Returns whether the entry may still be used.
-    fn check(&self, cookie: u32) -> bool {
-        // SAFETY: Valid by the type invariants.
-        !unsafe { bindings::dst_check(self.0.as_ptr(), cookie) }.is_null()
+    #[inline]
+    fn check(&self, cookie: u32, bh: &Bh<'_>) -> bool {
+        let Some(entry) = self.get(bh) else {
+            return false;
+        };
+        // SAFETY: Valid by the type invariants, and its namespace is there.
+        !unsafe { bindings::dst_check(entry, cookie) }.is_null()
     }
 
-    /// Returns the index of the interface that the route leaves by.
-    fn ifindex(&self, _bh: &Bh<'_>) -> u32 {
+    /// Returns the index of the interface that the route leaves by, zero if there is none.
+    fn ifindex(&self, bh: &Bh<'_>) -> u32 {
+        let Some(entry) = self.get(bh) else {
+            return 0;
+        };
         // SAFETY: Valid by the type invariants.
-        let dev = unsafe { bindings::dst_dev(self.0.as_ptr()) };
+        let dev = unsafe { bindings::dst_dev(entry) };
         // SAFETY: An entry always has a device, which stays for as long as this RCU section does.
         let ifindex = unsafe { (&raw const (*dev).ifindex).read_volatile() };
         // CAST: Indices are positive.
@@ -125,21 +144,31 @@ impl Dst {
 
 impl Clone for Dst {
     fn clone(&self) -> Self {
+        // This only touches the entry itself, not its namespace.
         // SAFETY: Valid by the type invariants, with a count of our own.
-        unsafe { bindings::dst_hold(self.0.as_ptr()) };
+        unsafe { bindings::dst_hold(self.entry.as_ptr()) };
         // INVARIANT: Counted just above.
-        Self(self.0)
+        Self {
+            entry: self.entry,
+            lodger: self.lodger.clone(),
+        }
     }
 }
 
 impl Drop for Dst {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants the count is ours.
-        unsafe { bindings::dst_release(self.0.as_ptr()) };
+        let entry = self.entry.as_ptr();
+        self.lodger.leave(|| {
+            // SAFETY: By the type invariants the count is ours.
+            unsafe { bindings::dst_release(entry) };
+        });
     }
 }
 
 /// The route of IPv4 packets to a destination.
+///
+/// To be dropped before the network namespace of the tunnel ceases to exist; what is dropped later
+/// is leaked.
 ///
 /// # Invariants
 ///
@@ -153,18 +182,25 @@ pub struct Route4 {
 impl Route4 {
     /// # Safety
     ///
-    /// `rt` must be valid, and one count belong to the caller.
-    pub(super) unsafe fn from_raw(rt: NonNull<rtable>, saddr: Ipv4Addr) -> Self {
+    /// `rt` must be valid, one count belong to the caller, and its namespace be that of `home`,
+    /// which was found alive in this RCU section.
+    pub(super) unsafe fn from_raw(
+        rt: NonNull<rtable>,
+        saddr: Ipv4Addr,
+        home: &Arc<Residents>,
+    ) -> Self {
         // INVARIANT: `dst` is the first member.
         Self {
             // SAFETY: By the requirements of this function.
-            dst: unsafe { Dst::from_raw(rt.cast()) },
+            dst: unsafe { Dst::from_raw(rt.cast(), home) },
             saddr,
         }
     }
 
-    pub(super) fn dst(&self) -> &Dst {
-        &self.dst
+    /// Returns the route with a count for the caller, unless its namespace is gone.
+    #[inline]
+    pub(super) fn hold(&self, bh: &Bh<'_>) -> Option<*mut rtable> {
+        self.dst.hold(bh).map(<*mut _>::cast)
     }
 
     /// Returns the source address that goes with the route.
@@ -181,23 +217,23 @@ impl Route4 {
     /// Returns whether nothing has happened that makes the route obsolete.
     ///
     /// If not, it is to be dropped and another one looked up.
-    pub fn still_valid(&self, _bh: &Bh<'_>) -> bool {
-        self.dst.check(0)
+    #[inline]
+    pub fn still_valid(&self, bh: &Bh<'_>) -> bool {
+        self.dst.check(0, bh)
     }
 }
 
 /// The route of IPv6 packets to a destination.
 ///
-/// It must be dropped before its network namespace ceases to exist, as a part of that is needed to
-/// do so. (Those of IPv4 belong to all namespaces.) What is dropped later is leaked.
+/// To be dropped before the network namespace of the tunnel ceases to exist; what is dropped later
+/// is leaked.
 ///
 /// # Invariants
 ///
-/// The entry is that of a `struct rt6_info`, and `lodger` is one of its namespace.
+/// The entry is that of a `struct rt6_info`.
 #[derive(Clone)]
 pub struct Route6 {
-    dst: ManuallyDrop<Dst>,
-    lodger: Lodger,
+    dst: Dst,
     /// What the entry's own tree of routes looked like when it was found.
     cookie: u32,
     saddr: Ipv6Addr,
@@ -206,8 +242,8 @@ pub struct Route6 {
 impl Route6 {
     /// # Safety
     ///
-    /// `dst` must be a valid one of IPv6 in the namespace of `home`, which was found alive in this
-    /// RCU section, and one count belong to the caller.
+    /// `dst` must be a valid one of IPv6, one count belong to the caller, and its namespace be that
+    /// of `home`, which was found alive in this RCU section.
     pub(super) unsafe fn from_raw(
         dst: NonNull<dst_entry>,
         saddr: Ipv6Addr,
@@ -218,16 +254,16 @@ impl Route6 {
         // INVARIANT: By the requirements of this function.
         Self {
             // SAFETY: By the requirements of this function.
-            dst: ManuallyDrop::new(unsafe { Dst::from_raw(dst) }),
-            lodger: Lodger::new(home),
+            dst: unsafe { Dst::from_raw(dst, home) },
             cookie,
             saddr,
         }
     }
 
-    /// Returns the entry, unless its namespace is gone.
-    pub(super) fn dst(&self, bh: &Bh<'_>) -> Option<&Dst> {
-        self.lodger.may_stay(bh).then_some(&*self.dst)
+    /// Returns the route with a count for the caller, unless its namespace is gone.
+    #[inline]
+    pub(super) fn hold(&self, bh: &Bh<'_>) -> Option<*mut dst_entry> {
+        self.dst.hold(bh)
     }
 
     /// Returns the source address that goes with the route.
@@ -246,14 +282,6 @@ impl Route6 {
     /// If not, it is to be dropped and another one looked up.
     #[inline]
     pub fn still_valid(&self, bh: &Bh<'_>) -> bool {
-        self.lodger.may_stay(bh) && self.dst.check(self.cookie)
-    }
-}
-
-impl Drop for Route6 {
-    fn drop(&mut self) {
-        let dst = &mut self.dst;
-        // SAFETY: Not used afterwards.
-        self.lodger.leave(|| unsafe { ManuallyDrop::drop(dst) });
+        self.dst.check(self.cookie, bh)
     }
 }

@@ -110,8 +110,10 @@ impl<H: Receiver> Tunnel<H> {
             bindings::ip_route_output_flow(bindings::sock_net(sk), &raw mut fl, sk)
         })?;
         let rt = NonNull::new(rt).ok_or(EHOSTUNREACH)?;
-        // SAFETY: The look-up has counted the route for us.
-        Ok(unsafe { Route4::from_raw(rt, Ipv4Addr::from_be32(fl.saddr)) })
+        let saddr = Ipv4Addr::from_be32(fl.saddr);
+        // SAFETY: The look-up has counted the route for us. The socket was found open in this
+        // section, and so its namespace, of which the residents are.
+        Ok(unsafe { Route4::from_raw(rt, saddr, &self.residents) })
     }
 
     /// Looks up the route of packets that are sent by this socket.
@@ -154,6 +156,12 @@ impl<H: Receiver> Tunnel<H> {
         headers: u32,
         mark: u32,
     ) -> Result {
+        // C would take the segments for those of UDP, or fail to tell where the payload's own
+        // checksum has to go.
+        if skb.is_gso() {
+            return Err(EINVAL);
+        }
+        skb.finish_checksum()?;
         skb.drop_dst();
         skb.set_mark(mark);
         let skb = skb.as_raw();
@@ -176,8 +184,9 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// # Errors
     ///
-    /// `EAFNOSUPPORT` if this is not an IPv4 socket, `ENOMEM` if there is no room for the headers and
-    /// none to be had. What becomes of the packet later is not told, but counted.
+    /// `EAFNOSUPPORT` if this is not an IPv4 socket, `ENONET` if the network namespace of the socket
+    /// or of the route is gone, `EINVAL` if the packet is yet to be segmented, `ENOMEM` if there is
+    /// no room for the headers and none to be had. The packet is freed. What becomes of the packet later is not told, but counted.
     #[allow(clippy::too_many_arguments)]
     pub fn send4<T: Operations>(
         &self,
@@ -192,14 +201,14 @@ impl<H: Receiver> Tunnel<H> {
     ) -> Result {
         let sk = self.sk(false, bh)?;
         Self::prepare(running, &mut skb, IPV4_HEADERS, mark)?;
-        let dst = route.dst().clone();
-        // SAFETY: The route is valid.
-        let ttl = unsafe { bindings::ip4_dst_hoplimit(dst.as_ptr()) };
+        let rt = route.hold(bh).ok_or(ENONET)?;
+        // SAFETY: The route is valid, and begins with its entry.
+        let ttl = unsafe { bindings::ip4_dst_hoplimit(rt.cast()) };
         // SAFETY: The socket is valid for as long as this RCU section lasts; the buffer has room for
         // the headers, and goes over to C, as does the count of the route, which is one of IPv4.
         unsafe {
             bindings::udp_tunnel_xmit_skb(
-                dst.into_raw().cast(),
+                rt,
                 sk,
                 skb.into_raw(),
                 route.saddr().to_be32(),
@@ -224,8 +233,9 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// # Errors
     ///
-    /// `EAFNOSUPPORT` if this is not an IPv6 socket, `ENOMEM` if there is no room for the headers and
-    /// none to be had. What becomes of the packet later is not told, but counted.
+    /// `EAFNOSUPPORT` if this is not an IPv6 socket, `ENONET` if the network namespace of the socket
+    /// or of the route is gone, `EINVAL` if the packet is yet to be segmented, `ENOMEM` if there is
+    /// no room for the headers and none to be had. The packet is freed. What becomes of the packet later is not told, but counted.
     #[allow(clippy::too_many_arguments)]
     pub fn send6<T: Operations>(
         &self,
@@ -239,19 +249,18 @@ impl<H: Receiver> Tunnel<H> {
         bh: &Bh<'_>,
     ) -> Result {
         let sk = self.sk(true, bh)?;
-        let dst = route.dst(bh).ok_or(ENONET)?;
         Self::prepare(running, &mut skb, IPV6_HEADERS, mark)?;
-        let dst = dst.clone();
+        let dst = route.hold(bh).ok_or(ENONET)?;
         let saddr = route.saddr().to_in6();
         let daddr = daddr.to_in6();
         // SAFETY: The route is valid.
-        let hop_limit = unsafe { bindings::ip6_dst_hoplimit(dst.as_ptr()) };
+        let hop_limit = unsafe { bindings::ip6_dst_hoplimit(dst) };
         // SAFETY: The socket is valid for as long as this RCU section lasts, as is the device; the
         // buffer has no route yet, has room for the headers, and goes over to C, as does the count
         // of the route, which is one of IPv6.
         unsafe {
             bindings::udp_tunnel6_xmit_skb(
-                dst.into_raw(),
+                dst,
                 sk,
                 skb.into_raw(),
                 running.as_raw(),
