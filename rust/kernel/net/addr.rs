@@ -8,15 +8,12 @@
 //! C headers: [`include/uapi/linux/in.h`](srctree/include/uapi/linux/in.h),
 //! [`include/uapi/linux/in6.h`](srctree/include/uapi/linux/in6.h)
 
-use kernel::{
-    bindings,
-    fmt::{
-        self,
-        Display,
-        Formatter, //
-    },
-    prelude::fmt, //
+use core::fmt::{
+    self,
+    Display,
+    Formatter, //
 };
+use kernel::bindings;
 use zerocopy_derive::{
     FromBytes,
     Immutable,
@@ -64,7 +61,7 @@ impl Ipv4Addr {
 impl Display for Ipv4Addr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let [a, b, c, d] = self.0;
-        f.write_fmt(fmt!("{a}.{b}.{c}.{d}"))
+        write!(f, "{a}.{b}.{c}.{d}")
     }
 }
 
@@ -110,7 +107,7 @@ impl Ipv6Addr {
 impl Display for Ipv6Addr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         // Compresses zeros and writes mapped addresses in dotted form, as `%pI6c` does.
-        core::fmt::Display::fmt(&core::net::Ipv6Addr::from(self.0), f)
+        Display::fmt(&core::net::Ipv6Addr::from(self.0), f)
     }
 }
 
@@ -223,7 +220,7 @@ impl SocketAddr {
 impl Display for SocketAddr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::V4 { addr, port } => f.write_fmt(fmt!("{addr}:{port}")),
+            Self::V4 { addr, port } => write!(f, "{addr}:{port}"),
             Self::V6 {
                 addr,
                 port,
@@ -231,9 +228,28 @@ impl Display for SocketAddr {
                 scope,
             } => {
                 let flowinfo = flowinfo & 0x0fff_ffff;
-                f.write_fmt(fmt!("[{addr}]:{port}/{flowinfo}%{scope}"))
+                write!(f, "[{addr}]:{port}/{flowinfo}%{scope}")
             }
         }
+    }
+}
+
+// The kernel's own macros ask for its own trait.
+impl kernel::fmt::Display for Ipv4Addr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
+    }
+}
+
+impl kernel::fmt::Display for Ipv6Addr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
+    }
+}
+
+impl kernel::fmt::Display for SocketAddr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
     }
 }
 
