@@ -193,12 +193,12 @@ impl Limiter {
     pub(crate) fn allow(&self, source: Source, now: u64, ctx: &mut Process) -> bool {
         let hash = siphash::siphash(&self.key, &source.to_bytes());
         let mut table = self.table.lock(ctx);
-        if table.is_empty()
-            && table
-                .resize(LIMITER_SETS * ratelimit::WAYS, Entry::EMPTY, GFP_KERNEL)
-                .is_err()
-        {
-            return false;
+        if table.is_empty() {
+            let entries = LIMITER_SETS * ratelimit::WAYS;
+            match KVVec::from_elem(Entry::EMPTY, entries, GFP_KERNEL) {
+                Ok(new) => *table = new,
+                Err(_) => return false,
+            }
         }
         ratelimit::allow(&mut table, source, hash, now)
     }

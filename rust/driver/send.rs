@@ -453,8 +453,10 @@ pub(crate) fn datagram(bytes: &[u8]) -> Result<SkBuff, Reject> {
     let mut packet = packet
         .into_linear(HEADROOM, bytes.len())
         .map_err(|_| Reject::NoMemory)?;
-    packet.put(bytes.len()).ok_or(Reject::NoMemory)?;
-    packet.bytes_mut().copy_from_slice(bytes);
+    let room = packet.put(bytes.len()).ok_or(Reject::NoMemory)?;
+    for (to, from) in room.iter_mut().zip(bytes) {
+        *to = *from;
+    }
     Ok(packet.into_skb())
 }
 
