@@ -33,6 +33,9 @@ use kext::{
 };
 use wg_proto::key::PublicKey;
 
+/// Where a public key stands in the table: its hash, then the key itself.
+type Place = (u64, [u8; 32]);
+
 /// Peers of an interface by public key.
 ///
 /// Ordered by a keyed hash first, so that remote parties learn nothing from how long a look-up takes.
@@ -40,7 +43,7 @@ use wg_proto::key::PublicKey;
 pub(crate) struct KeyTable {
     key: siphash::Key,
     #[pin]
-    peers: SpinLock<RBTree<(u64, [u8; 32]), RcuArc<Peer>>>,
+    peers: SpinLock<RBTree<Place, RcuArc<Peer>>>,
 }
 
 impl KeyTable {
@@ -52,7 +55,7 @@ impl KeyTable {
         })
     }
 
-    fn place(&self, key: &PublicKey) -> (u64, [u8; 32]) {
+    fn place(&self, key: &PublicKey) -> Place {
         (siphash::siphash(&self.key, key.as_bytes()), *key.as_bytes())
     }
 
