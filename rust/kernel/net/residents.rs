@@ -8,8 +8,8 @@
 //!
 //! * A socket is listed here. [`Residents::evict`] takes it away from those that send by it, waits
 //!   for a grace period, and releases it.
-//! * A route is counted here. After `evict` it is not used any more, not even to give it back, so it
-//!   is leaked.
+//! * A route is counted here. `evict` waits for a while if there are any. Afterwards none is used
+//!   any more, not even to give it back, so it is leaked, with a warning.
 //!
 //! `evict` is called when the hooks of drivers have been through, and before those of IPv6 and UDP
 //! are called.
@@ -55,7 +55,14 @@ use kernel::{
         Arc,
         Mutex, //
     },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
 };
+
+/// How often it is waited for routes that are on their way out.
+const PATIENCE: u32 = 20;
 
 /// A socket that takes datagrams for somebody.
 ///
@@ -221,7 +228,9 @@ impl Residents {
             // Nobody can wait here. Then the socket stays until the namespace goes.
             return;
         }
-        self.sockets.lock().remove(socket);
+        // Until the lock is released, `evict` does not begin, and so the namespace is there.
+        let mut sockets = self.sockets.lock();
+        sockets.remove(socket);
         // SAFETY: The context was checked; the rest by the requirements of this function.
         unsafe { socket.close(false) };
     }
@@ -242,7 +251,17 @@ impl Residents {
             unsafe { entry.socket.close(true) };
             next = entry.next.take();
         }
-        // No route can be looked up any more.
+        // No route can be looked up any more. Those that there are may belong to something that was
+        // given up just before, and is on its way through RCU.
+        for round in 0..PATIENCE {
+            if self.lodgers.load(Acquire) == 0 {
+                break;
+            }
+            rcu::rcu_barrier();
+            if round != 0 {
+                fsleep(Delta::from_millis(10));
+            }
+        }
         self.evicted.store(true, Relaxed);
         // Either the count is seen to be zero, and with it what was done before it was, or whoever
         // does not see the flag is in a section that is waited for.

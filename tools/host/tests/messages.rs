@@ -139,11 +139,11 @@ fn the_fields_lie_where_the_protocol_puts_them() {
 fn random_bytes_do_no_harm() {
     let mut rng = Rng::new(1);
     for _ in 0..20_000 {
-        let len = rng.next() as usize % 200;
+        let len = rng.number() as usize % 200;
         let mut bytes = vec![0; len];
         rng.fill(&mut bytes);
         if let Some(first) = bytes.first_chunk_mut::<4>() {
-            *first = [(rng.next() % 6) as u8, 0, 0, 0];
+            *first = [(rng.number() % 6) as u8, 0, 0, 0];
         }
         if let Ok(message) = Message::parse(&bytes) {
             assert!(fits(number(message), len));

@@ -9,6 +9,7 @@
 //! dropped their memory holds nothing either.
 
 use std::{
+    cell::UnsafeCell,
     collections::HashMap,
     hint::black_box,
     mem::MaybeUninit,
@@ -73,7 +74,8 @@ enum Op<'a> {
 }
 
 struct Request<'a> {
-    op: Op<'a>,
+    /// Belongs to the other thread until `done`.
+    op: UnsafeCell<Op<'a>>,
     result: AtomicBool,
     done: AtomicBool,
 }
@@ -86,14 +88,14 @@ static SCAN: Mutex<()> = Mutex::new(());
 
 /// Lets the other thread do it; uses next to no stack itself.
 fn ask(op: Op<'_>) -> bool {
-    let mut request = Request {
-        op,
+    let request = Request {
+        op: UnsafeCell::new(op),
         result: AtomicBool::new(false),
         done: AtomicBool::new(false),
     };
-    MAILBOX.store((&raw mut request).cast(), Ordering::Release);
-    // SAFETY: `request` lives; the field is only accessed atomically.
-    while !unsafe { &*(&raw const request.done) }.load(Ordering::Acquire) {
+    let address = (&raw const request).cast_mut().cast();
+    MAILBOX.store(address, Ordering::Release);
+    while !request.done.load(Ordering::Acquire) {
         thread::yield_now();
     }
     request.result.load(Ordering::Relaxed)
@@ -182,14 +184,13 @@ fn serve(stop: &AtomicBool, seed: u64) -> Secrets {
             thread::yield_now();
             continue;
         }
-        // SAFETY: Who put it there waits for `done`, and meanwhile touches nothing else of it.
-        let op = unsafe { &mut (*request).op };
+        // SAFETY: Who put it there keeps it until `done`.
+        let request = unsafe { &*request };
+        // SAFETY: And leaves this to us.
+        let op = unsafe { &mut *request.op.get() };
         let result = run(op, &mut secrets, &mut rng);
-        // SAFETY: As above.
-        let result_slot = unsafe { &(*request).result };
-        result_slot.store(result, Ordering::Relaxed);
-        // SAFETY: As above; the last access.
-        unsafe { &(*request).done }.store(true, Ordering::Release);
+        request.result.store(result, Ordering::Relaxed);
+        request.done.store(true, Ordering::Release);
     }
     secrets
 }

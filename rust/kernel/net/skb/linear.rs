@@ -136,3 +136,131 @@ impl Linear {
         }
     }
 }
+
+#[kernel::macros::kunit_tests(kext_skb)]
+mod tests {
+    use super::super::{
+        IpAddrs,
+        IpVersion,
+        List,
+        SkBuff, //
+    };
+    use kernel::prelude::*;
+
+    /// Makes a packet of these bytes.
+    fn packet(bytes: &[u8]) -> Result<SkBuff> {
+        let skb = SkBuff::alloc(16, 0)?;
+        let mut linear = skb.into_linear(16, bytes.len()).map_err(|_| ENOMEM)?;
+        linear
+            .put(bytes.len())
+            .ok_or(EINVAL)?
+            .copy_from_slice(bytes);
+        Ok(linear.into_skb())
+    }
+
+    #[test]
+    fn bytes_come_and_go_at_both_ends() -> Result {
+        let mut p = packet(&[1, 2, 3])?
+            .into_linear(64, 64)
+            .map_err(|_| ENOMEM)?;
+        assert!(p.headroom() >= 64);
+        assert!(p.tailroom() >= 64);
+        assert!(p.push(2).ok_or(EINVAL)? == [0, 0]);
+        p.put(1).ok_or(EINVAL)?.fill(4);
+        assert!(p.bytes() == [0, 0, 1, 2, 3, 4]);
+        p.pull(3).ok_or(EINVAL)?;
+        assert!(p.bytes() == [2, 3, 4]);
+        p.trim(1);
+        assert!(p.bytes() == [2]);
+        p.trim(5);
+        assert!(p.len() == 1);
+        assert!(p.pull(2).is_none());
+        p.pull(1).ok_or(EINVAL)?;
+        assert!(p.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn there_is_no_more_room_than_there_is() -> Result {
+        let mut p = SkBuff::alloc(8, 8)?.into_linear(8, 8).map_err(|_| ENOMEM)?;
+        let (head, tail) = (p.headroom(), p.tailroom());
+        assert!(p.push(head.saturating_add(1)).is_none());
+        assert!(p.put(tail.saturating_add(1)).is_none());
+        assert!(p.put(usize::MAX).is_none());
+        assert!(p.put(tail).is_some());
+        assert!(p.push(head).is_some());
+        assert!(p.len() == head.saturating_add(tail));
+        assert!(SkBuff::alloc(usize::MAX, 1).is_err());
+        assert!(p.into_skb().into_linear(usize::MAX, usize::MAX).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn lists_keep_the_order() -> Result {
+        let (mut a, mut b) = (List::new(), List::new());
+        for byte in 0..3u8 {
+            a.push_back(packet(&[byte])?);
+            b.push_back(packet(&[byte, byte])?);
+        }
+        a.append(&mut b);
+        assert!(b.is_empty());
+        assert!(b.pop_front().is_none());
+        b.push_back(packet(&[9; 4])?);
+        a.prepend(&mut b);
+        assert!(a.len() == 7);
+        assert!(a.byte_len() == 13);
+        for (number, mut skb) in a.iter_mut().enumerate() {
+            *skb.cb_mut() = number as u64;
+        }
+        assert!(a.front().is_some_and(|skb| skb.len() == 4));
+        let mut sum = 0;
+        while let Some(skb) = a.pop_front() {
+            sum = sum * 10 + *skb.cb::<u64>();
+        }
+        assert!(sum == 123456);
+        Ok(())
+    }
+
+    #[test]
+    fn headers_must_be_complete() -> Result {
+        let mut ip = [0; 24];
+        ip[0] = 0x45;
+        ip[1] = 0xb9;
+        ip[3] = 22;
+        ip[15] = 1;
+        ip[19] = 2;
+        let mut skb = packet(&ip)?;
+        assert!(skb.ip_version_checked().is_none());
+        skb.reset_for_decap();
+        assert!(skb.set_protocol_from_version() == Some(IpVersion::V4));
+        assert!(skb.ip_version_checked() == Some(IpVersion::V4));
+        assert!(skb.ip_length() == Some(22));
+        assert!(skb.dsfield() == 0xb9);
+        assert!(skb.ecn_encap() == 1);
+        skb.ecn_decap(3);
+        assert!(skb.dsfield() == 0xbb);
+        assert!(skb.ecn_encap() == 2);
+        let addresses = IpAddrs::V4 {
+            src: [0, 0, 0, 1],
+            dst: [0, 0, 0, 2],
+        };
+        assert!(skb.inner_addresses() == Some(addresses));
+        skb.trim(19)?;
+        assert!(skb.ip_version_checked().is_none());
+        assert!(skb.inner_addresses().is_none());
+        assert!(skb.set_protocol_from_version().is_none());
+
+        let mut ip = [0; 40];
+        ip[0] = 0x60;
+        ip[1] = 0x20;
+        let mut skb = packet(&ip)?;
+        skb.reset_for_decap();
+        assert!(skb.set_protocol_from_version() == Some(IpVersion::V6));
+        assert!(skb.ecn_encap() == 2);
+        assert!(skb.ip_length() == Some(40));
+        skb.trim(39)?;
+        assert!(skb.set_protocol_from_version().is_none());
+        assert!(skb.strip_udp().is_err());
+        Ok(())
+    }
+}
