@@ -10,10 +10,10 @@ use crate::{
     peer::Peer,
     peerlookup::Target,
     queueing::{
-        Chain,
         Job,
         Order, //
     },
+    rx_queue::Queue,
     send,
     socket::{
         Endpoint,
@@ -21,13 +21,7 @@ use crate::{
     },
     timers, //
 };
-use kernel::{
-    prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    }, //
-};
+use kernel::prelude::*;
 use kext::{
     context::Bh,
     cpu,
@@ -41,12 +35,8 @@ use kext::{
             SkBuff, //
         }, //
     },
-    new_spinlock,
     random,
-    sync::{
-        lock::SpinLock,
-        rcu::RcuArc, //
-    },
+    sync::rcu::RcuArc,
     time, //
 };
 use wg_proto::{
@@ -62,14 +52,8 @@ use wg_proto::{
     Reject, //
 };
 
-/// Packets that wait for one receive queue.
-const MAX_QUEUED_PACKETS: usize = 1024;
-
 /// Packets of one session that are decrypted as one batch when CPUs share the work.
 const SHARED_RUN: usize = 16;
-
-/// Polls in a row that had to leave packets behind, from which CPUs share the work.
-const FULL_POLLS: u32 = 2;
 
 /// A batch that other CPUs see.
 pub(crate) struct Batch {
@@ -84,99 +68,6 @@ impl Rx {
     /// Creates the empty state.
     pub(crate) const fn new() -> Self {
         Self(Order::new())
-    }
-}
-
-/// What waits for one NAPI context. A peer's packets all go through the same one.
-#[pin_data]
-pub(crate) struct Queue {
-    #[pin]
-    input: SpinLock<Input>,
-    #[pin]
-    opened: SpinLock<Opened>,
-    full_polls: Atomic<u32>,
-    next_run: Atomic<u32>,
-}
-
-struct Input {
-    is_open: bool,
-    packets: skb::List,
-}
-
-struct Opened {
-    is_open: bool,
-    jobs: Chain<Batch>,
-}
-
-impl Queue {
-    /// Creates a closed queue.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            input <- new_spinlock!(Input {
-                is_open: false,
-                packets: skb::List::new(),
-            }),
-            opened <- new_spinlock!(Opened {
-                is_open: false,
-                jobs: Chain::new(),
-            }),
-            full_polls: Atomic::new(0),
-            next_run: Atomic::new(0),
-        })
-    }
-
-    /// Accepts packets from now on.
-    pub(crate) fn open(&self, bh: &Bh<'_>) {
-        self.input.lock(bh).is_open = true;
-        self.opened.lock(bh).is_open = true;
-    }
-
-    /// Drops what waits and accepts nothing more. The NAPI context must not run any more.
-    pub(crate) fn close(&self, bh: &Bh<'_>) {
-        let mut packets = skb::List::new();
-        {
-            let mut input = self.input.lock(bh);
-            input.is_open = false;
-            packets.append(&mut input.packets);
-        }
-        let jobs = {
-            let mut opened = self.opened.lock(bh);
-            opened.is_open = false;
-            opened.jobs.take_in_order()
-        };
-        drop((packets, jobs));
-    }
-
-    fn push(&self, skb: SkBuff, bh: &Bh<'_>) -> Result<(), Reject> {
-        let mut input = self.input.lock(bh);
-        if !input.is_open {
-            return Err(Reject::Gone);
-        }
-        if input.packets.len() >= MAX_QUEUED_PACKETS {
-            return Err(Reject::RxQueueFull);
-        }
-        input.packets.push_back(skb);
-        Ok(())
-    }
-
-    /// Takes up to `max` packets of the session that the first one belongs to.
-    fn take_run(&self, max: usize, bh: &Bh<'_>) -> Option<(u32, skb::List)> {
-        let mut input = self.input.lock(bh);
-        let mut run = skb::List::new();
-        let first = input.packets.pop_front()?;
-        let index = first.cb::<PacketCb>().mtu_or_index;
-        run.push_back(first);
-        while run.len() < max
-            && input
-                .packets
-                .front()
-                .is_some_and(|skb| skb.cb::<PacketCb>().mtu_or_index == index)
-        {
-            if let Some(skb) = input.packets.pop_front() {
-                run.push_back(skb);
-            }
-        }
-        Some((index, run))
     }
 }
 
@@ -243,7 +134,7 @@ pub(crate) fn poll(
     let mut work: usize = 0;
 
     // What other CPUs have finished comes first, as it is older.
-    let mut jobs = queue.opened.lock(bh).jobs.take_in_order();
+    let mut jobs = queue.take_opened(bh);
     while let Some(job) = jobs.pop() {
         let peer = match &job.batch {
             Some(batch) => batch.keypair.peer().clone(),
@@ -251,7 +142,7 @@ pub(crate) fn poll(
         };
         work = work.saturating_add(give_back(&peer, job, gro, bh));
     }
-    let shared = queue.full_polls.load(Relaxed) >= FULL_POLLS && cpu::online_count() > 1;
+    let shared = queue.is_crowded() && cpu::online_count() > 1;
     while work < budget {
         let left = budget.saturating_sub(work);
         let max = if shared { left.min(SHARED_RUN) } else { left };
@@ -261,12 +152,7 @@ pub(crate) fn poll(
         work = work.saturating_add(run.len());
         receive_run(dev, queue, index, run, shared, gro, bh);
     }
-    if work < budget {
-        queue.full_polls.store(0, Relaxed);
-    } else {
-        let polls = queue.full_polls.load(Relaxed).saturating_add(1);
-        queue.full_polls.store(polls, Relaxed);
-    }
+    queue.polled(work >= budget);
     // More than the budget must not be reported; the rest was delivered anyway.
     work.min(budget)
 }
@@ -293,9 +179,7 @@ fn receive_run(
     let peer = keypair.peer();
     let elsewhere = shared && {
         // One run in as many as there are CPUs stays here.
-        let run = queue.next_run.load(Relaxed);
-        queue.next_run.store(run.wrapping_add(1), Relaxed);
-        run.checked_rem(cpu::online_count()) != Some(0)
+        queue.next_run().checked_rem(cpu::online_count()) != Some(0)
     };
     if !elsewhere && peer.rx().lock(bh).0.in_flight() == 0 {
         let opened = open_all(keypair, run);
@@ -334,13 +218,9 @@ pub(crate) fn open_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
     let Some(queue) = peer.device().data().rx_queue(peer.queue(), bh) else {
         return;
     };
-    {
-        let mut opened = queue.queue().opened.lock(bh);
-        // A closed queue has forgotten the tickets of its peers, this one included.
-        if !opened.is_open {
-            return;
-        }
-        opened.jobs.push(job);
+    // A closed queue has forgotten the tickets of its peers, this one included.
+    if !queue.queue().push_opened(job, bh) {
+        return;
     }
     queue.schedule(bh);
 }

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What waits to be delivered by one NAPI context.
+
+use crate::{
+    packet::PacketCb,
+    queueing::{
+        Chain,
+        Job, //
+    },
+    receive::Batch, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use kext::{
+    context::Bh,
+    net::skb::{
+        self,
+        SkBuff, //
+    },
+    new_spinlock,
+    sync::lock::SpinLock, //
+};
+use wg_proto::Reject;
+
+/// Packets that may wait.
+const MAX_QUEUED_PACKETS: usize = 1024;
+
+/// Polls in a row that had to leave packets behind, from which CPUs share the work.
+const FULL_POLLS: u32 = 2;
+
+/// What waits for one NAPI context. A peer's packets all go through the same one.
+#[pin_data]
+pub(crate) struct Queue {
+    #[pin]
+    input: SpinLock<Input>,
+    #[pin]
+    opened: SpinLock<Opened>,
+    full_polls: Atomic<u32>,
+    next_run: Atomic<u32>,
+}
+
+struct Input {
+    is_open: bool,
+    packets: skb::List,
+}
+
+struct Opened {
+    is_open: bool,
+    jobs: Chain<Batch>,
+}
+
+impl Queue {
+    /// Creates a closed queue.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            input <- new_spinlock!(Input {
+                is_open: false,
+                packets: skb::List::new(),
+            }),
+            opened <- new_spinlock!(Opened {
+                is_open: false,
+                jobs: Chain::new(),
+            }),
+            full_polls: Atomic::new(0),
+            next_run: Atomic::new(0),
+        })
+    }
+
+    /// Accepts packets from now on.
+    pub(crate) fn open(&self, bh: &Bh<'_>) {
+        self.input.lock(bh).is_open = true;
+        self.opened.lock(bh).is_open = true;
+    }
+
+    /// Drops what waits and accepts nothing more. The NAPI context must not run any more.
+    pub(crate) fn close(&self, bh: &Bh<'_>) {
+        let mut packets = skb::List::new();
+        {
+            let mut input = self.input.lock(bh);
+            input.is_open = false;
+            packets.append(&mut input.packets);
+        }
+        let jobs = {
+            let mut opened = self.opened.lock(bh);
+            opened.is_open = false;
+            opened.jobs.take_in_order()
+        };
+        drop((packets, jobs));
+    }
+
+    /// Adds a packet.
+    pub(crate) fn push(&self, skb: SkBuff, bh: &Bh<'_>) -> Result<(), Reject> {
+        let mut input = self.input.lock(bh);
+        if !input.is_open {
+            return Err(Reject::Gone);
+        }
+        if input.packets.len() >= MAX_QUEUED_PACKETS {
+            return Err(Reject::RxQueueFull);
+        }
+        input.packets.push_back(skb);
+        Ok(())
+    }
+
+    /// Takes up to `max` packets of the session that the first one belongs to.
+    pub(crate) fn take_run(&self, max: usize, bh: &Bh<'_>) -> Option<(u32, skb::List)> {
+        let mut input = self.input.lock(bh);
+        let mut run = skb::List::new();
+        let first = input.packets.pop_front()?;
+        let index = first.cb::<PacketCb>().mtu_or_index;
+        run.push_back(first);
+        while run.len() < max
+            && input
+                .packets
+                .front()
+                .is_some_and(|skb| skb.cb::<PacketCb>().mtu_or_index == index)
+        {
+            if let Some(skb) = input.packets.pop_front() {
+                run.push_back(skb);
+            }
+        }
+        Some((index, run))
+    }
+
+    /// Takes back a batch that another CPU has decrypted. Returns whether the queue is still open.
+    pub(crate) fn push_opened(&self, job: KBox<Job<Batch>>, bh: &Bh<'_>) -> bool {
+        let mut opened = self.opened.lock(bh);
+        if opened.is_open {
+            opened.jobs.push(job);
+        }
+        opened.is_open
+    }
+
+    /// Takes all batches that other CPUs have decrypted, in the order in which they came back.
+    pub(crate) fn take_opened(&self, bh: &Bh<'_>) -> Chain<Batch> {
+        self.opened.lock(bh).jobs.take_in_order()
+    }
+
+    /// Notes whether a poll had to leave packets behind.
+    pub(crate) fn polled(&self, is_full: bool) {
+        let polls = if is_full {
+            self.full_polls.load(Relaxed).saturating_add(1)
+        } else {
+            0
+        };
+        self.full_polls.store(polls, Relaxed);
+    }
+
+    /// Returns whether one CPU does not keep up.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.full_polls.load(Relaxed) >= FULL_POLLS
+    }
+
+    /// Counts runs.
+    pub(crate) fn next_run(&self) -> u32 {
+        let run = self.next_run.load(Relaxed);
+        self.next_run.store(run.wrapping_add(1), Relaxed);
+        run
+    }
+}
