@@ -70,6 +70,8 @@ use wg_proto::{
 
 /// Work item that sends a handshake initiation.
 pub(crate) const INITIATE: usize = 0;
+/// Work item that sends batches which others have encrypted.
+pub(crate) const RELEASE: usize = 2;
 /// Work item that forgets all keys.
 pub(crate) const ZERO: usize = 1;
 
@@ -116,6 +118,8 @@ pub(crate) struct Peer {
     pub(crate) initiate_work: Work<Peer, INITIATE>,
     #[pin]
     pub(crate) zero_work: Work<Peer, ZERO>,
+    #[pin]
+    pub(crate) release_work: Work<Peer, RELEASE>,
     // Gone last, as the other fields may speak of the interface in their drop.
     life: Life,
 }
@@ -179,6 +183,7 @@ impl Peer {
                 timers <- Timers::new(),
                 initiate_work <- new_work!(),
                 zero_work <- new_work!(),
+                release_work <- new_work!(),
                 life,
             }? Error),
             GFP_KERNEL,
@@ -414,6 +419,8 @@ impl Peer {
             let bh = ctx.bh();
             self.clear_keypairs(&bh);
             send::purge_staged(self, Reject::Gone, &bh);
+            // The namespace of a route may go right after the peer.
+            self.clear_source(&bh);
         }
         self.clear_handshake(ctx);
         self.timers.stop(ctx);

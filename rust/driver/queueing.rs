@@ -146,18 +146,17 @@ impl<B> Order<B> {
     }
 
     /// Takes back a batch, and returns whether the caller now has the turn and must release.
-    pub(crate) fn put(&mut self, job: KBox<Job<B>>) -> bool {
+    ///
+    /// A batch from before a [`reset`](Self::reset) is given back.
+    pub(crate) fn put(&mut self, job: KBox<Job<B>>) -> Result<bool, KBox<Job<B>>> {
         if job.ticket < self.released {
-            // The order was reset meanwhile.
-            return false;
+            return Err(job);
         }
-        let is_next = job.ticket == self.released;
         self.waiting.insert(job);
-        if !is_next || self.turn_taken {
-            return false;
+        if self.turn_taken {
+            return Ok(false);
         }
-        self.turn_taken = true;
-        true
+        Ok(self.keeps_turn())
     }
 
     /// Marks the oldest batch as released. Only for the holder of the turn.
@@ -167,16 +166,22 @@ impl<B> Order<B> {
 
     /// Takes the next batch that may be released, or gives up the turn.
     pub(crate) fn next_or_end(&mut self) -> Option<KBox<Job<B>>> {
-        if self
-            .waiting
-            .0
-            .as_ref()
-            .is_some_and(|job| job.ticket == self.released)
-        {
+        if self.is_next_ready() {
             return self.waiting.pop();
         }
         self.turn_taken = false;
         None
+    }
+
+    /// Returns whether the next batch is ready; if not, gives up the turn.
+    pub(crate) fn keeps_turn(&mut self) -> bool {
+        self.turn_taken = self.is_next_ready();
+        self.turn_taken
+    }
+
+    fn is_next_ready(&self) -> bool {
+        let next = self.waiting.0.as_ref();
+        next.is_some_and(|job| job.ticket == self.released)
     }
 
     /// Gives the turn back without having released anything.

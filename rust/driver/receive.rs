@@ -55,10 +55,20 @@ use wg_proto::{
 /// Packets of one session that are decrypted as one batch when CPUs share the work.
 const SHARED_RUN: usize = 16;
 
+/// Batches of one peer that may be on their way at once: as many packets as may wait for a queue.
+const MAX_BATCHES: u64 = 1024 / SHARED_RUN as u64;
+
 /// A batch that other CPUs see.
 pub(crate) struct Batch {
     keypair: RcuArc<Keypair>,
     packets: skb::List,
+}
+
+impl Batch {
+    /// Returns whose packets these are.
+    pub(crate) fn peer(&self) -> &RcuArc<Peer> {
+        self.keypair.peer()
+    }
 }
 
 /// The order in which a peer's packets are delivered.
@@ -134,8 +144,10 @@ pub(crate) fn poll(
     let mut work: usize = 0;
 
     // What other CPUs have finished comes first, as it is older.
-    let mut jobs = queue.take_opened(bh);
-    while let Some(job) = jobs.pop() {
+    while work < budget {
+        let Some(job) = queue.pop_opened(bh) else {
+            break;
+        };
         let peer = match &job.batch {
             Some(batch) => batch.keypair.peer().clone(),
             None => continue,
@@ -189,8 +201,15 @@ fn receive_run(
     let Ok(mut job) = Job::new() else {
         return device.drops().add(Reject::NoMemory, n);
     };
-    job.set_ticket(peer.rx().lock(bh).0.ticket());
-    if elsewhere {
+    {
+        let mut rx = peer.rx().lock(bh);
+        // Decryption comes after this: who can send has to be held off before.
+        if rx.0.in_flight() >= MAX_BATCHES {
+            return device.drops().add(Reject::RxQueueFull, n);
+        }
+        job.set_ticket(rx.0.ticket());
+    }
+    if elsewhere && device.workers().may_open() {
         job.batch = Some(Batch {
             keypair: keypair.clone(),
             packets: run,
@@ -215,14 +234,18 @@ pub(crate) fn open_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
     packets.append(&mut batch.packets);
     batch.packets = open_all(&keypair, packets);
     let peer = keypair.peer();
+    peer.device().data().workers().opened();
     let Some(queue) = peer.device().data().rx_queue(peer.queue(), bh) else {
-        return;
+        return reset(peer, bh);
     };
-    // A closed queue has forgotten the tickets of its peers, this one included.
-    if !queue.queue().push_opened(job, bh) {
-        return;
+    match queue.queue().push_opened(job, bh) {
+        Ok(()) => queue.schedule(bh),
+        // The interface is down; whoever waited for this batch would wait for ever.
+        Err(job) => {
+            drop(job);
+            reset(peer, bh);
+        }
     }
-    queue.schedule(bh);
 }
 
 /// Puts a decrypted batch in order and delivers what is due. Returns how many packets that were.
@@ -233,7 +256,8 @@ fn give_back(
     bh: &Bh<'_>,
 ) -> usize {
     let mut work: usize = 0;
-    if !peer.rx().lock(bh).0.put(job) {
+    let turn = peer.rx().lock(bh).0.put(job);
+    if !matches!(turn, Ok(true)) {
         return work;
     }
     let mut next = peer.rx().lock(bh).0.next_or_end();

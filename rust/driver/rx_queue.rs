@@ -8,7 +8,10 @@ use crate::{
         Chain,
         Job, //
     },
-    receive::Batch, //
+    receive::{
+        self,
+        Batch, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -86,12 +89,18 @@ impl Queue {
             input.is_open = false;
             packets.append(&mut input.packets);
         }
-        let jobs = {
+        drop(packets);
+        let mut jobs = {
             let mut opened = self.opened.lock(bh);
             opened.is_open = false;
             opened.jobs.take_in_order()
         };
-        drop((packets, jobs));
+        while let Some(job) = jobs.pop() {
+            // Also for peers that were removed: what waits behind this batch would never be due.
+            if let Some(batch) = &job.batch {
+                receive::reset(batch.peer(), bh);
+            }
+        }
     }
 
     /// Adds a packet.
@@ -127,18 +136,23 @@ impl Queue {
         Some((index, run))
     }
 
-    /// Takes back a batch that another CPU has decrypted. Returns whether the queue is still open.
-    pub(crate) fn push_opened(&self, job: KBox<Job<Batch>>, bh: &Bh<'_>) -> bool {
+    /// Takes a batch that another CPU has decrypted. A closed queue gives it back.
+    pub(crate) fn push_opened(
+        &self,
+        job: KBox<Job<Batch>>,
+        bh: &Bh<'_>,
+    ) -> Result<(), KBox<Job<Batch>>> {
         let mut opened = self.opened.lock(bh);
-        if opened.is_open {
-            opened.jobs.push(job);
+        if !opened.is_open {
+            return Err(job);
         }
-        opened.is_open
+        opened.jobs.push(job);
+        Ok(())
     }
 
-    /// Takes all batches that other CPUs have decrypted, in the order in which they came back.
-    pub(crate) fn take_opened(&self, bh: &Bh<'_>) -> Chain<Batch> {
-        self.opened.lock(bh).jobs.take_in_order()
+    /// Takes a batch that another CPU has decrypted. Tickets tell their order.
+    pub(crate) fn pop_opened(&self, bh: &Bh<'_>) -> Option<KBox<Job<Batch>>> {
+        self.opened.lock(bh).jobs.pop()
     }
 
     /// Notes whether a poll had to leave packets behind.

@@ -7,7 +7,10 @@ use crate::{
     device::Device,
     keypair::Keypair,
     packet::PacketCb,
-    peer::Peer,
+    peer::{
+        Peer,
+        RELEASE, //
+    },
     queueing::{
         Job,
         Order, //
@@ -21,7 +24,10 @@ use crate::{
 };
 use kernel::prelude::*;
 use kext::{
-    context::Bh,
+    context::{
+        Bh,
+        Process, //
+    },
     debug_ratelimited,
     net::{
         device::Running,
@@ -35,7 +41,8 @@ use kext::{
         RcuArc,
         Ref, //
     },
-    time, //
+    time,
+    workqueue::Run, //
 };
 use wg_proto::{
     crypto::{
@@ -53,6 +60,9 @@ const MAX_STAGED_PACKETS: usize = 128;
 
 /// Batches of one peer that may be on their way at once.
 const MAX_BATCHES: u64 = 1024;
+
+/// Batches that one sender sends for others before it leaves the rest to a work item.
+const RELEASE_AT_ONCE: usize = 16;
 
 /// Head room of an outgoing message: ours, UDP, IPv6 and what the stack reserves, aligned.
 pub(crate) const HEADROOM: usize = 128;
@@ -277,7 +287,7 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         Way::Here => {
             let packets = seal_all(&keypair, first, packets);
             transmit(&keypair, packets, bh);
-            release(peer, false, bh);
+            release(peer, bh);
         }
         Way::Behind(mut job) => {
             let packets = seal_all(&keypair, first, packets);
@@ -340,27 +350,46 @@ pub(crate) fn seal_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
 /// Hands a batch back to the order, and sends what is due if nobody else does.
 fn give_back(peer: Ref<'_, Peer>, job: KBox<Job<Batch>>, bh: &Bh<'_>) {
     let turn = peer.tx().lock(bh).order.put(job);
-    if turn {
-        release(peer, false, bh);
+    if let Ok(true) = turn {
+        release(peer, bh);
     }
 }
 
 /// Sends batches for as long as the next one is ready. Only for the holder of the turn.
-fn release(peer: Ref<'_, Peer>, mut sent_ticket: bool, bh: &Bh<'_>) {
-    loop {
-        let job = {
-            let mut tx = peer.tx().lock(bh);
-            if sent_ticket {
-                tx.order.release();
-            }
-            tx.order.next_or_end()
-        };
+///
+/// Others may finish batches as fast as they are sent here: after some of them, a work item keeps the turn instead, so
+/// that a sender does not go on sending for all.
+fn release(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    if !release_some(peer, bh) {
+        return;
+    }
+    let Some(peer) = peer.upgrade() else {
+        // What is ready has a session that holds the peer.
+        return;
+    };
+    let workers = peer.device().data().workers();
+    let _ = workers.queue().enqueue(&peer.release_work, &peer);
+}
+
+/// Sends some batches. Returns whether there are more; then the caller keeps the turn.
+fn release_some(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
+    for _ in 0..RELEASE_AT_ONCE {
+        let job = peer.tx().lock(bh).order.next_or_end();
         let Some(mut job) = job else {
-            return;
+            return false;
         };
-        sent_ticket = true;
         if let Some(batch) = job.batch.take() {
             transmit(&batch.keypair, batch.packets, bh);
+        }
+        peer.tx().lock(bh).order.release();
+    }
+    peer.tx().lock(bh).order.keeps_turn()
+}
+
+impl Run<RELEASE> for Peer {
+    fn run(this: RcuArc<Self>, ctx: &mut Process) {
+        while release_some(this.borrow(), &ctx.bh()) {
+            ctx.cond_resched();
         }
     }
 }

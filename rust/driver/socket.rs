@@ -401,7 +401,8 @@ fn route4(
         flow.saddr = addr;
         match socket.route4(&flow, bh) {
             Ok(route) if ifindex == 0 || route.ifindex(bh) == ifindex => return Ok(route),
-            Ok(_) => {}
+            // As in C, where the first look-up leaves its answer in the question.
+            Ok(route) => flow.oif = route.ifindex(bh),
             Err(e) if e == EINVAL && ifindex != 0 => {}
             Err(e) => return Err(e),
         }

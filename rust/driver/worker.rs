@@ -45,6 +45,9 @@ const MAX_DEPTH: u32 = 3;
 /// Packets of one peer in a jiffy above which one CPU has enough of it.
 const MANY_PACKETS: usize = 512;
 
+/// Batches of an interface that may wait to be decrypted by workers; beyond that the receiving CPU does it.
+const MAX_OPENING: u32 = 128;
+
 /// How much of a peer's traffic a CPU has seen lately.
 pub(crate) struct Pace {
     jiffy: u64,
@@ -121,6 +124,8 @@ impl Run<0> for Worker {
 pub(crate) struct Workers {
     workers: KVec<RcuArc<Worker>>,
     last: Atomic<u32>,
+    /// Batches that wait to be decrypted.
+    opening: Atomic<u32>,
     queue: workqueue::Queue,
 }
 
@@ -144,8 +149,14 @@ impl Workers {
         Ok(Self {
             workers,
             last: Atomic::new(0),
+            opening: Atomic::new(0),
             queue,
         })
+    }
+
+    /// Returns the workqueue that runs the workers.
+    pub(crate) fn queue(&self) -> &workqueue::Queue {
+        &self.queue
     }
 
     fn next(&self) -> Option<(u32, &RcuArc<Worker>)> {
@@ -167,8 +178,19 @@ impl Workers {
         }
     }
 
+    /// Returns whether the workers keep up with decrypting.
+    pub(crate) fn may_open(&self) -> bool {
+        self.opening.load(Relaxed) < MAX_OPENING
+    }
+
+    /// Notes that a batch was decrypted.
+    pub(crate) fn opened(&self) {
+        self.opening.fetch_sub(1, Relaxed);
+    }
+
     /// Has a batch decrypted by the next worker.
     pub(crate) fn open(&self, job: KBox<Job<receive::Batch>>, bh: &Bh<'_>) {
+        self.opening.fetch_add(1, Relaxed);
         match self.next() {
             Some((cpu, worker)) => {
                 worker.open.lock(bh).push(job);
