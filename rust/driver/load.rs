@@ -130,6 +130,7 @@ impl Handshakes {
         if let Some(worker) = self
             .workers
             .get(cpu as usize)
+            .or(self.workers.first())
             .and_then(|slot| slot.load(bh))
             .and_then(|worker| worker.upgrade())
         {

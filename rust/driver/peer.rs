@@ -120,23 +120,16 @@ pub(crate) struct Peer {
     pub(crate) zero_work: Work<Peer, ZERO>,
     #[pin]
     pub(crate) release_work: Work<Peer, RELEASE>,
-    // Gone last, as the other fields may speak of the interface in their drop.
     life: Life,
 }
 
 /// Numbers of peers in the log, over all interfaces.
 static PEERS: Atomic<u64> = Atomic::new(0);
 
-/// The interface of a peer, and the number by which the log calls it; says goodbye there.
+/// The interface of a peer, and the number by which the log calls it.
 struct Life {
     number: u64,
     device: DeviceRef<Device>,
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        debug!("{}: Peer {} destroyed\n", self.device.name(), self.number);
-    }
 }
 
 impl Peer {
@@ -152,6 +145,7 @@ impl Peer {
             number: PEERS.fetch_add(1, Relaxed).wrapping_add(1),
             device: dev.hold(),
         };
+        let farewell = (life.device.clone(), life.number);
         // CAST: The remainder is below the number of CPUs.
         let queue = place
             .checked_rem(u64::from(cpu::possible_count()))
@@ -176,7 +170,7 @@ impl Peer {
                     entry: None,
                 }),
                 jar <- new_spinlock!(jar),
-                endpoint <- new_spinlock!(EndpointState::new()),
+                endpoint <- new_spinlock!(EndpointState::new(farewell)),
                 last_handshake <- new_spinlock!((0, 0)),
                 tx <- new_spinlock!(Tx::new()),
                 rx <- new_spinlock!(Rx::new()),

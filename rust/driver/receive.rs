@@ -350,7 +350,11 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
     }
     timers::authenticated_received(peer, bh);
 
-    let mut data: usize = 0;
+    // The second packet tells that one keepalive will not be enough.
+    let data = fresh.iter().filter(|packet| !packet.is_empty()).take(2);
+    for _ in 0..data.count() {
+        timers::data_received(peer, bh);
+    }
     let mut bytes: u64 = 0;
     while let Some(packet) = fresh.pop_front() {
         let len = packet.len();
@@ -362,12 +366,9 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
                 peer.number(),
                 peer.place(bh)
             );
-        } else {
-            data = data.saturating_add(1);
-            if let Err(reason) = pass_up(dev, peer, packet, gro, bh) {
-                drops.count(reason);
-                continue;
-            }
+        } else if let Err(reason) = pass_up(dev, peer, packet, gro, bh) {
+            drops.count(reason);
+            continue;
         }
         if let Some(running) = gro.running() {
             // CAST: A datagram is shorter.
@@ -375,10 +376,6 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
         }
         // CAST: From small to large.
         bytes = bytes.saturating_add(message as u64);
-    }
-    // The second packet tells that one keepalive will not be enough.
-    for _ in 0..data.min(2) {
-        timers::data_received(peer, bh);
     }
     peer.add_rx_bytes(bytes);
 }
@@ -413,10 +410,16 @@ fn pass_up(
         dev.count_rx_length_error();
         Reject::InnerLength
     };
-    packet.set_protocol_from_version().ok_or_else(bad_header)?;
+    let version = packet.set_protocol_from_version().ok_or_else(bad_header)?;
     packet.mark_checksum_verified();
     let len = packet.ip_length().ok_or_else(bad_length)?;
+    if len < version.header_len() {
+        return Err(bad_length());
+    }
     packet.ecn_decap(ds);
+    if len > packet.len() {
+        return Err(bad_length());
+    }
     packet.trim(len).map_err(|_| Reject::NoMemory)?;
     let source = match packet.inner_addresses().ok_or_else(bad_header)? {
         IpAddrs::V4 { src, .. } => Address::V4(src),

@@ -181,13 +181,19 @@ pub(crate) fn purge_staged(peer: &Peer, reason: Reject, bh: &Bh<'_>) {
     dropped(peer, old, reason);
 }
 
+/// Drops packets that waited for a session, which the interface's own counters tell.
 fn dropped(peer: &Peer, packets: skb::List, reason: Reject) {
-    let n = packets.len();
-    if n != 0 {
-        peer.device().count_tx_dropped(n);
-        // CAST: From small to large.
-        peer.device().data().drops().add(reason, n as u64);
+    if !packets.is_empty() {
+        peer.device().count_tx_dropped(packets.len());
+        discarded(peer, packets, reason);
     }
+}
+
+/// Drops packets that there is no room for. As in the C driver only ours know.
+fn discarded(peer: &Peer, packets: skb::List, reason: Reject) {
+    // CAST: From small to large.
+    let n = packets.len() as u64;
+    peer.device().data().drops().add(reason, n);
 }
 
 /// Sends an empty packet, or what is staged if there is something.
@@ -246,7 +252,7 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
             let mut old = skb::List::new();
             old.append(&mut tx.staged);
             drop(guard);
-            return dropped(&peer, old, Reject::TxQueueFull);
+            return discarded(&peer, old, Reject::TxQueueFull);
         } else {
             match Job::new() {
                 Ok(job) if elsewhere => Way::Elsewhere(job),
@@ -255,7 +261,7 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
                     let mut old = skb::List::new();
                     old.append(&mut tx.staged);
                     drop(guard);
-                    return dropped(&peer, old, Reject::NoMemory);
+                    return discarded(&peer, old, Reject::NoMemory);
                 }
             }
         };

@@ -4,7 +4,10 @@
 
 use crate::{
     device::Device,
-    peer::Peer,
+    peer::{
+        Peer,
+        Place, //
+    },
     receive, //
 };
 use kernel::{
@@ -17,6 +20,7 @@ use kext::{
         Bh,
         Process, //
     },
+    debug,
     net::{
         addr::{
             Ipv4Addr,
@@ -226,11 +230,24 @@ pub(crate) struct EndpointState {
     route: Option<Route>,
     /// Counts changes, so that a route found without the lock is only cached if it still fits.
     version: u64,
+    /// The interface and the number of the peer, for its last line in the log.
+    owner: (DeviceRef<Device>, u64),
+}
+
+impl Drop for EndpointState {
+    fn drop(&mut self) {
+        debug!(
+            "{}: Peer {} ({}) destroyed\n",
+            self.owner.0.name(),
+            self.owner.1,
+            Place(self.endpoint.remote)
+        );
+    }
 }
 
 impl EndpointState {
     /// Creates the state of a peer that is nowhere yet.
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new(owner: (DeviceRef<Device>, u64)) -> Self {
         Self {
             endpoint: Endpoint {
                 remote: None,
@@ -238,6 +255,7 @@ impl EndpointState {
             },
             route: None,
             version: 0,
+            owner,
         }
     }
 

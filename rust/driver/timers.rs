@@ -33,7 +33,6 @@ use kext::{
 use wg_proto::{
     session::{
         KEEPALIVE_TIMEOUT,
-        REJECT_AFTER_TIME,
         REKEY_TIMEOUT, //
     },
     timers::{
@@ -297,13 +296,6 @@ impl Expired<NEW_HANDSHAKE> for Peer {
 
 impl Expired<ZERO_KEYS> for Peer {
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        debug!(
-            "{}: Zeroing out all keys for peer {} ({}), since we haven't received a new one in {} seconds\n",
-            this.device().name(),
-            this.number(),
-            this.place(bh),
-            REJECT_AFTER_TIME * 3
-        );
         apply(&this, TimerState::expired_zero_keys(), bh);
     }
 }
