@@ -58,7 +58,10 @@ pub trait Memory: Sized + 'static {
     ) -> Option<Self::Shared<T>>;
 
     /// Returns the target of a loaded value for the whole life of the guard.
-    fn target<'g, T: Send + Sync + 'static>(value: Self::Ref<'g, T>) -> &'g T;
+    ///
+    /// Implementations have to write `Self::Ref<'_, T>` too, not their own type, or the lifetimes
+    /// are said to differ (E0195).
+    fn target<T: Send + Sync + 'static>(value: Self::Ref<'_, T>) -> &T;
 
     /// Takes a count on a loaded value, unless the last count is gone already.
     fn upgrade<T: Send + Sync + 'static>(value: Self::Ref<'_, T>) -> Option<Self::Shared<T>>;

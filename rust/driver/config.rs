@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What user space has set up: the peers of an interface and their allowed IPs.
+
+use crate::{
+    device::Device,
+    peer::Peer, //
+};
+use kernel::{
+    alloc::flags::GFP_KERNEL,
+    prelude::*,
+    rbtree::{
+        RBTree,
+        RBTreeNode, //
+    }, //
+};
+use kext::{
+    context::Process,
+    net::device::NetDevice,
+    sync::rcu::{
+        self,
+        RcuArc, //
+    }, //
+};
+use wg_proto::{
+    allowedips::WriterToken,
+    key::PublicKey,
+    prefix::Prefix, //
+};
+
+/// Peers that an interface may have.
+const MAX_PEERS: u32 = 1 << 20;
+
+/// A peer and its allowed IPs, oldest first.
+pub(crate) struct Member {
+    peer: RcuArc<Peer>,
+    prefixes: RBTree<u64, Prefix>,
+}
+
+impl Member {
+    /// Returns the peer.
+    pub(crate) fn peer(&self) -> &RcuArc<Peer> {
+        &self.peer
+    }
+
+    /// Visits the allowed IPs from `tag` on for as long as `visit` returns `true`.
+    pub(crate) fn for_each_prefix(
+        &mut self,
+        tag: u64,
+        mut visit: impl FnMut(u64, &Prefix) -> bool,
+    ) {
+        // Only cursors that could change something can move.
+        let mut cursor = self.prefixes.cursor_lower_bound_mut(&tag);
+        while let Some(at) = cursor {
+            let (tag, prefix) = at.current();
+            if !visit(*tag, prefix) {
+                return;
+            }
+            cursor = at.move_next();
+        }
+    }
+}
+
+/// The configuration of an interface.
+pub(crate) struct Config {
+    /// UDP port; while the interface is down, the one it will ask for.
+    pub(crate) port: u16,
+    generation: u32,
+    /// By number, which is the order in which they were added.
+    peers: RBTree<u64, Member>,
+    count: u32,
+    next_peer: u64,
+    next_tag: u64,
+    allowed_ips: WriterToken,
+}
+
+impl Config {
+    /// Creates an empty configuration.
+    pub(crate) fn new() -> Self {
+        Self {
+            port: 0,
+            generation: 1,
+            peers: RBTree::new(),
+            count: 0,
+            next_peer: 1,
+            next_tag: 1,
+            allowed_ips: WriterToken::new(),
+        }
+    }
+
+    /// Returns the number that changes with each change.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Notes a change.
+    pub(crate) fn changed(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Returns the number that changes with each change of allowed IPs.
+    pub(crate) fn allowed_ips_generation(&self) -> u64 {
+        self.allowed_ips.generation()
+    }
+
+    /// Returns the peers in the order in which they were added.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &RcuArc<Peer>> {
+        self.peers.values().map(Member::peer)
+    }
+
+    /// Returns whether there is a peer with this number.
+    pub(crate) fn has_peer(&self, id: u64) -> bool {
+        self.peers.get(&id).is_some()
+    }
+
+    /// Visits the members from number `id` on for as long as `visit` returns `true`.
+    pub(crate) fn for_each_member(
+        &mut self,
+        id: u64,
+        mut visit: impl FnMut(u64, &mut Member) -> bool,
+    ) {
+        let mut cursor = self.peers.cursor_lower_bound_mut(&id);
+        while let Some(mut at) = cursor {
+            let (id, member) = at.current_mut();
+            if !visit(*id, member) {
+                return;
+            }
+            cursor = at.move_next();
+        }
+    }
+
+    /// Adds a peer that is not there yet.
+    pub(crate) fn add_peer(
+        &mut self,
+        dev: &NetDevice<Device>,
+        key: &PublicKey,
+        ctx: &mut Process,
+    ) -> Result<RcuArc<Peer>> {
+        if self.count >= MAX_PEERS {
+            return Err(ENOMEM);
+        }
+        let id = self.next_peer;
+        let peer = Peer::new(dev, id, *key)?;
+        let member = Member {
+            peer: peer.clone(),
+            prefixes: RBTree::new(),
+        };
+        let node = RBTreeNode::new(id, member, GFP_KERNEL)?;
+        dev.data().key_table().add(&peer, ctx)?;
+        let _ = self.peers.insert(node);
+        self.next_peer = id.wrapping_add(1);
+        self.count = self.count.saturating_add(1);
+        Ok(peer)
+    }
+
+    /// Takes a peer out of the configuration and all tables; it goes to the graveyard.
+    pub(crate) fn remove_peer(
+        &mut self,
+        dev: &NetDevice<Device>,
+        peer: &Peer,
+        dead: &mut Graveyard,
+        ctx: &mut Process,
+    ) {
+        self.clear_prefixes(dev, peer);
+        let Some(node) = self.peers.remove_node(&peer.id()) else {
+            return;
+        };
+        self.count = self.count.saturating_sub(1);
+        dev.data().key_table().remove(peer.public_key(), ctx);
+        peer.mark_dead();
+        let _ = dead.0.insert(node);
+    }
+
+    /// Takes all peers out.
+    pub(crate) fn remove_all_peers(
+        &mut self,
+        dev: &NetDevice<Device>,
+        dead: &mut Graveyard,
+        ctx: &mut Process,
+    ) {
+        // At once, which is cheaper than prefix by prefix.
+        dev.data().allowed_ips().clear(&mut self.allowed_ips);
+        loop {
+            let Some(peer) = self.peers().next().cloned() else {
+                return;
+            };
+            if let Some(member) = self.peers.get_mut(&peer.id()) {
+                member.prefixes = RBTree::new();
+            }
+            self.remove_peer(dev, &peer, dead, ctx);
+            ctx.cond_resched();
+        }
+    }
+
+    /// Gives a prefix to a peer, and takes it from the one that had it.
+    pub(crate) fn insert_prefix(
+        &mut self,
+        dev: &NetDevice<Device>,
+        peer: &RcuArc<Peer>,
+        prefix: Prefix,
+    ) -> Result {
+        let tag = self.next_tag;
+        let node = RBTreeNode::new(tag, prefix, GFP_KERNEL)?;
+        let loss = dev
+            .data()
+            .allowed_ips()
+            .insert(&mut self.allowed_ips, prefix, peer, tag)?;
+        self.next_tag = tag.wrapping_add(1);
+        if let Some(loss) = loss {
+            if let Some(member) = self.peers.get_mut(&loss.owner.id()) {
+                let _ = member.prefixes.remove(&loss.tag);
+            }
+        }
+        if let Some(member) = self.peers.get_mut(&peer.id()) {
+            let _ = member.prefixes.insert(node);
+        }
+        Ok(())
+    }
+
+    /// Takes a prefix from a peer, if it has exactly this one.
+    pub(crate) fn remove_prefix(&mut self, dev: &NetDevice<Device>, peer: &Peer, prefix: Prefix) {
+        let removed = dev
+            .data()
+            .allowed_ips()
+            .remove(&mut self.allowed_ips, prefix, peer);
+        if let (Some(tag), Some(member)) = (removed, self.peers.get_mut(&peer.id())) {
+            let _ = member.prefixes.remove(&tag);
+        }
+    }
+
+    /// Takes all prefixes from a peer.
+    pub(crate) fn clear_prefixes(&mut self, dev: &NetDevice<Device>, peer: &Peer) {
+        if let Some(member) = self.peers.get_mut(&peer.id()) {
+            let prefixes = core::mem::take(&mut member.prefixes);
+            dev.data().allowed_ips().remove_all(
+                &mut self.allowed_ips,
+                prefixes.values().copied(),
+                peer,
+            );
+        }
+    }
+}
+
+/// Peers that were removed but not yet brought to an end.
+///
+/// Any number of them costs one grace period.
+#[must_use]
+pub(crate) struct Graveyard(RBTree<u64, Member>);
+
+impl Graveyard {
+    /// Creates an empty one.
+    pub(crate) fn new() -> Self {
+        Self(RBTree::new())
+    }
+
+    /// Ends the peers: cuts what would keep them alive, and lets them go.
+    ///
+    /// What is on its way to or from them holds its own references and finishes by itself.
+    pub(crate) fn bury(self, ctx: &mut Process) {
+        if self.0.is_empty() {
+            return;
+        }
+        // Whoever has not yet seen that a peer is dead may still start a timer for it.
+        rcu::synchronize(ctx);
+        for member in self.0.values() {
+            member.peer.end(ctx);
+            ctx.cond_resched();
+        }
+    }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's primitives for the protocol.
+
+use kext::{
+    crypto::{
+        self,
+        blake2s,
+        chacha20poly1305,
+        curve25519,
+        xchacha20poly1305, //
+    },
+    random, //
+};
+use wg_proto::crypto::Crypto;
+
+/// The kernel's crypto library.
+pub(crate) enum Library {}
+
+impl Crypto for Library {
+    #[inline]
+    fn blake2s(out: &mut [u8], key: &[u8], parts: &[&[u8]]) {
+        blake2s::hash(out, key, parts);
+    }
+
+    #[inline]
+    fn x25519(out: &mut [u8; 32], secret: &[u8; 32], point: &[u8; 32]) -> bool {
+        curve25519::shared(out, secret, point)
+    }
+
+    #[inline]
+    fn x25519_public(out: &mut [u8; 32], secret: &[u8; 32]) -> bool {
+        curve25519::public(out, secret)
+    }
+
+    #[inline]
+    fn seal(key: &[u8; 32], nonce: u64, ad: &[u8], buf: &mut [u8]) {
+        // Fails for a buffer without room for the tag only, which the protocol never passes.
+        let _ = chacha20poly1305::seal_in_place(key, nonce, ad, buf);
+    }
+
+    #[inline]
+    fn open(key: &[u8; 32], nonce: u64, ad: &[u8], buf: &mut [u8]) -> bool {
+        chacha20poly1305::open_in_place(key, nonce, ad, buf)
+    }
+
+    #[inline]
+    fn xseal(key: &[u8; 32], nonce: &[u8; 24], ad: &[u8], buf: &mut [u8]) {
+        let _ = xchacha20poly1305::seal_in_place(key, nonce, ad, buf);
+    }
+
+    #[inline]
+    fn xopen(key: &[u8; 32], nonce: &[u8; 24], ad: &[u8], buf: &mut [u8]) -> bool {
+        xchacha20poly1305::open_in_place(key, nonce, ad, buf)
+    }
+
+    #[inline]
+    fn equal(a: &[u8], b: &[u8]) -> bool {
+        crypto::equal(a, b)
+    }
+}
+
+/// Fills a key with random bytes.
+pub(crate) fn entropy(bytes: &mut [u8; 32]) {
+    random::fill(bytes);
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A session: its keys, its counters and its age.
+
+use crate::peer::Peer;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use kext::{
+    debug_ratelimited, new_spinlock,
+    sync::{
+        lock::SpinLock,
+        rcu::RcuArc, //
+    },
+};
+use wg_proto::{
+    handshake::{
+        Role,
+        SessionKeys, //
+    },
+    message::Index,
+    replay::Window,
+    session::{
+        Age,
+        REJECT_AFTER_MESSAGES, //
+    },
+    Reject, //
+};
+
+/// A session.
+///
+/// The keys lie in an allocation of their own, so that the lines every CPU reads are not those that the counters dirty.
+#[pin_data]
+pub(crate) struct Keypair {
+    keys: KBox<SessionKeys>,
+    may_send: Atomic<bool>,
+    may_receive: Atomic<bool>,
+    sent: Atomic<u64>,
+    #[pin]
+    window: SpinLock<Window>,
+    owner: Owner,
+}
+
+/// Numbers of sessions in the log, over all interfaces.
+static KEYPAIRS: Atomic<u64> = Atomic::new(0);
+
+/// Whose session it is; says goodbye in the log.
+struct Owner {
+    id: u64,
+    /// The peer's slots and the index table hold the session, and so this cycle is cut when the session is retired.
+    peer: RcuArc<Peer>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        debug_ratelimited!(
+            "{}: Keypair {} destroyed for peer {}\n",
+            self.peer.device().name(),
+            self.id,
+            self.peer.number()
+        );
+    }
+}
+
+impl Keypair {
+    /// Prepares a session from derived keys.
+    pub(crate) fn new(peer: RcuArc<Peer>, keys: KBox<SessionKeys>) -> impl PinInit<Self> {
+        let id = KEYPAIRS.fetch_add(1, Relaxed).wrapping_add(1);
+        pin_init!(Self {
+            keys,
+            may_send: Atomic::new(true),
+            may_receive: Atomic::new(true),
+            sent: Atomic::new(0),
+            window <- new_spinlock!(Window::new()),
+            owner: Owner { id, peer },
+        })
+    }
+
+    /// Returns the number by which the log calls the session.
+    pub(crate) fn id(&self) -> u64 {
+        self.owner.id
+    }
+
+    /// Returns whose session it is.
+    #[inline]
+    pub(crate) fn peer(&self) -> &RcuArc<Peer> {
+        &self.owner.peer
+    }
+
+    /// Returns the keys.
+    #[inline]
+    pub(crate) fn keys(&self) -> &SessionKeys {
+        &self.keys
+    }
+
+    /// Returns the index under which packets for this session arrive.
+    #[inline]
+    pub(crate) fn index(&self) -> Index {
+        self.keys.local
+    }
+
+    /// Returns what the time limits depend on.
+    #[inline]
+    pub(crate) fn age(&self) -> Age {
+        self.keys.age()
+    }
+
+    /// Returns whether we were the initiator.
+    pub(crate) fn is_initiator(&self) -> bool {
+        self.keys.role == Role::Initiator
+    }
+
+    /// Sends nothing more under this session; what it receives is still accepted.
+    pub(crate) fn stop_sending(&self) {
+        self.may_send.store(false, Relaxed);
+    }
+
+    /// Returns whether the session may still be used for sending, its age aside.
+    #[inline]
+    pub(crate) fn may_send(&self) -> bool {
+        self.may_send.load(Relaxed)
+    }
+
+    /// Takes nonces for `n` packets and returns the first. [`None`] if the session must not be used any more.
+    ///
+    /// A nonce is never given out twice, as the counter only grows.
+    #[inline]
+    pub(crate) fn reserve(&self, n: u64, now: u64) -> Option<u64> {
+        if !self.may_send() {
+            return None;
+        }
+        if self.age().is_expired(now) {
+            self.stop_sending();
+            return None;
+        }
+        let first = self.sent.fetch_add(n, Relaxed);
+        if first
+            .checked_add(n)
+            .is_none_or(|end| end > REJECT_AFTER_MESSAGES)
+        {
+            self.stop_sending();
+            return None;
+        }
+        Some(first)
+    }
+
+    /// Returns whether it is time for a new session, seen from the sender.
+    pub(crate) fn rekeys_on_send(&self, now: u64) -> bool {
+        self.may_send() && self.age().rekeys_on_send(self.sent.load(Relaxed), now)
+    }
+
+    /// Checks whether packets of this session are still accepted.
+    #[inline]
+    pub(crate) fn check_receive(&self, now: u64) -> Result<(), Reject> {
+        if !self.may_receive.load(Relaxed) {
+            return Err(Reject::ExpiredSession);
+        }
+        if self.age().is_expired(now) {
+            self.may_receive.store(false, Relaxed);
+            return Err(Reject::ExpiredSession);
+        }
+        Ok(())
+    }
+
+    /// Returns the window of received counters.
+    #[inline]
+    pub(crate) fn window(&self) -> &SpinLock<Window> {
+        &self.window
+    }
+
+    /// Accepts a counter that was not seen before.
+    #[inline]
+    pub(crate) fn accept(&self, window: &mut Window, counter: u64) -> Result<(), Reject> {
+        if window.accept(counter) {
+            return Ok(());
+        }
+        if window.is_exhausted() {
+            self.may_receive.store(false, Relaxed);
+            return Err(Reject::CounterLimit);
+        }
+        Err(Reject::ReplayedCounter)
+    }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Handshake messages that wait for a worker, and the defence when there are too many.
+
+use crate::{
+    device::Device,
+    handshake::Worker, //
+};
+use kernel::{
+    alloc::flags::GFP_KERNEL,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use kext::{
+    context::{
+        Bh,
+        Process, //
+    },
+    cpu,
+    net::{
+        device::DeviceRef,
+        skb::{
+            self,
+            SkBuff, //
+        }, //
+    },
+    new_mutex,
+    new_spinlock,
+    siphash,
+    sync::{
+        lock::{
+            Mutex,
+            SpinLock, //
+        },
+        rcu::Slot, //
+    },
+    workqueue, //
+};
+use wg_proto::{
+    ratelimit::{
+        self,
+        Entry,
+        Source, //
+    },
+    session::has_expired,
+    Reject, //
+};
+
+/// Bound of the queue.
+const MAX_QUEUED: usize = 4096;
+
+/// With this many messages waiting the interface is under load.
+const LOAD_THRESHOLD: u64 = MAX_QUEUED as u64 / 8;
+
+/// How long the interface stays under load, in seconds.
+const LOAD_HOLD: u64 = 1;
+
+/// Handshake messages of an interface on their way to its workers.
+#[pin_data]
+pub(crate) struct Handshakes {
+    #[pin]
+    queue: SpinLock<skb::List>,
+    /// Messages in the queue or with a worker.
+    pending: Atomic<u64>,
+    last_under_load: Atomic<u64>,
+    last_cpu: Atomic<u32>,
+    workers: KVec<Slot<Worker>>,
+}
+
+impl Handshakes {
+    /// Creates an empty queue without workers.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            queue <- new_spinlock!(skb::List::new()),
+            pending: Atomic::new(0),
+            last_under_load: Atomic::new(0),
+            last_cpu: Atomic::new(0),
+            workers: {
+                let mut workers = KVec::new();
+                for _ in 0..cpu::possible_count() {
+                    workers.push(Slot::empty(), GFP_KERNEL)?;
+                }
+                workers
+            },
+        })
+    }
+
+    /// Makes a worker for each CPU. They hold the interface until [`dismiss`](Self::dismiss).
+    pub(crate) fn employ(&self, device: &DeviceRef<Device>) -> Result {
+        for slot in &self.workers {
+            let _ = slot.swap(Some(Worker::new(device.clone())?));
+        }
+        Ok(())
+    }
+
+    /// Lets the workers go.
+    pub(crate) fn dismiss(&self) {
+        for slot in &self.workers {
+            drop(slot.swap(None));
+        }
+    }
+
+    /// Queues a message and wakes a worker.
+    pub(crate) fn push(
+        &self,
+        skb: SkBuff,
+        queue: &workqueue::Queue,
+        bh: &Bh<'_>,
+    ) -> Result<(), Reject> {
+        {
+            // A flood must not keep CPUs spinning here that have data packets to handle.
+            let crowded = self.pending.load(Relaxed) > MAX_QUEUED as u64 / 2;
+            let mut list = if crowded {
+                self.queue.try_lock(bh).ok_or(Reject::HandshakeQueueFull)?
+            } else {
+                self.queue.lock(bh)
+            };
+            if list.len() >= MAX_QUEUED {
+                return Err(Reject::HandshakeQueueFull);
+            }
+            list.push_back(skb);
+            self.pending.fetch_add(1, Relaxed);
+        }
+        let cpu = cpu::next_online(self.last_cpu.load(Relaxed));
+        self.last_cpu.store(cpu, Relaxed);
+        // CAST: From small to large.
+        if let Some(worker) = self
+            .workers
+            .get(cpu as usize)
+            .and_then(|slot| slot.load(bh))
+            .and_then(|worker| worker.upgrade())
+        {
+            let _ = queue.enqueue_on(cpu, &worker.work, &worker);
+        }
+        Ok(())
+    }
+
+    /// Takes the oldest message. [`finished`](Self::finished) must follow.
+    pub(crate) fn pop(&self, ctx: &mut Process) -> Option<SkBuff> {
+        let bh = ctx.bh();
+        let mut list = self.queue.lock(&bh);
+        list.pop_front()
+    }
+
+    /// Notes that a message was dealt with.
+    pub(crate) fn finished(&self) {
+        self.pending.fetch_sub(1, Relaxed);
+    }
+
+    /// Drops all messages that wait.
+    pub(crate) fn purge(&self, bh: &Bh<'_>) {
+        let mut old = skb::List::new();
+        old.append(&mut self.queue.lock(bh));
+        // CAST: From small to large.
+        self.pending.fetch_sub(old.len() as u64, Relaxed);
+    }
+
+    /// Returns whether senders have to prove their address first.
+    pub(crate) fn is_under_load(&self, now: u64) -> bool {
+        if self.pending.load(Relaxed) >= LOAD_THRESHOLD {
+            self.last_under_load.store(now, Relaxed);
+            return true;
+        }
+        let last = self.last_under_load.load(Relaxed);
+        last != 0 && !has_expired(last, LOAD_HOLD, now)
+    }
+}
+
+/// Sets of the limiter's table.
+const LIMITER_SETS: usize = 8192;
+
+/// Limits handshakes by source address while the interface is under load.
+#[pin_data]
+pub(crate) struct Limiter {
+    key: siphash::Key,
+    #[pin]
+    table: Mutex<KVVec<Entry>>,
+}
+
+impl Limiter {
+    /// Creates a limiter; its table is only allocated when it is first asked.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            key: siphash::Key::random(),
+            table <- new_mutex!(KVVec::new()),
+        })
+    }
+
+    /// Returns whether a handshake from `source` may go on.
+    pub(crate) fn allow(&self, source: Source, now: u64, ctx: &mut Process) -> bool {
+        let hash = siphash::siphash(&self.key, &source.to_bytes());
+        let mut table = self.table.lock(ctx);
+        if table.is_empty() {
+            let entries = LIMITER_SETS * ratelimit::WAYS;
+            match KVVec::from_elem(Entry::EMPTY, entries, GFP_KERNEL) {
+                Ok(new) => *table = new,
+                Err(_) => return false,
+            }
+        }
+        ratelimit::allow(&mut table, source, hash, now)
+    }
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `WG_CMD_SET_DEVICE`: changes an interface.
+//!
+//! Not transactional: what was done before an error stays done, as user space expects it.
+
+use super::{
+    allowed_ip_attr,
+    device_attr,
+    find_device,
+    peer_attr,
+    AF_INET,
+    AF_INET6,
+    PROTOCOL_VERSION, //
+};
+use crate::{
+    config::{
+        Config,
+        Graveyard, //
+    },
+    crypto::Library,
+    device::Device,
+    peer::Peer,
+    send,
+    socket::{
+        self,
+        Endpoint,
+        Source, //
+    }, //
+};
+use kernel::prelude::*;
+use kext::{
+    context::Process,
+    net::{
+        addr::SocketAddr,
+        device::NetDevice,
+        genl::{
+            Attr,
+            Parsed,
+            Request, //
+        },
+        rtnl, //
+    },
+    sync::rcu::RcuArc, //
+};
+use wg_proto::{
+    crypto::Crypto,
+    key::{
+        PrivateKey,
+        PublicKey, //
+    },
+    prefix::{
+        Address,
+        Prefix, //
+    },
+    timers::{
+        Action,
+        TimerState, //
+    }, //
+};
+
+/// Replaces all peers.
+const DEVICE_REPLACE_PEERS: u32 = 1 << 0;
+const PEER_REMOVE_ME: u32 = 1 << 0;
+const PEER_REPLACE_ALLOWEDIPS: u32 = 1 << 1;
+const PEER_UPDATE_ONLY: u32 = 1 << 2;
+const ALLOWED_IP_REMOVE_ME: u32 = 1 << 0;
+
+/// Wipes a key in the request, however the request ends.
+struct Wiped<'a>(Option<Attr<'a>>);
+
+impl Drop for Wiped<'_> {
+    fn drop(&mut self) {
+        if let Some(attr) = &self.0 {
+            attr.wipe();
+        }
+    }
+}
+
+/// Changes an interface as a request says.
+pub(super) fn set_device(request: &Request<'_>, ctx: &mut Process) -> Result {
+    let _private = Wiped(request.get(device_attr::PRIVATE_KEY));
+    let dev = find_device(request)?;
+    let mut dead = Graveyard::new();
+    let result = {
+        let mut held = rtnl::lock(ctx);
+        let (_, ctx) = held.parts();
+        let mut config = dev.data().config().lock(ctx);
+        change(request, &dev, &mut config, &mut dead, ctx)
+    };
+    // Without locks, as this waits for a grace period.
+    dead.bury(ctx);
+    result
+}
+
+fn flags(attr: Option<Attr<'_>>) -> u32 {
+    attr.and_then(|attr| attr.u32()).unwrap_or(0)
+}
+
+fn change(
+    request: &Request<'_>,
+    dev: &NetDevice<Device>,
+    config: &mut Config,
+    dead: &mut Graveyard,
+    ctx: &mut Process,
+) -> Result {
+    let device = dev.data();
+    let port = request.get(device_attr::LISTEN_PORT);
+    let fwmark = request.get(device_attr::FWMARK);
+    if port.is_some() || fwmark.is_some() {
+        // Both concern the namespace of the sockets, which may be another than that of the request.
+        let net = device.creating_net().get().ok_or(EPERM)?;
+        if !net.is_administrable() {
+            return Err(EPERM);
+        }
+    }
+    config.changed();
+    if let Some(mark) = fwmark.and_then(|attr| attr.u32()) {
+        device.set_fwmark(mark);
+        clear_sources(config, ctx);
+    }
+    if let Some(port) = port.and_then(|attr| attr.u16()) {
+        set_port(dev, config, port, ctx)?;
+    }
+    if flags(request.get(device_attr::FLAGS)) & DEVICE_REPLACE_PEERS != 0 {
+        config.remove_all_peers(dev, dead, ctx);
+    }
+    if let Some(attr) = request.get(device_attr::PRIVATE_KEY) {
+        let mut key = PrivateKey::zeroed();
+        if attr.copy_to(key.as_mut_bytes()).is_some() {
+            set_private_key(dev, config, &key, dead, ctx);
+        }
+    }
+    if let Some(peers) = request.get(device_attr::PEERS) {
+        for element in peers.elements() {
+            let attrs = element.parse::<{ peer_attr::COUNT }>()?;
+            set_peer(dev, config, &attrs, dead, ctx)?;
+        }
+    }
+    Ok(())
+}
+
+fn clear_sources(config: &Config, ctx: &mut Process) {
+    let bh = ctx.bh();
+    for peer in config.peers() {
+        peer.clear_source(&bh);
+    }
+}
+
+fn set_port(dev: &NetDevice<Device>, config: &mut Config, port: u16, ctx: &mut Process) -> Result {
+    if config.port == port {
+        return Ok(());
+    }
+    clear_sources(config, ctx);
+    config.port = if dev.is_running() {
+        socket::open(dev, port, ctx)?
+    } else {
+        port
+    };
+    Ok(())
+}
+
+fn set_private_key(
+    dev: &NetDevice<Device>,
+    config: &mut Config,
+    key: &PrivateKey,
+    dead: &mut Graveyard,
+    ctx: &mut Process,
+) {
+    let device = dev.data();
+    if device.identity().read(ctx).is_private::<Library>(key) {
+        return;
+    }
+    // Before the change, so that no handshake is begun with ourselves in between.
+    let mut public = PublicKey::ZERO;
+    if Library::x25519_public(public.as_mut_bytes(), key.as_bytes()) {
+        if let Some(peer) = device.key_table().find(&public, ctx) {
+            config.remove_peer(dev, &peer, dead, ctx);
+        }
+    }
+    let send_staged = {
+        let mut identity = device.identity().write(ctx);
+        let had_identity = identity.public().is_some();
+        identity.set::<Library>(key);
+        device
+            .checker()
+            .write(ctx)
+            .set_identity::<Library>(identity.public());
+        for peer in config.peers() {
+            peer.expire_keypairs(ctx);
+        }
+        !had_identity && identity.public().is_some() && dev.is_running()
+    };
+    if send_staged {
+        for peer in config.peers() {
+            send::send_staged(peer.borrow(), &ctx.bh());
+        }
+    }
+}
+
+fn set_peer(
+    dev: &NetDevice<Device>,
+    config: &mut Config,
+    attrs: &Parsed<'_, { peer_attr::COUNT }>,
+    dead: &mut Graveyard,
+    ctx: &mut Process,
+) -> Result {
+    let _preshared = Wiped(attrs.get(peer_attr::PRESHARED_KEY));
+    let device = dev.data();
+    let key = attrs
+        .get(peer_attr::PUBLIC_KEY)
+        .and_then(|attr| attr.read())
+        .map(PublicKey::from_bytes)
+        .ok_or(EINVAL)?;
+    let mut flags = flags(attrs.get(peer_attr::FLAGS));
+    if let Some(version) = attrs.get(peer_attr::PROTOCOL_VERSION) {
+        if version.u32() != Some(PROTOCOL_VERSION) {
+            return Err(EPFNOSUPPORT);
+        }
+    }
+    let peer = match device.key_table().find(&key, ctx) {
+        Some(peer) => peer,
+        None => {
+            if flags & (PEER_REMOVE_ME | PEER_UPDATE_ONLY) != 0 {
+                return Ok(());
+            }
+            // There is nothing to replace.
+            flags &= !PEER_REPLACE_ALLOWEDIPS;
+            // Our own key is passed over in silence, so that one configuration does for all members of a group.
+            if device.identity().read(ctx).public() == Some(&key) {
+                return Ok(());
+            }
+            config.add_peer(dev, &key, ctx)?
+        }
+    };
+    if flags & PEER_REMOVE_ME != 0 {
+        config.remove_peer(dev, &peer, dead, ctx);
+        return Ok(());
+    }
+    if let Some(attr) = attrs.get(peer_attr::PRESHARED_KEY) {
+        let mut noise = peer.noise().lock(ctx);
+        let preshared = noise.handshake.remote_mut().preshared_mut();
+        let _ = attr.copy_to(preshared.as_mut_bytes());
+    }
+    if let Some(remote) = attrs.get(peer_attr::ENDPOINT).and_then(endpoint) {
+        let endpoint = Endpoint {
+            remote: Some(remote),
+            source: Source::Any,
+        };
+        peer.set_endpoint(&endpoint, &ctx.bh());
+    }
+    if flags & PEER_REPLACE_ALLOWEDIPS != 0 {
+        config.clear_prefixes(dev, &peer);
+    }
+    if let Some(prefixes) = attrs.get(peer_attr::ALLOWEDIPS) {
+        for element in prefixes.elements() {
+            let attrs = element.parse::<{ allowed_ip_attr::COUNT }>()?;
+            set_prefix(dev, config, &peer, &attrs)?;
+        }
+    }
+    if let Some(seconds) = attrs
+        .get(peer_attr::PERSISTENT_KEEPALIVE_INTERVAL)
+        .and_then(|attr| attr.u16())
+    {
+        let old = peer.set_persistent_keepalive(seconds);
+        if dev.is_running() {
+            for action in TimerState::interval_changed(old, seconds) {
+                if action == Action::SendKeepalive {
+                    send::keepalive(peer.borrow(), &ctx.bh());
+                }
+            }
+        }
+    }
+    if dev.is_running() {
+        send::send_staged(peer.borrow(), &ctx.bh());
+    }
+    Ok(())
+}
+
+/// Reads a socket address; what is not one of IPv4 or IPv6 is ignored.
+fn endpoint(attr: Attr<'_>) -> Option<SocketAddr> {
+    if let Some(bytes) = attr.read::<16>() {
+        return SocketAddr::from_sockaddr(&bytes);
+    }
+    SocketAddr::from_sockaddr(&attr.read::<28>()?)
+}
+
+fn set_prefix(
+    dev: &NetDevice<Device>,
+    config: &mut Config,
+    peer: &RcuArc<Peer>,
+    attrs: &Parsed<'_, { allowed_ip_attr::COUNT }>,
+) -> Result {
+    let family = attrs
+        .get(allowed_ip_attr::FAMILY)
+        .and_then(|attr| attr.u16())
+        .ok_or(EINVAL)?;
+    let address = attrs.get(allowed_ip_attr::IPADDR).ok_or(EINVAL)?;
+    let len = attrs
+        .get(allowed_ip_attr::CIDR_MASK)
+        .and_then(|attr| attr.u8())
+        .ok_or(EINVAL)?;
+    let address = match family {
+        AF_INET => Address::V4(address.read().ok_or(EINVAL)?),
+        AF_INET6 => Address::V6(address.read().ok_or(EINVAL)?),
+        _ => return Err(EINVAL),
+    };
+    let prefix = Prefix::new(address, len).ok_or(EINVAL)?;
+    if flags(attrs.get(allowed_ip_attr::FLAGS)) & ALLOWED_IP_REMOVE_ME != 0 {
+        config.remove_prefix(dev, peer, prefix);
+        return Ok(());
+    }
+    config.insert_prefix(dev, peer, prefix)
+}

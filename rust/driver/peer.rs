@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A peer: who it is, where it is, and everything on its way to and from it.
+
+use crate::{
+    crypto::Library,
+    device::Device,
+    keypair::Keypair,
+    peerlookup::Entry,
+    rcu::Rcu,
+    receive::Rx,
+    send::{
+        self,
+        Tx, //
+    },
+    socket::EndpointState,
+    timers::Timers, //
+};
+use kernel::{
+    alloc::flags::GFP_KERNEL,
+    fmt,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use kext::{
+    context::{
+        Bh,
+        Process, //
+    },
+    cpu,
+    debug,
+    net::{
+        addr::SocketAddr,
+        device::{
+            DeviceRef,
+            NetDevice, //
+        }, //
+    },
+    new_mutex,
+    new_spinlock,
+    new_work,
+    sync::{
+        lock::{
+            Mutex,
+            SpinLock, //
+        },
+        rcu::{
+            RcuArc,
+            Ref, //
+        }, //
+    },
+    time,
+    workqueue::Work, //
+};
+use wg_proto::{
+    cookie::Jar,
+    handshake::Handshake,
+    key::PublicKey,
+    keypairs::{
+        self,
+        Keypairs,
+        Retired, //
+    },
+    session,
+    Reject, //
+};
+
+/// Work item that sends a handshake initiation.
+pub(crate) const INITIATE: usize = 0;
+/// Work item that forgets all keys.
+pub(crate) const ZERO: usize = 1;
+
+/// The handshake with a peer, and the index it goes by.
+pub(crate) struct Noise {
+    /// The handshake in progress, and what is known of the peer for good.
+    pub(crate) handshake: Handshake,
+    /// Its entry in the index table.
+    pub(crate) entry: Option<RcuArc<Entry>>,
+}
+
+/// A peer of an interface.
+///
+/// The configuration, the tables and whatever is on its way hold references; each removes or finishes its own, and the last
+/// one ends the peer.
+#[pin_data]
+pub(crate) struct Peer {
+    id: u64,
+    public_key: PublicKey,
+    dead: Atomic<bool>,
+    persistent_keepalive: Atomic<u32>,
+    last_sent_handshake: Atomic<u64>,
+    rx_bytes: Atomic<u64>,
+    tx_bytes: Atomic<u64>,
+    queue: u32,
+    keypairs: Keypairs<Rcu, Keypair>,
+    #[pin]
+    keypairs_writer: SpinLock<keypairs::WriterToken>,
+    #[pin]
+    noise: Mutex<Noise>,
+    #[pin]
+    jar: SpinLock<Jar>,
+    #[pin]
+    endpoint: SpinLock<EndpointState>,
+    #[pin]
+    last_handshake: SpinLock<(i64, u32)>,
+    #[pin]
+    tx: SpinLock<Tx>,
+    #[pin]
+    rx: SpinLock<Rx>,
+    #[pin]
+    timers: Timers,
+    #[pin]
+    pub(crate) initiate_work: Work<Peer, INITIATE>,
+    #[pin]
+    pub(crate) zero_work: Work<Peer, ZERO>,
+    // Gone last, as the other fields may speak of the interface in their drop.
+    life: Life,
+}
+
+/// Numbers of peers in the log, over all interfaces.
+static PEERS: Atomic<u64> = Atomic::new(0);
+
+/// The interface of a peer, and the number by which the log calls it; says goodbye there.
+struct Life {
+    number: u64,
+    device: DeviceRef<Device>,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        debug!("{}: Peer {} destroyed\n", self.device.name(), self.number);
+    }
+}
+
+impl Peer {
+    /// Creates a peer that is in no table yet.
+    ///
+    /// `place` is its number on the interface.
+    pub(crate) fn new(
+        dev: &NetDevice<Device>,
+        place: u64,
+        public_key: PublicKey,
+    ) -> Result<RcuArc<Self>> {
+        let life = Life {
+            number: PEERS.fetch_add(1, Relaxed).wrapping_add(1),
+            device: dev.hold(),
+        };
+        // CAST: The remainder is below the number of CPUs.
+        let queue = place
+            .checked_rem(u64::from(cpu::possible_count()))
+            .unwrap_or(0) as u32;
+        let key = public_key;
+        let mut jar = Jar::new();
+        jar.set_remote::<Library>(&public_key);
+        let peer = RcuArc::pin_init(
+            try_pin_init!(Self {
+                id: place,
+                public_key,
+                dead: Atomic::new(false),
+                persistent_keepalive: Atomic::new(0),
+                last_sent_handshake: Atomic::new(session::long_ago(time::boottime_coarse())),
+                rx_bytes: Atomic::new(0),
+                tx_bytes: Atomic::new(0),
+                queue,
+                keypairs: Keypairs::new(),
+                keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
+                noise <- new_mutex!(Noise {
+                    handshake: Handshake::new(key),
+                    entry: None,
+                }),
+                jar <- new_spinlock!(jar),
+                endpoint <- new_spinlock!(EndpointState::new()),
+                last_handshake <- new_spinlock!((0, 0)),
+                tx <- new_spinlock!(Tx::new()),
+                rx <- new_spinlock!(Rx::new()),
+                timers <- Timers::new(),
+                initiate_work <- new_work!(),
+                zero_work <- new_work!(),
+                life,
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        debug!("{}: Peer {} created\n", dev.name(), peer.number());
+        Ok(peer)
+    }
+
+    /// Returns the peer's number on its interface, which rises in the order of creation.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Returns the number by which the log calls the peer.
+    pub(crate) fn number(&self) -> u64 {
+        self.life.number
+    }
+
+    /// Returns the interface.
+    #[inline]
+    pub(crate) fn device(&self) -> &NetDevice<Device> {
+        &self.life.device
+    }
+
+    /// Returns the public key.
+    pub(crate) fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// Returns which receive queue delivers the peer's packets.
+    #[inline]
+    pub(crate) fn queue(&self) -> u32 {
+        self.queue
+    }
+
+    /// Returns whether the peer was removed: nothing new may be started for it.
+    #[inline]
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Relaxed)
+    }
+
+    /// Returns the lock around the handshake.
+    pub(crate) fn noise(&self) -> &Mutex<Noise> {
+        &self.noise
+    }
+
+    /// Returns the cookie and mac state for messages to the peer.
+    pub(crate) fn jar(&self) -> &SpinLock<Jar> {
+        &self.jar
+    }
+
+    /// Returns the lock around the endpoint.
+    #[inline]
+    pub(crate) fn endpoint(&self) -> &SpinLock<EndpointState> {
+        &self.endpoint
+    }
+
+    /// Returns the lock around what waits for transmission.
+    #[inline]
+    pub(crate) fn tx(&self) -> &SpinLock<Tx> {
+        &self.tx
+    }
+
+    /// Returns the lock around what waits for delivery.
+    #[inline]
+    pub(crate) fn rx(&self) -> &SpinLock<Rx> {
+        &self.rx
+    }
+
+    /// Returns the timers.
+    #[inline]
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
+    /// Returns the persistent keepalive interval in seconds, or 0.
+    #[inline]
+    pub(crate) fn persistent_keepalive(&self) -> u16 {
+        // CAST: Only ever set from 16 bits.
+        self.persistent_keepalive.load(Relaxed) as u16
+    }
+
+    /// Sets the persistent keepalive interval and returns the old one.
+    pub(crate) fn set_persistent_keepalive(&self, seconds: u16) -> u16 {
+        let old = self.persistent_keepalive();
+        self.persistent_keepalive.store(u32::from(seconds), Relaxed);
+        old
+    }
+
+    /// Returns when the last handshake message was sent.
+    pub(crate) fn last_sent_handshake(&self) -> u64 {
+        self.last_sent_handshake.load(Relaxed)
+    }
+
+    /// Notes that a handshake message is sent now.
+    pub(crate) fn handshake_sent_now(&self) {
+        self.last_sent_handshake
+            .store(time::boottime_coarse(), Relaxed);
+    }
+
+    /// Lets the next initiation go out at once.
+    pub(crate) fn reset_last_sent_handshake(&self) {
+        self.last_sent_handshake
+            .store(session::long_ago(time::boottime_coarse()), Relaxed);
+    }
+
+    /// Notes the wall clock as the time of the last handshake.
+    pub(crate) fn stamp_handshake(&self, now: (i64, u32), bh: &Bh<'_>) {
+        *self.last_handshake.lock(bh) = now;
+    }
+
+    /// Returns the time of the last handshake, or zeros.
+    pub(crate) fn last_handshake(&self, bh: &Bh<'_>) -> (i64, u32) {
+        *self.last_handshake.lock(bh)
+    }
+
+    /// Counts authentic bytes received.
+    #[inline]
+    pub(crate) fn add_rx_bytes(&self, bytes: u64) {
+        self.rx_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts bytes sent.
+    #[inline]
+    pub(crate) fn add_tx_bytes(&self, bytes: u64) {
+        self.tx_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// Returns the bytes received and sent.
+    pub(crate) fn transfer(&self) -> (u64, u64) {
+        (self.rx_bytes.load(Relaxed), self.tx_bytes.load(Relaxed))
+    }
+
+    /// Returns something that prints the remote address for the log.
+    pub(crate) fn place(&self, bh: &Bh<'_>) -> Place {
+        Place(self.remote(bh))
+    }
+
+    /// Returns the session to send under.
+    #[inline]
+    pub(crate) fn current<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Keypair>> {
+        self.keypairs.current(bh)
+    }
+
+    /// Returns whether `keypair` still waits for its first packet.
+    #[inline]
+    pub(crate) fn is_next(&self, keypair: &Keypair, bh: &Bh<'_>) -> bool {
+        self.keypairs.is_next(keypair, bh)
+    }
+
+    /// Takes a new session into use. Fails for a peer that was removed.
+    pub(crate) fn add_keypair(&self, keypair: RcuArc<Keypair>, bh: &Bh<'_>) -> bool {
+        let mut writer = self.keypairs_writer.lock(bh);
+        if self.is_dead() {
+            return false;
+        }
+        let retired = if keypair.is_initiator() {
+            self.keypairs.add_initiated(&mut writer, keypair)
+        } else {
+            self.keypairs.add_answered(&mut writer, keypair)
+        };
+        drop(writer);
+        self.retire(retired, bh);
+        true
+    }
+
+    /// Uses `keypair` from now on if it waited for its first packet. Returns whether it did.
+    pub(crate) fn confirm(&self, keypair: &Keypair, bh: &Bh<'_>) -> bool {
+        let confirmed = {
+            let mut writer = self.keypairs_writer.lock(bh);
+            self.keypairs.confirm(&mut writer, keypair)
+        };
+        let Some(retired) = confirmed else {
+            return false;
+        };
+        self.retire(retired, bh);
+        true
+    }
+
+    /// Forgets all sessions.
+    pub(crate) fn clear_keypairs(&self, bh: &Bh<'_>) {
+        let retired = {
+            let mut writer = self.keypairs_writer.lock(bh);
+            self.keypairs.clear(&mut writer)
+        };
+        self.retire(retired, bh);
+    }
+
+    fn retire(&self, retired: Retired<Rcu, Keypair>, bh: &Bh<'_>) {
+        for keypair in retired {
+            self.device()
+                .data()
+                .index_table()
+                .remove_session(&keypair, bh);
+        }
+    }
+
+    /// Forgets the handshake in progress and frees its index.
+    pub(crate) fn clear_handshake(&self, ctx: &mut Process) {
+        let entry = {
+            let mut noise = self.noise.lock(ctx);
+            let _ = noise.handshake.clear();
+            noise.entry.take()
+        };
+        if let Some(entry) = entry {
+            let bh = ctx.bh();
+            self.device().data().index_table().remove(&entry, &bh);
+        }
+    }
+
+    /// Stops sending under all sessions, so that the next packet begins a handshake.
+    pub(crate) fn expire_keypairs(&self, ctx: &mut Process) {
+        self.clear_handshake(ctx);
+        self.reset_last_sent_handshake();
+        let bh = ctx.bh();
+        let _writer = self.keypairs_writer.lock(&bh);
+        for keypair in [self.keypairs.next(&bh), self.keypairs.current(&bh)]
+            .into_iter()
+            .flatten()
+        {
+            keypair.stop_sending();
+        }
+    }
+
+    /// Notes that the peer was removed: from a grace period on, nothing new is started for it.
+    pub(crate) fn mark_dead(&self) {
+        self.dead.store(true, Relaxed);
+    }
+
+    /// Cuts the references that a removed peer has to itself. A grace period after [`mark_dead`](Self::mark_dead).
+    pub(crate) fn end(&self, ctx: &mut Process) {
+        {
+            let bh = ctx.bh();
+            self.clear_keypairs(&bh);
+            send::purge_staged(self, Reject::Gone, &bh);
+        }
+        self.clear_handshake(ctx);
+        self.timers.stop(ctx);
+    }
+}
+
+/// The remote address for the log.
+pub(crate) struct Place(pub(crate) Option<SocketAddr>);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(addr) => core::fmt::Display::fmt(addr, f),
+            None => f.write_str("(einval)"),
+        }
+    }
+}

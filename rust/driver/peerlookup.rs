@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tables that find a peer by its public key, and a session or handshake by its index.
+
+use crate::{
+    keypair::Keypair,
+    peer::Peer, //
+};
+use kernel::{
+    alloc::flags::GFP_KERNEL,
+    prelude::*,
+    rbtree::{
+        RBTree,
+        RBTreeNode, //
+    }, //
+};
+use kext::{
+    context::{
+        Bh,
+        Process, //
+    },
+    new_spinlock,
+    random,
+    siphash,
+    sync::{
+        lock::SpinLock,
+        rcu::{
+            RcuArc,
+            Ref,
+            Slot, //
+        }, //
+    }, //
+};
+use wg_proto::key::PublicKey;
+
+/// Peers of an interface by public key.
+///
+/// Ordered by a keyed hash first, so that remote parties learn nothing from how long a look-up takes.
+#[pin_data]
+pub(crate) struct KeyTable {
+    key: siphash::Key,
+    #[pin]
+    peers: SpinLock<RBTree<(u64, [u8; 32]), RcuArc<Peer>>>,
+}
+
+impl KeyTable {
+    /// Creates an empty table.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            key: siphash::Key::random(),
+            peers <- new_spinlock!(RBTree::new()),
+        })
+    }
+
+    fn place(&self, key: &PublicKey) -> (u64, [u8; 32]) {
+        (siphash::siphash(&self.key, key.as_bytes()), *key.as_bytes())
+    }
+
+    /// Adds a peer. Its key must not be in the table yet.
+    pub(crate) fn add(&self, peer: &RcuArc<Peer>, ctx: &mut Process) -> Result {
+        let node = RBTreeNode::new(self.place(peer.public_key()), peer.clone(), GFP_KERNEL)?;
+        let bh = ctx.bh();
+        let old = self.peers.lock(&bh).insert(node);
+        drop(bh);
+        drop(old);
+        Ok(())
+    }
+
+    /// Removes the peer with this key.
+    pub(crate) fn remove(&self, key: &PublicKey, ctx: &mut Process) {
+        let place = self.place(key);
+        let bh = ctx.bh();
+        let old = self.peers.lock(&bh).remove_node(&place);
+        drop(bh);
+        drop(old);
+    }
+
+    /// Finds a peer by its key.
+    pub(crate) fn find(&self, key: &PublicKey, ctx: &mut Process) -> Option<RcuArc<Peer>> {
+        let place = self.place(key);
+        let bh = ctx.bh();
+        let peers = self.peers.lock(&bh);
+        peers.get(&place).cloned()
+    }
+}
+
+/// What an index stands for.
+pub(crate) enum Target {
+    /// A handshake that waits for its answer.
+    Handshake(RcuArc<Peer>),
+    /// A session.
+    Session(RcuArc<Keypair>),
+}
+
+/// An index in use.
+pub(crate) struct Entry {
+    index: u32,
+    next: Slot<Entry>,
+    target: Target,
+}
+
+impl Entry {
+    /// Returns what remote parties call this entry.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Returns what the index stands for.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    fn new(index: u32, target: Target) -> Result<RcuArc<Self>> {
+        RcuArc::new(
+            Self {
+                index,
+                next: Slot::empty(),
+                target,
+            },
+            GFP_KERNEL,
+        )
+    }
+}
+
+/// Buckets of the index table.
+const BUCKETS: usize = 1 << 13;
+
+/// Handshakes and sessions by the index that we gave them.
+///
+/// Readers walk a chain under RCU. Each entry owns its successor, so a reader on an entry that was
+/// just removed still finds its way to the end.
+#[pin_data]
+pub(crate) struct IndexTable {
+    buckets: KVVec<Slot<Entry>>,
+    #[pin]
+    writer: SpinLock<()>,
+}
+
+impl IndexTable {
+    /// Creates an empty table.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            buckets: {
+                let mut buckets = KVVec::with_capacity(BUCKETS, GFP_KERNEL)?;
+                for _ in 0..BUCKETS {
+                    buckets.push(Slot::empty(), GFP_KERNEL)?;
+                }
+                buckets
+            },
+            writer <- new_spinlock!(()),
+        })
+    }
+
+    #[inline]
+    fn bucket(&self, index: u32) -> Option<&Slot<Entry>> {
+        // CAST: From small to large; indices are random, so their low bits are as good as a hash.
+        self.buckets.get(index as usize & (BUCKETS - 1))
+    }
+
+    /// Finds what an index stands for.
+    #[inline]
+    pub(crate) fn find<'g>(&'g self, index: u32, bh: &'g Bh<'_>) -> Option<&'g Entry> {
+        let mut link = self.bucket(index)?;
+        while let Some(entry) = link.load(bh).map(Ref::target) {
+            if entry.index == index {
+                return Some(entry);
+            }
+            link = &entry.next;
+        }
+        None
+    }
+
+    /// Gives a new random index to a handshake of `peer`.
+    pub(crate) fn add_handshake(
+        &self,
+        peer: &RcuArc<Peer>,
+        ctx: &mut Process,
+    ) -> Result<RcuArc<Entry>> {
+        loop {
+            let entry = Entry::new(random::u32(), Target::Handshake(peer.clone()))?;
+            let bh = ctx.bh();
+            let _writer = self.writer.lock(&bh);
+            if self.find(entry.index, &bh).is_some() {
+                continue;
+            }
+            let bucket = self.bucket(entry.index).ok_or(EINVAL)?;
+            let _ = entry.next.swap(bucket.get());
+            let _ = bucket.swap(Some(entry.clone()));
+            return Ok(entry);
+        }
+    }
+
+    /// Puts a session in the place of the handshake that led to it.
+    ///
+    /// Returns whether the handshake was still in the table; if not, nothing is changed.
+    pub(crate) fn replace(
+        &self,
+        old: &RcuArc<Entry>,
+        keypair: &RcuArc<Keypair>,
+        ctx: &mut Process,
+    ) -> Result<bool> {
+        let new = Entry::new(old.index, Target::Session(keypair.clone()))?;
+        let bh = ctx.bh();
+        let _writer = self.writer.lock(&bh);
+        let Some(link) = self.link_to(old, &bh) else {
+            return Ok(false);
+        };
+        let _ = new.next.swap(old.next.get());
+        let _ = link.swap(Some(new));
+        Ok(true)
+    }
+
+    /// Frees the index of an entry.
+    pub(crate) fn remove(&self, old: &Entry, bh: &Bh<'_>) {
+        let _writer = self.writer.lock(bh);
+        if let Some(link) = self.link_to(old, bh) {
+            let _ = link.swap(old.next.get());
+        }
+    }
+
+    /// Frees the index of a session.
+    pub(crate) fn remove_session(&self, keypair: &Keypair, bh: &Bh<'_>) {
+        let Some(entry) = self.find(keypair.index().get(), bh) else {
+            return;
+        };
+        if matches!(&entry.target, Target::Session(other) if core::ptr::eq(&**other, keypair)) {
+            self.remove(entry, bh);
+        }
+    }
+
+    /// Finds the slot that holds `entry`. For writers.
+    fn link_to<'g>(&'g self, entry: &Entry, bh: &'g Bh<'_>) -> Option<&'g Slot<Entry>> {
+        let mut link = self.bucket(entry.index)?;
+        loop {
+            let next = link.load(bh)?.target();
+            if core::ptr::eq(next, entry) {
+                return Some(link);
+            }
+            link = &next.next;
+        }
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happens to all interfaces when the machine sleeps, is cloned, or loses a namespace.
+
+use crate::device::Device;
+use kext::{
+    context::Process,
+    debug,
+    net::{
+        device,
+        netns::{
+            self,
+            Net, //
+        },
+        rtnl::{
+            self,
+            Rtnl, //
+        }, //
+    },
+    notifier::{
+        pm::SleepNotifier,
+        vmfork::ForkNotifier, //
+    },
+    sync::rcu, //
+};
+
+/// Forgets all keys before the machine sleeps, as its memory may be read then.
+pub(crate) enum Sleep {}
+
+impl SleepNotifier for Sleep {
+    fn prepare(ctx: &mut Process) {
+        {
+            let mut held = rtnl::lock(ctx);
+            let (rtnl, ctx) = held.parts();
+            device::for_each::<Device>(rtnl, |dev| {
+                let config = dev.data().config().lock(ctx);
+                for peer in config.peers() {
+                    peer.timers().cancel_zero_keys();
+                    peer.clear_handshake(ctx);
+                    peer.clear_keypairs(&ctx.bh());
+                }
+            });
+        }
+        rcu::barrier(ctx);
+    }
+}
+
+/// Ends sessions in a clone of a virtual machine: both would use the same nonces.
+pub(crate) enum Fork {}
+
+impl ForkNotifier for Fork {
+    fn forked(ctx: &mut Process) {
+        let mut held = rtnl::lock(ctx);
+        let (rtnl, ctx) = held.parts();
+        device::for_each::<Device>(rtnl, |dev| {
+            let config = dev.data().config().lock(ctx);
+            for peer in config.peers() {
+                peer.expire_keypairs(ctx);
+            }
+        });
+    }
+}
+
+/// Closes the sockets of interfaces whose creating namespace goes; the interfaces stay where they are now.
+pub(crate) enum NamespaceExit {}
+
+impl netns::NamespaceExit for NamespaceExit {
+    fn exit(net: &Net, rtnl: &Rtnl, ctx: &mut Process) {
+        device::for_each::<Device>(rtnl, |dev| {
+            let device = dev.data();
+            if !device.creating_net().is(net) {
+                return;
+            }
+            debug!("{}: Creating namespace exiting\n", dev.name());
+            dev.carrier_off(rtnl);
+            let config = device.config().lock(ctx);
+            device.sockets().close(ctx);
+            let bh = ctx.bh();
+            for peer in config.peers() {
+                peer.clear_source(&bh);
+            }
+        });
+    }
+}

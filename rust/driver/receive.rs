@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The way of datagrams into the interface.
+
+use crate::{
+    crypto::Library,
+    device::Device,
+    keypair::Keypair,
+    packet::PacketCb,
+    peer::Peer,
+    peerlookup::Target,
+    queueing::{
+        Chain,
+        Job,
+        Order, //
+    },
+    send,
+    socket::{
+        Endpoint,
+        Shown, //
+    },
+    timers, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use kext::{
+    context::Bh,
+    cpu,
+    debug_ratelimited,
+    net::{
+        device::NetDevice,
+        napi::Gro,
+        skb::{
+            self,
+            IpAddrs,
+            SkBuff, //
+        }, //
+    },
+    new_spinlock,
+    random,
+    sync::{
+        lock::SpinLock,
+        rcu::RcuArc, //
+    },
+    time, //
+};
+use wg_proto::{
+    crypto::{
+        Crypto,
+        TAG_LEN, //
+    },
+    message::{
+        DataHeader,
+        Kind, //
+    },
+    prefix::Address,
+    Reject, //
+};
+
+/// Packets that wait for one receive queue.
+const MAX_QUEUED_PACKETS: usize = 1024;
+
+/// Packets of one session that are decrypted as one batch when CPUs share the work.
+const SHARED_RUN: usize = 16;
+
+/// Polls in a row that had to leave packets behind, from which CPUs share the work.
+const FULL_POLLS: u32 = 2;
+
+/// A batch that other CPUs see.
+pub(crate) struct Batch {
+    keypair: RcuArc<Keypair>,
+    packets: skb::List,
+}
+
+/// The order in which a peer's packets are delivered.
+pub(crate) struct Rx(Order<Batch>);
+
+impl Rx {
+    /// Creates the empty state.
+    pub(crate) const fn new() -> Self {
+        Self(Order::new())
+    }
+}
+
+/// What waits for one NAPI context. A peer's packets all go through the same one.
+#[pin_data]
+pub(crate) struct Queue {
+    #[pin]
+    input: SpinLock<Input>,
+    #[pin]
+    opened: SpinLock<Opened>,
+    full_polls: Atomic<u32>,
+    next_run: Atomic<u32>,
+}
+
+struct Input {
+    is_open: bool,
+    packets: skb::List,
+}
+
+struct Opened {
+    is_open: bool,
+    jobs: Chain<Batch>,
+}
+
+impl Queue {
+    /// Creates a closed queue.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            input <- new_spinlock!(Input {
+                is_open: false,
+                packets: skb::List::new(),
+            }),
+            opened <- new_spinlock!(Opened {
+                is_open: false,
+                jobs: Chain::new(),
+            }),
+            full_polls: Atomic::new(0),
+            next_run: Atomic::new(0),
+        })
+    }
+
+    /// Accepts packets from now on.
+    pub(crate) fn open(&self, bh: &Bh<'_>) {
+        self.input.lock(bh).is_open = true;
+        self.opened.lock(bh).is_open = true;
+    }
+
+    /// Drops what waits and accepts nothing more. The NAPI context must not run any more.
+    pub(crate) fn close(&self, bh: &Bh<'_>) {
+        let mut packets = skb::List::new();
+        {
+            let mut input = self.input.lock(bh);
+            input.is_open = false;
+            packets.append(&mut input.packets);
+        }
+        let jobs = {
+            let mut opened = self.opened.lock(bh);
+            opened.is_open = false;
+            opened.jobs.take_in_order()
+        };
+        drop((packets, jobs));
+    }
+
+    fn push(&self, skb: SkBuff, bh: &Bh<'_>) -> Result<(), Reject> {
+        let mut input = self.input.lock(bh);
+        if !input.is_open {
+            return Err(Reject::Gone);
+        }
+        if input.packets.len() >= MAX_QUEUED_PACKETS {
+            return Err(Reject::RxQueueFull);
+        }
+        input.packets.push_back(skb);
+        Ok(())
+    }
+
+    /// Takes up to `max` packets of the session that the first one belongs to.
+    fn take_run(&self, max: usize, bh: &Bh<'_>) -> Option<(u32, skb::List)> {
+        let mut input = self.input.lock(bh);
+        let mut run = skb::List::new();
+        let first = input.packets.pop_front()?;
+        let index = first.cb::<PacketCb>().mtu_or_index;
+        run.push_back(first);
+        while run.len() < max
+            && input
+                .packets
+                .front()
+                .is_some_and(|skb| skb.cb::<PacketCb>().mtu_or_index == index)
+        {
+            if let Some(skb) = input.packets.pop_front() {
+                run.push_back(skb);
+            }
+        }
+        Some((index, run))
+    }
+}
+
+/// Takes a datagram from the UDP socket.
+pub(crate) fn datagram(dev: &NetDevice<Device>, skb: SkBuff, bh: &Bh<'_>) {
+    if let Err(reason) = sort(dev, skb, bh) {
+        dev.data().drops().count(reason);
+    }
+}
+
+fn sort(dev: &NetDevice<Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result<(), Reject> {
+    let device = dev.data();
+    skb.strip_udp().map_err(|_| Reject::BadDatagram)?;
+    let len = skb.len();
+    let head = skb
+        .pull_head(len.min(DataHeader::LEN))
+        .ok_or(Reject::BadLength)?;
+    let kind = Kind::of(head, len)?;
+    if kind != Kind::Data {
+        if !random::is_ready() {
+            return Err(Reject::RngNotReady);
+        }
+        skb.pull_head(len).ok_or(Reject::BadLength)?;
+        return device
+            .handshakes()
+            .push(skb, device.handshake_receive_queue(), bh);
+    }
+    let (header, _) = DataHeader::parse(head).ok_or(Reject::BadLength)?;
+    let index = header.receiver().get();
+    let counter = header.counter();
+    let keypair = find_session(device, index, bh).ok_or(Reject::UnknownSession)?;
+    let peer = keypair.peer();
+    if peer.is_dead() {
+        return Err(Reject::Gone);
+    }
+    let ds = skb.dsfield();
+    *skb.cb_mut() = PacketCb {
+        counter,
+        mtu_or_index: index,
+        ds,
+        ..PacketCb::default()
+    };
+    let queue = device.rx_queue(peer.queue(), bh).ok_or(Reject::Gone)?;
+    queue.queue().push(skb, bh)?;
+    queue.schedule(bh);
+    Ok(())
+}
+
+fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'g RcuArc<Keypair>> {
+    match device.index_table().find(index, bh)?.target() {
+        Target::Session(keypair) => Some(keypair),
+        Target::Handshake(_) => None,
+    }
+}
+
+/// Delivers packets: the NAPI poll of one queue.
+pub(crate) fn poll(
+    dev: &NetDevice<Device>,
+    queue: &Queue,
+    gro: &mut Gro<'_, Device>,
+    budget: usize,
+    bh: &Bh<'_>,
+) -> usize {
+    let mut work: usize = 0;
+
+    // What other CPUs have finished comes first, as it is older.
+    let mut jobs = queue.opened.lock(bh).jobs.take_in_order();
+    while let Some(job) = jobs.pop() {
+        let peer = match &job.batch {
+            Some(batch) => batch.keypair.peer().clone(),
+            None => continue,
+        };
+        work = work.saturating_add(give_back(&peer, job, gro, bh));
+    }
+    let shared = queue.full_polls.load(Relaxed) >= FULL_POLLS && cpu::online_count() > 1;
+    while work < budget {
+        let left = budget.saturating_sub(work);
+        let max = if shared { left.min(SHARED_RUN) } else { left };
+        let Some((index, run)) = queue.take_run(max, bh) else {
+            break;
+        };
+        work = work.saturating_add(run.len());
+        receive_run(dev, queue, index, run, shared, gro, bh);
+    }
+    if work < budget {
+        queue.full_polls.store(0, Relaxed);
+    } else {
+        let polls = queue.full_polls.load(Relaxed).saturating_add(1);
+        queue.full_polls.store(polls, Relaxed);
+    }
+    // More than the budget must not be reported; the rest was delivered anyway.
+    work.min(budget)
+}
+
+/// Decrypts and delivers packets of one session, or has another CPU decrypt them.
+fn receive_run(
+    dev: &NetDevice<Device>,
+    queue: &Queue,
+    index: u32,
+    run: skb::List,
+    shared: bool,
+    gro: &mut Gro<'_, Device>,
+    bh: &Bh<'_>,
+) {
+    let device = dev.data();
+    // CAST: From small to large.
+    let n = run.len() as u64;
+    let Some(keypair) = find_session(device, index, bh) else {
+        return device.drops().add(Reject::UnknownSession, n);
+    };
+    if let Err(reason) = keypair.check_receive(time::boottime_coarse()) {
+        return device.drops().add(reason, n);
+    }
+    let peer = keypair.peer();
+    let elsewhere = shared && {
+        // One run in as many as there are CPUs stays here.
+        let run = queue.next_run.load(Relaxed);
+        queue.next_run.store(run.wrapping_add(1), Relaxed);
+        run.checked_rem(cpu::online_count()) != Some(0)
+    };
+    if !elsewhere && peer.rx().lock(bh).0.in_flight() == 0 {
+        let opened = open_all(keypair, run);
+        deliver(keypair, opened, gro, bh);
+        return;
+    }
+    let Ok(mut job) = Job::new() else {
+        return device.drops().add(Reject::NoMemory, n);
+    };
+    job.set_ticket(peer.rx().lock(bh).0.ticket());
+    if elsewhere {
+        job.batch = Some(Batch {
+            keypair: keypair.clone(),
+            packets: run,
+        });
+        device.workers().open(job, bh);
+    } else {
+        job.batch = Some(Batch {
+            keypair: keypair.clone(),
+            packets: open_all(keypair, run),
+        });
+        give_back(peer, job, gro, bh);
+    }
+}
+
+/// Decrypts a batch on another CPU than the one that received it, and hands it back to its queue.
+pub(crate) fn open_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
+    let Some(batch) = &mut job.batch else {
+        return;
+    };
+    let keypair = batch.keypair.clone();
+    let mut packets = skb::List::new();
+    packets.append(&mut batch.packets);
+    batch.packets = open_all(&keypair, packets);
+    let peer = keypair.peer();
+    let Some(queue) = peer.device().data().rx_queue(peer.queue(), bh) else {
+        return;
+    };
+    {
+        let mut opened = queue.queue().opened.lock(bh);
+        // A closed queue has forgotten the tickets of its peers, this one included.
+        if !opened.is_open {
+            return;
+        }
+        opened.jobs.push(job);
+    }
+    queue.schedule(bh);
+}
+
+/// Puts a decrypted batch in order and delivers what is due. Returns how many packets that were.
+fn give_back(
+    peer: &RcuArc<Peer>,
+    job: KBox<Job<Batch>>,
+    gro: &mut Gro<'_, Device>,
+    bh: &Bh<'_>,
+) -> usize {
+    let mut work: usize = 0;
+    if !peer.rx().lock(bh).0.put(job) {
+        return work;
+    }
+    let mut next = peer.rx().lock(bh).0.next_or_end();
+    while let Some(mut job) = next {
+        if let Some(batch) = job.batch.take() {
+            work = work.saturating_add(batch.packets.len());
+            deliver(&batch.keypair, batch.packets, gro, bh);
+        }
+        let mut rx = peer.rx().lock(bh);
+        rx.0.release();
+        next = rx.0.next_or_end();
+    }
+    work
+}
+
+/// Forgets the batches of a peer that are on their way. Its queue must be closed.
+pub(crate) fn reset(peer: &Peer, bh: &Bh<'_>) {
+    let old = peer.rx().lock(bh).0.reset();
+    drop(old);
+}
+
+/// Decrypts packets. Those that fail are dropped and counted.
+fn open_all(keypair: &Keypair, mut packets: skb::List) -> skb::List {
+    let mut opened = skb::List::new();
+    while let Some(packet) = packets.pop_front() {
+        match open(keypair, packet) {
+            Ok(packet) => opened.push_back(packet),
+            Err(reason) => keypair.peer().device().data().drops().count(reason),
+        }
+    }
+    opened
+}
+
+/// Decrypts a packet; what remains is the padded inner packet.
+fn open(keypair: &Keypair, packet: SkBuff) -> Result<SkBuff, Reject> {
+    let counter = packet.cb::<PacketCb>().counter;
+    let mut packet = packet.into_linear(0, 0).map_err(|_| Reject::NoMemory)?;
+    let body = packet
+        .bytes_mut()
+        .get_mut(DataHeader::LEN..)
+        .ok_or(Reject::BadLength)?;
+    let text = body.len().checked_sub(TAG_LEN).ok_or(Reject::BadLength)?;
+    if !Library::open(keypair.keys().receiving.as_bytes(), counter, &[], body) {
+        return Err(Reject::BadData);
+    }
+    packet.pull(DataHeader::LEN).ok_or(Reject::BadLength)?;
+    packet.trim(text);
+    Ok(packet.into_skb())
+}
+
+/// Delivers decrypted packets of one session in order.
+fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>, bh: &Bh<'_>) {
+    let peer = keypair.peer();
+    let dev = peer.device();
+    let drops = dev.data().drops();
+    let mut fresh = skb::List::new();
+    let mut source = None;
+    {
+        let mut window = keypair.window().lock(bh);
+        while let Some(packet) = packets.pop_front() {
+            let counter = packet.cb::<PacketCb>().counter;
+            match keypair.accept(&mut window, counter) {
+                Ok(()) => {
+                    // The datagrams of a batch come one after the other: the latest tells where the peer is.
+                    source = packet.udp_source().or(source);
+                    fresh.push_back(packet);
+                }
+                Err(reason) => {
+                    debug_ratelimited!(
+                        "{}: Packet has invalid nonce {} (max {})\n",
+                        dev.name(),
+                        counter,
+                        window.next()
+                    );
+                    drops.count(reason);
+                }
+            }
+        }
+    }
+    let Some(endpoint) = source.as_ref().map(Endpoint::of) else {
+        return;
+    };
+    peer.set_endpoint(&endpoint, bh);
+    if peer.is_next(keypair, bh) && peer.confirm(keypair, bh) {
+        timers::handshake_complete(peer, bh);
+        send::send_staged(peer.borrow(), bh);
+    }
+    if let Some(current) = peer.current(bh).filter(|current| current.may_send()) {
+        timers::received_under(peer, current.age(), time::boottime_coarse(), bh);
+    }
+    timers::authenticated_received(peer, bh);
+
+    let mut data: usize = 0;
+    let mut bytes: u64 = 0;
+    while let Some(packet) = fresh.pop_front() {
+        let len = packet.len();
+        let message = len.saturating_add(DataHeader::MIN_MESSAGE_LEN);
+        if len == 0 {
+            debug_ratelimited!(
+                "{}: Receiving keepalive packet from peer {} ({})\n",
+                dev.name(),
+                peer.number(),
+                peer.place(bh)
+            );
+        } else {
+            data = data.saturating_add(1);
+            if let Err(reason) = pass_up(dev, peer, packet, gro, bh) {
+                drops.count(reason);
+                continue;
+            }
+        }
+        if let Some(running) = gro.running() {
+            // CAST: A datagram is shorter.
+            running.rx_add(message as u32);
+        }
+        // CAST: From small to large.
+        bytes = bytes.saturating_add(message as u64);
+    }
+    // The second packet tells that one keepalive will not be enough.
+    for _ in 0..data.min(2) {
+        timers::data_received(peer, bh);
+    }
+    peer.add_rx_bytes(bytes);
+}
+
+/// Checks an inner packet and hands it to the stack.
+fn pass_up(
+    dev: &NetDevice<Device>,
+    peer: &RcuArc<Peer>,
+    mut packet: SkBuff,
+    gro: &mut Gro<'_, Device>,
+    bh: &Bh<'_>,
+) -> Result<(), Reject> {
+    let ds = packet.cb::<PacketCb>().ds;
+    packet.reset_for_decap();
+    let bad_header = || {
+        debug_ratelimited!(
+            "{}: Packet is neither ipv4 nor ipv6 from peer {} ({})\n",
+            dev.name(),
+            peer.number(),
+            peer.place(bh)
+        );
+        dev.count_rx_frame_error();
+        Reject::InnerHeader
+    };
+    let bad_length = || {
+        debug_ratelimited!(
+            "{}: Packet has incorrect size from peer {} ({})\n",
+            dev.name(),
+            peer.number(),
+            peer.place(bh)
+        );
+        dev.count_rx_length_error();
+        Reject::InnerLength
+    };
+    packet.set_protocol_from_version().ok_or_else(bad_header)?;
+    packet.mark_checksum_verified();
+    let len = packet.ip_length().ok_or_else(bad_length)?;
+    packet.ecn_decap(ds);
+    packet.trim(len).map_err(|_| Reject::NoMemory)?;
+    let source = match packet.inner_addresses().ok_or_else(bad_header)? {
+        IpAddrs::V4 { src, .. } => Address::V4(src),
+        IpAddrs::V6 { src, .. } => Address::V6(src),
+    };
+    let owner = dev.data().allowed_ips().lookup(source, bh);
+    if !owner.is_some_and(|owner| owner.ptr_eq(peer)) {
+        debug_ratelimited!(
+            "{}: Packet has unallowed src IP ({}) from peer {} ({})\n",
+            dev.name(),
+            Shown(source),
+            peer.number(),
+            peer.place(bh)
+        );
+        dev.count_rx_frame_error();
+        return Err(Reject::InnerSource);
+    }
+    if gro.receive(packet) {
+        Ok(())
+    } else {
+        Err(Reject::Gone)
+    }
+}

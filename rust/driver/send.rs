@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The way of packets out of the interface.
+
+use crate::{
+    crypto::Library,
+    device::Device,
+    keypair::Keypair,
+    packet::PacketCb,
+    peer::Peer,
+    queueing::{
+        Job,
+        Order, //
+    },
+    socket::{
+        Path,
+        Shown, //
+    },
+    timers,
+    worker::Pace, //
+};
+use kernel::prelude::*;
+use kext::{
+    context::Bh,
+    debug_ratelimited,
+    net::{
+        device::Running,
+        skb::{
+            self,
+            IpAddrs,
+            SkBuff, //
+        }, //
+    },
+    sync::rcu::{
+        RcuArc,
+        Ref, //
+    },
+    time, //
+};
+use wg_proto::{
+    crypto::{
+        Crypto,
+        TAG_LEN, //
+    },
+    message::DataHeader,
+    padding::padding,
+    prefix::Address,
+    Reject, //
+};
+
+/// Packets that wait for a session; before more are added, the oldest make room down to this.
+const MAX_STAGED_PACKETS: usize = 128;
+
+/// Batches of one peer that may be on their way at once.
+const MAX_BATCHES: u64 = 1024;
+
+/// Head room of an outgoing message: ours, UDP, IPv6 and what the stack reserves, aligned.
+pub(crate) const HEADROOM: usize = 128;
+
+/// A batch that other CPUs see.
+pub(crate) struct Batch {
+    keypair: RcuArc<Keypair>,
+    packets: skb::List,
+    state: State,
+}
+
+/// How far a batch is.
+enum State {
+    /// Its packets own nonces, from this one on.
+    Numbered(u64),
+    /// Its packets are encrypted.
+    Sealed,
+}
+
+/// What waits for transmission to a peer.
+pub(crate) struct Tx {
+    staged: skb::List,
+    order: Order<Batch>,
+    pace: Pace,
+}
+
+impl Tx {
+    /// Creates the empty state.
+    pub(crate) const fn new() -> Self {
+        Self {
+            staged: skb::List::new(),
+            order: Order::new(),
+            pace: Pace::new(),
+        }
+    }
+}
+
+/// Sends the packets of one `ndo_start_xmit` to the peer that its destination belongs to.
+///
+/// On failure the sender gets the error and, for reasons that it can do something about, an ICMP message.
+pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result {
+    let device = dev.data();
+    let Some(addresses) = skb.ip_version_checked().and_then(|_| skb.inner_addresses()) else {
+        debug_ratelimited!("{}: Invalid IP packet\n", dev.name());
+        device.drops().count(Reject::TxProtocol);
+        dev.count_tx_error();
+        return Err(EPROTONOSUPPORT);
+    };
+    let refused = |mut skb: SkBuff, reason: Reject, error: Error| {
+        skb.icmp_unreachable(dev);
+        device.drops().count(reason);
+        dev.count_tx_error();
+        Err(error)
+    };
+    let Some(peer) = device.allowed_ips().lookup(destination(&addresses), bh) else {
+        debug_ratelimited!(
+            "{}: No peer has allowed IPs matching {}\n",
+            dev.name(),
+            Shown(destination(&addresses))
+        );
+        return refused(skb, Reject::TxNoPeer, ENOKEY);
+    };
+    if peer.remote(bh).is_none() {
+        debug_ratelimited!(
+            "{}: No valid endpoint has been configured or discovered for peer {}\n",
+            dev.name(),
+            peer.number()
+        );
+        return refused(skb, Reject::TxNoEndpoint, EDESTADDRREQ);
+    }
+    let mtu = skb.path_mtu(dev.mtu());
+    // Once for all segments, and before encryption: queues on the way still see the inner flows.
+    skb.hash(dev);
+    let mut packets = match skb.segment(dev) {
+        Ok(packets) => packets,
+        Err((error, skb)) => return refused(skb, Reject::TxSegmentation, error),
+    };
+    for mut packet in packets.iter_mut() {
+        *packet.cb_mut() = PacketCb {
+            mtu_or_index: mtu,
+            ..PacketCb::default()
+        };
+    }
+    stage(&peer, packets, bh);
+    send_staged(peer, bh);
+    Ok(())
+}
+
+fn destination(addresses: &IpAddrs) -> Address {
+    match *addresses {
+        IpAddrs::V4 { dst, .. } => Address::V4(dst),
+        IpAddrs::V6 { dst, .. } => Address::V6(dst),
+    }
+}
+
+/// Adds packets to those that wait, at the cost of the oldest.
+fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) {
+    let mut old = skb::List::new();
+    {
+        let mut tx = peer.tx().lock(bh);
+        // Before adding, so that all segments of one big packet stay together.
+        while tx.staged.len() > MAX_STAGED_PACKETS {
+            if let Some(packet) = tx.staged.pop_front() {
+                old.push_back(packet);
+            }
+        }
+        tx.staged.append(&mut packets);
+    }
+    dropped(peer, old, Reject::TxStagedOverflow);
+}
+
+/// Drops all packets that wait for a session.
+pub(crate) fn purge_staged(peer: &Peer, reason: Reject, bh: &Bh<'_>) {
+    let mut old = skb::List::new();
+    old.append(&mut peer.tx().lock(bh).staged);
+    dropped(peer, old, reason);
+}
+
+fn dropped(peer: &Peer, packets: skb::List, reason: Reject) {
+    let n = packets.len();
+    if n != 0 {
+        peer.device().count_tx_dropped(n);
+        // CAST: From small to large.
+        peer.device().data().drops().add(reason, n as u64);
+    }
+}
+
+/// Sends an empty packet, or what is staged if there is something.
+pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    let dev = peer.device();
+    if peer.tx().lock(bh).staged.is_empty() {
+        let Ok(mut packet) = SkBuff::alloc(HEADROOM, TAG_LEN + DataHeader::LEN) else {
+            return;
+        };
+        *packet.cb_mut() = PacketCb {
+            mtu_or_index: dev.mtu(),
+            keepalive: 1,
+            ..PacketCb::default()
+        };
+        debug_ratelimited!(
+            "{}: Sending keepalive packet to peer {} ({})\n",
+            dev.name(),
+            peer.number(),
+            peer.place(bh)
+        );
+        let mut packets = skb::List::new();
+        packets.push_back(packet);
+        peer.tx().lock(bh).staged.append(&mut packets);
+    }
+    send_staged(peer, bh);
+}
+
+/// How a batch goes on after it got its nonces.
+enum Way {
+    /// Nobody else is sending to this peer: encrypt and send here.
+    Here,
+    /// Somebody else is: encrypt here, and leave the rest to them or take over when they are done.
+    Behind(KBox<Job<Batch>>),
+    /// This CPU has enough to do.
+    Elsewhere(KBox<Job<Batch>>),
+}
+
+/// Sends what is staged under the current session; without one, begins a handshake.
+pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    let now = time::boottime_coarse();
+    let Some(keypair) = peer.current(bh) else {
+        return wait_for_session(peer, bh);
+    };
+    // A reference that lasts beyond this section is only needed where others finish the batch.
+    let (batch, way) = {
+        let mut guard = peer.tx().lock(bh);
+        let tx = &mut *guard;
+        if tx.staged.is_empty() {
+            return;
+        }
+        let n = tx.staged.len();
+        let elsewhere = tx.pace.is_high(n, bh);
+        let way = if !elsewhere && tx.order.take_turn_if_idle() {
+            Way::Here
+        } else if tx.order.in_flight() >= MAX_BATCHES {
+            let mut old = skb::List::new();
+            old.append(&mut tx.staged);
+            drop(guard);
+            return dropped(&peer, old, Reject::TxQueueFull);
+        } else {
+            match Job::new() {
+                Ok(job) if elsewhere => Way::Elsewhere(job),
+                Ok(job) => Way::Behind(job),
+                Err(_) => {
+                    let mut old = skb::List::new();
+                    old.append(&mut tx.staged);
+                    drop(guard);
+                    return dropped(&peer, old, Reject::NoMemory);
+                }
+            }
+        };
+        // CAST: From small to large.
+        let Some(first) = keypair.reserve(n as u64, now) else {
+            if let Way::Here = way {
+                tx.order.end_turn();
+            }
+            drop(guard);
+            return wait_for_session(peer, bh);
+        };
+        let mut packets = skb::List::new();
+        packets.append(&mut tx.staged);
+        let way = match way {
+            Way::Here => Way::Here,
+            Way::Behind(mut job) => {
+                job.set_ticket(tx.order.ticket());
+                Way::Behind(job)
+            }
+            Way::Elsewhere(mut job) => {
+                job.set_ticket(tx.order.ticket());
+                Way::Elsewhere(job)
+            }
+        };
+        ((first, packets), way)
+    };
+    let (first, packets) = batch;
+    match way {
+        Way::Here => {
+            let packets = seal_all(&keypair, first, packets);
+            transmit(&keypair, packets, bh);
+            release(peer, false, bh);
+        }
+        Way::Behind(mut job) => {
+            let packets = seal_all(&keypair, first, packets);
+            job.batch = keypair.upgrade().map(|keypair| Batch {
+                keypair,
+                packets,
+                state: State::Sealed,
+            });
+            give_back(peer, job, bh);
+        }
+        Way::Elsewhere(mut job) => match keypair.upgrade() {
+            Some(keypair) => {
+                job.batch = Some(Batch {
+                    keypair,
+                    packets,
+                    state: State::Numbered(first),
+                });
+                peer.device().data().workers().seal(job, bh);
+            }
+            None => give_back(peer, job, bh),
+        },
+    }
+}
+
+/// Keeps the staged packets until there is a session, and begins the handshake for it.
+fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    {
+        let mut tx = peer.tx().lock(bh);
+        if tx.staged.is_empty() {
+            return;
+        }
+        // They must not hold up their sockets while they wait.
+        for mut packet in tx.staged.iter_mut() {
+            packet.orphan();
+        }
+    }
+    if let Some(peer) = peer.upgrade() {
+        timers::initiation_wanted(&peer, bh);
+    }
+}
+
+/// Encrypts a batch on another CPU than the one that took it, and hands it back.
+pub(crate) fn seal_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
+    let Some(batch) = job.batch.take() else {
+        return;
+    };
+    let peer = batch.keypair.peer().clone();
+    let packets = match batch.state {
+        State::Numbered(first) => seal_all(&batch.keypair, first, batch.packets),
+        State::Sealed => batch.packets,
+    };
+    job.batch = Some(Batch {
+        packets,
+        state: State::Sealed,
+        keypair: batch.keypair,
+    });
+    give_back(peer.borrow(), job, bh);
+}
+
+/// Hands a batch back to the order, and sends what is due if nobody else does.
+fn give_back(peer: Ref<'_, Peer>, job: KBox<Job<Batch>>, bh: &Bh<'_>) {
+    let turn = peer.tx().lock(bh).order.put(job);
+    if turn {
+        release(peer, false, bh);
+    }
+}
+
+/// Sends batches for as long as the next one is ready. Only for the holder of the turn.
+fn release(peer: Ref<'_, Peer>, mut sent_ticket: bool, bh: &Bh<'_>) {
+    loop {
+        let job = {
+            let mut tx = peer.tx().lock(bh);
+            if sent_ticket {
+                tx.order.release();
+            }
+            tx.order.next_or_end()
+        };
+        let Some(mut job) = job else {
+            return;
+        };
+        sent_ticket = true;
+        if let Some(batch) = job.batch.take() {
+            transmit(&batch.keypair, batch.packets, bh);
+        }
+    }
+}
+
+/// Encrypts packets under consecutive nonces. Those that fail are dropped and counted.
+fn seal_all(keypair: &Keypair, first: u64, mut packets: skb::List) -> skb::List {
+    let mut sealed = skb::List::new();
+    let mut nonce = first;
+    while let Some(packet) = packets.pop_front() {
+        match seal(keypair, nonce, packet) {
+            Ok(packet) => sealed.push_back(packet),
+            Err(reason) => keypair.peer().device().data().drops().count(reason),
+        }
+        nonce = nonce.wrapping_add(1);
+    }
+    sealed
+}
+
+/// Pads and encrypts a packet, and puts the header in front.
+fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<SkBuff, Reject> {
+    let cb = *packet.cb::<PacketCb>();
+    let ds = packet.ecn_encap();
+    let len = packet.len();
+    // CAST: From small to large.
+    let padding = padding(len, cb.mtu_or_index as usize);
+    let trailer = padding.saturating_add(TAG_LEN);
+    packet.finish_checksum().map_err(|_| Reject::TxEncrypt)?;
+    let mut packet = packet
+        .into_linear(HEADROOM, trailer)
+        .map_err(|_| Reject::NoMemory)?;
+    packet.put(trailer).ok_or(Reject::TxEncrypt)?;
+    packet.push(DataHeader::LEN).ok_or(Reject::TxEncrypt)?;
+    let keys = keypair.keys();
+    let (header, body) = packet
+        .bytes_mut()
+        .split_at_mut_checked(DataHeader::LEN)
+        .ok_or(Reject::TxEncrypt)?;
+    header.copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
+    Library::seal(keys.sending.as_bytes(), nonce, &[], body);
+    let mut packet = packet.into_skb();
+    packet.reset_for_encap();
+    *packet.cb_mut() = PacketCb { ds, ..cb };
+    Ok(packet)
+}
+
+/// Hands encrypted packets to the UDP socket and tells the timers.
+fn transmit(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) {
+    let peer = keypair.peer();
+    let dev = peer.device();
+    if packets.is_empty() {
+        return;
+    }
+    timers::authenticated_sent(peer, bh);
+    match Path::to_peer(dev, peer, bh) {
+        Ok(path) => {
+            let mut data_sent = false;
+            let mut bytes: u64 = 0;
+            while let Some(packet) = packets.pop_front() {
+                let cb = *packet.cb::<PacketCb>();
+                // CAST: From small to large.
+                let len = packet.len() as u64;
+                match path.send(packet, cb.ds, bh) {
+                    Ok(()) => {
+                        data_sent |= cb.keepalive == 0;
+                        bytes = bytes.saturating_add(len);
+                    }
+                    Err(reason) => dev.data().drops().count(reason),
+                }
+            }
+            peer.add_tx_bytes(bytes);
+            if data_sent {
+                timers::data_sent(peer, bh);
+            }
+        }
+        // CAST: From small to large.
+        Err(reason) => dev.data().drops().add(reason, packets.len() as u64),
+    }
+    let now = time::boottime_coarse();
+    let rekey = peer
+        .current(bh)
+        .is_some_and(|current| current.rekeys_on_send(now));
+    if rekey {
+        timers::initiation_wanted(peer, bh);
+    }
+}
+
+/// Makes a packet of a message's bytes.
+pub(crate) fn datagram(bytes: &[u8]) -> Result<SkBuff, Reject> {
+    let packet = SkBuff::alloc(HEADROOM, bytes.len()).map_err(|_| Reject::NoMemory)?;
+    let mut packet = packet
+        .into_linear(HEADROOM, bytes.len())
+        .map_err(|_| Reject::NoMemory)?;
+    let room = packet.put(bytes.len()).ok_or(Reject::NoMemory)?;
+    for (to, from) in room.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    Ok(packet.into_skb())
+}
+
+/// Sends a handshake message to a peer.
+pub(crate) fn message(peer: &Peer, bytes: &[u8], ds: u8, bh: &Bh<'_>) -> Result<(), Reject> {
+    let packet = datagram(bytes)?;
+    let path = Path::to_peer(peer.device(), peer, bh)?;
+    path.send(packet, ds, bh)?;
+    // CAST: From small to large.
+    peer.add_tx_bytes(bytes.len() as u64);
+    Ok(())
+}

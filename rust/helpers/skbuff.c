@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/skbuff.h>
+#include <net/dst.h>
+#include <net/dst_metadata.h>
+#include <net/icmp.h>
+#include <net/inet_ecn.h>
+
+struct sk_buff *wg_helper_alloc_skb(unsigned int size, gfp_t flags)
+{
+	return alloc_skb(size, flags);
+}
+
+struct sk_buff *wg_helper_skb_share_check(struct sk_buff *skb, gfp_t flags)
+{
+	return skb_share_check(skb, flags);
+}
+
+void wg_helper_skb_orphan(struct sk_buff *skb)
+{
+	skb_orphan(skb);
+}
+
+bool wg_helper_skb_valid_dst(const struct sk_buff *skb)
+{
+	return skb_valid_dst(skb);
+}
+
+u32 wg_helper_skb_dst_mtu(const struct sk_buff *skb)
+{
+	return dst_mtu(skb_dst(skb));
+}
+
+int wg_helper_inet_ecn_decapsulate(struct sk_buff *skb, u8 outer, u8 inner)
+{
+	return INET_ECN_decapsulate(skb, outer, inner);
+}
+
+void wg_helper_icmp_ndo_send_host_unreach(struct sk_buff *skb)
+{
+	icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+}
+
+void wg_helper_icmpv6_ndo_send_addr_unreach(struct sk_buff *skb)
+{
+	icmpv6_ndo_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_ADDR_UNREACH, 0);
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/timer.h>
+
+bool wg_helper_timer_pending(const struct timer_list *timer)
+{
+	return timer_pending(timer);
+}

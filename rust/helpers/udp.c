@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <net/dst.h>
+#include <net/inet_sock.h>
+#include <net/ip6_fib.h>
+#include <net/ip.h>
+#include <net/sock.h>
+#include <net/udp_tunnel.h>
+
+bool wg_helper_ipv6_mod_enabled(void)
+{
+	return ipv6_mod_enabled();
+}
+
+int wg_helper_udp_sock_create(struct net *net, struct udp_port_cfg *cfg,
+			      struct socket **sockp)
+{
+	return udp_sock_create(net, cfg, sockp);
+}
+
+void *wg_helper_rcu_dereference_sk_user_data(const struct sock *sk)
+{
+	return rcu_dereference_sk_user_data(sk);
+}
+
+struct net *wg_helper_sock_net(const struct sock *sk)
+{
+	return sock_net(sk);
+}
+
+__be16 wg_helper_inet_sport(const struct sock *sk)
+{
+	return inet_sk(sk)->inet_sport;
+}
+
+void wg_helper_sk_set_allocation(struct sock *sk, gfp_t allocation)
+{
+	sk->sk_allocation = allocation;
+}
+
+void wg_helper_sk_set_sndbuf(struct sock *sk, int sndbuf)
+{
+	sk->sk_sndbuf = sndbuf;
+}
+
+void wg_helper_dst_hold(struct dst_entry *dst)
+{
+	dst_hold(dst);
+}
+
+struct dst_entry *wg_helper_dst_check(struct dst_entry *dst, u32 cookie)
+{
+	return dst_check(dst, cookie);
+}
+
+struct net_device *wg_helper_dst_dev(const struct dst_entry *dst)
+{
+	return dst_dev(dst);
+}
+
+int wg_helper_ip4_dst_hoplimit(const struct dst_entry *dst)
+{
+	return ip4_dst_hoplimit(dst);
+}
+
+u32 wg_helper_rt6_get_cookie(const struct dst_entry *dst)
+{
+	return rt6_get_cookie(dst_rt6_info(dst));
+}
+
+int wg_helper_skb_cow_head(struct sk_buff *skb, unsigned int headroom)
+{
+	return skb_cow_head(skb, headroom);
+}
+
+void wg_helper_skb_set_inner_network_header(struct sk_buff *skb, int offset)
+{
+	skb_set_inner_network_header(skb, offset);
+}
+
+void wg_helper_skb_dst_drop(struct sk_buff *skb)
+{
+	skb_dst_drop(skb);
+}
+
+void wg_helper_skb_set_dev(struct sk_buff *skb, struct net_device *dev)
+{
+	skb->dev = dev;
+}
+
+void wg_helper_skb_set_ignore_df(struct sk_buff *skb, bool ignore_df)
+{
+	skb->ignore_df = ignore_df;
+}

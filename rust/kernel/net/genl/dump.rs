@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Resumable dumps.
+//!
+//! A dump is answered by as many calls of [`Commands::dump`](super::Commands::dump) as user space
+//! needs to read it, with any amount of time between them. All that is kept meanwhile is the
+//! cursor, which is plain bytes: a dump that nobody reads on keeps nothing alive.
+
+use super::message::Message;
+use crate::bindings::genl_dump_check_consistent;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    bindings::{
+        self,
+        genl_info,
+        netlink_callback, //
+    },
+    ffi::{
+        c_int,
+        c_uint, //
+    },
+    prelude::*,
+    types::NotThreadSafe, //
+};
+
+/// Whether a dump is at its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more to come: call again, with the cursor as it is now.
+    More,
+    /// All is said.
+    Done,
+}
+
+/// Where the messages of a dump are written to.
+///
+/// # Invariants
+///
+/// `skb`, `cb` and `info` are those of a dump that is asking for more, and valid for `'a`.
+pub struct DumpWriter<'a> {
+    skb: NonNull<bindings::sk_buff>,
+    cb: NonNull<netlink_callback>,
+    info: NonNull<genl_info>,
+    command: u8,
+    _dump: PhantomData<&'a mut ()>,
+    _thread: NotThreadSafe,
+}
+
+impl DumpWriter<'_> {
+    /// # Safety
+    ///
+    /// The pointers must be what the type invariants say, for as long as the result is in use, and
+    /// nobody else may use `skb` meanwhile.
+    pub(super) unsafe fn from_raw(
+        skb: NonNull<bindings::sk_buff>,
+        cb: NonNull<netlink_callback>,
+        info: NonNull<genl_info>,
+        command: u8,
+    ) -> Self {
+        // INVARIANT: By the requirements of this function.
+        Self {
+            skb,
+            cb,
+            info,
+            command,
+            _dump: PhantomData,
+            _thread: NotThreadSafe,
+        }
+    }
+
+    /// Tells the generation of what is dumped.
+    ///
+    /// If it differs between two messages of a dump, readers are told that the dump is not
+    /// consistent. Takes effect for the messages begun afterwards. A generation of zero means that
+    /// there is no telling.
+    pub fn set_seq(&mut self, generation: u32) {
+        // SAFETY: The callback is valid by the type invariants.
+        // CAST: `unsigned int` has 32 bits.
+        unsafe { (*self.cb.as_ptr()).seq = generation as c_uint };
+    }
+
+    /// Writes a message that holds what `fill` puts.
+    ///
+    /// If `fill` returns an error the message is taken back.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` if there is no room for its header.
+    pub fn message<R>(&mut self, fill: impl FnOnce(&mut Message<'_>) -> Result<R>) -> Result<R> {
+        let skb = self.skb.as_ptr();
+        // SAFETY: All are valid by the type invariants; `info` is that of the request, whose port
+        // and sequence number are what the answer goes by.
+        let header = unsafe {
+            let info = self.info.as_ref();
+            bindings::genlmsg_put(
+                skb,
+                info.snd_portid,
+                info.snd_seq,
+                info.family,
+                bindings::NLM_F_MULTI as c_int,
+                self.command,
+            )
+        };
+        let header = NonNull::new(header).ok_or(EMSGSIZE)?;
+        // SAFETY: `header` is what `genlmsg_put` returned, and `cb` is valid.
+        unsafe { genl_dump_check_consistent(self.cb.as_ptr(), header.as_ptr()) };
+        // SAFETY: The buffer is valid, ends with the message just begun, and `self`, by which
+        // another one could be begun, is borrowed.
+        let result = fill(&mut unsafe { Message::from_raw(self.skb) });
+        if result.is_ok() {
+            // SAFETY: `header` was begun in this buffer, and all nests in it have come to an end.
+            unsafe { bindings::genlmsg_end(skb, header.as_ptr()) };
+        } else {
+            // SAFETY: As above.
+            unsafe { bindings::genlmsg_cancel(skb, header.as_ptr()) };
+        }
+        result
+    }
+
+    /// Returns what C is told about a dump that has come this far.
+    pub(super) fn conclude(&self, progress: Progress) -> Result<c_int> {
+        // SAFETY: The buffer is valid by the type invariants.
+        let len = unsafe { (*self.skb.as_ptr()).len };
+        match progress {
+            Progress::Done => Ok(0),
+            // An empty message would have the reader call for ever.
+            Progress::More if len == 0 => Err(EMSGSIZE),
+            Progress::More => c_int::try_from(len).map_err(|_| EMSGSIZE),
+        }
+    }
+}

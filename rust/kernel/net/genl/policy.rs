@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attribute policies.
+//!
+//! A policy is the table by which the core checks the attributes of a request, all nested ones
+//! included, before a command sees any of them. It can also be read by user space.
+
+use kernel::bindings::{
+    self,
+    nla_policy,
+    nla_policy__bindgen_ty_1 as Details,
+    nla_policy__bindgen_ty_1__bindgen_ty_1 as Range, //
+};
+
+/// A policy for the attributes `1..N`.
+///
+/// Attributes without a rule are refused.
+///
+/// # Invariants
+///
+/// Each rule that nests points to the table of a `'static` policy and carries its highest
+/// attribute; no other rule makes use of a pointer.
+///
+/// # Examples
+///
+/// ```ignore
+/// static INNER: Policy<3> = Policy::new().u16(1).min_len(2, 4);
+/// static OUTER: Policy<4> = Policy::new().exact_len(1, 32).u32_mask(2, 1).nested_array(3, &INNER);
+/// ```
+#[repr(transparent)]
+pub struct Policy<const N: usize>([nla_policy; N]);
+
+// SAFETY: The table is not changed after it was built.
+unsafe impl<const N: usize> Sync for Policy<N> {}
+// SAFETY: As above; what it points to is shared, `'static` and `Sync`.
+unsafe impl<const N: usize> Send for Policy<N> {}
+
+impl<const N: usize> Policy<N> {
+    const EMPTY: nla_policy = pin_init::zeroed();
+
+    /// Returns a policy without rules.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        const { assert!(N >= 2 && N <= u16::MAX as usize) };
+        Self([Self::EMPTY; N])
+    }
+
+    const fn rule(
+        mut self,
+        attribute: u16,
+        kind: u32,
+        check: u32,
+        len: u16,
+        with: Details,
+    ) -> Self {
+        // PANIC: Policies are built at compile time, where this is an error of compilation.
+        assert!(attribute != 0 && (attribute as usize) < N);
+        self.0[attribute as usize] = nla_policy {
+            // CAST: Both enumerations are small; the fields of C are bytes.
+            type_: kind as u8,
+            validation_type: check as u8,
+            len,
+            __bindgen_anon_1: with,
+        };
+        self
+    }
+
+    const fn plain(self, attribute: u16, kind: u32, len: u16) -> Self {
+        let check = bindings::nla_policy_validation_NLA_VALIDATE_NONE;
+        self.rule(attribute, kind, check, len, pin_init::zeroed())
+    }
+
+    const fn binary(self, attribute: u16, check: u32, min: u16, max: u16) -> Self {
+        // PANIC: As in `rule`.
+        assert!(min <= i16::MAX as u16 && max <= i16::MAX as u16);
+        // The rest of the union has to be zero for the table to equal that of C.
+        let mut with: Details = pin_init::zeroed();
+        with.__bindgen_anon_1 = Range {
+            // CAST: Checked just above.
+            min: min as i16,
+            max: max as i16,
+        };
+        self.rule(attribute, bindings::NLA_BINARY, check, 0, with)
+    }
+
+    /// A `u8`.
+    pub const fn u8(self, attribute: u16) -> Self {
+        self.plain(attribute, bindings::NLA_U8, 0)
+    }
+
+    /// A `u16`.
+    pub const fn u16(self, attribute: u16) -> Self {
+        self.plain(attribute, bindings::NLA_U16, 0)
+    }
+
+    /// A `u32`.
+    pub const fn u32(self, attribute: u16) -> Self {
+        self.plain(attribute, bindings::NLA_U32, 0)
+    }
+
+    /// A `u64`.
+    pub const fn u64(self, attribute: u16) -> Self {
+        self.plain(attribute, bindings::NLA_U64, 0)
+    }
+
+    /// A `u32` of which only the bits in `mask` may be set.
+    pub const fn u32_mask(self, attribute: u16, mask: u32) -> Self {
+        let check = bindings::nla_policy_validation_NLA_VALIDATE_MASK;
+        let mut with: Details = pin_init::zeroed();
+        with.mask = mask;
+        self.rule(attribute, bindings::NLA_U32, check, 0, with)
+    }
+
+    /// Exactly `len` bytes.
+    pub const fn exact_len(self, attribute: u16, len: u16) -> Self {
+        let check = bindings::nla_policy_validation_NLA_VALIDATE_RANGE;
+        self.binary(attribute, check, len, len)
+    }
+
+    /// At least `min` bytes.
+    pub const fn min_len(self, attribute: u16, min: u16) -> Self {
+        let check = bindings::nla_policy_validation_NLA_VALIDATE_MIN;
+        self.binary(attribute, check, min, 0)
+    }
+
+    /// A string of at most `max` bytes and a NUL.
+    pub const fn nul_string(self, attribute: u16, max: u16) -> Self {
+        self.plain(attribute, bindings::NLA_NUL_STRING, max)
+    }
+
+    /// A list of elements, each of which holds attributes that obey `inner`.
+    ///
+    /// The types of the elements themselves do not matter.
+    pub const fn nested_array<const M: usize>(
+        self,
+        attribute: u16,
+        inner: &'static Policy<M>,
+    ) -> Self {
+        let check = bindings::nla_policy_validation_NLA_VALIDATE_NONE;
+        let inner = inner.table();
+        // INVARIANT: `inner` is a `'static` table that ends with the attribute `inner.max`.
+        let mut with: Details = pin_init::zeroed();
+        with.nested_policy = inner.rules;
+        self.rule(
+            attribute,
+            bindings::NLA_NESTED_ARRAY,
+            check,
+            inner.max,
+            with,
+        )
+    }
+
+    /// Returns the policy without its size in the type.
+    pub const fn table(&'static self) -> Table {
+        // INVARIANT: `rules` has entries up to and with `N - 1`. It is never written through.
+        Table {
+            rules: (&raw const self.0).cast(),
+            // CAST: `new` has made sure that it fits.
+            max: (N - 1) as u16,
+        }
+    }
+}
+
+/// A [`Policy`] of any size.
+///
+/// # Invariants
+///
+/// `rules` is the table of a `'static` [`Policy`] whose highest attribute is `max`.
+#[derive(Clone, Copy)]
+pub struct Table {
+    pub(super) rules: *const nla_policy,
+    pub(super) max: u16,
+}
+
+// SAFETY: As for `Policy`.
+unsafe impl Sync for Table {}
+// SAFETY: As for `Policy`.
+unsafe impl Send for Table {}

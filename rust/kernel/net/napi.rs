@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Polled reception.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use super::{
+    device::{
+        DeviceRef,
+        NetDevice,
+        Operations,
+        Running, //
+    },
+    rtnl::Rtnl,
+    skb::SkBuff,
+};
+use crate::{
+    bindings,
+    context::{
+        Bh,
+        Process, //
+    },
+};
+use core::{
+    mem::offset_of,
+    ptr::NonNull, //
+};
+use kernel::{
+    ffi::c_int,
+    prelude::*,
+    static_lock_class,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
+};
+
+/// A queue that is polled in softirq context or by a thread of its own.
+///
+/// May be dropped in any context: the polling is stopped and the queue dropped by a worker. It holds
+/// its device, so a `T` must not own one for good; see
+/// [`Operations::destroyed`].
+///
+/// # Invariants
+///
+/// The pointer is a [`Poller`] made by [`Napi::new`], which is given up by the drop only.
+pub struct Napi<T: Operations>(NonNull<Poller<T>>);
+
+// SAFETY: The value may be used and dropped by any thread, and `T::Queue` is `Send`.
+unsafe impl<T: Operations> Send for Napi<T> {}
+// SAFETY: What `&Napi` offers is synchronised by C, and `T::Queue` is `Sync`.
+unsafe impl<T: Operations> Sync for Napi<T> {}
+
+/// What C knows of a [`Napi`].
+#[pin_data]
+struct Poller<T: Operations> {
+    /// Made by `netif_napi_add`; still listed.
+    napi: Opaque<bindings::napi_struct>,
+    /// Given to a worker by the drop of the [`Napi`].
+    release: Opaque<kernel::bindings::work_struct>,
+    /// Whether `napi_enable` has been called; written under RTNL, or when nobody else is left.
+    enabled: Atomic<bool>,
+    #[pin]
+    queue: T::Queue,
+    dev: DeviceRef<T>,
+}
+
+impl<T: Operations> Napi<T> {
+    /// Makes a queue that is polled on behalf of `dev`, disabled for now.
+    ///
+    /// Its identifier is in no table, so that there may be any number of them.
+    pub fn new<E>(
+        dev: &NetDevice<T>,
+        queue: impl PinInit<T::Queue, E>,
+        _ctx: &mut Process,
+    ) -> Result<Self>
+    where
+        Error: From<E>,
+    {
+        let poller = KBox::try_pin_init(
+            try_pin_init!(Poller {
+                napi: Opaque::zeroed(),
+                release: Opaque::zeroed(),
+                enabled: Atomic::new(false),
+                queue <- queue,
+                dev: dev.hold(),
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The value stays where it is until `release` frees it.
+        let poller = NonNull::from(unsafe { KBox::leak(Pin::into_inner_unchecked(poller)) });
+        // SAFETY: As above.
+        let this = unsafe { poller.as_ref() };
+        // SAFETY: The work is valid and stays where it is.
+        unsafe {
+            kernel::bindings::init_work_with_key(
+                this.release.get(),
+                Some(Poller::<T>::release),
+                false,
+                c"napi release".as_char_ptr(),
+                static_lock_class!().as_ptr(),
+            )
+        };
+        // SAFETY: The napi is zeroed, and not shared yet.
+        unsafe { bindings::napi_set_no_busy_poll(this.napi.get()) };
+        // SAFETY: The device is held until `netif_napi_del`. The caller may sleep.
+        unsafe { bindings::netif_napi_add(dev.as_raw(), this.napi.get(), Some(Poller::<T>::poll)) };
+        // INVARIANT: Made just now.
+        Ok(Self(poller))
+    }
+
+    #[inline]
+    fn poller(&self) -> &Poller<T> {
+        // SAFETY: By the type invariants.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Returns what is polled.
+    #[inline]
+    pub fn queue(&self) -> &T::Queue {
+        &self.poller().queue
+    }
+
+    /// Lets the queue be polled.
+    pub fn enable(&self, _rtnl: &Rtnl, _ctx: &mut Process) {
+        if !self.poller().enabled.load(Relaxed) {
+            self.poller().enabled.store(true, Relaxed);
+            // SAFETY: The napi was added, and is disabled. The caller may sleep.
+            unsafe { bindings::napi_enable(self.poller().napi.get()) };
+        }
+    }
+
+    /// Keeps the queue from being polled, and waits until it is not.
+    pub fn disable(&self, _rtnl: &Rtnl, _ctx: &mut Process) {
+        if self.poller().enabled.load(Relaxed) {
+            // SAFETY: The napi is enabled. The caller may sleep.
+            unsafe { bindings::napi_disable(self.poller().napi.get()) };
+            self.poller().enabled.store(false, Relaxed);
+        }
+    }
+
+    /// Has the queue polled soon, unless it is disabled.
+    ///
+    /// What was put into the queue before this call is seen by a poll that starts after it.
+    #[inline]
+    pub fn schedule(&self, _bh: &Bh<'_>) {
+        // SAFETY: The napi was added. It takes no notice if it is disabled.
+        unsafe { bindings::napi_schedule(self.poller().napi.get()) };
+    }
+}
+
+impl<T: Operations> Drop for Napi<T> {
+    fn drop(&mut self) {
+        let poller = self.poller();
+        // SAFETY: The work is initialised, and the device, which counts as a user of its registry,
+        // is held until it runs.
+        unsafe { poller.dev.header().registry().enqueue(poller.release.get()) };
+    }
+}
+
+impl<T: Operations> Poller<T> {
+    /// # Safety
+    ///
+    /// Only for [`Napi::drop`].
+    unsafe extern "C" fn release(work: *mut kernel::bindings::work_struct) {
+        let this = work
+            .wrapping_byte_sub(offset_of!(Self, release))
+            .cast::<Self>();
+        {
+            // SAFETY: The handle is gone, and left the value to us. It may still be polled.
+            let poller = unsafe { &*this };
+            if poller.enabled.load(Relaxed) {
+                // SAFETY: The napi is enabled, and a worker may sleep.
+                unsafe { bindings::napi_disable(poller.napi.get()) };
+            }
+            // SAFETY: The napi was added, and is disabled. Waits for a grace period.
+            unsafe { bindings::netif_napi_del(poller.napi.get()) };
+        }
+        // SAFETY: From `KBox::leak`, and known to nobody else any more.
+        drop(unsafe { KBox::from_raw(this) });
+    }
+
+    /// # Safety
+    ///
+    /// Only for `netif_napi_add`.
+    unsafe extern "C" fn poll(napi: *mut bindings::napi_struct, budget: c_int) -> c_int {
+        // Netpoll asks for nothing but transmission to be finished.
+        let Ok(limit) = usize::try_from(budget) else {
+            return 0;
+        };
+        if limit == 0 {
+            return 0;
+        }
+        // SAFETY: C polls with bottom halves off.
+        let bh = unsafe { Bh::in_softirq() };
+        let this = napi
+            .wrapping_byte_sub(offset_of!(Self, napi))
+            .cast::<Self>();
+        // SAFETY: The napi is part of a `Self`, which is there until it is deleted.
+        let this = unsafe { &*this };
+        let mut gro = Gro {
+            napi,
+            running: this.dev.running(&bh),
+            dev: &this.dev,
+            thread: NotThreadSafe,
+        };
+        let done = T::poll(&this.dev, &this.queue, &mut gro, limit, &bh).min(limit);
+        // CAST: At most `budget`.
+        let done = done as c_int;
+        if done < budget {
+            // SAFETY: This is the poll function of the napi, with budget left.
+            unsafe { bindings::napi_complete_done(napi, done) };
+        }
+        done
+    }
+}
+
+/// Hands packets to the stack within a poll.
+///
+/// # Invariants
+///
+/// `napi` is being polled on this CPU, on behalf of `dev`.
+pub struct Gro<'a, T: Operations> {
+    napi: *mut bindings::napi_struct,
+    dev: &'a NetDevice<T>,
+    running: Option<Running<'a, T>>,
+    thread: NotThreadSafe,
+}
+
+impl<'a, T: Operations> Gro<'a, T> {
+    /// Returns the device if it is up.
+    #[inline]
+    pub fn running(&self) -> Option<Running<'a, T>> {
+        self.running
+    }
+
+    /// Hands a packet to the stack as received by the device.
+    ///
+    /// Its data must start with the IP header. The packet is dropped if the device is down; the
+    /// result says whether it was not.
+    pub fn receive(&mut self, mut skb: SkBuff) -> bool {
+        if self.running.is_none() {
+            return false;
+        }
+        skb.prepare_receive(self.dev.as_raw());
+        // SAFETY: By the type invariants. C takes the buffer over; the device is up, so it is there
+        // until everything that runs in this section has ended.
+        unsafe { bindings::napi_gro_receive(self.napi, skb.into_raw()) };
+        true
+    }
+}

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network namespaces.
+//!
+//! A namespace that is being taken down still exists for a while, but cannot be held any more. What
+//! outlives a call therefore is either a [`HeldNet`], which keeps the namespace up, or a
+//! [`WeakNet`], which does not even keep its memory. The latter works by an anchor that this module
+//! gives each namespace and cuts when that goes:
+//!
+//! ```text
+//!   WeakNet --> Anchor --> struct net       until the namespace's `pre_exit`
+//!   WeakNet --> Anchor --> null             then; the core waits for a grace period
+//! ```
+//!
+//! The anchors come with a [`Registration`], of which there is at most one.
+//!
+//! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
+
+use super::{
+    residents::Residents,
+    rtnl::Rtnl, //
+};
+use crate::{
+    bindings,
+    context::{
+        may_sleep,
+        Process, //
+    },
+    sync::rcu::{
+        Lease,
+        RcuArc,
+        Slot, //
+    },
+};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
+};
+use kernel::{
+    error::{
+        from_result,
+        to_result, //
+    },
+    ffi::{
+        c_int,
+        c_uint, //
+    },
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Full,
+            Relaxed,
+            Release, //
+        },
+        rcu,
+        Arc, //
+    },
+    types::Opaque,
+};
+
+/// A network namespace.
+#[repr(transparent)]
+pub struct Net(Opaque<bindings::net>);
+
+// SAFETY: A namespace may be used by any thread.
+unsafe impl Send for Net {}
+// SAFETY: What `&Net` offers may be done at the same time.
+unsafe impl Sync for Net {}
+
+impl Net {
+    /// Makes a reference.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must be a namespace that is valid for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::net) -> &'a Self {
+        // SAFETY: `Self` is transparent over `Opaque<net>`; the rest by the requirements.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// Returns the namespace as C sees it.
+    #[inline]
+    pub(crate) fn as_raw(&self) -> *mut bindings::net {
+        self.0.get()
+    }
+
+    /// Returns whether this is the same namespace as `other`.
+    #[inline]
+    pub fn is(&self, other: &Net) -> bool {
+        core::ptr::eq(self, other)
+    }
+
+    /// Keeps the namespace up, unless it is going already.
+    pub fn hold(&self) -> Option<HeldNet> {
+        // SAFETY: The namespace is valid.
+        let net = unsafe { bindings::maybe_get_net(self.as_raw()) };
+        // INVARIANT: If there is a result, then it is a new reference.
+        NonNull::new(net).map(HeldNet)
+    }
+
+    /// Returns a reference that does not keep the namespace.
+    ///
+    /// Fails with `ENONET` if the namespace is going, and with `EOPNOTSUPP` without a
+    /// [`Registration`].
+    pub fn downgrade(&self) -> Result<WeakNet> {
+        let _section = rcu::read_lock();
+        if !READY.load(Acquire) {
+            return Err(EOPNOTSUPP);
+        }
+        // SAFETY: The registration is there for this section: its drop clears `READY` and then waits
+        // for a grace period. A namespace that goes keeps the slot for as long as somebody can have
+        // a reference to it: a device that is up, or a callback from before `exit`.
+        let slot = unsafe { slot(self.as_raw()) };
+        Ok(WeakNet {
+            anchor: slot.get().ok_or(ENONET)?,
+        })
+    }
+
+    /// Returns those that have to leave when the namespace goes.
+    ///
+    /// Fails as [`Self::downgrade`] does.
+    pub(super) fn residents(&self) -> Result<Arc<Residents>> {
+        Ok(self.downgrade()?.anchor.residents.clone())
+    }
+
+    /// Returns whether the current task may administer the namespace.
+    pub fn is_administrable(&self) -> bool {
+        // SAFETY: The namespace is valid.
+        let owner = unsafe { (*self.as_raw()).user_ns };
+        // CAST: The constant is a small number.
+        // SAFETY: The namespace holds its owner.
+        unsafe { bindings::ns_capable(owner.cast(), bindings::CAP_NET_ADMIN as c_int) }
+    }
+}
+
+/// A namespace that stays up.
+///
+/// # Invariants
+///
+/// The value holds a reference.
+pub struct HeldNet(NonNull<bindings::net>);
+
+// SAFETY: A reference is not tied to a thread.
+unsafe impl Send for HeldNet {}
+// SAFETY: It gives no more than `&Net`.
+unsafe impl Sync for HeldNet {}
+
+impl Deref for HeldNet {
+    type Target = Net;
+
+    #[inline]
+    fn deref(&self) -> &Net {
+        // SAFETY: By the type invariant the namespace is valid.
+        unsafe { Net::from_raw(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for HeldNet {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the reference is ours; the rest is left to a worker.
+        unsafe { bindings::put_net(self.0.as_ptr()) };
+    }
+}
+
+/// What stands for a namespace as long as it is there.
+///
+/// # Invariants
+///
+/// `net` is null or a valid namespace; it is cleared a grace period before the memory goes.
+#[pin_data]
+struct Anchor {
+    net: Atomic<*mut bindings::net>,
+    /// What is thrown out when the namespace goes.
+    residents: Arc<Residents>,
+}
+
+/// Where in a namespace the slot is; written by C.
+static ID: Atomic<u32> = Atomic::new(0);
+/// Whether `ID` may be used.
+static READY: Atomic<bool> = Atomic::new(false);
+/// Whether there is a registration.
+static TAKEN: Atomic<bool> = Atomic::new(false);
+
+/// A reference to a namespace that may go.
+#[derive(Clone)]
+pub struct WeakNet {
+    anchor: RcuArc<Anchor>,
+}
+
+impl WeakNet {
+    /// Keeps the namespace up, if it is still there.
+    pub fn get(&self) -> Option<HeldNet> {
+        let _section = rcu::read_lock();
+        let net = NonNull::new(self.anchor.net.load(Acquire))?;
+        // SAFETY: By the type invariant of `Anchor` the namespace is valid for this section.
+        unsafe { Net::from_raw(net.as_ptr()) }.hold()
+    }
+
+    /// Returns whether this stands for `net`, which may be going.
+    pub fn is(&self, net: &Net) -> bool {
+        net.downgrade()
+            .is_ok_and(|other| RcuArc::ptr_eq(&self.anchor, &other.anchor))
+    }
+}
+
+/// What to do when a namespace goes.
+pub trait NamespaceExit: 'static {
+    /// Called for each namespace that goes, before its devices do, and for each that is there when
+    /// the [`Registration`] is dropped.
+    ///
+    /// No [`HeldNet`] of it can be had any more in the first case.
+    fn exit(net: &Net, rtnl: &Rtnl, ctx: &mut Process);
+}
+
+/// A registered [`NamespaceExit`].
+///
+/// # Invariants
+///
+/// The operations are registered.
+pub struct Registration<E: NamespaceExit> {
+    place: ManuallyDrop<Pin<KBox<Place>>>,
+    callbacks: PhantomData<E>,
+}
+
+/// What C knows of a registration.
+#[pin_data]
+struct Place {
+    #[pin]
+    ops: Opaque<bindings::pernet_operations>,
+    _taken: Taken,
+    _lease: Lease,
+}
+
+// SAFETY: The registration may be dropped by any thread; the rest is up to C.
+unsafe impl<E: NamespaceExit> Send for Registration<E> {}
+// SAFETY: There is nothing to do with a shared registration.
+unsafe impl<E: NamespaceExit> Sync for Registration<E> {}
+
+/// The right to be the only registration.
+struct Taken;
+
+impl Taken {
+    fn new() -> Result<Self> {
+        if TAKEN.xchg(true, Full) {
+            return Err(EBUSY);
+        }
+        Ok(Self)
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        TAKEN.store(false, Release);
+    }
+}
+
+impl<E: NamespaceExit> Registration<E> {
+    /// Registers.
+    ///
+    /// # Errors
+    ///
+    /// [`EBUSY`] if there is a registration.
+    pub fn new() -> Result<Self> {
+        if kernel::warn_on!(!may_sleep()) {
+            return Err(EBUSY);
+        }
+        let place = try_pin_init!(Place {
+            _taken: Taken::new()?,
+            _lease: Lease::take()?,
+            ops <- Opaque::try_ffi_init(|slot: *mut bindings::pernet_operations| {
+                let ops = bindings::pernet_operations {
+                    init: Some(init),
+                    pre_exit: Some(pre_exit),
+                    exit: Some(exit),
+                    exit_rtnl: Some(exit_rtnl::<E>),
+                    id: ID.as_ptr().cast::<c_uint>(),
+                    size: size_of::<Slot<Anchor>>(),
+                    ..pin_init::zeroed()
+                };
+                // SAFETY: `slot` is valid for writes.
+                unsafe { slot.write(ops) };
+                // SAFETY: `slot` is pinned and stays registered until the drop. `ID` is ours to
+                // have written, as we are the only registration.
+                to_result(unsafe { bindings::register_pernet_device(slot) })?;
+                READY.store(true, Release);
+                Ok::<(), Error>(())
+            }),
+        }? Error);
+        // INVARIANT: Making the value registers it.
+        Ok(Self {
+            place: ManuallyDrop::new(KBox::try_pin_init(place, GFP_KERNEL)?),
+            callbacks: PhantomData,
+        })
+    }
+}
+
+impl<E: NamespaceExit> Drop for Registration<E> {
+    fn drop(&mut self) {
+        if kernel::warn_on!(!may_sleep()) {
+            // Leaked, with its lease, so that the module stays too.
+            return;
+        }
+        READY.store(false, Release);
+        // SAFETY: By the type invariant. Waits for a grace period before it calls `exit`.
+        unsafe { bindings::unregister_pernet_device(self.place.ops.get()) };
+        // SAFETY: Not used again.
+        unsafe { ManuallyDrop::drop(&mut self.place) };
+    }
+}
+
+/// Returns the slot of a namespace.
+///
+/// # Safety
+///
+/// The namespace must have the slot for `'a`, as in the callbacks of `pernet_operations`.
+unsafe fn slot<'a>(net: *mut bindings::net) -> &'a Slot<Anchor> {
+    // SAFETY: By the requirements.
+    let slot = unsafe { bindings::net_generic(net, ID.load(Relaxed)) };
+    // SAFETY: By the requirements. `init` made the slot.
+    unsafe { &*slot.cast() }
+}
+
+/// # Safety
+///
+/// Only for `pernet_operations`.
+unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
+    from_result(|| {
+        // INVARIANT: The namespace is valid; `pre_exit` clears the pointer.
+        let anchor = RcuArc::pin_init(
+            try_pin_init!(Anchor {
+                net: Atomic::new(net),
+                residents: Arc::pin_init(Residents::new(), GFP_KERNEL)?,
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The namespace has an area of the size asked for.
+        let slot = unsafe { bindings::net_generic(net, ID.load(Relaxed)) };
+        // SAFETY: As above; the area is ours, and aligned for pointers.
+        unsafe { slot.cast::<Slot<Anchor>>().write(Slot::new(Some(anchor))) };
+        Ok(0)
+    })
+}
+
+/// # Safety
+///
+/// Only for `pernet_operations`.
+unsafe extern "C" fn pre_exit(net: *mut bindings::net) {
+    // SAFETY: By the requirements.
+    if let Some(anchor) = unsafe { slot(net) }.get() {
+        // The core waits for a grace period between this and `exit`, and frees the memory later.
+        anchor.net.store(null_mut(), Release);
+    }
+}
+
+/// # Safety
+///
+/// Only for `pernet_operations`.
+unsafe extern "C" fn exit_rtnl<E: NamespaceExit>(
+    net: *mut bindings::net,
+    _devices: *mut bindings::list_head,
+) {
+    // SAFETY: C holds RTNL.
+    let rtnl = unsafe { Rtnl::assume_held() };
+    // SAFETY: Namespaces are taken down in process context.
+    let mut ctx = unsafe { Process::new() };
+    // SAFETY: The namespace is valid for the call.
+    E::exit(unsafe { Net::from_raw(net) }, &rtnl, &mut ctx);
+}
+
+/// # Safety
+///
+/// Only for `pernet_operations`.
+unsafe extern "C" fn exit(net: *mut bindings::net) {
+    // The area is freed without a drop: nothing may stay in it.
+    // SAFETY: By the requirements.
+    if let Some(anchor) = unsafe { slot(net) }.swap(None) {
+        // SAFETY: Namespaces are taken down in process context. We come before IPv6 and UDP, as the
+        // core calls these hooks in the reverse of the order that they were registered in.
+        unsafe { anchor.residents.evict() };
+    }
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What lives in a network namespace by the doing of this crate, and must be gone before it is.
+//!
+//! Sockets of the kernel and routes of IPv6 do not keep their namespace, but use it. Whoever owns
+//! one is meant to give it up when the namespace goes. This makes sure that what is forgotten does
+//! no harm:
+//!
+//! * A socket is listed here. [`Residents::evict`] takes it away from those that send by it, waits
+//!   for a grace period, and releases it.
+//! * A route is counted here. `evict` waits for a while if there are any. Afterwards none is used
+//!   any more, not even to give it back, so it is leaked, with a warning.
+//!
+//! `evict` is called when the hooks of drivers have been through, and before those of IPv6 and UDP
+//! are called.
+
+use crate::{
+    bindings,
+    context::{
+        may_sleep,
+        Bh, //
+    },
+    sync::rcu::{
+        Lease,
+        RcuArc, //
+    },
+};
+use bindings::{
+    sock,
+    socket, //
+};
+use core::{
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    },
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Full,
+            Relaxed,
+            Release, //
+        },
+        barrier::smp_mb,
+        rcu,
+        Arc,
+        Mutex, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
+
+/// How often it is waited for routes that are on their way out.
+const PATIENCE: u32 = 20;
+
+/// A socket that takes datagrams for somebody.
+///
+/// # Invariants
+///
+/// `raw` is null or a UDP socket that belongs to this value, together with the count of the receiver
+/// in its `sk_user_data`, for which `put` is right. It is cleared before the socket is released, and
+/// a grace period before unless nobody can have looked.
+pub(super) struct Socket {
+    raw: AtomicPtr<socket>,
+    receiver: NonNull<()>,
+    put: unsafe fn(NonNull<()>),
+    /// C may call the receiver.
+    _lease: Lease,
+}
+
+// SAFETY: A socket can be used by any thread, and the receiver is `Send` and `Sync`.
+unsafe impl Send for Socket {}
+// SAFETY: As above.
+unsafe impl Sync for Socket {}
+
+impl Socket {
+    /// Takes over a socket that has been set up.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be a UDP socket of the kernel that belongs to the caller, whose `sk_user_data` is
+    /// `receiver`, with a count from [`RcuArc::into_raw`].
+    pub(super) unsafe fn new<H>(raw: NonNull<socket>, receiver: NonNull<H>, lease: Lease) -> Self {
+        /// # Safety
+        ///
+        /// As [`RcuArc::from_raw`].
+        unsafe fn put<H>(receiver: NonNull<()>) {
+            // SAFETY: By the requirements of this function.
+            drop(unsafe { RcuArc::from_raw(receiver.cast::<H>().as_ptr()) });
+        }
+        // INVARIANT: By the requirements of this function.
+        Self {
+            raw: AtomicPtr::new(raw.as_ptr()),
+            receiver: receiver.cast(),
+            put: put::<H>,
+            _lease: lease,
+        }
+    }
+
+    /// Returns the socket for as long as the section lasts, unless it is closed.
+    #[inline]
+    pub(super) fn sk<'g>(&'g self, _section: &'g Bh<'_>) -> Option<NonNull<sock>> {
+        let raw = NonNull::new(self.raw.load(Ordering::Acquire))?;
+        // SAFETY: By the type invariant the socket is valid until a grace period from now.
+        // A socket always has its other half.
+        NonNull::new(unsafe { (*raw.as_ptr()).sk })
+    }
+
+    /// Releases the socket, unless that was done before.
+    ///
+    /// # Safety
+    ///
+    /// The caller must be allowed to sleep. If it does not say `wait`, there must be nobody who uses
+    /// what [`Self::sk`] returned, or will call it again.
+    unsafe fn close(&self, wait: bool) {
+        let Some(raw) = NonNull::new(self.raw.swap(null_mut(), Ordering::AcqRel)) else {
+            return;
+        };
+        if wait {
+            // SAFETY: The caller may sleep.
+            unsafe { bindings::synchronize_net() };
+        }
+        // SAFETY: By the type invariant the socket was ours. A socket always has its other half.
+        let sk = unsafe { (*raw.as_ptr()).sk };
+        // SAFETY: As above; set when the socket was opened.
+        unsafe { bindings::sk_clear_memalloc(sk) };
+        // SAFETY: As above. Nobody uses the socket any more, and the caller may sleep.
+        unsafe { bindings::udp_tunnel_sock_release(sk) };
+        // SAFETY: The count that the socket had. It cannot be got at any more; who has read the
+        // pointer before is in an RCU section, and `RcuArc` waits for that.
+        unsafe { (self.put)(self.receiver) };
+    }
+}
+
+/// Sockets and routes that belong to one namespace.
+#[pin_data]
+pub(super) struct Residents {
+    #[pin]
+    sockets: Mutex<Sockets>,
+    /// How many [`Lodger`]s there are.
+    lodgers: Atomic<isize>,
+    /// Whether routes must not be touched any more.
+    evicted: Atomic<bool>,
+}
+
+/// The sockets that are open.
+struct Sockets {
+    first: Option<KBox<Entry>>,
+    /// Whether there can be no more.
+    evicted: bool,
+}
+
+/// One of them.
+struct Entry {
+    socket: Arc<Socket>,
+    next: Option<KBox<Entry>>,
+}
+
+impl Sockets {
+    fn remove(&mut self, socket: &Arc<Socket>) {
+        let mut at = &mut self.first;
+        loop {
+            if let Some(mut entry) = at.take_if(|entry| Arc::ptr_eq(&entry.socket, socket)) {
+                *at = entry.next.take();
+                return;
+            }
+            let Some(entry) = at else {
+                return;
+            };
+            at = &mut entry.next;
+        }
+    }
+}
+
+impl Residents {
+    /// Nobody.
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            sockets <- new_mutex!(Sockets {
+                first: None,
+                evicted: false,
+            }),
+            lodgers: Atomic::new(0),
+            evicted: Atomic::new(false),
+        })
+    }
+
+    /// Lists a socket of this namespace.
+    ///
+    /// # Context
+    ///
+    /// Process context.
+    pub(super) fn enter(&self, socket: &Arc<Socket>) -> Result {
+        let mut entry = KBox::new(
+            Entry {
+                socket: socket.clone(),
+                next: None,
+            },
+            GFP_KERNEL,
+        )?;
+        let mut sockets = self.sockets.lock();
+        if sockets.evicted {
+            return Err(ENONET);
+        }
+        entry.next = sockets.first.take();
+        sockets.first = Some(entry);
+        Ok(())
+    }
+
+    /// Closes a socket that nobody can use any more.
+    ///
+    /// # Safety
+    ///
+    /// Nobody must use what [`Socket::sk`] returned, or call it again.
+    pub(super) unsafe fn leave(&self, socket: &Arc<Socket>) {
+        if kernel::warn_on!(!may_sleep()) {
+            // Nobody can wait here. Then the socket stays until the namespace goes.
+            return;
+        }
+        // Until the lock is released, `evict` does not begin, and so the namespace is there.
+        let mut sockets = self.sockets.lock();
+        sockets.remove(socket);
+        // SAFETY: The context was checked; the rest by the requirements of this function.
+        unsafe { socket.close(false) };
+    }
+
+    /// Makes do without the namespace.
+    ///
+    /// # Safety
+    ///
+    /// The caller must be allowed to sleep.
+    pub(super) unsafe fn evict(&self) {
+        let mut next = {
+            let mut sockets = self.sockets.lock();
+            sockets.evicted = true;
+            sockets.first.take()
+        };
+        while let Some(mut entry) = next {
+            // SAFETY: The caller may sleep.
+            unsafe { entry.socket.close(true) };
+            next = entry.next.take();
+        }
+        // No route can be looked up any more. Those that there are may belong to something that was
+        // given up just before, and is on its way through RCU.
+        for round in 0..PATIENCE {
+            if self.lodgers.load(Acquire) == 0 {
+                break;
+            }
+            rcu::rcu_barrier();
+            if round != 0 {
+                fsleep(Delta::from_millis(10));
+            }
+        }
+        self.evicted.store(true, Relaxed);
+        // Either the count is seen to be zero, and with it what was done before it was, or whoever
+        // does not see the flag is in a section that is waited for.
+        smp_mb(Full);
+        if self.lodgers.load(Acquire) != 0 {
+            // SAFETY: The caller may sleep.
+            unsafe { bindings::synchronize_net() };
+        }
+    }
+}
+
+/// Something that is counted for a namespace and must not be touched without it.
+///
+/// # Invariants
+///
+/// This owns one count of `lodgers`.
+pub(super) struct Lodger(Arc<Residents>);
+
+impl Lodger {
+    /// Counts one more.
+    ///
+    /// To be made in an RCU section in which the namespace was found alive, for instance by
+    /// [`Socket::sk`], or from another one.
+    pub(super) fn new(home: &Arc<Residents>) -> Self {
+        home.lodgers.add(1, Relaxed);
+        // INVARIANT: Counted just above.
+        Self(home.clone())
+    }
+
+    /// Returns whether the namespace is there for as long as the section lasts.
+    #[inline]
+    pub(super) fn may_stay(&self, _section: &Bh<'_>) -> bool {
+        !self.0.evicted.load(Acquire)
+    }
+
+    /// Calls `f` if the namespace is there, and keeps it from going meanwhile.
+    pub(super) fn leave(&self, f: impl FnOnce()) {
+        let section = rcu::read_lock();
+        if !kernel::warn_on!(self.0.evicted.load(Acquire)) {
+            f();
+        }
+        drop(section);
+    }
+}
+
+impl Clone for Lodger {
+    fn clone(&self) -> Self {
+        Self::new(&self.0)
+    }
+}
+
+impl Drop for Lodger {
+    fn drop(&mut self) {
+        // Release: what was done while counted comes before `evict` sees the count.
+        self.0.lodgers.fetch_sub(1, Release);
+    }
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Routes of outgoing packets.
+//!
+//! A route is looked up by [`Tunnel::route4`](super::udp::Tunnel::route4) or
+//! [`Tunnel::route6`](super::udp::Tunnel::route6), may be kept for as long as it is
+//! [still valid](Route4::still_valid), and is used by [`Tunnel::send4`](super::udp::Tunnel::send4) or
+//! [`Tunnel::send6`](super::udp::Tunnel::send6).
+//!
+//! There is no wrapper of C's `dst_cache`: who sends to a destination again and again keeps one
+//! route next to the destination's address, under the lock that guards the address anyway, drops it
+//! when one of the two changes, and asks `still_valid` before each use. That saves the memory per
+//! CPU, and there can be no route left over on a CPU that nobody looks at any more.
+//!
+//! C headers: [`include/net/dst.h`](srctree/include/net/dst.h),
+//! [`include/net/flow.h`](srctree/include/net/flow.h)
+
+use super::{
+    addr::{
+        Ipv4Addr,
+        Ipv6Addr, //
+    },
+    residents::{
+        Lodger,
+        Residents, //
+    },
+};
+use crate::{
+    bindings,
+    context::Bh, //
+};
+use bindings::{
+    dst_entry,
+    rtable, //
+};
+use core::ptr::NonNull;
+use kernel::sync::Arc;
+
+/// What decides on the route of an IPv4 packet.
+#[derive(Clone, Copy)]
+pub struct Flow4 {
+    /// Source address, or [`Ipv4Addr::UNSPECIFIED`] to have one chosen.
+    pub saddr: Ipv4Addr,
+    /// Destination address.
+    pub daddr: Ipv4Addr,
+    /// Destination port.
+    pub dport: u16,
+    /// Mark of the packet.
+    pub mark: u32,
+    /// Index of the interface to leave by, or zero.
+    ///
+    /// A successful look-up in C leaves the interface it has found in its argument, and so a second
+    /// look-up with the same argument is bound to that interface: to do the same, give the
+    /// [`Route4::ifindex`] of the first one.
+    pub oif: u32,
+}
+
+/// What decides on the route of an IPv6 packet.
+#[derive(Clone, Copy)]
+pub struct Flow6 {
+    /// Source address, or [`Ipv6Addr::UNSPECIFIED`] to have one chosen.
+    pub saddr: Ipv6Addr,
+    /// Destination address.
+    pub daddr: Ipv6Addr,
+    /// Destination port.
+    pub dport: u16,
+    /// Mark of the packet.
+    pub mark: u32,
+    /// Index of the interface to leave by, that is the scope of a link-local destination, or zero.
+    pub oif: u32,
+}
+
+/// A counted reference to a `struct dst_entry`.
+///
+/// Entries use their network namespace. That is obvious for IPv6, but with IPsec it is true for
+/// IPv4 as well.
+///
+/// # Invariants
+///
+/// `entry` is valid, this owns one count of it, and `lodger` is one of its namespace.
+struct Dst {
+    entry: NonNull<dst_entry>,
+    lodger: Lodger,
+}
+
+// SAFETY: Entries are counted atomically and shared between all CPUs.
+unsafe impl Send for Dst {}
+// SAFETY: As above.
+unsafe impl Sync for Dst {}
+
+impl Dst {
+    /// Takes over a count.
+    ///
+    /// # Safety
+    ///
+    /// `entry` must be valid, one count belong to the caller, and its namespace be that of `home`,
+    /// which was found alive in this RCU section.
+    unsafe fn from_raw(entry: NonNull<dst_entry>, home: &Arc<Residents>) -> Self {
+        // INVARIANT: By the requirements of this function.
+        Self {
+            entry,
+            lodger: Lodger::new(home),
+        }
+    }
+
+    /// Returns the entry for as long as the section lasts, unless its namespace is gone.
+    #[inline]
+    fn get<'g>(&'g self, bh: &'g Bh<'_>) -> Option<*mut dst_entry> {
+        self.lodger.may_stay(bh).then_some(self.entry.as_ptr())
+    }
+
+    /// As [`Self::get`], with a count for the caller.
+    #[inline]
+    fn hold(&self, bh: &Bh<'_>) -> Option<*mut dst_entry> {
+        let entry = self.get(bh)?;
+        // SAFETY: Valid by the type invariants, with a count of our own.
+        unsafe { bindings::dst_hold(entry) };
+        Some(entry)
+    }
+
+    /// Returns whether the entry may still be used.
+    #[inline]
+    fn check(&self, cookie: u32, bh: &Bh<'_>) -> bool {
+        let Some(entry) = self.get(bh) else {
+            return false;
+        };
+        // SAFETY: Valid by the type invariants, and its namespace is there.
+        !unsafe { bindings::dst_check(entry, cookie) }.is_null()
+    }
+
+    /// Returns the index of the interface that the route leaves by, zero if there is none.
+    fn ifindex(&self, bh: &Bh<'_>) -> u32 {
+        let Some(entry) = self.get(bh) else {
+            return 0;
+        };
+        // SAFETY: Valid by the type invariants.
+        let dev = unsafe { bindings::dst_dev(entry) };
+        // SAFETY: An entry always has a device, which stays for as long as this RCU section does.
+        let ifindex = unsafe { (&raw const (*dev).ifindex).read_volatile() };
+        // CAST: Indices are positive.
+        ifindex as u32
+    }
+}
+
+impl Clone for Dst {
+    fn clone(&self) -> Self {
+        // This only touches the entry itself, not its namespace.
+        // SAFETY: Valid by the type invariants, with a count of our own.
+        unsafe { bindings::dst_hold(self.entry.as_ptr()) };
+        // INVARIANT: Counted just above.
+        Self {
+            entry: self.entry,
+            lodger: self.lodger.clone(),
+        }
+    }
+}
+
+impl Drop for Dst {
+    fn drop(&mut self) {
+        let entry = self.entry.as_ptr();
+        self.lodger.leave(|| {
+            // SAFETY: By the type invariants the count is ours.
+            unsafe { bindings::dst_release(entry) };
+        });
+    }
+}
+
+/// The route of IPv4 packets to a destination.
+///
+/// To be dropped before the network namespace of the tunnel ceases to exist; what is dropped later
+/// is leaked.
+///
+/// # Invariants
+///
+/// The entry is that of a `struct rtable`.
+#[derive(Clone)]
+pub struct Route4 {
+    dst: Dst,
+    saddr: Ipv4Addr,
+}
+
+impl Route4 {
+    /// # Safety
+    ///
+    /// `rt` must be valid, one count belong to the caller, and its namespace be that of `home`,
+    /// which was found alive in this RCU section.
+    pub(super) unsafe fn from_raw(
+        rt: NonNull<rtable>,
+        saddr: Ipv4Addr,
+        home: &Arc<Residents>,
+    ) -> Self {
+        // INVARIANT: `dst` is the first member.
+        Self {
+            // SAFETY: By the requirements of this function.
+            dst: unsafe { Dst::from_raw(rt.cast(), home) },
+            saddr,
+        }
+    }
+
+    /// Returns the route with a count for the caller, unless its namespace is gone.
+    #[inline]
+    pub(super) fn hold(&self, bh: &Bh<'_>) -> Option<*mut rtable> {
+        self.dst.hold(bh).map(<*mut _>::cast)
+    }
+
+    /// Returns the source address that goes with the route.
+    #[inline]
+    pub fn saddr(&self) -> Ipv4Addr {
+        self.saddr
+    }
+
+    /// Returns the index of the interface that packets leave by.
+    pub fn ifindex(&self, bh: &Bh<'_>) -> u32 {
+        self.dst.ifindex(bh)
+    }
+
+    /// Returns whether nothing has happened that makes the route obsolete.
+    ///
+    /// If not, it is to be dropped and another one looked up.
+    #[inline]
+    pub fn still_valid(&self, bh: &Bh<'_>) -> bool {
+        self.dst.check(0, bh)
+    }
+}
+
+/// The route of IPv6 packets to a destination.
+///
+/// To be dropped before the network namespace of the tunnel ceases to exist; what is dropped later
+/// is leaked.
+///
+/// # Invariants
+///
+/// The entry is that of a `struct rt6_info`.
+#[derive(Clone)]
+pub struct Route6 {
+    dst: Dst,
+    /// What the entry's own tree of routes looked like when it was found.
+    cookie: u32,
+    saddr: Ipv6Addr,
+}
+
+impl Route6 {
+    /// # Safety
+    ///
+    /// `dst` must be a valid one of IPv6, one count belong to the caller, and its namespace be that
+    /// of `home`, which was found alive in this RCU section.
+    pub(super) unsafe fn from_raw(
+        dst: NonNull<dst_entry>,
+        saddr: Ipv6Addr,
+        home: &Arc<Residents>,
+    ) -> Self {
+        // SAFETY: By the requirements of this function.
+        let cookie = unsafe { bindings::rt6_get_cookie(dst.as_ptr()) };
+        // INVARIANT: By the requirements of this function.
+        Self {
+            // SAFETY: By the requirements of this function.
+            dst: unsafe { Dst::from_raw(dst, home) },
+            cookie,
+            saddr,
+        }
+    }
+
+    /// Returns the route with a count for the caller, unless its namespace is gone.
+    #[inline]
+    pub(super) fn hold(&self, bh: &Bh<'_>) -> Option<*mut dst_entry> {
+        self.dst.hold(bh)
+    }
+
+    /// Returns the source address that goes with the route.
+    #[inline]
+    pub fn saddr(&self) -> Ipv6Addr {
+        self.saddr
+    }
+
+    /// Returns the index of the interface that packets leave by.
+    pub fn ifindex(&self, bh: &Bh<'_>) -> u32 {
+        self.dst.ifindex(bh)
+    }
+
+    /// Returns whether nothing has happened that makes the route obsolete.
+    ///
+    /// If not, it is to be dropped and another one looked up.
+    #[inline]
+    pub fn still_valid(&self, bh: &Bh<'_>) -> bool {
+        self.dst.check(self.cookie, bh)
+    }
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the IP and UDP headers of a packet say.
+
+use super::{
+    raw,
+    SkBuff, //
+};
+use kernel::{
+    bindings::{
+        ETH_P_IP,
+        ETH_P_IPV6, //
+    },
+    prelude::*, //
+};
+
+/// A version of IP.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum IpVersion {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl IpVersion {
+    /// Returns the protocol number, in network byte order.
+    #[inline]
+    fn protocol(self) -> u16 {
+        // CAST: The constants have 16 bits.
+        match self {
+            IpVersion::V4 => (ETH_P_IP as u16).to_be(),
+            IpVersion::V6 => (ETH_P_IPV6 as u16).to_be(),
+        }
+    }
+
+    /// Returns the version of a protocol number in network byte order.
+    #[inline]
+    fn of_protocol(protocol: u16) -> Option<Self> {
+        [IpVersion::V4, IpVersion::V6]
+            .into_iter()
+            .find(|v| v.protocol() == protocol)
+    }
+
+    /// Returns the version that the first byte of a header tells.
+    #[inline]
+    fn of_byte(byte: u8) -> Option<Self> {
+        match byte >> 4 {
+            4 => Some(IpVersion::V4),
+            6 => Some(IpVersion::V6),
+            _ => None,
+        }
+    }
+
+    /// Returns the length of the fixed header.
+    #[inline]
+    pub const fn header_len(self) -> usize {
+        match self {
+            IpVersion::V4 => 20,
+            IpVersion::V6 => 40,
+        }
+    }
+}
+
+/// Where a packet comes from and where it goes to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum IpAddrs {
+    /// Those of an IPv4 packet.
+    V4 {
+        /// The source.
+        src: [u8; 4],
+        /// The destination.
+        dst: [u8; 4],
+    },
+    /// Those of an IPv6 packet.
+    V6 {
+        /// The source.
+        src: [u8; 16],
+        /// The destination.
+        dst: [u8; 16],
+    },
+}
+
+/// Who sent a UDP datagram, and where it arrived.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum UdpSource {
+    /// Over IPv4.
+    V4 {
+        /// The address of the sender.
+        src: [u8; 4],
+        /// The port of the sender.
+        sport: u16,
+        /// The local address.
+        dst: [u8; 4],
+        /// The index of the device that the datagram arrived on.
+        iif: i32,
+    },
+    /// Over IPv6.
+    V6 {
+        /// The address of the sender.
+        src: [u8; 16],
+        /// The port of the sender.
+        sport: u16,
+        /// The local address.
+        dst: [u8; 16],
+        /// The scope of the sender's address: the index of a device, or 0.
+        scope: u32,
+    },
+}
+
+/// Returns a part of an array.
+#[inline]
+fn part<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
+}
+
+/// Returns whether an address means something on one link only.
+fn needs_scope(address: &[u8; 16]) -> bool {
+    match address {
+        [0xfe, b, ..] => b & 0xc0 == 0x80,
+        [0xff, b, ..] => matches!(b & 0x0f, 1 | 2),
+        _ => false,
+    }
+}
+
+impl SkBuff {
+    #[inline]
+    fn network_header(&self) -> u16 {
+        raw::headers(self.c()).network_header
+    }
+
+    #[inline]
+    pub(super) fn transport_header(&self) -> u16 {
+        raw::headers(self.c()).transport_header
+    }
+
+    #[inline]
+    fn protocol(&self) -> u16 {
+        raw::headers(self.c()).protocol
+    }
+
+    #[inline]
+    fn set_protocol(&mut self, version: IpVersion) {
+        raw::headers_mut(self.c_mut()).protocol = version.protocol();
+    }
+
+    #[inline]
+    fn ip4(&self) -> Option<&[u8; 20]> {
+        self.header(self.network_header())
+    }
+
+    #[inline]
+    fn ip6(&self) -> Option<&[u8; 40]> {
+        self.header(self.network_header())
+    }
+
+    /// Returns the version of the network header, if that is complete.
+    #[inline]
+    fn ip_version(&self) -> Option<IpVersion> {
+        let version = IpVersion::of_byte(*self.ip4()?.first()?)?;
+        (version == IpVersion::V4 || self.ip6().is_some()).then_some(version)
+    }
+
+    /// Returns the version of IP, if the packet's protocol and a complete header agree on it.
+    #[inline]
+    pub fn ip_version_checked(&self) -> Option<IpVersion> {
+        self.ip_version()
+            .filter(|v| v.protocol() == self.protocol())
+    }
+
+    /// Sets the protocol to what the network header says, if there is a complete one.
+    ///
+    /// The packet must have been prepared by [`SkBuff::reset_for_decap`].
+    pub fn set_protocol_from_version(&mut self) -> Option<IpVersion> {
+        let offset = usize::from(self.network_header()).checked_sub(self.headroom())?;
+        let first = *self.pull_head(offset.checked_add(20)?)?.get(offset)?;
+        let version = IpVersion::of_byte(first)?;
+        if !self.may_pull(offset.checked_add(version.header_len())?) {
+            return None;
+        }
+        self.set_protocol(version);
+        Some(version)
+    }
+
+    /// Returns the addresses in the network header.
+    #[inline]
+    pub fn inner_addresses(&self) -> Option<IpAddrs> {
+        match self.ip_version()? {
+            IpVersion::V4 => {
+                let ip = self.ip4()?;
+                Some(IpAddrs::V4 {
+                    src: part(ip, 12)?,
+                    dst: part(ip, 16)?,
+                })
+            }
+            IpVersion::V6 => {
+                let ip = self.ip6()?;
+                Some(IpAddrs::V6 {
+                    src: part(ip, 8)?,
+                    dst: part(ip, 24)?,
+                })
+            }
+        }
+    }
+
+    /// Returns the length of the packet as the network header gives it.
+    #[inline]
+    pub fn ip_length(&self) -> Option<usize> {
+        match self.ip_version()? {
+            IpVersion::V4 => Some(usize::from(u16::from_be_bytes(part(self.ip4()?, 2)?))),
+            IpVersion::V6 => {
+                let payload = usize::from(u16::from_be_bytes(part(self.ip6()?, 4)?));
+                payload.checked_add(40)
+            }
+        }
+    }
+
+    /// Returns the field of the network header that holds DSCP and ECN, or 0 if the packet is not
+    /// IP.
+    #[inline]
+    pub fn dsfield(&self) -> u8 {
+        let field = || match IpVersion::of_protocol(self.protocol())? {
+            IpVersion::V4 => self.ip4()?.get(1).copied(),
+            IpVersion::V6 => {
+                let [high, low] = part(self.ip6()?, 0)?;
+                Some((high << 4) | (low >> 4))
+            }
+        };
+        field().unwrap_or(0)
+    }
+
+    /// Removes the headers in front of the payload of a UDP datagram, which stay in place for
+    /// [`SkBuff::udp_source`], and what follows it.
+    ///
+    /// Fails with `EINVAL` if the headers do not describe the packet.
+    pub fn strip_udp(&mut self) -> Result {
+        self.ip_version_checked().ok_or(EINVAL)?;
+        let transport = self.transport_header();
+        let udp: &[u8; 8] = self.header(transport).ok_or(EINVAL)?;
+        let udp_len = usize::from(u16::from_be_bytes(part(udp, 4).ok_or(EINVAL)?));
+        let start = usize::from(transport)
+            .checked_sub(self.headroom())
+            .ok_or(EINVAL)?;
+        let available = self.len().checked_sub(start).ok_or(EINVAL)?;
+        if udp_len < 8 || udp_len > available {
+            return Err(EINVAL);
+        }
+        let payload = start.checked_add(8).ok_or(EINVAL)?;
+        let end = start.checked_add(udp_len).ok_or(EINVAL)?;
+        self.trim(end)?;
+        self.pull(payload).ok_or(EINVAL)
+    }
+
+    /// Returns the source of a datagram that [`SkBuff::strip_udp`] has accepted.
+    pub fn udp_source(&self) -> Option<UdpSource> {
+        let version = self.ip_version_checked()?;
+        let udp: &[u8; 8] = self.header(self.transport_header())?;
+        let sport = u16::from_be_bytes(part(udp, 0)?);
+        let iif = raw::headers(self.c()).skb_iif;
+        Some(match (version, self.inner_addresses()?) {
+            (IpVersion::V4, IpAddrs::V4 { src, dst }) => UdpSource::V4 {
+                src,
+                sport,
+                dst,
+                iif,
+            },
+            (IpVersion::V6, IpAddrs::V6 { src, dst }) => UdpSource::V6 {
+                src,
+                sport,
+                dst,
+                // CAST: An index is not negative.
+                scope: if needs_scope(&src) { iif as u32 } else { 0 },
+            },
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets that can be changed in place.
+
+use super::{
+    raw,
+    SkBuff, //
+};
+use zerocopy::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// A packet in one piece, which nobody else sees.
+///
+/// Made by [`SkBuff::into_linear`].
+///
+/// # Invariants
+///
+/// All of the data lies in the head of the buffer, which has no other owner.
+pub struct Linear(SkBuff);
+
+impl Linear {
+    /// Wraps a buffer for which the invariants hold.
+    #[inline]
+    pub(super) fn new(skb: SkBuff) -> Self {
+        Self(skb)
+    }
+
+    /// Returns the packet, without the right to change it in place.
+    #[inline]
+    pub fn into_skb(self) -> SkBuff {
+        self.0
+    }
+
+    /// Returns the packet to look at.
+    #[inline]
+    pub fn as_skb(&self) -> &SkBuff {
+        &self.0
+    }
+
+    /// Returns the control block for changes.
+    #[inline]
+    pub fn cb_mut<C: FromBytes + IntoBytes + Immutable + KnownLayout>(&mut self) -> &mut C {
+        self.0.cb_mut()
+    }
+
+    /// Writes the checksum that was left to the device.
+    #[inline]
+    pub fn finish_checksum(&mut self) -> kernel::error::Result {
+        // The data stays in one piece, and private.
+        self.0.finish_checksum()
+    }
+
+    /// Returns the length of the packet.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether the packet is empty.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the packet.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        self.0.head()
+    }
+
+    /// Returns the packet for changes.
+    #[inline]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let data = self.0.c_mut().data;
+        // SAFETY: All of the data lies there, and nobody else sees it.
+        unsafe { core::slice::from_raw_parts_mut(data, self.0.len()) }
+    }
+
+    /// Returns the room in front of the packet.
+    #[inline]
+    pub fn headroom(&self) -> usize {
+        self.0.headroom()
+    }
+
+    /// Returns the room behind the packet.
+    #[inline]
+    pub fn tailroom(&self) -> usize {
+        raw::tailroom(self.0.c())
+    }
+
+    /// Puts `n` zeroes in front of the packet, and returns them.
+    #[inline]
+    pub fn push(&mut self, n: usize) -> Option<&mut [u8]> {
+        if n > self.headroom() {
+            return None;
+        }
+        raw::push(self.0.c_mut(), n);
+        // What was there may never have been written.
+        // SAFETY: There was so much room.
+        unsafe { self.0.c_mut().data.write_bytes(0, n) };
+        self.bytes_mut().get_mut(..n)
+    }
+
+    /// Puts `n` zeroes behind the packet, and returns them.
+    #[inline]
+    pub fn put(&mut self, n: usize) -> Option<&mut [u8]> {
+        if n > self.tailroom() {
+            return None;
+        }
+        let len = self.len();
+        let sum = u32::try_from(len.checked_add(n)?).ok()?;
+        let start = self.0.c_mut().data.wrapping_add(len);
+        // What was there may never have been written.
+        // SAFETY: There is so much room behind the data, which is in one piece.
+        unsafe { start.write_bytes(0, n) };
+        raw::set_len(self.0.c_mut(), sum);
+        self.bytes_mut().get_mut(len..)
+    }
+
+    /// Removes the first `n` bytes.
+    #[inline]
+    pub fn pull(&mut self, n: usize) -> Option<()> {
+        self.0.pull(n)
+    }
+
+    /// Cuts the packet down to `len` bytes, if it is longer.
+    #[inline]
+    pub fn trim(&mut self, len: usize) {
+        if len < self.len() {
+            // CAST: Less than the length.
+            raw::set_len(self.0.c_mut(), len as u32);
+        }
+    }
+}
+
+#[kernel::macros::kunit_tests(kext_skb)]
+mod tests {
+    use super::super::{
+        IpAddrs,
+        IpVersion,
+        List,
+        SkBuff, //
+    };
+    use kernel::prelude::*;
+
+    /// Makes a packet of these bytes.
+    fn packet(bytes: &[u8]) -> Result<SkBuff> {
+        let skb = SkBuff::alloc(16, 0)?;
+        let mut linear = skb.into_linear(16, bytes.len()).map_err(|_| ENOMEM)?;
+        linear
+            .put(bytes.len())
+            .ok_or(EINVAL)?
+            .copy_from_slice(bytes);
+        Ok(linear.into_skb())
+    }
+
+    #[test]
+    fn bytes_come_and_go_at_both_ends() -> Result {
+        let mut p = packet(&[1, 2, 3])?
+            .into_linear(64, 64)
+            .map_err(|_| ENOMEM)?;
+        assert!(p.headroom() >= 64);
+        assert!(p.tailroom() >= 64);
+        assert!(p.push(2).ok_or(EINVAL)? == [0, 0]);
+        p.put(1).ok_or(EINVAL)?.fill(4);
+        assert!(p.bytes() == [0, 0, 1, 2, 3, 4]);
+        p.pull(3).ok_or(EINVAL)?;
+        assert!(p.bytes() == [2, 3, 4]);
+        p.trim(1);
+        assert!(p.bytes() == [2]);
+        p.trim(5);
+        assert!(p.len() == 1);
+        assert!(p.pull(2).is_none());
+        p.pull(1).ok_or(EINVAL)?;
+        assert!(p.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn there_is_no_more_room_than_there_is() -> Result {
+        let mut p = SkBuff::alloc(8, 8)?.into_linear(8, 8).map_err(|_| ENOMEM)?;
+        let (head, tail) = (p.headroom(), p.tailroom());
+        assert!(p.push(head.saturating_add(1)).is_none());
+        assert!(p.put(tail.saturating_add(1)).is_none());
+        assert!(p.put(usize::MAX).is_none());
+        assert!(p.put(tail).is_some());
+        assert!(p.push(head).is_some());
+        assert!(p.len() == head.saturating_add(tail));
+        assert!(SkBuff::alloc(usize::MAX, 1).is_err());
+        assert!(p.into_skb().into_linear(usize::MAX, usize::MAX).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn lists_keep_the_order() -> Result {
+        let (mut a, mut b) = (List::new(), List::new());
+        for byte in 0..3u8 {
+            a.push_back(packet(&[byte])?);
+            b.push_back(packet(&[byte, byte])?);
+        }
+        a.append(&mut b);
+        assert!(b.is_empty());
+        assert!(b.pop_front().is_none());
+        b.push_back(packet(&[9; 4])?);
+        a.prepend(&mut b);
+        assert!(a.len() == 7);
+        assert!(a.byte_len() == 13);
+        for (number, mut skb) in a.iter_mut().enumerate() {
+            *skb.cb_mut() = number as u64;
+        }
+        assert!(a.front().is_some_and(|skb| skb.len() == 4));
+        let mut sum = 0;
+        while let Some(skb) = a.pop_front() {
+            sum = sum * 10 + *skb.cb::<u64>();
+        }
+        assert!(sum == 123456);
+        Ok(())
+    }
+
+    #[test]
+    fn headers_must_be_complete() -> Result {
+        let mut ip = [0; 24];
+        ip[0] = 0x45;
+        ip[1] = 0xb9;
+        ip[3] = 22;
+        ip[15] = 1;
+        ip[19] = 2;
+        let mut skb = packet(&ip)?;
+        assert!(skb.ip_version_checked().is_none());
+        skb.reset_for_decap();
+        assert!(skb.set_protocol_from_version() == Some(IpVersion::V4));
+        assert!(skb.ip_version_checked() == Some(IpVersion::V4));
+        assert!(skb.ip_length() == Some(22));
+        assert!(skb.dsfield() == 0xb9);
+        assert!(skb.ecn_encap() == 1);
+        skb.ecn_decap(3);
+        assert!(skb.dsfield() == 0xbb);
+        assert!(skb.ecn_encap() == 2);
+        let addresses = IpAddrs::V4 {
+            src: [0, 0, 0, 1],
+            dst: [0, 0, 0, 2],
+        };
+        assert!(skb.inner_addresses() == Some(addresses));
+        skb.trim(19)?;
+        assert!(skb.ip_version_checked().is_none());
+        assert!(skb.inner_addresses().is_none());
+        assert!(skb.set_protocol_from_version().is_none());
+
+        let mut ip = [0; 40];
+        ip[0] = 0x60;
+        ip[1] = 0x20;
+        let mut skb = packet(&ip)?;
+        skb.reset_for_decap();
+        assert!(skb.set_protocol_from_version() == Some(IpVersion::V6));
+        assert!(skb.ecn_encap() == 2);
+        assert!(skb.ip_length() == Some(40));
+        skb.trim(39)?;
+        assert!(skb.set_protocol_from_version().is_none());
+        assert!(skb.strip_udp().is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where the fields of `struct sk_buff` are.
+//!
+//! The numbers of anonymous members depend on the configuration of the kernel; they are used only
+//! here. Whoever has a reference to a buffer owns it, so the fields may be looked at and changed; it
+//! is up to [`SkBuff`](super::SkBuff) to change them only in ways that C expects.
+
+use crate::bindings::{
+    net_device,
+    sk_buff, //
+};
+use core::ptr::null_mut;
+use kernel::{
+    bindings,
+    ffi::{
+        c_ulong, //
+    },
+};
+
+/// The fields that `__copy_skb_header()` copies at once.
+pub(super) type Headers = bindings::sk_buff__bindgen_ty_4__bindgen_ty_1;
+
+/// The group that the fields make up.
+type HeadersGroup = bindings::sk_buff__bindgen_ty_4__bindgen_ty_2;
+
+#[inline]
+pub(super) fn headers(skb: &sk_buff) -> &Headers {
+    const { assert!(size_of::<Headers>() == size_of::<HeadersGroup>()) };
+    let group = &raw const skb.__bindgen_anon_4;
+    // SAFETY: The union consists of twice the same fields.
+    unsafe { &*group.cast() }
+}
+
+#[inline]
+pub(super) fn headers_mut(skb: &mut sk_buff) -> &mut Headers {
+    let group = &raw mut skb.__bindgen_anon_4;
+    // SAFETY: As in `headers`.
+    unsafe { &mut *group.cast() }
+}
+
+#[inline]
+pub(super) fn clear_headers(skb: &mut sk_buff) {
+    let headers: *mut Headers = headers_mut(skb);
+    // SAFETY: `headers` was made of a reference; zeroes are valid for all fields.
+    unsafe { headers.write_bytes(0, 1) };
+}
+
+#[inline]
+pub(super) fn mark(skb: &sk_buff) -> u32 {
+    // SAFETY: All members of the union are integers.
+    unsafe { headers(skb).__bindgen_anon_4.mark }
+}
+
+#[inline]
+pub(super) fn set_mark(skb: &mut sk_buff, mark: u32) {
+    headers_mut(skb).__bindgen_anon_4.mark = mark;
+}
+
+#[inline]
+pub(super) fn set_dev(skb: &mut sk_buff, dev: *mut net_device) {
+    skb.__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev = dev.cast();
+}
+
+#[inline]
+pub(super) fn next(skb: &sk_buff) -> *mut sk_buff {
+    // SAFETY: All members of the union are pointers or made of them.
+    unsafe { skb.__bindgen_anon_1.__bindgen_anon_1.next }
+}
+
+#[inline]
+pub(super) fn set_next(skb: &mut sk_buff, next: *mut sk_buff) {
+    skb.__bindgen_anon_1.__bindgen_anon_1.next = next;
+}
+
+/// Returns the next buffer, and takes this one off its list.
+#[inline]
+pub(super) fn take_next(skb: &mut sk_buff) -> *mut sk_buff {
+    let next = next(skb);
+    set_next(skb, null_mut());
+    skb.__bindgen_anon_1.__bindgen_anon_1.prev = null_mut();
+    next
+}
+
+/// Returns the destination, with its flag.
+#[inline]
+pub(super) fn refdst(skb: &sk_buff) -> c_ulong {
+    // SAFETY: All members of the union are words or made of them.
+    unsafe { skb.__bindgen_anon_3.__bindgen_anon_1._skb_refdst }
+}
+
+/// Takes away what is not counted: the device, links of lists, a borrowed destination.
+#[inline]
+pub(super) fn detach(skb: &mut sk_buff) {
+    take_next(skb);
+    set_dev(skb, null_mut());
+    // CAST: From 32 bits to at least as many.
+    if refdst(skb) & bindings::SKB_DST_NOREF as c_ulong != 0 {
+        skb.__bindgen_anon_3.__bindgen_anon_1._skb_refdst = 0;
+    }
+}
+
+/// Returns how far behind the start of the buffer its data starts.
+#[inline]
+pub(super) fn headroom(skb: &sk_buff) -> usize {
+    (skb.data as usize).wrapping_sub(skb.head as usize)
+}
+
+/// Returns how far behind the start of the buffer the first piece ends.
+#[inline]
+pub(super) fn tail(skb: &sk_buff) -> usize {
+    #[cfg(CONFIG_64BIT)]
+    // CAST: From 32 to 64 bits.
+    return skb.tail as usize;
+    #[cfg(not(CONFIG_64BIT))]
+    (skb.tail as usize).wrapping_sub(skb.head as usize)
+}
+
+/// Returns how far behind the start of the buffer the room behind the first piece ends.
+#[inline]
+pub(super) fn end(skb: &sk_buff) -> usize {
+    #[cfg(CONFIG_64BIT)]
+    // CAST: From 32 to 64 bits.
+    return skb.end as usize;
+    #[cfg(not(CONFIG_64BIT))]
+    (skb.end as usize).wrapping_sub(skb.head as usize)
+}
+
+/// Returns the room behind the first piece.
+#[inline]
+pub(super) fn tailroom(skb: &sk_buff) -> usize {
+    end(skb).saturating_sub(tail(skb))
+}
+
+/// Returns the structure that follows the buffer.
+#[inline]
+fn shared_info(skb: &sk_buff) -> *const bindings::skb_shared_info {
+    skb.head.cast_const().wrapping_add(end(skb)).cast()
+}
+
+/// Returns whether there are other owners of the data.
+#[inline]
+pub(super) fn is_cloned(skb: &sk_buff) -> bool {
+    if skb.cloned() == 0 {
+        return false;
+    }
+    // SAFETY: The structure is part of a valid buffer.
+    let count = unsafe { &raw const (*shared_info(skb)).dataref.counter };
+    // SAFETY: As above; other owners may change the count, hence the volatile read.
+    let count = unsafe { count.read_volatile() };
+    // The upper half counts those that do without the headers.
+    count & 0xffff != 1
+}
+
+/// Returns whether the packet stands for several.
+#[inline]
+pub(super) fn is_gso(skb: &sk_buff) -> bool {
+    // SAFETY: The structure is part of a valid buffer.
+    unsafe { (*shared_info(skb)).gso_size != 0 }
+}
+
+/// Adds to the tail, whose type depends on the architecture.
+macro_rules! move_tail {
+    ($skb:expr, $by:expr) => {{
+        let skb: &mut sk_buff = $skb;
+        let by: isize = $by;
+        #[cfg(CONFIG_64BIT)]
+        {
+            // CAST: Distances in a buffer have 31 bits.
+            skb.tail = skb.tail.wrapping_add_signed(by as i32);
+        }
+        #[cfg(not(CONFIG_64BIT))]
+        {
+            skb.tail = skb.tail.wrapping_offset(by);
+        }
+    }};
+}
+
+/// Moves the data of an empty buffer. There must be so much room.
+#[inline]
+pub(super) fn reserve(skb: &mut sk_buff, n: usize) {
+    skb.data = skb.data.wrapping_add(n);
+    // CAST: As above.
+    move_tail!(skb, n as isize);
+}
+
+/// Shortens the data at its front. There must be so many bytes in the first piece.
+#[inline]
+pub(super) fn pull(skb: &mut sk_buff, n: usize) {
+    skb.data = skb.data.wrapping_add(n);
+    // CAST: Less than the length.
+    skb.len = skb.len.wrapping_sub(n as u32);
+}
+
+/// Lengthens the data at its front. There must be so much room.
+#[inline]
+pub(super) fn push(skb: &mut sk_buff, n: usize) {
+    skb.data = skb.data.wrapping_sub(n);
+    // CAST: Less than the size of the buffer.
+    skb.len = skb.len.wrapping_add(n as u32);
+}
+
+/// Sets the length of a buffer in one piece, which must have the room.
+#[inline]
+pub(super) fn set_len(skb: &mut sk_buff, len: u32) {
+    // CAST: Lengths have 31 bits.
+    let by = len.wrapping_sub(skb.len) as i32;
+    skb.len = len;
+    // CAST: From 32 bits to at least as many.
+    move_tail!(skb, by as isize);
+}
+
+/// Lets the link and network headers start where the data does.
+#[inline]
+pub(super) fn reset_link_headers(skb: &mut sk_buff) {
+    // CAST: Headers start within the first 64 kB, here as in C.
+    let at = headroom(skb) as u16;
+    let headers = headers_mut(skb);
+    headers.mac_header = at;
+    headers.network_header = at;
+    skb.mac_len = 0;
+}
+
+/// Checks that a `C` can lie in the control block.
+pub(super) const fn assert_cb_fits<C>() {
+    assert!(size_of::<C>() <= 48, "the control block has 48 bytes");
+    assert!(
+        align_of::<C>() <= 8,
+        "the control block is aligned to 8 bytes"
+    );
+}

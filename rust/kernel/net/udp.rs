@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! UDP sockets of tunnels.
+//!
+//! A [`Tunnel`] is a socket of the kernel whose datagrams all go to a [`Receiver`], and by which
+//! packets are sent out, each in a datagram of its own.
+//!
+//! # Life of the receiver
+//!
+//! The socket owns one count of the receiver, in `sk_user_data`. Datagrams come in inside of RCU
+//! sections. When the socket is released C clears `sk_user_data`, but another CPU may have read it
+//! just before; that count is put afterwards, and [`RcuArc`] drops and frees the receiver not before
+//! a grace period has passed since.
+//!
+//! # Life of the socket
+//!
+//! A [`Tunnel`] ends with its drop. Who shares one between CPUs does so by an
+//! [`Owned`](crate::sync::rcu::Owned) slot, which waits for a grace period before it gives the tunnel
+//! back. Sockets of the kernel do not keep their network namespace; what is still open when a
+//! namespace ceases to exist is closed then.
+//!
+//! C header: [`include/net/udp_tunnel.h`](srctree/include/net/udp_tunnel.h)
+
+use super::{
+    netns::HeldNet,
+    residents::{
+        Residents,
+        Socket, //
+    },
+    skb::SkBuff, //
+};
+use crate::{
+    bindings,
+    context::{
+        Bh,
+        Process, //
+    },
+    sync::rcu::{
+        Lease,
+        RcuArc, //
+    },
+};
+use bindings::{
+    sk_buff,
+    sock,
+    udp_port_cfg,
+    udp_tunnel_sock_cfg, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
+};
+use kernel::{
+    bindings::{
+        AF_INET,
+        AF_INET6, //
+    },
+    error::to_result,
+    ffi::c_int,
+    prelude::*,
+    sync::{
+        Arc,
+        UniqueArc, //
+    },
+};
+
+mod send;
+
+/// What takes the datagrams of a [`Tunnel`].
+pub trait Receiver: Send + Sync + 'static {
+    /// Takes a datagram, with its data beginning at the UDP header.
+    fn receive(&self, skb: SkBuff, bh: &Bh<'_>);
+}
+
+/// Returns whether the machine has IPv6 at all.
+pub fn ipv6_enabled() -> bool {
+    // SAFETY: No requirements.
+    unsafe { bindings::ipv6_mod_enabled() }
+}
+
+/// A UDP socket for all addresses of one family of its network namespace.
+///
+/// To be dropped in process context with bottom halves on. The socket is closed by that, or when
+/// the network namespace ceases to exist.
+///
+/// # Invariants
+///
+/// `socket` is a bound UDP socket of the family `AF_INET6` if `v6` is set and of `AF_INET`
+/// otherwise, set up for encapsulation, with an `RcuArc<H>` as its receiver. It is listed in
+/// `residents`, which are those of its namespace.
+pub struct Tunnel<H: Receiver> {
+    socket: Arc<Socket>,
+    residents: Arc<Residents>,
+    v6: bool,
+    /// In host order.
+    port: u16,
+    _receiver: PhantomData<RcuArc<H>>,
+}
+
+impl<H: Receiver> Tunnel<H> {
+    /// Opens an IPv4 socket, at a port of the kernel's choice if `port` is zero.
+    ///
+    /// # Errors
+    ///
+    /// What C says: `EADDRINUSE` and `EACCES` for the port. `EOPNOTSUPP` without a
+    /// [`Registration`](super::netns::Registration), `ENONET` if the namespace is going.
+    pub fn open4(
+        net: &HeldNet,
+        port: u16,
+        receiver: RcuArc<H>,
+        ctx: &mut Process,
+    ) -> Result<Pin<KBox<Self>>> {
+        let mut config: udp_port_cfg = pin_init::zeroed();
+        // CAST: A byte in C.
+        config.family = AF_INET as u8;
+        config.local_udp_port = port.to_be();
+        config.set_use_udp_checksums(1);
+        Self::open(net, config, receiver, ctx)
+    }
+
+    /// Opens an IPv6 socket that does not take IPv4, at a port of the kernel's choice if `port` is
+    /// zero.
+    ///
+    /// # Errors
+    ///
+    /// What C says: `EADDRINUSE` and `EACCES` for the port. `EOPNOTSUPP` without a
+    /// [`Registration`](super::netns::Registration), `ENONET` if the namespace is going.
+    pub fn open6(
+        net: &HeldNet,
+        port: u16,
+        receiver: RcuArc<H>,
+        ctx: &mut Process,
+    ) -> Result<Pin<KBox<Self>>> {
+        let mut config: udp_port_cfg = pin_init::zeroed();
+        // CAST: A byte in C.
+        config.family = AF_INET6 as u8;
+        config.local_udp_port = port.to_be();
+        config.set_use_udp6_tx_checksums(1);
+        config.set_use_udp6_rx_checksums(1);
+        config.set_ipv6_v6only(1);
+        Self::open(net, config, receiver, ctx)
+    }
+
+    fn open(
+        net: &HeldNet,
+        mut config: udp_port_cfg,
+        receiver: RcuArc<H>,
+        _ctx: &mut Process,
+    ) -> Result<Pin<KBox<Self>>> {
+        const {
+            assert!(
+                align_of::<H>() >= 8,
+                "C keeps flags in the low bits of the pointer"
+            )
+        };
+        let residents = net.residents()?;
+        let lease = Lease::take()?;
+        let memory = KBox::<Self>::new_uninit(GFP_KERNEL)?;
+        let shared = UniqueArc::<Socket>::new_uninit(GFP_KERNEL)?;
+        let net = net.as_raw();
+        let mut socket = null_mut();
+        // SAFETY: The namespace is held, the configuration complete.
+        to_result(unsafe { bindings::udp_sock_create(net, &raw mut config, &raw mut socket) })?;
+        let socket = NonNull::new(socket).ok_or(EINVAL)?;
+        // SAFETY: A socket always has its other half.
+        let sk = unsafe { (*socket.as_ptr()).sk };
+        // SAFETY: The socket is fresh, and not used by anybody else.
+        unsafe { bindings::sk_set_allocation(sk, kernel::bindings::GFP_ATOMIC) };
+        // SAFETY: As above.
+        unsafe { bindings::sk_set_sndbuf(sk, c_int::MAX) };
+        // SAFETY: As above.
+        unsafe { bindings::sk_set_memalloc(sk) };
+        // SAFETY: The socket is bound.
+        let port = u16::from_be(unsafe { bindings::inet_sport(sk) });
+        let receiver = RcuArc::into_raw(receiver).cast_mut();
+        let mut setup = udp_tunnel_sock_cfg {
+            sk_user_data: receiver.cast(),
+            encap_type: 1,
+            encap_rcv: Some(Self::receive_callback),
+            ..pin_init::zeroed()
+        };
+        // SAFETY: The socket is one of UDP in that namespace, and the receiver lives until a grace
+        // period after the socket is released.
+        unsafe { bindings::setup_udp_tunnel_sock(net, sk, &raw mut setup) };
+        // SAFETY: Where a value lies is not null.
+        let receiver = unsafe { NonNull::new_unchecked(receiver) };
+        // SAFETY: Ours, and set up just above.
+        let socket = unsafe { Socket::new(socket, receiver, lease) };
+        let tunnel = KBox::write(
+            memory,
+            // INVARIANT: Bound and set up just above. It is listed now; if that fails, it is closed
+            // by the drop, for which it need not be.
+            Self {
+                socket: shared.write(socket).into(),
+                v6: u32::from(config.family) == AF_INET6,
+                port,
+                _receiver: PhantomData,
+                residents,
+            },
+        );
+        tunnel.residents.enter(&tunnel.socket)?;
+        Ok(KBox::into_pin(tunnel))
+    }
+
+    /// Takes a datagram.
+    ///
+    /// # Safety
+    ///
+    /// Only for `udp_tunnel_sock_cfg::encap_rcv` of a socket opened by [`Self::open`].
+    unsafe extern "C" fn receive_callback(sk: *mut sock, skb: *mut sk_buff) -> c_int {
+        // SAFETY: C gives the buffer away if zero is returned, which is always. It may still point
+        // to the next one of a burst, but is not on a list.
+        let Some(skb) = (unsafe { SkBuff::from_shared(skb) }) else {
+            return 0;
+        };
+        // SAFETY: C calls this with bottom halves off. Only a reference is handed on.
+        let bh = unsafe { Bh::in_softirq() };
+        // SAFETY: C calls this for one of our sockets, in an RCU section.
+        let receiver = unsafe { bindings::rcu_dereference_sk_user_data(sk) };
+        let Some(receiver) = NonNull::new(receiver.cast::<H>()) else {
+            return 0;
+        };
+        // SAFETY: The count that the socket had when the pointer was read is put later, and then a
+        // grace period passes, which waits for this section.
+        unsafe { receiver.as_ref() }.receive(skb, &bh);
+        0
+    }
+
+    /// Returns the socket for as long as the section lasts.
+    ///
+    /// # Errors
+    ///
+    /// `EAFNOSUPPORT` if it is not one of the wanted family, `ENONET` if its network namespace has
+    /// ceased to exist.
+    #[inline]
+    fn sk<'g>(&'g self, v6: bool, bh: &'g Bh<'_>) -> Result<*mut sock> {
+        if self.v6 != v6 {
+            return Err(EAFNOSUPPORT);
+        }
+        Ok(self.socket.sk(bh).ok_or(ENONET)?.as_ptr())
+    }
+
+    /// Returns the port that the socket is bound to.
+    #[inline]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl<H: Receiver> Drop for Tunnel<H> {
+    fn drop(&mut self) {
+        // SAFETY: Nobody borrows `self`, from which all uses of the socket are.
+        unsafe { self.residents.leave(&self.socket) };
+    }
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Routing and sending.
+
+use super::{
+    Receiver,
+    Tunnel, //
+};
+use crate::{
+    bindings,
+    context::Bh,
+    net::{
+        addr::{
+            Ipv4Addr,
+            Ipv6Addr, //
+        },
+        device::{
+            Operations,
+            Running, //
+        },
+        route::{
+            Flow4,
+            Flow6,
+            Route4,
+            Route6, //
+        },
+        skb::SkBuff, //
+    },
+};
+use core::ptr::{
+    null,
+    null_mut,
+    NonNull, //
+};
+use kernel::{
+    bindings::{
+        flowi4,
+        flowi6,
+        flowi_uli__bindgen_ty_1 as Ports, //
+    },
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    ffi::c_int,
+    prelude::*,
+};
+
+/// `IPPROTO_UDP`.
+const IPPROTO_UDP: u8 = kernel::bindings::IPPROTO_UDP as u8;
+/// What the headers of UDP over IPv4 take.
+const IPV4_HEADERS: u32 = 8 + 20;
+/// What the headers of UDP over IPv6 take.
+const IPV6_HEADERS: u32 = 8 + 40;
+
+impl<H: Receiver> Tunnel<H> {
+    /// Returns whether `address` is one of this host's own.
+    ///
+    /// For [`Ipv4Addr::UNSPECIFIED`]: whether there is any address at all.
+    pub fn is_local4(&self, address: Ipv4Addr, bh: &Bh<'_>) -> bool {
+        let Ok(sk) = self.sk(false, bh) else {
+            return false;
+        };
+        // SAFETY: The socket is valid, and its namespace with it.
+        let net = unsafe { bindings::sock_net(sk) };
+        // CAST: A byte in C.
+        let scope = bindings::rt_scope_t_RT_SCOPE_HOST as c_int;
+        // SAFETY: The namespace is valid; no device means any.
+        let found =
+            unsafe { bindings::inet_confirm_addr(net, null_mut(), 0, address.to_be32(), scope) };
+        found != 0
+    }
+
+    /// Returns whether `address` is one of this host's own.
+    pub fn is_local6(&self, address: Ipv6Addr, bh: &Bh<'_>) -> bool {
+        let Ok(sk) = self.sk(true, bh) else {
+            return false;
+        };
+        // SAFETY: The socket is valid, and its namespace with it.
+        let net = unsafe { bindings::sock_net(sk) };
+        let address = address.to_in6();
+        // SAFETY: The namespace and the address are valid; no device means any.
+        let found = unsafe { bindings::ipv6_chk_addr(net, &raw const address, null(), 0) };
+        found != 0
+    }
+
+    /// Looks up the route of packets that are sent by this socket.
+    ///
+    /// # Errors
+    ///
+    /// `EAFNOSUPPORT` if this is not an IPv4 socket; what C says otherwise, among it `EINVAL` for a
+    /// source address that cannot be used with that destination.
+    pub fn route4(&self, flow: &Flow4, bh: &Bh<'_>) -> Result<Route4> {
+        let sk = self.sk(false, bh)?;
+        let mut fl: flowi4 = pin_init::zeroed();
+        // CAST: Indices are positive.
+        fl.__fl_common.flowic_oif = flow.oif as c_int;
+        fl.__fl_common.flowic_mark = flow.mark;
+        fl.__fl_common.flowic_proto = IPPROTO_UDP;
+        fl.saddr = flow.saddr.to_be32();
+        fl.daddr = flow.daddr.to_be32();
+        fl.uli.ports = Ports {
+            dport: flow.dport.to_be(),
+            sport: self.port.to_be(),
+        };
+        // SAFETY: The socket is valid, and the flow ours.
+        unsafe { kernel::bindings::security_sk_classify_flow(sk, &raw mut fl.__fl_common) };
+        // SAFETY: As above; the namespace lives as long as the socket.
+        let rt = from_err_ptr(unsafe {
+            bindings::ip_route_output_flow(bindings::sock_net(sk), &raw mut fl, sk)
+        })?;
+        let rt = NonNull::new(rt).ok_or(EHOSTUNREACH)?;
+        let saddr = Ipv4Addr::from_be32(fl.saddr);
+        // SAFETY: The look-up has counted the route for us. The socket was found open in this
+        // section, and so its namespace, of which the residents are.
+        Ok(unsafe { Route4::from_raw(rt, saddr, &self.residents) })
+    }
+
+    /// Looks up the route of packets that are sent by this socket.
+    ///
+    /// # Errors
+    ///
+    /// `EAFNOSUPPORT` if this is not an IPv6 socket; what C says otherwise.
+    pub fn route6(&self, flow: &Flow6, bh: &Bh<'_>) -> Result<Route6> {
+        let sk = self.sk(true, bh)?;
+        let mut fl: flowi6 = pin_init::zeroed();
+        // CAST: Indices are positive.
+        fl.__fl_common.flowic_oif = flow.oif as c_int;
+        fl.__fl_common.flowic_mark = flow.mark;
+        fl.__fl_common.flowic_proto = IPPROTO_UDP;
+        fl.saddr = flow.saddr.to_in6();
+        fl.daddr = flow.daddr.to_in6();
+        fl.uli.ports = Ports {
+            dport: flow.dport.to_be(),
+            sport: self.port.to_be(),
+        };
+        // SAFETY: The socket is valid, and the flow ours.
+        unsafe { kernel::bindings::security_sk_classify_flow(sk, &raw mut fl.__fl_common) };
+        // SAFETY: As above; the namespace lives as long as the socket.
+        let dst = from_err_ptr(unsafe {
+            bindings::ip6_dst_lookup_flow(bindings::sock_net(sk), sk, &raw mut fl, null())
+        })?;
+        let dst = NonNull::new(dst).ok_or(EHOSTUNREACH)?;
+        let saddr = Ipv6Addr::from_in6(&fl.saddr);
+        // SAFETY: The look-up has counted the route for us. The socket was found open in this
+        // section, and so its namespace, of which the residents are.
+        Ok(unsafe { Route6::from_raw(dst, saddr, &self.residents) })
+    }
+
+    /// Readies a packet for being sent.
+    ///
+    /// `headers` is the room that the headers to come take.
+    fn prepare<T: Operations>(
+        running: &Running<'_, T>,
+        skb: &mut SkBuff,
+        headers: u32,
+        mark: u32,
+    ) -> Result {
+        // C would take the segments for those of UDP, or fail to tell where the payload's own
+        // checksum has to go.
+        if skb.is_gso() {
+            return Err(EINVAL);
+        }
+        skb.finish_checksum()?;
+        skb.drop_dst();
+        skb.set_mark(mark);
+        let skb = skb.as_raw();
+        // The headers are written without any more checks.
+        // SAFETY: The buffer is valid and ours alone.
+        to_result(unsafe { bindings::skb_cow_head(skb, headers) })?;
+        // Statistics count what lies behind the inner network header.
+        // SAFETY: As above.
+        unsafe { bindings::skb_set_inner_network_header(skb, 0) };
+        // SAFETY: As above. The device is up for as long as this RCU section lasts.
+        unsafe { bindings::skb_set_dev(skb, running.as_raw()) };
+        // SAFETY: As above.
+        unsafe { bindings::skb_set_ignore_df(skb, true) };
+        Ok(())
+    }
+
+    /// Sends a packet to `daddr`, over IPv4, and counts it for the device.
+    ///
+    /// The packet may be fragmented on its way. Its UDP checksum is a real one.
+    ///
+    /// # Errors
+    ///
+    /// `EAFNOSUPPORT` if this is not an IPv4 socket, `ENONET` if the network namespace of the socket
+    /// or of the route is gone, `EINVAL` if the packet is yet to be segmented, `ENOMEM` if there is
+    /// no room for the headers and none to be had. The packet is freed. What becomes of the packet later is not told, but counted.
+    #[allow(clippy::too_many_arguments)]
+    pub fn send4<T: Operations>(
+        &self,
+        running: &Running<'_, T>,
+        mut skb: SkBuff,
+        route: &Route4,
+        daddr: Ipv4Addr,
+        dport: u16,
+        ds: u8,
+        mark: u32,
+        bh: &Bh<'_>,
+    ) -> Result {
+        let sk = self.sk(false, bh)?;
+        Self::prepare(running, &mut skb, IPV4_HEADERS, mark)?;
+        let rt = route.hold(bh).ok_or(ENONET)?;
+        // SAFETY: The route is valid, and begins with its entry.
+        let ttl = unsafe { bindings::ip4_dst_hoplimit(rt.cast()) };
+        // SAFETY: The socket is valid for as long as this RCU section lasts; the buffer has room for
+        // the headers, and goes over to C, as does the count of the route, which is one of IPv4.
+        unsafe {
+            bindings::udp_tunnel_xmit_skb(
+                rt,
+                sk,
+                skb.into_raw(),
+                route.saddr().to_be32(),
+                daddr.to_be32(),
+                ds,
+                // CAST: A byte in the packet.
+                ttl as u8,
+                0,
+                self.port.to_be(),
+                dport.to_be(),
+                false,
+                false,
+                0,
+            )
+        };
+        Ok(())
+    }
+
+    /// Sends a packet to `daddr`, over IPv6, and counts it for the device.
+    ///
+    /// The packet may be fragmented. Its UDP checksum is a real one, its flow label zero.
+    ///
+    /// # Errors
+    ///
+    /// `EAFNOSUPPORT` if this is not an IPv6 socket, `ENONET` if the network namespace of the socket
+    /// or of the route is gone, `EINVAL` if the packet is yet to be segmented, `ENOMEM` if there is
+    /// no room for the headers and none to be had. The packet is freed. What becomes of the packet later is not told, but counted.
+    #[allow(clippy::too_many_arguments)]
+    pub fn send6<T: Operations>(
+        &self,
+        running: &Running<'_, T>,
+        mut skb: SkBuff,
+        route: &Route6,
+        daddr: Ipv6Addr,
+        dport: u16,
+        ds: u8,
+        mark: u32,
+        bh: &Bh<'_>,
+    ) -> Result {
+        let sk = self.sk(true, bh)?;
+        Self::prepare(running, &mut skb, IPV6_HEADERS, mark)?;
+        let dst = route.hold(bh).ok_or(ENONET)?;
+        let saddr = route.saddr().to_in6();
+        let daddr = daddr.to_in6();
+        // SAFETY: The route is valid.
+        let hop_limit = unsafe { bindings::ip6_dst_hoplimit(dst) };
+        // SAFETY: The socket is valid for as long as this RCU section lasts, as is the device; the
+        // buffer has no route yet, has room for the headers, and goes over to C, as does the count
+        // of the route, which is one of IPv6.
+        unsafe {
+            bindings::udp_tunnel6_xmit_skb(
+                dst,
+                sk,
+                skb.into_raw(),
+                running.as_raw(),
+                &raw const saddr,
+                &raw const daddr,
+                ds,
+                // CAST: A byte in the packet.
+                hop_limit as u8,
+                0,
+                self.port.to_be(),
+                dport.to_be(),
+                false,
+                0,
+            )
+        };
+        Ok(())
+    }
+}

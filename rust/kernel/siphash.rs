@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! SipHash: keyed hashes for tables that an attacker may fill.
+//!
+//! C header: [`include/linux/siphash.h`](srctree/include/linux/siphash.h)
+
+use crate::{
+    bindings,
+    random, //
+};
+use kernel::bindings::siphash_key_t;
+
+/// A secret key.
+pub struct Key(siphash_key_t);
+
+impl Key {
+    /// Makes a key that nobody knows.
+    #[inline]
+    pub fn random() -> Self {
+        let mut halves = [[0u8; 8]; 2];
+        random::fill(halves.as_flattened_mut());
+        Self(siphash_key_t {
+            key: halves.map(u64::from_ne_bytes),
+        })
+    }
+}
+
+/// Returns the hash of `data`.
+#[inline]
+pub fn siphash(key: &Key, data: &[u8]) -> u64 {
+    // SAFETY: `data` is valid for reads of that length, and the key for reads.
+    unsafe { bindings::siphash(data.as_ptr().cast(), data.len(), &raw const key.0) }
+}

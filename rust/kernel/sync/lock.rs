@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Locks that ask for the context they need.
+//!
+//! * [`SpinLock`] is taken with bottom halves already off, so that one lock serves both process
+//!   context and softirqs, and taking it is only one call.
+//! * [`Mutex`] and [`RwSemaphore`] sleep. Their guards do not borrow the proof, so that the holder
+//!   may go on sleeping, or turn bottom halves off.
+//!
+//! C headers: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h),
+//! [`include/linux/rwsem.h`](srctree/include/linux/rwsem.h)
+
+use crate::context::{
+    Bh,
+    Process, //
+};
+use core::{
+    cell::UnsafeCell,
+    marker::{
+        PhantomData,
+        PhantomPinned, //
+    },
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+};
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::{
+        lock::{
+            mutex::MutexBackend,
+            Guard as KernelGuard, //
+        },
+        LockClassKey,
+        Mutex as KernelMutex, //
+    },
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
+};
+use pin_init::Wrapper as _;
+
+/// Makes the initialiser of a [`SpinLock`] with a lock class of its own.
+#[macro_export]
+macro_rules! new_spinlock {
+    ($value:expr $(, $name:literal)? $(,)?) => {
+        $crate::sync::lock::SpinLock::new(
+            $value,
+            ::kernel::optional_name!($($name)?),
+            ::kernel::static_lock_class!(),
+        )
+    };
+}
+pub use new_spinlock;
+
+/// Makes the initialiser of a [`Mutex`] with a lock class of its own.
+#[macro_export]
+macro_rules! new_mutex {
+    ($value:expr $(, $name:literal)? $(,)?) => {
+        $crate::sync::lock::Mutex::new(
+            $value,
+            ::kernel::optional_name!($($name)?),
+            ::kernel::static_lock_class!(),
+        )
+    };
+}
+pub use new_mutex;
+
+/// Makes the initialiser of a [`RwSemaphore`] with a lock class of its own.
+#[macro_export]
+macro_rules! new_rw_semaphore {
+    ($value:expr $(, $name:literal)? $(,)?) => {
+        $crate::sync::lock::RwSemaphore::new(
+            $value,
+            ::kernel::optional_name!($($name)?),
+            ::kernel::static_lock_class!(),
+        )
+    };
+}
+pub use new_rw_semaphore;
+
+/// A value behind a spinlock that is taken with bottom halves off.
+///
+/// # Invariants
+///
+/// Whoever accesses `value` holds `lock`. `lock` is only ever held with bottom halves off, so no
+/// softirq of the same CPU finds it held.
+#[pin_data]
+pub struct SpinLock<T> {
+    #[pin]
+    lock: Opaque<bindings::spinlock_t>,
+    #[pin]
+    value: UnsafeCell<T>,
+    #[pin]
+    _pinned: PhantomPinned,
+}
+
+// SAFETY: Owns the value.
+unsafe impl<T: Send> Send for SpinLock<T> {}
+// SAFETY: Lends the value to one thread at a time.
+unsafe impl<T: Send> Sync for SpinLock<T> {}
+
+impl<T> SpinLock<T> {
+    /// Makes the initialiser; see [`new_spinlock!`].
+    pub fn new(
+        value: impl PinInit<T>,
+        name: &'static CStr,
+        key: Pin<&'static LockClassKey>,
+    ) -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: `slot` is valid for writes; the name and the key live forever.
+            lock <- Opaque::ffi_init(|slot| unsafe {
+                bindings::__spin_lock_init(slot, name.as_char_ptr(), key.as_ptr())
+            }),
+            value <- UnsafeCell::pin_init(value),
+            _pinned: PhantomPinned,
+        })
+    }
+
+    /// Takes the lock.
+    #[inline]
+    pub fn lock<'a>(&'a self, _bh: &'a Bh<'_>) -> Guard<'a, T> {
+        // SAFETY: The lock is initialised, and bottom halves are off.
+        unsafe { bindings::spin_lock(self.lock.get()) };
+        // INVARIANT: The lock was just taken; `_bh` is borrowed for `'a`.
+        Guard {
+            lock: self,
+            _bh: PhantomData,
+            _thread: NotThreadSafe,
+        }
+    }
+
+    /// Takes the lock if it is free.
+    #[inline]
+    pub fn try_lock<'a>(&'a self, _bh: &'a Bh<'_>) -> Option<Guard<'a, T>> {
+        // SAFETY: As in `lock`.
+        let taken = unsafe { bindings::spin_trylock(self.lock.get()) };
+        // Lazily: a guard that is made and dropped would unlock.
+        // INVARIANT: As in `lock`.
+        (taken != 0).then(|| Guard {
+            lock: self,
+            _bh: PhantomData,
+            _thread: NotThreadSafe,
+        })
+    }
+}
+
+/// The value of a [`SpinLock`], locked.
+///
+/// # Invariants
+///
+/// The lock is held, and bottom halves stay off for `'a`.
+#[must_use = "the lock is released at once"]
+pub struct Guard<'a, T> {
+    lock: &'a SpinLock<T>,
+    _bh: PhantomData<&'a Bh<'a>>,
+    _thread: NotThreadSafe,
+}
+
+impl<T> Guard<'_, T> {
+    /// Lends the value, pinned.
+    #[inline]
+    pub fn as_mut(&mut self) -> Pin<&mut T> {
+        // SAFETY: The lock is held, so the access is exclusive.
+        let value = unsafe { &mut *self.lock.value.get() };
+        // SAFETY: The value is structurally pinned in the lock.
+        unsafe { Pin::new_unchecked(value) }
+    }
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: The lock is held.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T: Unpin> DerefMut for Guard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        self.as_mut().get_mut()
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: The lock is held.
+        unsafe { bindings::spin_unlock(self.lock.lock.get()) };
+    }
+}
+
+/// A value behind a lock that sleeps.
+#[pin_data]
+pub struct Mutex<T> {
+    #[pin]
+    inner: KernelMutex<T>,
+}
+
+impl<T> Mutex<T> {
+    /// Makes the initialiser; see [`new_mutex!`].
+    pub fn new(
+        value: impl PinInit<T>,
+        name: &'static CStr,
+        key: Pin<&'static LockClassKey>,
+    ) -> impl PinInit<Self> {
+        pin_init!(Self {
+            inner <- KernelMutex::new(value, name, key),
+        })
+    }
+
+    /// Takes the lock.
+    #[inline]
+    pub fn lock<'a>(&'a self, _process: &mut Process) -> MutexGuard<'a, T> {
+        MutexGuard(self.inner.lock())
+    }
+
+    /// Takes the lock if it is free.
+    #[inline]
+    pub fn try_lock<'a>(&'a self, _process: &mut Process) -> Option<MutexGuard<'a, T>> {
+        self.inner.try_lock().map(MutexGuard)
+    }
+}
+
+/// The value of a [`Mutex`], locked.
+#[must_use = "the lock is released at once"]
+pub struct MutexGuard<'a, T>(KernelGuard<'a, T, MutexBackend>);
+
+impl<T> MutexGuard<'_, T> {
+    /// Lends the value, pinned.
+    #[inline]
+    pub fn as_mut(&mut self) -> Pin<&mut T> {
+        self.0.as_mut()
+    }
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Unpin> DerefMut for MutexGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+/// A value that many may read or one may write; sleeps.
+///
+/// # Invariants
+///
+/// Whoever reads `value` holds `lock` at least for reading, whoever writes holds it for writing.
+#[pin_data]
+pub struct RwSemaphore<T> {
+    #[pin]
+    lock: Opaque<bindings::rw_semaphore>,
+    #[pin]
+    value: UnsafeCell<T>,
+    #[pin]
+    _pinned: PhantomPinned,
+}
+
+// SAFETY: Owns the value.
+unsafe impl<T: Send> Send for RwSemaphore<T> {}
+// SAFETY: Lends the value to one thread for writing, or to many for reading.
+unsafe impl<T: Send + Sync> Sync for RwSemaphore<T> {}
+
+impl<T> RwSemaphore<T> {
+    /// Makes the initialiser; see [`new_rw_semaphore!`].
+    pub fn new(
+        value: impl PinInit<T>,
+        name: &'static CStr,
+        key: Pin<&'static LockClassKey>,
+    ) -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: `slot` is valid for writes; the name and the key live forever.
+            lock <- Opaque::ffi_init(|slot| unsafe {
+                bindings::__init_rwsem(slot, name.as_char_ptr(), key.as_ptr())
+            }),
+            value <- UnsafeCell::pin_init(value),
+            _pinned: PhantomPinned,
+        })
+    }
+
+    /// Takes the lock for reading.
+    #[inline]
+    pub fn read<'a>(&'a self, _process: &mut Process) -> ReadGuard<'a, T> {
+        // SAFETY: The lock is initialised, and the thread may sleep.
+        unsafe { bindings::down_read(self.lock.get()) };
+        // INVARIANT: The lock was just taken.
+        ReadGuard(self, NotThreadSafe)
+    }
+
+    /// Takes the lock for writing.
+    #[inline]
+    pub fn write<'a>(&'a self, _process: &mut Process) -> WriteGuard<'a, T> {
+        // SAFETY: The lock is initialised, and the thread may sleep.
+        unsafe { bindings::down_write(self.lock.get()) };
+        // INVARIANT: The lock was just taken.
+        WriteGuard(self, NotThreadSafe)
+    }
+}
+
+/// The value of a [`RwSemaphore`], locked for reading.
+///
+/// # Invariants
+///
+/// The lock is held for reading.
+#[must_use = "the lock is released at once"]
+pub struct ReadGuard<'a, T>(&'a RwSemaphore<T>, NotThreadSafe);
+
+impl<T> Deref for ReadGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: The lock is held for reading.
+        unsafe { &*self.0.value.get() }
+    }
+}
+
+impl<T> Drop for ReadGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: The lock is held for reading.
+        unsafe { bindings::up_read(self.0.lock.get()) };
+    }
+}
+
+/// The value of a [`RwSemaphore`], locked for writing.
+///
+/// # Invariants
+///
+/// The lock is held for writing.
+#[must_use = "the lock is released at once"]
+pub struct WriteGuard<'a, T>(&'a RwSemaphore<T>, NotThreadSafe);
+
+impl<T> WriteGuard<'_, T> {
+    /// Lends the value, pinned.
+    #[inline]
+    pub fn as_mut(&mut self) -> Pin<&mut T> {
+        // SAFETY: The lock is held for writing, so the access is exclusive.
+        let value = unsafe { &mut *self.0.value.get() };
+        // SAFETY: The value is structurally pinned in the lock.
+        unsafe { Pin::new_unchecked(value) }
+    }
+}
+
+impl<T> Deref for WriteGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: The lock is held for writing.
+        unsafe { &*self.0.value.get() }
+    }
+}
+
+impl<T: Unpin> DerefMut for WriteGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        self.as_mut().get_mut()
+    }
+}
+
+impl<T> Drop for WriteGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: The lock is held for writing.
+        unsafe { bindings::up_write(self.0.lock.get()) };
+    }
+}

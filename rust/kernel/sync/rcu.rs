@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Read-copy-update: counted values that die after a grace period, and slots that publish them.
+//!
+//! [`RcuArc`] counts, [`Slot`] holds at most one `RcuArc` that readers may look at without counting,
+//! [`Ref`] is what such a reader gets. [`Owned`] is the slot for a value with a single owner, taken
+//! back by waiting. [`Barrier`] keeps the module's text until the last callback is through.
+//!
+//! # Why a [`Ref`] never dangles
+//!
+//! A reader loads the pointer from a [`Slot`] inside a section of a [`Bh`], which RCU's grace
+//! periods wait for. The slot owned one count at that moment. To drop the value, that count must go
+//! first, hence the slot must be swapped after the load, hence the `call_rcu()` that the last put
+//! does comes after the load, hence its grace period waits for the reader's section. The lifetime
+//! `'g` ends with the borrow of that [`Bh`].
+//!
+//! The slot itself lives for `'g`, because the load borrows it for `'g`; if it lies in a value that
+//! the reader got as a [`Ref`] of the same section, that is the same argument once more.
+//!
+//! # Memory order
+//!
+//! * Publishing: `swap` has release semantics, `load` acquire semantics, so a reader sees the value
+//!   as it was before it was published. (Acquire in place of the weaker consume, which neither
+//!   language can express.)
+//! * Taking out: `swap` has acquire semantics too, so the one who gets the old pointer sees the
+//!   value as it was when published.
+//! * The count: an increment needs no order, because the caller already has a right to the value;
+//!   the decrement that finds zero is ordered after all other decrements (`refcount_dec_and_test()`
+//!   gives release for each and acquire for the last). `call_rcu()` and the grace period order the
+//!   readers' accesses before the drop.
+//!
+//! The slots use the language's own atomics. The kernel's are calls to functions of the kernel on
+//! builds with GCC, one for each step of a walk through a tree of slots. For one word that only Rust
+//! code accesses, release and acquire of the two models come to the same instructions; nothing here
+//! needs an order between several words.
+//!
+//! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
+
+use crate::{
+    bindings,
+    context::Process, //
+};
+use kernel::sync::rcu;
+
+mod arc;
+mod lease;
+mod owned;
+mod slot;
+
+pub use arc::{
+    RcuArc,
+    Ref, //
+};
+pub use lease::Barrier;
+pub(crate) use lease::Lease;
+pub use owned::Owned;
+pub use slot::Slot;
+
+/// Waits for a grace period: all sections that are open now have ended when this returns.
+pub fn synchronize(_process: &mut Process) {
+    // SAFETY: May sleep, by `_process`.
+    unsafe { bindings::synchronize_net() };
+}
+
+/// Waits until all values dropped so far are really gone.
+///
+/// Values that they held in turn may not be.
+pub fn barrier(_process: &mut Process) {
+    rcu::rcu_barrier();
+}
+
+#[kernel::macros::kunit_tests(kext_rcu)]
+mod tests {
+    use super::*;
+    use kernel::{
+        prelude::*,
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
+        }, //
+    };
+
+    /// Counts drops in a counted counter.
+    struct Counted(RcuArc<Atomic<usize>>);
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn values_die_after_a_grace_period() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let drops = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
+        let slot = Slot::new(Some(RcuArc::new(Counted(drops.clone()), GFP_KERNEL)?));
+        {
+            let bh = process.bh();
+            let seen = slot.load(&bh).ok_or(EINVAL)?;
+            drop(slot.swap(None));
+            assert!(slot.is_empty());
+            assert!(seen.upgrade().is_none());
+            assert_eq!(seen.0.load(Relaxed), 0);
+        }
+        barrier(&mut process);
+        assert_eq!(drops.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn counted_values_survive_their_slot() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let drops = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
+        let slot = Slot::new(Some(RcuArc::new(Counted(drops.clone()), GFP_KERNEL)?));
+        let kept = slot.get().ok_or(EINVAL)?;
+        drop(slot);
+        barrier(&mut process);
+        assert_eq!(drops.load(Relaxed), 0);
+        drop(kept);
+        barrier(&mut process);
+        assert_eq!(drops.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn only_parts_of_the_value_lie_in_it() -> Result {
+        let value = RcuArc::new([0u32; 4], GFP_KERNEL)?;
+        let [first, .., last] = &*value;
+        assert!(RcuArc::contains(&value, first));
+        assert!(RcuArc::contains(&value, last));
+        assert!(RcuArc::contains(&value, &*value));
+        assert!(!RcuArc::contains(&value, &0u32));
+        assert!(!RcuArc::contains(&value, &value));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_replaced_comes_back() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let slot = Owned::new(Some(KBox::pin(1u32, GFP_KERNEL)?));
+        assert_eq!(slot.load(&process.bh()).copied(), Some(1));
+        let new = KBox::pin(2u32, GFP_KERNEL)?;
+        assert_eq!(
+            slot.replace(Some(new), &mut process).map(|old| *old),
+            Some(1)
+        );
+        assert_eq!(slot.replace(None, &mut process).map(|old| *old), Some(2));
+        assert!(slot.load(&process.bh()).is_none());
+        Ok(())
+    }
+}

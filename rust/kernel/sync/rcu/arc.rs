@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counted values that die after a grace period.
+
+use super::Lease;
+use crate::bindings;
+use core::{
+    convert::Infallible,
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+use kernel::{
+    alloc::Flags,
+    bindings::callback_head,
+    container_of,
+    prelude::*,
+    sync::Refcount,
+    types::Opaque, //
+};
+use pin_init::raw_try_init;
+
+/// What an [`RcuArc`] points to.
+#[repr(C)]
+pub(super) struct Inner<T> {
+    /// Belongs to whoever brought `refs` to zero, then to RCU.
+    head: Opaque<callback_head>,
+    refs: Refcount,
+    value: T,
+    /// Dropped after the value.
+    _lease: Lease,
+}
+
+impl<T> Inner<T> {
+    /// Returns where the whole lies of which `value` is the value.
+    ///
+    /// # Safety
+    ///
+    /// `value` must come from [`RcuArc::into_raw`] or [`RcuArc::as_ptr`], and the value be alive.
+    #[inline]
+    unsafe fn of(value: *const T) -> NonNull<Self> {
+        // SAFETY: By the requirements of this function `value` lies in an `Inner`.
+        let inner = unsafe { container_of!(value, Self, value) };
+        // SAFETY: Part of an allocation, so not null.
+        unsafe { NonNull::new_unchecked(inner.cast_mut()) }
+    }
+
+    /// Drops and frees the value behind `head`.
+    ///
+    /// # Safety
+    ///
+    /// Only for `call_rcu()`, by the drop of the last [`RcuArc`].
+    unsafe extern "C" fn free(head: *mut callback_head) {
+        let head: *mut Opaque<callback_head> = head.cast();
+        // SAFETY: `head` is that of an `Inner<T>`, by the requirements of this function.
+        let inner = unsafe { container_of!(head, Self, head) };
+        // SAFETY: Comes from `KBox::into_raw` in `RcuArc::pin_init`. There is no reference left: no
+        // counted one, as the count was zero, and no `Ref`, as a grace period has passed.
+        // The value is pinned, and stays where it is while it is dropped.
+        drop(unsafe { KBox::from_raw(inner) });
+    }
+}
+
+/// A counted pointer to a value that readers may still be looking at when the count reaches zero.
+///
+/// After the last put the value is dropped and freed by `call_rcu()`, in softirq context: the drop
+/// must not sleep. The value is pinned.
+///
+/// # Invariants
+///
+/// `ptr` comes from [`KBox::into_raw`], the value is initialised, and this owns one count of `refs`.
+/// `T` is `Send`, `Sync` and `'static` (by the constructors).
+pub struct RcuArc<T> {
+    ptr: NonNull<Inner<T>>,
+    _value: PhantomData<Inner<T>>,
+}
+
+// SAFETY: Lets other threads look at the value, and drop it.
+unsafe impl<T: Send + Sync> Send for RcuArc<T> {}
+// SAFETY: As above: `&RcuArc` can be cloned.
+unsafe impl<T: Send + Sync> Sync for RcuArc<T> {}
+
+impl<T: Send + Sync + 'static> RcuArc<T> {
+    /// Moves `value` into memory of its own.
+    pub fn new(value: T, flags: Flags) -> Result<Self> {
+        Self::pin_init::<Infallible>(value, flags)
+    }
+
+    /// Makes a value in place.
+    pub fn pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Self>
+    where
+        Error: From<E>,
+    {
+        let lease = Lease::take()?;
+        let mut memory = KBox::<Inner<T>>::new_uninit(flags)?;
+        let inner = memory.as_mut_ptr();
+        // SAFETY: In bounds of the allocation.
+        let value = unsafe { &raw mut (*inner).value };
+        // SAFETY: `value` is valid for writes, and the memory stays where it is from now on. After
+        // a failure it is freed without being looked at.
+        unsafe { raw_try_init(value, init) }?;
+        // SAFETY: In bounds of the allocation.
+        let head = unsafe { &raw mut (*inner).head };
+        // SAFETY: Valid for writes.
+        unsafe { head.write(Opaque::uninit()) };
+        // SAFETY: In bounds of the allocation.
+        let refs = unsafe { &raw mut (*inner).refs };
+        // SAFETY: Valid for writes.
+        unsafe { refs.write(Refcount::new(1)) };
+        // SAFETY: In bounds of the allocation.
+        let owner = unsafe { &raw mut (*inner)._lease };
+        // SAFETY: Valid for writes.
+        unsafe { owner.write(lease) };
+        let ptr = KBox::into_raw(memory).cast::<Inner<T>>();
+        Ok(Self {
+            // INVARIANT: All four fields were written just now, and the one count is ours.
+            // SAFETY: An allocation is never at null.
+            ptr: unsafe { NonNull::new_unchecked(ptr) },
+            _value: PhantomData,
+        })
+    }
+}
+
+impl<T> RcuArc<T> {
+    /// Gives the count away, to be claimed with [`RcuArc::from_stored`].
+    #[inline]
+    pub(super) fn into_stored(this: Self) -> NonNull<Inner<T>> {
+        ManuallyDrop::new(this).ptr
+    }
+
+    /// Claims a count.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must come from [`RcuArc::into_stored`], whose count this takes.
+    #[inline]
+    pub(super) unsafe fn from_stored(ptr: NonNull<Inner<T>>) -> Self {
+        // INVARIANT: By the requirements of this function.
+        Self {
+            ptr,
+            _value: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn inner(&self) -> &Inner<T> {
+        // SAFETY: By the type invariant the count of `self` keeps the value.
+        unsafe { self.ptr.as_ref() }
+    }
+
+    /// Returns whether both point to the same value.
+    #[inline]
+    pub fn ptr_eq(a: &Self, b: &Self) -> bool {
+        a.ptr == b.ptr
+    }
+
+    /// Looks at the value as readers do.
+    #[inline]
+    pub fn borrow(&self) -> Ref<'_, T> {
+        // INVARIANT: The count of `self` is borrowed for `'_`.
+        Ref(self.ptr, PhantomData)
+    }
+
+    /// Returns where the value lies.
+    #[inline]
+    pub(crate) fn as_ptr(this: &Self) -> *const T {
+        // SAFETY: In bounds, by the type invariant.
+        unsafe { &raw const (*this.ptr.as_ptr()).value }
+    }
+
+    /// Returns whether `part` lies in the value.
+    ///
+    /// Both are alive, so if the addresses say so it is a part of the value, directly or of one of
+    /// its parts, and not of something that the value only points to.
+    #[inline]
+    pub(crate) fn contains<P>(this: &Self, part: &P) -> bool {
+        let start = Self::as_ptr(this).addr();
+        let offset = ptr::from_ref(part).addr().checked_sub(start);
+        let end = offset.and_then(|offset| offset.checked_add(size_of::<P>()));
+        size_of::<P>() > 0 && end.is_some_and(|end| end <= size_of::<T>())
+    }
+
+    /// Gives the count away, to be claimed with [`RcuArc::from_raw`].
+    #[inline]
+    pub(crate) fn into_raw(this: Self) -> *const T {
+        Self::as_ptr(&ManuallyDrop::new(this))
+    }
+
+    /// Claims a count.
+    ///
+    /// # Safety
+    ///
+    /// `value` must come from [`RcuArc::into_raw`] or [`RcuArc::as_ptr`], and a count that was
+    /// given away with the former must be left, which this takes.
+    #[inline]
+    pub(crate) unsafe fn from_raw(value: *const T) -> Self {
+        Self {
+            // INVARIANT: By the requirements of this function.
+            // SAFETY: As above; the count keeps the value alive.
+            ptr: unsafe { Inner::of(value) },
+            _value: PhantomData,
+        }
+    }
+}
+
+// The pointer may move; what it leads to does not.
+impl<T> Unpin for RcuArc<T> {}
+
+impl<T> Clone for RcuArc<T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        // Saturates, so that any number of forgotten clones leaks the value rather than frees it.
+        self.inner().refs.inc();
+        Self {
+            // INVARIANT: The count was just taken.
+            ptr: self.ptr,
+            _value: PhantomData,
+        }
+    }
+}
+
+impl<T> Deref for RcuArc<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.inner().value
+    }
+}
+
+impl<T> Drop for RcuArc<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.inner().refs.dec_and_test() {
+            // The count never leaves zero again (see `Ref::upgrade`), so this runs once.
+            // SAFETY: In bounds, by the type invariant.
+            let head = unsafe { &raw mut (*self.ptr.as_ptr()).head };
+            // SAFETY: `head` lies in the allocation, which `free` frees after the grace period; it
+            // is in no other list, as nobody else brought the count to zero. `Lease` keeps `free`
+            // there. The drop may run anywhere, as `T` is `Send` and `'static`.
+            unsafe { kernel::bindings::call_rcu(head.cast(), Some(Inner::<T>::free)) };
+        }
+    }
+}
+
+/// A value as a reader sees it: not counted, alive for `'g`.
+///
+/// # Invariants
+///
+/// The value is initialised for all of `'g`: either a count is borrowed for `'g`, or a grace period
+/// that ends after `'g` lies between the value's leaving its last slot and its drop.
+pub struct Ref<'g, T>(NonNull<Inner<T>>, PhantomData<&'g Inner<T>>);
+
+impl<T> Clone for Ref<'_, T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Ref<'_, T> {}
+
+impl<T> Deref for Ref<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        self.target()
+    }
+}
+
+impl<'g, T> Ref<'g, T> {
+    /// Borrows a value.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must come from [`RcuArc::into_stored`], and for all of `'g` the value must be kept by a
+    /// count or by a read-side section that began when the value had one.
+    #[inline]
+    pub(super) unsafe fn new(ptr: NonNull<Inner<T>>) -> Self {
+        // INVARIANT: By the requirements of this function.
+        Self(ptr, PhantomData)
+    }
+
+    /// Returns the value for the whole of the section.
+    #[inline]
+    pub fn target(self) -> &'g T {
+        // SAFETY: By the type invariant.
+        &unsafe { self.0.as_ref() }.value
+    }
+
+    /// Counts the value, unless its count has reached zero already.
+    #[inline]
+    pub fn upgrade(self) -> Option<RcuArc<T>> {
+        // SAFETY: In bounds, by the type invariant.
+        let refs = unsafe { &raw mut (*self.0.as_ptr()).refs };
+        // SAFETY: `Refcount` is a transparent `refcount_t`, shared by nature.
+        let counted = unsafe { bindings::refcount_inc_not_zero(refs.cast()) };
+        counted.then(|| RcuArc {
+            // INVARIANT: The count was just taken.
+            ptr: self.0,
+            _value: PhantomData,
+        })
+    }
+
+    /// Returns whether `other` points to the same value.
+    #[inline]
+    pub fn ptr_eq(self, other: &RcuArc<T>) -> bool {
+        self.0 == other.ptr
+    }
+
+    /// Returns whether both see the same value.
+    #[inline]
+    pub fn same(self, other: Ref<'_, T>) -> bool {
+        self.0 == other.0
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Claims on the text of the module, and waiting for their end.
+
+use crate::{
+    bindings,
+    context::may_sleep, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        rcu, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
+
+/// How many [`Lease`]s there are, plus one if there is a [`Barrier`].
+static LEASES: Atomic<isize> = Atomic::new(0);
+
+/// A claim on the text of this module.
+///
+/// Whatever makes C call into this module later on, or makes it drop something later on, holds one.
+/// [`Barrier`] waits for all of them.
+pub(crate) struct Lease(());
+
+impl Lease {
+    /// Takes a claim.
+    ///
+    /// # Errors
+    ///
+    /// [`ESHUTDOWN`] if there is no [`Barrier`] that would wait for it.
+    pub(crate) fn take() -> Result<Self> {
+        let mut old = LEASES.load(Relaxed);
+        loop {
+            if old == 0 {
+                return Err(ESHUTDOWN);
+            }
+            // Each lease takes up memory, so there cannot be that many of them.
+            let new = old.checked_add(1).ok_or(EOVERFLOW)?;
+            match LEASES.cmpxchg(old, new, Relaxed) {
+                Ok(_) => return Ok(Self(())),
+                Err(now) => old = now,
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Release: what was done under the lease comes before the end of the wait for it.
+        LEASES.fetch_sub(1, Release);
+    }
+}
+
+/// Keeps the module's text until nothing is left that could call it.
+///
+/// Without one no [`RcuArc`] and no registration of this crate can be made. A module has one, as
+/// the **last** field of its state (dropped last), and creates it first. It must not be leaked.
+///
+/// # Why this suffices
+///
+/// A lease is given back in one of two places. In the RCU callback that drops a value: once the
+/// count has been seen at zero, every such callback has at least been started, so one more
+/// `rcu_barrier()` waits for its return. Or by a destructor, after C was told not to call any more;
+/// the code that runs the destructor is itself waited for by whoever runs it.
+pub struct Barrier(());
+
+impl Barrier {
+    /// Makes the barrier.
+    ///
+    /// # Errors
+    ///
+    /// [`EBUSY`] if there is one already.
+    pub fn new() -> Result<Self> {
+        match LEASES.cmpxchg(0, 1, Relaxed) {
+            Ok(_) => Ok(Self(())),
+            Err(_) => Err(EBUSY),
+        }
+    }
+}
+
+impl Drop for Barrier {
+    fn drop(&mut self) {
+        if kernel::warn_on!(!may_sleep()) {
+            // Nobody can wait here. Then the text stays forever.
+            // SAFETY: The module is alive, for it runs this code.
+            unsafe { bindings::module_get() };
+            return;
+        }
+        LEASES.fetch_sub(1, Relaxed);
+        let mut rounds = 0u32;
+        while LEASES.load(Acquire) != 0 {
+            rcu::rcu_barrier();
+            if LEASES.load(Acquire) == 0 {
+                break;
+            }
+            rounds = rounds.saturating_add(1);
+            if rounds == 1000 {
+                pr_warn!("unloading waits for objects that are still in use\n");
+            }
+            fsleep(Delta::from_millis(10));
+        }
+        rcu::rcu_barrier();
+    }
+}

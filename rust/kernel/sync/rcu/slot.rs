@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Slots that publish a counted value.
+
+use super::{
+    arc::Inner,
+    RcuArc,
+    Ref, //
+};
+use crate::context::Bh;
+use core::{
+    marker::PhantomData,
+    ptr::{
+        self,
+        NonNull, //
+    },
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    },
+};
+use kernel::sync::rcu;
+
+/// A place for at most one [`RcuArc`] that readers may look at at any time.
+///
+/// # Invariants
+///
+/// `0` is null or comes from an [`RcuArc`] whose count the slot owns.
+pub struct Slot<T>(AtomicPtr<Inner<T>>, PhantomData<RcuArc<T>>);
+
+// SAFETY: Owns an `RcuArc<T>`.
+unsafe impl<T: Send + Sync> Send for Slot<T> {}
+// SAFETY: Hands out `&T` and `RcuArc<T>` to other threads; all accesses are atomic.
+unsafe impl<T: Send + Sync> Sync for Slot<T> {}
+
+impl<T> Slot<T> {
+    /// Makes a slot with nothing in it.
+    #[inline]
+    pub const fn empty() -> Self {
+        // INVARIANT: Null.
+        Self(AtomicPtr::new(ptr::null_mut()), PhantomData)
+    }
+
+    /// Makes a slot.
+    #[inline]
+    pub fn new(value: Option<RcuArc<T>>) -> Self {
+        // INVARIANT: The count goes over.
+        Self(AtomicPtr::new(Self::give(value)), PhantomData)
+    }
+
+    /// Turns an owner into what is stored.
+    #[inline]
+    fn give(value: Option<RcuArc<T>>) -> *mut Inner<T> {
+        value.map_or(ptr::null_mut(), |arc| RcuArc::into_stored(arc).as_ptr())
+    }
+
+    /// Turns what was stored into an owner.
+    ///
+    /// # Safety
+    ///
+    /// `stored` must have been taken out of a slot, together with its count.
+    #[inline]
+    unsafe fn take(stored: *mut Inner<T>) -> Option<RcuArc<T>> {
+        // SAFETY: By the type invariant and the requirements of this function.
+        NonNull::new(stored).map(|ptr| unsafe { RcuArc::from_stored(ptr) })
+    }
+
+    /// Returns whether there is nothing in the slot at this moment.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Looks at the value.
+    #[inline]
+    pub fn load<'g>(&'g self, _bh: &'g Bh<'_>) -> Option<Ref<'g, T>> {
+        let ptr = NonNull::new(self.0.load(Ordering::Acquire))?;
+        // SAFETY: By the type invariant the value had a count when `ptr` was loaded. `_bh` is a
+        // read-side section that began before and lasts for `'g`, see the top of `rcu.rs`.
+        Some(unsafe { Ref::new(ptr) })
+    }
+
+    /// Counts the value and returns it. May be called in any context.
+    pub fn get(&self) -> Option<RcuArc<T>> {
+        let _section = rcu::read_lock();
+        loop {
+            let ptr = NonNull::new(self.0.load(Ordering::Acquire))?;
+            // SAFETY: As in `load`, with `_section` for the section.
+            let seen = unsafe { Ref::new(ptr) };
+            // If the count has reached zero, the slot has lost its own, so it holds something else
+            // by now: each round that fails means that someone swapped.
+            if let Some(arc) = seen.upgrade() {
+                return Some(arc);
+            }
+        }
+    }
+
+    /// Exchanges what is in the slot.
+    #[inline]
+    pub fn swap(&self, value: Option<RcuArc<T>>) -> Option<RcuArc<T>> {
+        // INVARIANT: The count of `value` goes in, that of the old value comes out.
+        let old = self.0.swap(Self::give(value), Ordering::AcqRel);
+        // SAFETY: It was just taken out.
+        unsafe { Self::take(old) }
+    }
+}
+
+// As for `RcuArc`.
+impl<T> Unpin for Slot<T> {}
+
+impl<T> Drop for Slot<T> {
+    fn drop(&mut self) {
+        // SAFETY: The slot goes away, and its count with it. No `Ref` was loaded from it by a
+        // borrow that still lasts; those copied out of it earlier ended with that borrow.
+        drop(unsafe { Self::take(*self.0.get_mut()) });
+    }
+}
+
+impl<T> Default for Slot<T> {
+    #[inline]
+    fn default() -> Self {
+        Self::empty()
+    }
+}

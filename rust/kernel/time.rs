@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Clocks.
+//!
+//! C header: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h)
+
+use crate::bindings;
+use kernel::bindings::{
+    ktime_get_coarse_with_offset,
+    ktime_get_real_ts64,
+    timespec64,
+    tk_offsets_TK_OFFS_BOOT, //
+};
+
+pub mod timer;
+
+/// How many jiffies a second has.
+// CAST: A few thousand at most.
+pub const HZ: u64 = bindings::CONST_HZ as u64;
+
+/// Returns the nanoseconds since boot, time asleep included.
+///
+/// As of the last tick, which is cheap, and enough for time spans of seconds.
+#[inline]
+pub fn boottime_coarse() -> u64 {
+    // SAFETY: No requirements.
+    let now = unsafe { ktime_get_coarse_with_offset(tk_offsets_TK_OFFS_BOOT) };
+    // CAST: Never negative.
+    now as u64
+}
+
+/// Returns the wall clock: the seconds and nanoseconds since 1970.
+pub fn realtime() -> (i64, u32) {
+    let mut now = timespec64 {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `now` is valid for writes.
+    unsafe { ktime_get_real_ts64(&raw mut now) };
+    // CAST: Below a thousand million by the C function's contract.
+    (now.tv_sec, now.tv_nsec as u32)
+}
+
+/// Returns the jiffies since some time before boot; they wrap on 32-bit machines.
+#[inline]
+pub fn jiffies() -> u64 {
+    let jiffies = &raw const kernel::bindings::jiffies;
+    // SAFETY: Always valid for reads. Volatile, as the timer interrupt writes to it (`READ_ONCE()`).
+    // CAST: From `unsigned long`.
+    unsafe { jiffies.read_volatile() as u64 }
+}
+
+/// Converts milliseconds to jiffies, rounding up.
+#[inline]
+pub fn millis_to_jiffies(millis: u32) -> u64 {
+    // CAST: From `unsigned long`.
+    kernel::time::msecs_to_jiffies(millis) as u64
+}

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Timers that lie in a counted value.
+//!
+//! A [`Timer`] is a field of a `T` in an [`RcuArc`]. While it is pending it owns one count of that
+//! value, so what it will call is there when it expires; [`Expired::expired`] gets this count.
+//!
+//! # One count for each pending instance
+//!
+//! A timer is pending or it is not, and only these change that, each under the lock of the timer's
+//! base:
+//!
+//! | change         | by                                                  | the count                |
+//! |----------------|-----------------------------------------------------|--------------------------|
+//! | idle → pending | `mod_timer()`, which then returns 0                 | [`Timer::arm`] gives one |
+//! | pending → idle | `timer_delete()` or `_sync()`, which then return 1  | the caller drops it      |
+//! | pending → idle | expiry, which then calls the callback once          | the callback takes it    |
+//!
+//! `arm` takes a count before it calls `mod_timer()`, as the timer may expire before that returns,
+//! and drops it again if the answer was not 0: then either the timer was pending, with a count of
+//! its own, or `mod_timer()` saw it pending without the lock and changed nothing. Arming from within
+//! the callback, or from another CPU while the callback runs, finds the timer idle, and gives the
+//! new instance a new count; the two are independent.
+//!
+//! # Why the timer core never touches freed memory
+//!
+//! The last put of an [`RcuArc`] frees after a grace period, and expired timers run in softirq
+//! context, which grace periods wait for. So even if the callback drops the last count at once, the
+//! `timer_list` is there until the timer core is done with the callback. `mod_timer()` and
+//! `timer_delete()` are called through a borrow of the timer.
+//!
+//! A timer may also be dropped by itself, if its owner keeps it in something that drops in place
+//! (such as `Revocable`). Then [`Timer`]'s destructor waits for a running callback.
+//!
+//! # Why the owner is what it is said to be
+//!
+//! [`Timer::arm`] compares addresses: the timer must lie within the value that the `RcuArc` points
+//! to. Both are alive, so the one contains the other. Being pinned it never gets elsewhere; the
+//! address of the value, stored for the callback, is therefore the same at each call.
+//!
+//! C header: [`include/linux/timer.h`](srctree/include/linux/timer.h)
+
+use crate::{
+    bindings,
+    context::{
+        Bh,
+        Process, //
+    },
+    sync::rcu::RcuArc,
+    time::jiffies,
+};
+use core::{
+    marker::PhantomPinned,
+    ptr,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    },
+};
+use kernel::{
+    bindings::{
+        mod_timer,
+        timer_delete,
+        timer_delete_sync,
+        timer_init_key,
+        timer_list, //
+    },
+    ffi::c_ulong,
+    prelude::*,
+    sync::LockClassKey,
+    types::Opaque, //
+};
+
+/// The longest time that a timer can be armed for, in jiffies.
+const MAX_DELAY: u64 = (c_ulong::MAX >> 2) as u64;
+
+/// Makes the initialiser of a [`Timer`] with a lock class of its own.
+#[macro_export]
+macro_rules! new_timer {
+    ($($name:literal)?) => {
+        $crate::time::timer::Timer::new(
+            ::kernel::optional_name!($($name)?),
+            ::kernel::static_lock_class!(),
+        )
+    };
+}
+pub use new_timer;
+
+/// What happens when a [`Timer<Self, ID>`] expires.
+pub trait Expired<const ID: usize>: Send + Sync + Sized + 'static {
+    /// Called once for each time that the timer expires.
+    ///
+    /// The timer is idle by then and may be armed again.
+    fn expired(this: RcuArc<Self>, bh: &Bh<'_>);
+}
+
+/// A timer in a `T`.
+///
+/// # Invariants
+///
+/// * `timer` is initialised with [`Timer::callback`].
+/// * `owner` is null, or the address of the value of the [`RcuArc`] that this lies in.
+/// * While `timer` is pending, `owner` is not null, and one count of it belongs to the timer.
+#[pin_data(PinnedDrop)]
+#[repr(C)]
+pub struct Timer<T, const ID: usize> {
+    #[pin]
+    timer: Opaque<timer_list>,
+    owner: AtomicPtr<T>,
+    #[pin]
+    _pinned: PhantomPinned,
+}
+
+// SAFETY: The functions for timers may be called on any thread. What they drop or hand to other
+// threads is an `RcuArc<T>` with `T: Expired`, which is `Send` and `Sync`.
+unsafe impl<T, const ID: usize> Send for Timer<T, ID> {}
+// SAFETY: As above; they do their own locking.
+unsafe impl<T, const ID: usize> Sync for Timer<T, ID> {}
+
+impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
+    /// Makes the initialiser; see [`new_timer!`].
+    pub fn new(name: &'static CStr, key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
+        // INVARIANT: Idle, and without an owner.
+        pin_init!(Self {
+            // SAFETY: `slot` is valid for writes and stays where it is; the name and the key live
+            // forever.
+            timer <- Opaque::ffi_init(|slot| unsafe {
+                timer_init_key(slot, Some(Self::callback), 0, name.as_char_ptr(), key.as_ptr())
+            }),
+            owner: AtomicPtr::new(ptr::null_mut()),
+            _pinned: PhantomPinned,
+        })
+    }
+
+    /// Calls [`Expired::expired`].
+    ///
+    /// # Safety
+    ///
+    /// Only for the timer core, which calls it with the timer in a `Timer<T, ID>` that was pending.
+    unsafe extern "C" fn callback(timer: *mut timer_list) {
+        let this: *const Self = timer.cast();
+        // SAFETY: The count of the pending instance, or the destructor's waiting, keeps it alive.
+        let owner = unsafe { &(*this).owner }.load(Ordering::Relaxed);
+        // SAFETY: By the type invariant the pending instance had a count, and by the change to idle
+        // it is this call's to take.
+        let owner = unsafe { RcuArc::from_raw(owner.cast_const()) };
+        // SAFETY: Timers expire in softirq context.
+        let bh = unsafe { Bh::in_softirq() };
+        // `timer` is not touched from here on.
+        T::expired(owner, &bh);
+    }
+
+    /// Arms the timer, or arms it anew, for `after` jiffies from now.
+    ///
+    /// Does nothing, with a warning, if the timer does not lie in `owner`.
+    pub fn arm(&self, owner: &RcuArc<T>, after: u64) {
+        if kernel::warn_on!(!RcuArc::contains(owner, self)) {
+            return;
+        }
+        let value = RcuArc::into_raw(owner.clone());
+        // INVARIANT: `owner` contains this timer, as just checked. Relaxed: the lock in `mod_timer`
+        // makes it visible to the callback.
+        self.owner.store(value.cast_mut(), Ordering::Relaxed);
+        // CAST: At most `MAX_DELAY`, a `c_ulong`, and `jiffies` is one too.
+        let expires = (jiffies() as c_ulong).wrapping_add(after.min(MAX_DELAY) as c_ulong);
+        // INVARIANT: A count was put aside for the pending instance.
+        // SAFETY: The timer is initialised and pinned.
+        if unsafe { mod_timer(self.timer.get(), expires) } != 0 {
+            // SAFETY: The count from above was not used for a new instance; take it back.
+            drop(unsafe { RcuArc::from_raw(value) });
+        }
+    }
+
+    /// Arms the timer unless it is pending.
+    ///
+    /// Two that do so at the same time may both arm it, the last one wins.
+    #[inline]
+    pub fn arm_if_idle(&self, owner: &RcuArc<T>, after: u64) {
+        if !self.is_pending() {
+            self.arm(owner, after);
+        }
+    }
+
+    /// Returns whether the timer is pending at this moment.
+    #[inline]
+    pub fn is_pending(&self) -> bool {
+        // SAFETY: The timer is initialised.
+        unsafe { bindings::timer_pending(self.timer.get()) }
+    }
+
+    /// Makes the timer idle, and returns whether it was pending.
+    ///
+    /// The callback may be running, on another CPU or as the caller.
+    pub fn cancel(&self) -> bool {
+        // SAFETY: The timer is initialised and pinned.
+        let pending = unsafe { timer_delete(self.timer.get()) } != 0;
+        if pending {
+            // SAFETY: This call made the timer idle.
+            unsafe { self.put() };
+        }
+        pending
+    }
+
+    /// Makes the timer idle, waits for its callback, and returns whether it was pending.
+    ///
+    /// Someone else may arm it again meanwhile. The callback itself cannot call this, since it has
+    /// no [`Process`] to give.
+    pub fn cancel_sync(&self, _process: &mut Process) -> bool {
+        // SAFETY: The timer is initialised and pinned, and this is not its callback.
+        let pending = unsafe { timer_delete_sync(self.timer.get()) } != 0;
+        if pending {
+            // SAFETY: This call made the timer idle.
+            unsafe { self.put() };
+        }
+        pending
+    }
+}
+
+impl<T, const ID: usize> Timer<T, ID> {
+    /// Drops the count of an instance that was pending.
+    ///
+    /// # Safety
+    ///
+    /// The caller must have made the timer idle.
+    unsafe fn put(&self) {
+        let owner = self.owner.load(Ordering::Relaxed);
+        // SAFETY: By the type invariant the instance had a count, which nobody else takes now.
+        drop(unsafe { RcuArc::from_raw(owner.cast_const()) });
+    }
+}
+
+#[pinned_drop]
+impl<T, const ID: usize> PinnedDrop for Timer<T, ID> {
+    fn drop(self: Pin<&mut Self>) {
+        if self.owner.load(Ordering::Relaxed).is_null() {
+            // Never armed.
+            return;
+        }
+        // If the owner is being dropped, the timer is idle and no callback runs (see the top of
+        // this file), and this is cheap. Otherwise it waits for the callback.
+        // SAFETY: The timer is initialised and pinned.
+        if unsafe { timer_delete_sync(self.timer.get()) } != 0 {
+            // SAFETY: This call made the timer idle.
+            unsafe { self.put() };
+        }
+    }
+}
+
+#[kernel::macros::kunit_tests(kext_timer)]
+mod tests {
+    use super::*;
+    use crate::sync::rcu;
+    use kernel::{
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        time::{
+            delay::fsleep,
+            Delta, //
+        },
+    };
+
+    #[pin_data]
+    struct Owner {
+        #[pin]
+        timer: Timer<Self, 0>,
+        times: Atomic<usize>,
+        _ends: Option<Ends>,
+    }
+
+    /// Counts drops.
+    struct Ends(RcuArc<Atomic<usize>>);
+
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    impl Expired<0> for Owner {
+        fn expired(this: RcuArc<Self>, _bh: &Bh<'_>) {
+            // Once more, from within.
+            if this.times.fetch_add(1, Relaxed) == 0 {
+                this.timer.arm(&this, 0);
+            }
+        }
+    }
+
+    fn owner(ends: Option<Ends>) -> Result<RcuArc<Owner>> {
+        let init = pin_init!(Owner {
+            timer <- new_timer!(),
+            times: Atomic::new(0),
+            _ends: ends,
+        });
+        RcuArc::pin_init(init, GFP_KERNEL)
+    }
+
+    #[test]
+    fn timers_expire_once_for_each_time_they_are_armed() -> Result {
+        let owner = owner(None)?;
+        owner.timer.arm(&owner, 1);
+        owner.timer.arm(&owner, 1);
+        assert!(owner.timer.is_pending());
+        fsleep(Delta::from_millis(100));
+        assert!(!owner.timer.is_pending());
+        assert_eq!(owner.times.load(Relaxed), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn cancelled_timers_do_not_expire() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let owner = owner(None)?;
+        owner.timer.arm(&owner, 5);
+        assert!(owner.timer.cancel());
+        assert!(!owner.timer.cancel());
+        owner.timer.arm(&owner, u64::MAX);
+        assert!(owner.timer.cancel_sync(&mut process));
+        fsleep(Delta::from_millis(100));
+        assert_eq!(owner.times.load(Relaxed), 0);
+        Ok(())
+    }
+    #[test]
+    fn counts_come_out_even() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let ends = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
+        let owner = owner(Some(Ends(ends.clone())))?;
+        let start = jiffies();
+        while jiffies().wrapping_sub(start) < 50 {
+            // Sometimes before it expires, sometimes after, sometimes meanwhile.
+            owner.timer.arm(&owner, jiffies() & 1);
+            owner.timer.arm(&owner, 0);
+            if jiffies() & 2 == 0 {
+                owner.timer.cancel();
+            } else if jiffies() & 4 == 0 {
+                owner.timer.cancel_sync(&mut process);
+            }
+            process.cond_resched();
+        }
+        owner.timer.arm(&owner, 0);
+        fsleep(Delta::from_millis(100));
+        rcu::barrier(&mut process);
+        assert_eq!(ends.load(Relaxed), 0);
+        drop(owner);
+        rcu::barrier(&mut process);
+        assert_eq!(ends.load(Relaxed), 1);
+        Ok(())
+    }
+}

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Work items that lie in a counted value, and queues to run them.
+//!
+//! A [`Work`] is a field of a `T` in an [`RcuArc`], as a [`Timer`](crate::time::timer::Timer) is,
+//! and the same reasoning holds: while the item is pending it owns one count of the value.
+//!
+//! # One count for each pending instance
+//!
+//! An item is pending or it is not; the kernel keeps that in one bit, changed atomically:
+//!
+//! | change         | by                                                | the count                    |
+//! |----------------|---------------------------------------------------|------------------------------|
+//! | idle → pending | `queue_work_on()`, which then returns true        | [`Queue::enqueue`] gives one |
+//! | pending → idle | `cancel_work()` or `_sync()`, which then say true | the caller drops it          |
+//! | pending → idle | a worker, which then calls the callback once      | the callback takes it        |
+//!
+//! The item is idle again before the callback starts, so it may be enqueued while it runs, from
+//! within it or not, and the new instance has its own count. The kernel does not run one item twice
+//! at the same time.
+//!
+//! # Memory
+//!
+//! Workers do not look at an item after they called its function, apart from comparing its address,
+//! so the callback may drop the last count. Text: a [`Queue`] keeps the module's text until it is
+//! destroyed, which waits for running callbacks; pending items keep it by their counts.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use crate::{
+    bindings,
+    context::{
+        may_sleep,
+        Process, //
+    },
+    cpu,
+    sync::rcu::{
+        Lease,
+        RcuArc, //
+    },
+};
+use core::{
+    marker::PhantomPinned,
+    mem::ManuallyDrop,
+    ops::BitOr,
+    ptr::{
+        self,
+        NonNull, //
+    },
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    },
+};
+use kernel::{
+    bindings::{
+        __flush_workqueue,
+        alloc_workqueue_noprof,
+        cancel_work_sync,
+        destroy_workqueue,
+        init_work_with_key,
+        queue_work_on,
+        work_struct,
+        workqueue_struct, //
+    },
+    ffi::{
+        c_int,
+        c_uint, //
+    },
+    prelude::*,
+    sync::LockClassKey,
+    types::Opaque, //
+};
+
+/// Stands for no CPU in particular.
+// CAST: The number of CPUs that the kernel was built for.
+const ANY_CPU: c_int = kernel::bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
+
+/// Makes the initialiser of a [`Work`] with a lock class of its own.
+#[macro_export]
+macro_rules! new_work {
+    ($($name:literal)?) => {
+        $crate::workqueue::Work::new(
+            ::kernel::optional_name!($($name)?),
+            ::kernel::static_lock_class!(),
+        )
+    };
+}
+pub use new_work;
+
+/// Properties of a [`Queue`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Flags(c_uint);
+
+impl Flags {
+    /// Items run on the CPU they were queued on.
+    pub const PERCPU: Self = Self(kernel::bindings::wq_flags_WQ_PERCPU);
+    /// Items run on any CPU.
+    pub const UNBOUND: Self = Self(kernel::bindings::wq_flags_WQ_UNBOUND);
+    /// Items are expected to keep a CPU busy, and do not hold up others.
+    pub const CPU_INTENSIVE: Self = Self(kernel::bindings::wq_flags_WQ_CPU_INTENSIVE);
+    /// Items do not run while the machine is being suspended.
+    pub const FREEZABLE: Self = Self(kernel::bindings::wq_flags_WQ_FREEZABLE);
+    /// Items make progress when memory is short.
+    pub const MEM_RECLAIM: Self = Self(kernel::bindings::wq_flags_WQ_MEM_RECLAIM);
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A workqueue.
+///
+/// Its drop runs all items that are pending on it, and sleeps until they are through. Where that is
+/// not possible it leaks the queue, with a warning.
+///
+/// # Invariants
+///
+/// `queue` is valid and ours.
+pub struct Queue {
+    queue: NonNull<workqueue_struct>,
+    /// Dropped after the queue is destroyed.
+    _lease: ManuallyDrop<Lease>,
+}
+
+// SAFETY: The functions for workqueues may be called on any thread.
+unsafe impl Send for Queue {}
+// SAFETY: They do their own locking.
+unsafe impl Sync for Queue {}
+
+impl Queue {
+    /// Allocates a queue, to be dropped where one may sleep: not as a part of a value in an
+    /// [`RcuArc`].
+    ///
+    /// # Errors
+    ///
+    /// [`EBUSY`], with a warning, where one may not sleep. There is no proof of that to ask for in
+    /// constructors of devices and modules.
+    pub fn new(name: &CStr, flags: Flags) -> Result<Self> {
+        if kernel::warn_on!(!may_sleep()) {
+            return Err(EBUSY);
+        }
+        let lease = Lease::take()?;
+        // SAFETY: The format takes one string, which is copied.
+        let queue =
+            unsafe { alloc_workqueue_noprof(c"%s".as_char_ptr(), flags.0, 0, name.as_char_ptr()) };
+        Ok(Self {
+            // INVARIANT: Just allocated.
+            queue: NonNull::new(queue).ok_or(ENOMEM)?,
+            _lease: ManuallyDrop::new(lease),
+        })
+    }
+
+    /// Enqueues `work`, which lies in `owner`, and returns whether it was idle.
+    ///
+    /// Does nothing, with a warning, if it does not lie in `owner`.
+    #[inline]
+    pub fn enqueue<T: Run<ID>, const ID: usize>(
+        &self,
+        work: &Work<T, ID>,
+        owner: &RcuArc<T>,
+    ) -> bool {
+        self.enqueue_raw(ANY_CPU, work, owner)
+    }
+
+    /// As [`Queue::enqueue`], to be run on `cpu`, or anywhere if there is no such CPU.
+    ///
+    /// If `cpu` goes offline before, the item is run elsewhere.
+    #[inline]
+    pub fn enqueue_on<T: Run<ID>, const ID: usize>(
+        &self,
+        cpu: u32,
+        work: &Work<T, ID>,
+        owner: &RcuArc<T>,
+    ) -> bool {
+        let cpu = match c_int::try_from(cpu) {
+            Ok(known) if cpu::is_possible(cpu) => known,
+            _ => ANY_CPU,
+        };
+        self.enqueue_raw(cpu, work, owner)
+    }
+
+    /// Enqueues `work`; `cpu` is that of a possible CPU, or [`ANY_CPU`].
+    fn enqueue_raw<T: Run<ID>, const ID: usize>(
+        &self,
+        cpu: c_int,
+        work: &Work<T, ID>,
+        owner: &RcuArc<T>,
+    ) -> bool {
+        if kernel::warn_on!(!RcuArc::contains(owner, work)) {
+            return false;
+        }
+        let value = RcuArc::into_raw(owner.clone());
+        // INVARIANT: `owner` contains the item, as just checked. Relaxed: queueing and dequeueing
+        // the item, under the pool's lock, makes it visible to the callback.
+        work.owner.store(value.cast_mut(), Ordering::Relaxed);
+        // INVARIANT: A count was put aside for the pending instance.
+        // SAFETY: The queue is valid, and no one destroys it meanwhile, as that takes `&mut`. The
+        // item is initialised and pinned, and its count keeps it until the callback.
+        let queued = unsafe { queue_work_on(cpu, self.queue.as_ptr(), work.work.get()) };
+        if !queued {
+            // SAFETY: The count from above was not used for a new instance; take it back.
+            drop(unsafe { RcuArc::from_raw(value) });
+        }
+        queued
+    }
+
+    /// Waits until all items that are pending now are through.
+    ///
+    /// Must not be called by an item of this queue, which would wait for itself.
+    pub fn flush(&self, _process: &mut Process) {
+        // SAFETY: The queue is valid, and the thread may sleep.
+        unsafe { __flush_workqueue(self.queue.as_ptr()) };
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        if kernel::warn_on!(!may_sleep()) {
+            // Leaked, with its lease, so that the module stays too.
+            return;
+        }
+        // SAFETY: The queue is valid and ours. Nobody can enqueue any more, except for what is
+        // pending on it.
+        unsafe { destroy_workqueue(self.queue.as_ptr()) };
+        // SAFETY: Not used again.
+        unsafe { ManuallyDrop::drop(&mut self._lease) };
+    }
+}
+
+/// What a [`Work<Self, ID>`] does.
+pub trait Run<const ID: usize>: Send + Sync + Sized + 'static {
+    /// Called once for each time that the item was enqueued.
+    ///
+    /// The item is idle by then and may be enqueued again.
+    fn run(this: RcuArc<Self>, process: &mut Process);
+}
+
+/// A work item in a `T`.
+///
+/// # Invariants
+///
+/// * `work` is initialised with [`Work::callback`].
+/// * `owner` is null, or the address of the value of the [`RcuArc`] that this lies in.
+/// * While `work` is pending, `owner` is not null, and one count of it belongs to the item.
+#[pin_data(PinnedDrop)]
+#[repr(C)]
+pub struct Work<T, const ID: usize> {
+    #[pin]
+    work: Opaque<work_struct>,
+    owner: AtomicPtr<T>,
+    #[pin]
+    _pinned: PhantomPinned,
+}
+
+// SAFETY: The functions for work items may be called on any thread. What they drop or hand to other
+// threads is an `RcuArc<T>` with `T: Run`, which is `Send` and `Sync`.
+unsafe impl<T, const ID: usize> Send for Work<T, ID> {}
+// SAFETY: As above; they do their own locking.
+unsafe impl<T, const ID: usize> Sync for Work<T, ID> {}
+
+impl<T: Run<ID>, const ID: usize> Work<T, ID> {
+    /// Makes the initialiser; see [`new_work!`].
+    pub fn new(name: &'static CStr, key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
+        // INVARIANT: Idle, and without an owner.
+        pin_init!(Self {
+            // SAFETY: `slot` is valid for writes and stays where it is; the name and the key live
+            // forever.
+            work <- Opaque::ffi_init(|slot| unsafe {
+                init_work_with_key(
+                    slot,
+                    Some(Self::callback),
+                    false,
+                    name.as_char_ptr(),
+                    key.as_ptr(),
+                )
+            }),
+            owner: AtomicPtr::new(ptr::null_mut()),
+            _pinned: PhantomPinned,
+        })
+    }
+
+    /// Calls [`Run::run`].
+    ///
+    /// # Safety
+    ///
+    /// Only for a worker, which calls it with the item in a `Work<T, ID>` that was pending.
+    unsafe extern "C" fn callback(work: *mut work_struct) {
+        let this: *const Self = work.cast();
+        // SAFETY: The count of the pending instance, or the destructor's waiting, keeps it alive.
+        let owner = unsafe { &(*this).owner }.load(Ordering::Relaxed);
+        // SAFETY: By the type invariant the pending instance had a count, and by the change to idle
+        // it is this call's to take.
+        let owner = unsafe { RcuArc::from_raw(owner.cast_const()) };
+        // SAFETY: Workers of our queues, none of which is a `WQ_BH` one, run in process context.
+        let mut process = unsafe { Process::new() };
+        // `work` is not touched from here on.
+        T::run(owner, &mut process);
+    }
+
+    /// Makes the item idle, waits for its callback, and returns whether it was pending.
+    ///
+    /// Someone else may enqueue it again once this has returned. The callback itself may call
+    /// this; then there is nothing to wait for.
+    pub fn cancel_sync(&self, _process: &mut Process) -> bool {
+        // SAFETY: The item is initialised and pinned; the thread may sleep.
+        unsafe { self.stop(true) }
+    }
+}
+
+impl<T, const ID: usize> Work<T, ID> {
+    /// Makes the item idle, waits for its callback if `wait` is set and this is not the callback,
+    /// and returns whether the item was pending.
+    ///
+    /// # Safety
+    ///
+    /// With `wait` the thread must be allowed to sleep.
+    unsafe fn stop(&self, wait: bool) -> bool {
+        let work = self.work.get();
+        // SAFETY: No requirements.
+        let own = ptr::eq(unsafe { bindings::current_work() }, work);
+        let pending = if wait && !own {
+            // SAFETY: The item is initialised and pinned; by the requirements of this function.
+            unsafe { cancel_work_sync(work) }
+        } else {
+            // SAFETY: The item is initialised and pinned.
+            unsafe { bindings::cancel_work(work) }
+        };
+        if pending {
+            let owner = self.owner.load(Ordering::Relaxed);
+            // SAFETY: This call made the item idle, so by the type invariant there is a count that
+            // nobody else takes now.
+            drop(unsafe { RcuArc::from_raw(owner.cast_const()) });
+        }
+        pending
+    }
+}
+
+#[pinned_drop]
+impl<T, const ID: usize> PinnedDrop for Work<T, ID> {
+    fn drop(self: Pin<&mut Self>) {
+        if self.owner.load(Ordering::Relaxed).is_null() {
+            // Never enqueued.
+            return;
+        }
+        // If the owner is being dropped, in softirq context, the item is idle, and no worker is
+        // going to look at it: one that was about to call the callback would have a count.
+        // Otherwise the owner has dropped this alone, which is only possible where one may sleep:
+        // then wait for such a worker.
+        // SAFETY: By the check.
+        unsafe { self.stop(may_sleep()) };
+    }
+}
+
+#[kernel::macros::kunit_tests(kext_workqueue)]
+mod tests {
+    use super::*;
+    use kernel::sync::atomic::{
+        Atomic,
+        Relaxed, //
+    };
+
+    #[pin_data]
+    struct Owner {
+        #[pin]
+        work: Work<Self, 0>,
+        times: Atomic<usize>,
+    }
+
+    impl Run<0> for Owner {
+        fn run(this: RcuArc<Self>, process: &mut Process) {
+            // Does not wait for itself, and finds itself idle.
+            let pending = this.work.cancel_sync(process);
+            this.times.fetch_add(if pending { 100 } else { 1 }, Relaxed);
+        }
+    }
+
+    #[test]
+    fn items_run_once_for_each_time_they_are_enqueued() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let queue = Queue::new(c"kext-test", Flags::UNBOUND)?;
+        let init = pin_init!(Owner {
+            work <- new_work!(),
+            times: Atomic::new(0),
+        });
+        let owner = RcuArc::pin_init(init, GFP_KERNEL)?;
+        assert!(queue.enqueue(&owner.work, &owner));
+        queue.flush(&mut process);
+        assert!(queue.enqueue_on(u32::MAX, &owner.work, &owner));
+        drop(queue);
+        assert_eq!(owner.times.load(Relaxed), 2);
+        Ok(())
+    }
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The macs that end handshake messages, and the cookies of a loaded receiver.
+//!
+//! The first mac shows that the sender knows the receiver's public key. The second one shows,
+//! when a receiver is under load and so asks for it, that the sender owns its source address: it
+//! is made with a cookie that the receiver derives from that address and a secret of its own, and
+//! that it sent there.
+
+use crate::{
+    crypto::{
+        Crypto,
+        HASH_LEN, //
+    },
+    key::{
+        self,
+        kind,
+        PublicKey,
+        Secret, //
+    },
+    message::{
+        CookieReply,
+        Index,
+        COOKIE_NONCE_LEN,
+        MAC_LEN, //
+    },
+    session::has_expired,
+    Reject, //
+};
+
+/// Age in seconds at which the secret behind the cookies is replaced.
+const SECRET_MAX_AGE: u64 = 120;
+
+/// Seconds by which a cookie is given up before the secret behind it may go.
+const LATENCY: u64 = 5;
+
+/// A cookie.
+type Cookie = Secret<kind::Cookie, MAC_LEN>;
+
+/// The two keys that belong to a public key, known to who knows that.
+struct Labelled {
+    mac1: [u8; HASH_LEN],
+    cookie: [u8; HASH_LEN],
+}
+
+impl Labelled {
+    const fn zeroed() -> Self {
+        Self {
+            mac1: [0; HASH_LEN],
+            cookie: [0; HASH_LEN],
+        }
+    }
+
+    fn set<C: Crypto>(&mut self, public: &PublicKey) {
+        C::blake2s(&mut self.mac1, &[], &[b"mac1----", public.as_bytes()]);
+        C::blake2s(&mut self.cookie, &[], &[b"cookie--", public.as_bytes()]);
+    }
+}
+
+/// What the macs of a message say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(MODULE), derive(Debug))]
+#[must_use]
+pub enum MacState {
+    /// The first mac is wrong.
+    Invalid,
+    /// The first mac is right; the second one is wrong or was not asked for.
+    Valid,
+    /// Both macs are right.
+    ValidWithCookie,
+}
+
+/// The receiver's side: that of an interface.
+pub struct Checker {
+    keys: Labelled,
+    secret: Secret<kind::CookieSource>,
+    born: Option<u64>,
+}
+
+impl Checker {
+    /// Makes a checker without identity and secret.
+    pub const fn new() -> Self {
+        Self {
+            keys: Labelled::zeroed(),
+            secret: Secret::zeroed(),
+            born: None,
+        }
+    }
+
+    /// Takes another public key, or none.
+    pub fn set_identity<C: Crypto>(&mut self, public: Option<&PublicKey>) {
+        match public {
+            Some(public) => self.keys.set::<C>(public),
+            None => self.keys = Labelled::zeroed(),
+        }
+    }
+
+    /// Returns whether [`Checker::rotate`] has to be called before cookies are checked or made.
+    pub fn is_stale(&self, now: u64) -> bool {
+        self.born
+            .is_none_or(|born| has_expired(born, SECRET_MAX_AGE, now))
+    }
+
+    /// Replaces the secret by what `entropy` fills in, unless that was done meanwhile.
+    pub fn rotate(&mut self, now: u64, entropy: impl FnOnce(&mut [u8; 32])) {
+        if self.is_stale(now) {
+            entropy(self.secret.as_mut_bytes());
+            self.born = Some(now);
+        }
+    }
+
+    /// Checks the macs of a handshake message; the second one only under load.
+    ///
+    /// `source` is the address and port that the message came from, as on the wire.
+    pub fn check<C: Crypto>(&self, message: &[u8], source: &[u8], under_load: bool) -> MacState {
+        let mut mac = [0; MAC_LEN];
+        let Some((before2, mac2)) = message.split_last_chunk::<MAC_LEN>() else {
+            return MacState::Invalid;
+        };
+        let Some((before1, mac1)) = before2.split_last_chunk::<MAC_LEN>() else {
+            return MacState::Invalid;
+        };
+
+        C::blake2s(&mut mac, &self.keys.mac1, &[before1]);
+        if !C::equal(&mac, mac1) {
+            return MacState::Invalid;
+        }
+        // Without a secret every source could make its cookies.
+        if !under_load || self.born.is_none() {
+            return MacState::Valid;
+        }
+        let mut cookie = Cookie::zeroed();
+        self.bake::<C>(&mut cookie, source);
+        C::blake2s(&mut mac, cookie.as_bytes(), &[before2]);
+        if !C::equal(&mac, mac2) {
+            return MacState::Valid;
+        }
+        MacState::ValidWithCookie
+    }
+
+    /// Writes the cookie for the source of a message, whose sender gave it the index `sender`.
+    ///
+    /// `nonce` is random. Fails if there is no secret or the message cannot have macs.
+    pub fn reply<C: Crypto>(
+        &self,
+        out: &mut CookieReply,
+        message: &[u8],
+        sender: Index,
+        source: &[u8],
+        nonce: &[u8; COOKIE_NONCE_LEN],
+    ) -> Result<(), Reject> {
+        let (before2, _) = message
+            .split_last_chunk::<MAC_LEN>()
+            .ok_or(Reject::BadLength)?;
+        let (_, mac1) = before2
+            .split_last_chunk::<MAC_LEN>()
+            .ok_or(Reject::BadLength)?;
+        if self.born.is_none() {
+            return Err(Reject::RngNotReady);
+        }
+        let mut cookie = Cookie::zeroed();
+        self.bake::<C>(&mut cookie, source);
+        out.set_head(sender, nonce);
+        let Some(text) = out.cookie.first_chunk_mut() else {
+            return Err(Reject::BadLength);
+        };
+        *text = *cookie.as_bytes();
+        C::xseal(&self.keys.cookie, nonce, mac1, &mut out.cookie);
+        Ok(())
+    }
+
+    /// Makes the cookie of a source.
+    fn bake<C: Crypto>(&self, out: &mut Cookie, source: &[u8]) {
+        C::blake2s(out.as_mut_bytes(), self.secret.as_bytes(), &[source]);
+    }
+}
+
+impl Default for Checker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The sender's side: what is kept of one remote.
+pub struct Jar {
+    keys: Labelled,
+    cookie: Cookie,
+    /// When the cookie came, if there is one.
+    born: Option<u64>,
+    /// First mac of the last message, until a cookie answers it.
+    sent: Option<[u8; MAC_LEN]>,
+}
+
+impl Jar {
+    /// How long a cookie is used.
+    const MAX_AGE: u64 = SECRET_MAX_AGE - LATENCY;
+
+    /// Makes an empty jar, for [`Jar::set_remote`].
+    pub const fn new() -> Self {
+        Self {
+            keys: Labelled::zeroed(),
+            cookie: Cookie::zeroed(),
+            born: None,
+            sent: None,
+        }
+    }
+
+    /// Takes the public key of the remote.
+    pub fn set_remote<C: Crypto>(&mut self, public: &PublicKey) {
+        self.keys.set::<C>(public);
+    }
+
+    /// Writes the macs of a handshake message that is otherwise complete.
+    pub fn add_macs<C: Crypto>(&mut self, message: &mut [u8], now: u64) -> Result<(), Reject> {
+        let (before2, mac2) = message
+            .split_last_chunk_mut::<MAC_LEN>()
+            .ok_or(Reject::BadLength)?;
+        let (before1, mac1) = before2
+            .split_last_chunk_mut::<MAC_LEN>()
+            .ok_or(Reject::BadLength)?;
+
+        C::blake2s(mac1, &self.keys.mac1, &[before1]);
+        self.sent = Some(*mac1);
+        match self.born {
+            Some(born) if !has_expired(born, Self::MAX_AGE, now) => {
+                C::blake2s(mac2, self.cookie.as_bytes(), &[before2]);
+            }
+            _ => *mac2 = [0; MAC_LEN],
+        }
+        Ok(())
+    }
+
+    /// Keeps the cookie of a reply to our last message.
+    pub fn consume<C: Crypto>(&mut self, reply: &CookieReply, now: u64) -> Result<(), Reject> {
+        let sent = self.sent.ok_or(Reject::UnexpectedCookie)?;
+        let mut text = Secret::<kind::Cookie, { MAC_LEN + crate::crypto::TAG_LEN }>::zeroed();
+
+        *text.as_mut_bytes() = reply.cookie;
+        if !C::xopen(&self.keys.cookie, &reply.nonce, &sent, text.as_mut_bytes()) {
+            return Err(Reject::BadCookie);
+        }
+        let Some(cookie) = text.as_bytes().first_chunk() else {
+            return Err(Reject::BadLength);
+        };
+        *self.cookie.as_mut_bytes() = *cookie;
+        self.born = Some(now);
+        self.sent = None;
+        Ok(())
+    }
+}
+
+impl Default for Jar {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const _: () = assert!(key::LEN == HASH_LEN);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The primitives that the protocol asks of the outside.
+
+/// Length of the tag that an AEAD appends.
+pub const TAG_LEN: usize = 16;
+
+/// Length of a BLAKE2s hash.
+pub const HASH_LEN: usize = 32;
+
+/// Implementation of the primitives.
+///
+/// Implementations leave no copies of secret arguments or results behind.
+pub trait Crypto {
+    /// Puts the BLAKE2s hash of the concatenated `parts` into `out`, keyed unless `key` is empty.
+    ///
+    /// `out` and `key` are at most 32 bytes, `out` is not empty; its length is part of the hash.
+    fn blake2s(out: &mut [u8], key: &[u8], parts: &[&[u8]]);
+
+    /// Puts the product of a scalar and a point into `out`; returns `false` if it is zero.
+    ///
+    /// The scalar is clamped on the way, the top bit of the point ignored.
+    #[must_use]
+    fn x25519(out: &mut [u8; 32], secret: &[u8; 32], point: &[u8; 32]) -> bool;
+
+    /// Puts the public key of a scalar into `out`; returns `false` if the scalar is zero.
+    #[must_use]
+    fn x25519_public(out: &mut [u8; 32], secret: &[u8; 32]) -> bool;
+
+    /// Encrypts `buf` but for its last [`TAG_LEN`] bytes by ChaCha20-Poly1305 and puts the tag there.
+    ///
+    /// The twelve bytes of nonce are four of zero and `nonce` in little-endian order.
+    fn seal(key: &[u8; 32], nonce: u64, ad: &[u8], buf: &mut [u8]);
+
+    /// Undoes [`Crypto::seal`]; returns `false` if the tag is wrong or `buf` too short.
+    ///
+    /// What `buf` then holds is unspecified, but no plaintext.
+    #[must_use]
+    fn open(key: &[u8; 32], nonce: u64, ad: &[u8], buf: &mut [u8]) -> bool;
+
+    /// Like [`Crypto::seal`] by XChaCha20-Poly1305.
+    fn xseal(key: &[u8; 32], nonce: &[u8; 24], ad: &[u8], buf: &mut [u8]);
+
+    /// Like [`Crypto::open`] by XChaCha20-Poly1305.
+    #[must_use]
+    fn xopen(key: &[u8; 32], nonce: &[u8; 24], ad: &[u8], buf: &mut [u8]) -> bool;
+
+    /// Returns whether two strings are equal, in a time that depends on their lengths only.
+    #[must_use]
+    fn equal(a: &[u8], b: &[u8]) -> bool;
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The first message, both sides.
+
+use super::{
+    pattern::{
+        InitiationParts,
+        Symmetric,
+        STATIC_LEN, //
+    },
+    Handshake,
+    Identity,
+    State, //
+};
+use crate::{
+    crypto::{
+        Crypto,
+        TAG_LEN, //
+    },
+    key::{
+        PrivateKey,
+        PublicKey,
+        SharedSecret, //
+    },
+    message::{
+        Index,
+        Initiation, //
+    },
+    tai64n,
+    Reject,
+    Tai64N, //
+};
+
+/// Length of the encrypted timestamp.
+const PAYLOAD_LEN: usize = tai64n::LEN + TAG_LEN;
+
+impl Handshake {
+    /// Starts an attempt: writes an initiation but for its macs.
+    ///
+    /// `entropy` fills the ephemeral private key. On success the index of the attempt that this
+    /// one replaces is returned, for the caller to free. On failure nothing is changed, and `index`
+    /// is not used.
+    pub fn create_initiation<C: Crypto>(
+        &mut self,
+        local: &Identity,
+        out: &mut Initiation,
+        index: Index,
+        timestamp: Tai64N,
+        entropy: impl FnOnce(&mut [u8; 32]),
+    ) -> Result<Option<Index>, Reject> {
+        let mut ephemeral = PrivateKey::zeroed();
+        let mut symmetric = Symmetric::zeroed();
+        let public = *self.remote.public();
+
+        entropy(ephemeral.as_mut_bytes());
+        ephemeral.clamp();
+        let Some(text) = out.timestamp.first_chunk_mut() else {
+            return Err(Reject::BadLength);
+        };
+        *text = *timestamp.as_bytes();
+        symmetric.start::<C>(&public);
+        symmetric.write_initiation::<C>(
+            local,
+            &public,
+            self.remote.static_static::<C>(local)?,
+            &ephemeral,
+            InitiationParts {
+                ephemeral: &mut out.ephemeral,
+                identity: &mut out.identity,
+                payload: &mut out.timestamp,
+            },
+        )?;
+        out.set_head(index);
+
+        let replaced = self.local_index();
+        self.state = State::InitiationSent { local: index };
+        self.ephemeral.copy_from(&ephemeral);
+        self.symmetric.copy_from(&symmetric);
+        Ok(replaced)
+    }
+}
+
+/// Scratch memory for an initiation that was received.
+pub struct IncomingInitiation {
+    symmetric: Symmetric,
+    static_static: SharedSecret,
+    ephemeral: PublicKey,
+    identity: PublicKey,
+    timestamp: Tai64N,
+    sender: Index,
+}
+
+/// An initiation whose sender claims to be [`OpenedInitiation::sender`].
+#[must_use]
+pub struct OpenedInitiation<'w>(&'w mut IncomingInitiation);
+
+/// An initiation that claims to be of a remote we know.
+#[must_use]
+pub struct KnownInitiation<'w>(&'w mut IncomingInitiation);
+
+/// An initiation that was made by the remote, now or earlier.
+#[must_use]
+pub struct AuthenticInitiation<'w>(&'w mut IncomingInitiation);
+
+impl IncomingInitiation {
+    /// Makes empty scratch memory.
+    pub const fn new() -> Self {
+        Self {
+            symmetric: Symmetric::zeroed(),
+            static_static: SharedSecret::zeroed(),
+            ephemeral: PublicKey::ZERO,
+            identity: PublicKey::ZERO,
+            timestamp: Tai64N::ZERO,
+            sender: Index::new(0),
+        }
+    }
+
+    /// Decrypts who sent `message` to `local`.
+    ///
+    /// `local` has to stay the same until the last step.
+    pub fn open<C: Crypto>(
+        &mut self,
+        local: &Identity,
+        message: &Initiation,
+    ) -> Result<OpenedInitiation<'_>, Reject> {
+        let mut identity: [u8; STATIC_LEN] = message.identity;
+        let (_, public) = local.keys()?;
+
+        self.sender = message.sender();
+        self.ephemeral = PublicKey::from_bytes(message.ephemeral);
+        self.symmetric.start::<C>(public);
+        self.symmetric
+            .read_initiation_identity::<C>(local, &self.ephemeral, &mut identity)?;
+        let Some(text) = identity.first_chunk() else {
+            return Err(Reject::BadLength);
+        };
+        self.identity = PublicKey::from_bytes(*text);
+        Ok(OpenedInitiation(self))
+    }
+}
+
+impl Default for IncomingInitiation {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'w> OpenedInitiation<'w> {
+    /// Returns the public key of who claims to be the sender.
+    pub fn sender(&self) -> &PublicKey {
+        &self.0.identity
+    }
+
+    /// Takes what is needed from the handshake with the sender.
+    pub fn attach<C: Crypto>(
+        self,
+        local: &Identity,
+        handshake: &mut Handshake,
+    ) -> Result<KnownInitiation<'w>, Reject> {
+        if handshake.remote.public() != &self.0.identity {
+            return Err(Reject::UnknownPeer);
+        }
+        let static_static = handshake.remote.static_static::<C>(local)?;
+        self.0.static_static.copy_from(static_static);
+        Ok(KnownInitiation(self.0))
+    }
+}
+
+impl<'w> KnownInitiation<'w> {
+    /// Checks that the sender is who it claims to be, and decrypts the timestamp.
+    pub fn authenticate<C: Crypto>(
+        self,
+        message: &Initiation,
+    ) -> Result<AuthenticInitiation<'w>, Reject> {
+        let mut payload: [u8; PAYLOAD_LEN] = message.timestamp;
+
+        self.0
+            .symmetric
+            .read_initiation_payload::<C>(&self.0.static_static, &mut payload)?;
+        let Some(text) = payload.first_chunk() else {
+            return Err(Reject::BadLength);
+        };
+        self.0.timestamp = Tai64N::from_bytes(*text);
+        Ok(AuthenticInitiation(self.0))
+    }
+}
+
+impl AuthenticInitiation<'_> {
+    /// Shortest time between two accepted initiations, in nanoseconds: fifty in a second.
+    const INTERVAL: u64 = 1_000_000_000 / 50;
+
+    /// Checks that the initiation is new, and replaces whatever the handshake was in by it.
+    ///
+    /// The handshake has to be the one that [`OpenedInitiation::attach`] was given; `now` is in
+    /// nanoseconds since boot.
+    pub fn commit(self, handshake: &mut Handshake, now: u64) -> Result<(), Reject> {
+        let Self(work) = self;
+
+        if handshake.remote.public() != &work.identity {
+            return Err(Reject::UnknownPeer);
+        }
+        if work.timestamp <= handshake.latest {
+            return Err(Reject::ReplayedTimestamp);
+        }
+        if let Some(accepted) = handshake.accepted {
+            if accepted.saturating_add(Self::INTERVAL) > now {
+                return Err(Reject::Flood);
+            }
+        }
+
+        handshake.latest = work.timestamp;
+        handshake.accepted = Some(now);
+        handshake.state = State::InitiationReceived {
+            ephemeral: work.ephemeral,
+            remote: work.sender,
+            stale: handshake.local_index(),
+        };
+        handshake.ephemeral.wipe();
+        handshake.symmetric.copy_from(&work.symmetric);
+        Ok(())
+    }
+}

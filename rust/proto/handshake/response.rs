@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The second message, both sides.
+
+use super::{
+    pattern::{
+        ResponseParts,
+        Symmetric, //
+    },
+    Handshake,
+    Identity,
+    State, //
+};
+use crate::{
+    crypto::Crypto,
+    key::{
+        PresharedKey,
+        PrivateKey,
+        PublicKey, //
+    },
+    message::{
+        Index,
+        Response, //
+    },
+    Reject, //
+};
+
+impl Handshake {
+    /// Answers the initiation that was committed: writes a response but for its macs.
+    ///
+    /// `entropy` fills the ephemeral private key. On success the index of the attempt that the
+    /// initiation replaced is returned, for the caller to free. On failure nothing is changed, and
+    /// `index` is not used.
+    pub fn create_response<C: Crypto>(
+        &mut self,
+        out: &mut Response,
+        index: Index,
+        entropy: impl FnOnce(&mut [u8; 32]),
+    ) -> Result<Option<Index>, Reject> {
+        let State::InitiationReceived {
+            ephemeral: remote_ephemeral,
+            remote,
+            stale,
+        } = self.state
+        else {
+            return Err(Reject::WrongState);
+        };
+        let mut ephemeral = PrivateKey::zeroed();
+        let mut symmetric = Symmetric::zeroed();
+
+        entropy(ephemeral.as_mut_bytes());
+        ephemeral.clamp();
+        symmetric.copy_from(&self.symmetric);
+        symmetric.write_response::<C>(
+            self.remote.public(),
+            &remote_ephemeral,
+            self.remote.preshared(),
+            &ephemeral,
+            ResponseParts {
+                ephemeral: &mut out.ephemeral,
+                payload: &mut out.nothing,
+            },
+        )?;
+        out.set_head(index, remote);
+
+        self.state = State::ResponseSent {
+            local: index,
+            remote,
+        };
+        self.symmetric.copy_from(&symmetric);
+        Ok(stale)
+    }
+}
+
+/// Scratch memory for a response that was received.
+pub struct IncomingResponse {
+    symmetric: Symmetric,
+    ephemeral: PrivateKey,
+    preshared: PresharedKey,
+    local: Index,
+    sender: Index,
+}
+
+/// What a response has to answer.
+#[must_use]
+pub struct ExpectedResponse<'w>(&'w mut IncomingResponse);
+
+/// A response that was made by the remote to our initiation.
+#[must_use]
+pub struct AuthenticResponse<'w>(&'w mut IncomingResponse);
+
+impl IncomingResponse {
+    /// Makes empty scratch memory.
+    pub const fn new() -> Self {
+        Self {
+            symmetric: Symmetric::zeroed(),
+            ephemeral: PrivateKey::zeroed(),
+            preshared: PresharedKey::zeroed(),
+            local: Index::new(0),
+            sender: Index::new(0),
+        }
+    }
+
+    /// Takes from the handshake that waits for a response what is needed to check one.
+    pub fn snapshot(&mut self, handshake: &Handshake) -> Result<ExpectedResponse<'_>, Reject> {
+        let State::InitiationSent { local } = handshake.state else {
+            return Err(Reject::WrongState);
+        };
+        self.local = local;
+        self.symmetric.copy_from(&handshake.symmetric);
+        self.ephemeral.copy_from(&handshake.ephemeral);
+        self.preshared.copy_from(handshake.remote.preshared());
+        Ok(ExpectedResponse(self))
+    }
+}
+
+impl Default for IncomingResponse {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'w> ExpectedResponse<'w> {
+    /// Checks that `message` is the remote's answer.
+    ///
+    /// `local` has to be the identity that sent the initiation, and stay so until the last step.
+    pub fn authenticate<C: Crypto>(
+        self,
+        local: &Identity,
+        message: &Response,
+    ) -> Result<AuthenticResponse<'w>, Reject> {
+        let mut payload = message.nothing;
+
+        if message.receiver() != self.0.local {
+            return Err(Reject::Superseded);
+        }
+        self.0.sender = message.sender();
+        self.0.symmetric.read_response::<C>(
+            local,
+            &self.0.ephemeral,
+            &self.0.preshared,
+            &PublicKey::from_bytes(message.ephemeral),
+            &mut payload,
+        )?;
+        Ok(AuthenticResponse(self.0))
+    }
+}
+
+impl AuthenticResponse<'_> {
+    /// Takes the response, if the handshake still waits for an answer to the same initiation.
+    ///
+    /// The state alone does not tell: while the response was checked another initiation may have
+    /// been sent, which has another ephemeral key.
+    pub fn commit<C: Crypto>(self, handshake: &mut Handshake) -> Result<(), Reject> {
+        let Self(work) = self;
+        let State::InitiationSent { local } = handshake.state else {
+            return Err(Reject::Superseded);
+        };
+
+        if !C::equal(handshake.ephemeral.as_bytes(), work.ephemeral.as_bytes()) {
+            return Err(Reject::Superseded);
+        }
+        handshake.state = State::ResponseReceived {
+            local,
+            remote: work.sender,
+        };
+        handshake.ephemeral.wipe();
+        handshake.symmetric.copy_from(&work.symmetric);
+        Ok(())
+    }
+}

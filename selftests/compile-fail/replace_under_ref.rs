@@ -1,0 +1,16 @@
+// E0499: a value must not be taken back by the one who looks at it
+// SPDX-License-Identifier: GPL-2.0
+
+//! A value must not be taken back by the one who looks at it.
+
+#![forbid(unsafe_code)]
+
+use kext::{context::Process, sync::rcu::Owned};
+
+/// Frees what it looks at.
+pub fn breaks(process: &mut Process, slot: &Owned<u32>) -> Option<u32> {
+    let bh = process.bh();
+    let seen = slot.load(&bh)?;
+    drop(slot.replace(None, process)); //~
+    Some(*seen)
+}

@@ -1,0 +1,485 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Table of netlink requests and of the errors they get (behaviour study, sections 2.1 to 2.4).
+
+Each row starts from the same state of wg0. After it a GET is compared with that state, changed as the row says, so
+that both are proven: what a failing request applied and what not. WG_MODULE=--stock runs the table with the C module.
+"""
+
+import base64
+import copy
+import ctypes
+import os
+import socket
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+
+# pylint: disable=wrong-import-position
+import check
+from check import run
+from genl import (ACK, DUMP, GET, MATCH, MULTI, REQUEST, ROOT, SET, AllowedIp, Client, Device, Error, Peer,
+                  allowed_ip, attr, name, nest, peer, peers, sockaddr, u8, u16, u32)
+
+PRIVATE = bytes([8]) + bytes(range(1, 31)) + bytes([64])
+PUBLIC = None  # of PRIVATE; the kernel tells
+A, B, C, D = (bytes([9, n]) * 16 for n in range(1, 5))
+PSK, PSK2 = b"p" * 32, b"q" * 32
+
+WG0 = name("wg0")
+# What a row that must not change anything tries to change before its fault.
+BAIT = u32(Device.FWMARK, 99) + u16(Device.LISTEN_PORT, 2000) + u32(Device.FLAGS, Device.REPLACE_PEERS)
+GOOD = peer(C, ips=["10.9.0.0/16"])
+
+
+def base(client):
+    """Brings wg0 to the state that all rows begin with."""
+    client.set(WG0, u32(Device.FLAGS, Device.REPLACE_PEERS), u16(Device.LISTEN_PORT, 1000), u32(Device.FWMARK, 7),
+               attr(Device.PRIVATE_KEY, PRIVATE), peers(
+                   peer(A, psk=PSK, endpoint=sockaddr("192.0.2.1", 5), keepalive=11, ips=["10.0.0.0/8", "fd00::/8"]),
+                   peer(B, ips=["10.1.0.0/16"])))
+
+
+def new_peer(key, ips=(), **more):
+    """How GET shows a peer that was just made."""
+    fresh = {"key": key, "psk": bytes(32), "keepalive": 0, "endpoint": None, "handshake": (0, 0), "tx": 0, "rx": 0,
+             "ips": list(ips)}
+    fresh.update(more)
+    return fresh
+
+
+# --- what rows change (on the dictionary of a GET)
+
+def device(**values):
+    return lambda state: state.update(values)
+
+
+def add(*args, **more):
+    return lambda state: state["peers"].append(new_peer(*args, **more))
+
+
+def baited(state):
+    """BAIT was applied in full."""
+    state.update(fwmark=99, port=2000, peers=[])
+
+
+def first(**values):
+    """Peer A was changed so."""
+    return lambda state: state["peers"][0].update(values)
+
+
+def row(title, expected, *body, after=(), **more):
+    """`expected`: "ERRNO" or "ERRNO: words of the kernel"; `after`: the changes, in order."""
+    more.setdefault("cmd", SET)
+    return title, expected, b"".join(body), after if isinstance(after, (tuple, list)) else (after,), more
+
+
+DUMPING = {"cmd": GET, "flags": REQUEST | ACK | DUMP}
+
+
+def bad_policy(title, expected, *fault):
+    """A fault that is found before anything is applied, in the device's attributes."""
+    return row(title, expected, WG0, BAIT, peers(GOOD), *fault)
+
+
+def bad_peer(title, expected, *fault, key=C):
+    """The same inside the last of three peers."""
+    return row(title, expected, WG0, BAIT, peers(peer(A), GOOD, peer(key, extra=b"".join(fault))))
+
+
+def bad_ip(title, expected, *parts, after=None):
+    """The second allowed IP of peer A is wrong; PSK and endpoint come before it, the interval after it.
+
+    Without `after` the fault is the policy's, and nothing changes.
+    """
+    done = first(psk=PSK2, endpoint="192.0.2.9:9", ips=["10.7.0.0/16"]) if after is None else after
+    return row(title, expected, WG0, peers(
+        peer(A, flags=Peer.REPLACE_ALLOWEDIPS, psk=PSK2, endpoint=sockaddr("192.0.2.9", 9), keepalive=22,
+             ips=["10.7.0.0/16", nest(0, *parts), "10.8.0.0/16"]), GOOD), after=done)
+
+
+FAMILY4, FAMILY6 = u16(AllowedIp.FAMILY, socket.AF_INET), u16(AllowedIp.FAMILY, socket.AF_INET6)
+ADDRESS4, ADDRESS6 = attr(AllowedIp.IPADDR, bytes(4)), attr(AllowedIp.IPADDR, bytes(16))
+MASK8 = u8(AllowedIp.CIDR_MASK, 8)
+
+# The words of the kernel
+FLAGS = "EINVAL: ambiguous or reserved bits set in nlmsg_flags"
+RESERVED = "EINVAL: genlmsghdr.reserved field is not 0"
+UNKNOWN = "EINVAL: Unknown attribute type"
+LEFTOVER = "EINVAL: bytes leftover after parsing attributes"
+LENGTH = "EINVAL: invalid attribute length"
+NO_NEST = "EINVAL: NLA_F_NESTED not expected"
+RESERVED_BIT = "EINVAL: reserved bit set"
+RANGE = "ERANGE: binary attribute size out of range"
+
+# --- 2.1, 1 and 2: the header
+
+HEADER = [
+    row("no genl header", "EINVAL", raw=b""),
+    row("half a genl header", "EINVAL", raw=b"\1\1\0"),
+    row("reserved field", RESERVED, WG0, BAIT, reserved=1),
+    row("flag ROOT in a SET", FLAGS, WG0, BAIT, flags=REQUEST | ACK | ROOT),
+    row("flag MATCH in a SET", FLAGS, WG0, BAIT, flags=REQUEST | ACK | MATCH),
+    row("flag CREATE in a SET", FLAGS, WG0, BAIT, flags=REQUEST | ACK | 0x400),
+    row("flag APPEND in a SET", FLAGS, WG0, BAIT, flags=REQUEST | ACK | 0x800),
+    row("flag MULTI in a SET", FLAGS, WG0, BAIT, flags=REQUEST | ACK | MULTI),
+    row("flag ECHO in a SET", "ok", WG0, u32(Device.FWMARK, 8), flags=REQUEST | ACK | 0x8, after=device(fwmark=8)),
+    row("flag ROOT alone in a GET", FLAGS, WG0, cmd=GET, flags=REQUEST | ACK | ROOT),
+    row("flag MATCH alone in a GET", FLAGS, WG0, cmd=GET, flags=REQUEST | ACK | MATCH),
+    row("flag APPEND in a GET", FLAGS, WG0, cmd=GET, flags=REQUEST | ACK | DUMP | 0x800),
+    row("reserved field in a GET", RESERVED, WG0, cmd=GET, flags=REQUEST | ACK | DUMP, reserved=0x100),
+    row("GET without DUMP", "EOPNOTSUPP", WG0, cmd=GET),
+    row("SET with DUMP", "EOPNOTSUPP", WG0, BAIT, flags=REQUEST | ACK | DUMP),
+    row("command 2", "EOPNOTSUPP", WG0, BAIT, cmd=2),
+    row("command 255", "EOPNOTSUPP", WG0, BAIT, cmd=255),
+    row("command 2, dump", "EOPNOTSUPP", WG0, cmd=2, flags=REQUEST | ACK | DUMP),
+    row("reserved field before command", RESERVED, WG0, BAIT, cmd=2, reserved=1),
+    row("another version", "ok", WG0, u32(Device.FWMARK, 8), version=77, after=device(fwmark=8)),
+]
+
+# --- 2.1, 3: who asks (as a user without capabilities)
+
+UNPRIVILEGED = [
+    row("SET by anybody", "EPERM", WG0, BAIT),
+    row("GET by anybody", "EPERM", WG0, **DUMPING),
+    row("capability before policy", "EPERM", WG0, u32(77, 0)),
+    row("capability before device", "EPERM", name("none"), **DUMPING),
+    row("command before capability", "EOPNOTSUPP", WG0, cmd=2),
+    row("header before capability", RESERVED, WG0, reserved=1),
+]
+
+# --- 2.1, 4: the policies
+
+POLICY = [
+    bad_policy("unknown attribute", UNKNOWN, u32(9, 0)),
+    bad_policy("attribute of type 0", UNKNOWN, u32(0, 0)),
+    bad_policy("trailing byte", LEFTOVER, b"\0"),
+    bad_policy("trailing bytes", LEFTOVER, b"\0\0\0"),
+    bad_policy("attribute longer than the message", LEFTOVER,
+               struct.pack("=HHI", 12, Device.FWMARK, 0)),
+    bad_policy("attribute shorter than its header", LEFTOVER,
+               struct.pack("=HHI", 3, Device.FWMARK, 0)),
+    bad_policy("short FWMARK", LENGTH, u16(Device.FWMARK, 0)),
+    bad_policy("long FWMARK", LENGTH, attr(Device.FWMARK, bytes(8))),
+    bad_policy("empty FWMARK", LENGTH, attr(Device.FWMARK)),
+    bad_policy("long LISTEN_PORT", LENGTH, u32(Device.LISTEN_PORT, 0)),
+    bad_policy("short LISTEN_PORT", LENGTH, u8(Device.LISTEN_PORT, 0)),
+    bad_policy("short IFINDEX", LENGTH, u16(Device.IFINDEX, 0)),
+    bad_policy("NESTED on FWMARK", NO_NEST, u32(Device.FWMARK | 0x8000, 0)),
+    bad_policy("NESTED on a key", NO_NEST,
+               attr(Device.PRIVATE_KEY | 0x8000, bytes(32))),
+    bad_policy("no NESTED on PEERS", "EINVAL: NLA_F_NESTED is missing", attr(Device.PEERS, peer(A))),
+    bad_policy("device flag 2", RESERVED_BIT, u32(Device.FLAGS, 2)),
+    bad_policy("device flag 2^31", RESERVED_BIT, u32(Device.FLAGS, 0x80000001)),
+    bad_policy("short device flags", LENGTH, u16(Device.FLAGS, 1)),
+    bad_policy("IFNAME without NUL", "EINVAL: Attribute failed policy validation", attr(Device.IFNAME, b"wg0")),
+    bad_policy("IFNAME of 16 without NUL", "EINVAL: Attribute failed policy validation",
+               attr(Device.IFNAME, b"w" * 16)),
+    bad_policy("IFNAME of 16", "EINVAL: Attribute failed policy validation", name("w" * 16)),
+    bad_policy("IFNAME with much after its NUL", "ERANGE: Attribute failed policy validation",
+               attr(Device.IFNAME, b"wg0" + bytes(15))),
+    bad_policy("empty IFNAME", "EINVAL: Attribute failed policy validation", attr(Device.IFNAME)),
+    bad_policy("private key of 31", RANGE,
+               attr(Device.PRIVATE_KEY, bytes(31))),
+    bad_policy("private key of 33", RANGE,
+               attr(Device.PRIVATE_KEY, bytes(33))),
+    bad_policy("private key of 0", RANGE, attr(Device.PRIVATE_KEY)),
+    bad_policy("public key of 31", RANGE,
+               attr(Device.PUBLIC_KEY, bytes(31))),
+    bad_policy("peer element of 1 byte", "ERANGE: Array element too short", peers(attr(0x8000, b"\0"))),
+    bad_policy("peer element of 3 bytes", "ERANGE: Array element too short", peers(attr(0x8000, bytes(3)))),
+    bad_peer("unknown peer attribute", UNKNOWN, u32(11, 0)),
+    bad_peer("peer attribute of type 0", UNKNOWN, u32(0, 0)),
+    bad_peer("trailing bytes in a peer", LEFTOVER, b"\0\0"),
+    bad_peer("peer key of 31", RANGE, attr(Peer.PUBLIC_KEY, bytes(31)),
+             key=None),
+    bad_peer("peer key of 33", RANGE, attr(Peer.PUBLIC_KEY, bytes(33)),
+             key=None),
+    bad_peer("PSK of 31", RANGE, attr(Peer.PRESHARED_KEY, bytes(31))),
+    bad_peer("PSK of 33", RANGE, attr(Peer.PRESHARED_KEY, bytes(33))),
+    bad_peer("peer flag 8", RESERVED_BIT, u32(Peer.FLAGS, 8)),
+    bad_peer("peer flags 0xf", RESERVED_BIT, u32(Peer.FLAGS, 15)),
+    bad_peer("endpoint of 15", RANGE, attr(Peer.ENDPOINT, bytes(15))),
+    bad_peer("long interval", LENGTH, u32(Peer.KEEPALIVE, 1)),
+    bad_peer("last handshake of 15", RANGE,
+             attr(Peer.LAST_HANDSHAKE, bytes(15))),
+    bad_peer("last handshake of 17", RANGE,
+             attr(Peer.LAST_HANDSHAKE, bytes(17))),
+    bad_peer("short RX_BYTES", LENGTH, u32(Peer.RX_BYTES, 1)),
+    bad_peer("short TX_BYTES", LENGTH, u32(Peer.TX_BYTES, 1)),
+    bad_peer("short version", LENGTH, u16(Peer.VERSION, 1)),
+    bad_peer("NESTED on a PSK", NO_NEST,
+             attr(Peer.PRESHARED_KEY | 0x8000, bytes(32))),
+    bad_peer("no NESTED on ALLOWEDIPS", "EINVAL: NLA_F_NESTED is missing",
+             attr(Peer.ALLOWEDIPS, allowed_ip("10.0.0.0/8"))),
+    bad_peer("allowed IP of 2 bytes", "ERANGE: Array element too short",
+             nest(Peer.ALLOWEDIPS, attr(0x8000, b"\0\0"))),
+    bad_ip("unknown attribute of an allowed IP", UNKNOWN, FAMILY4, ADDRESS4, MASK8,
+           u32(5, 0), after=()),
+    bad_ip("allowed IP flag 2", RESERVED_BIT, FAMILY4, ADDRESS4, MASK8, u32(AllowedIp.FLAGS, 2),
+           after=()),
+    bad_ip("address of 3", RANGE, FAMILY4, MASK8,
+           attr(AllowedIp.IPADDR, bytes(3)), after=()),
+    bad_ip("long mask", LENGTH, FAMILY4, ADDRESS4, u16(AllowedIp.CIDR_MASK, 8),
+           after=()),
+    bad_ip("short family", LENGTH, u8(AllowedIp.FAMILY, 2), ADDRESS4, MASK8, after=()),
+    bad_ip("trailing bytes in an allowed IP", LEFTOVER, FAMILY4, ADDRESS4,
+           MASK8, b"\0", after=()),
+    row("attribute 3 in a GET", UNKNOWN, WG0, attr(Device.PRIVATE_KEY, PRIVATE), **DUMPING),
+    row("PEERS in a GET", UNKNOWN, WG0, peers(), **DUMPING),
+    row("short IFINDEX in a GET", LENGTH, u16(Device.IFINDEX, 1), **DUMPING),
+    row("IFNAME without NUL in a GET", "EINVAL: Attribute failed policy validation", attr(Device.IFNAME, b"wg0"),
+        **DUMPING),
+    row("policy before device", UNKNOWN, name("none"), u32(9, 0)),
+]
+
+# --- 2.1, 5 to 7 and 2.2 G1: the interface
+
+LOOKUP = [
+    row("no interface", "EBADR", BAIT),
+    row("name and index", "EBADR", WG0, u32(Device.IFINDEX, 1), BAIT),
+    row("unknown name", "ENODEV", name("none"), BAIT),
+    row("empty name", "ENODEV", name(""), BAIT),
+    row("unknown index", "ENODEV", u32(Device.IFINDEX, 987654), BAIT),
+    row("index 0", "ENODEV", u32(Device.IFINDEX, 0), BAIT),
+    row("index 2^32-1", "ENODEV", u32(Device.IFINDEX, 0xffffffff), BAIT),
+    row("another kind of interface", "EOPNOTSUPP", name("lo"), BAIT),
+    row("another kind by its index", "EOPNOTSUPP", u32(Device.IFINDEX, 1), BAIT),
+    row("GET: no interface", "EBADR", **DUMPING),
+    row("GET: name and index", "EBADR", WG0, u32(Device.IFINDEX, 1), **DUMPING),
+    row("GET: unknown name", "ENODEV", name("none"), **DUMPING),
+    row("GET: unknown index", "ENODEV", u32(Device.IFINDEX, 987654), **DUMPING),
+    row("GET: another kind of interface", "EOPNOTSUPP", name("lo"), **DUMPING),
+]
+
+# --- 2.4: peers; what comes before the fault stays
+
+KEEP = u32(Device.FWMARK, 99) + u16(Device.LISTEN_PORT, 2000)
+KEPT = device(fwmark=99, port=2000)
+
+PEERS = [
+    row("peer without a key", "EINVAL", WG0, BAIT, peers(GOOD, peer(psk=PSK), peer(D)),
+        after=(baited, add(C, ["10.9.0.0/16"]))),
+    row("empty peer", "EINVAL", WG0, BAIT, peers(GOOD, nest(0), peer(D)), after=(baited, add(C, ["10.9.0.0/16"]))),
+    row("peer element without NESTED", "EINVAL", WG0, KEEP, peers(GOOD, attr(0, attr(Peer.PUBLIC_KEY, D))),
+        after=(KEPT, add(C, ["10.9.0.0/16"]))),
+    row("version 2", "EPFNOSUPPORT", WG0, KEEP, peers(
+        GOOD, peer(A, psk=PSK2, keepalive=1, version=2, ips=["10.2.0.0/16"]), peer(D)),
+        after=(KEPT, add(C, ["10.9.0.0/16"]))),
+    row("version 2 of a new peer", "EPFNOSUPPORT", WG0, peers(peer(D, version=2))),
+    row("version 2 and REMOVE_ME", "EPFNOSUPPORT", WG0, peers(peer(A, flags=Peer.REMOVE_ME, version=2))),
+    row("version 0", "EPFNOSUPPORT", WG0, peers(peer(A, version=0))),
+    row("no key before version", "EINVAL", WG0, peers(peer(version=2))),
+    bad_ip("no family", "EINVAL", ADDRESS4, MASK8),
+    bad_ip("no address", "EINVAL", FAMILY4, MASK8),
+    bad_ip("no mask", "EINVAL", FAMILY4, ADDRESS4),
+    bad_ip("empty allowed IP", "EINVAL"),
+    bad_ip("mask 33", "EINVAL", FAMILY4, ADDRESS4, u8(AllowedIp.CIDR_MASK, 33)),
+    bad_ip("mask 129", "EINVAL", FAMILY6, ADDRESS6, u8(AllowedIp.CIDR_MASK, 129)),
+    bad_ip("mask 255", "EINVAL", FAMILY6, ADDRESS6, u8(AllowedIp.CIDR_MASK, 255)),
+    bad_ip("address of 5", "EINVAL", FAMILY4, attr(AllowedIp.IPADDR, bytes(5)), MASK8),
+    bad_ip("long IPv4 address", "EINVAL", FAMILY4, ADDRESS6, MASK8),
+    bad_ip("short IPv6 address", "EINVAL", FAMILY6, ADDRESS4, MASK8),
+    bad_ip("IPv6 address of 17", "EINVAL", FAMILY6, attr(AllowedIp.IPADDR, bytes(17)), MASK8),
+    bad_ip("family 0", "EINVAL", u16(AllowedIp.FAMILY, 0), ADDRESS4, MASK8),
+    bad_ip("family 3", "EINVAL", u16(AllowedIp.FAMILY, 3), ADDRESS4, MASK8),
+    bad_ip("mask 33 to remove", "EINVAL", FAMILY4, ADDRESS4, u8(AllowedIp.CIDR_MASK, 33), u32(AllowedIp.FLAGS, 1)),
+    row("allowed IP without NESTED", "EINVAL", WG0, peers(
+        peer(A, ips=["10.7.0.0/16", attr(0, FAMILY4 + ADDRESS4 + MASK8)])),
+        after=first(ips=["10.0.0.0/8", "fd00::/8", "10.7.0.0/16"])),
+    row("wrong allowed IP of a new peer", "EINVAL", WG0, peers(
+        peer(D, psk=PSK, keepalive=5, ips=["10.7.0.0/16", nest(0, FAMILY4)])),
+        after=add(D, ["10.7.0.0/16"], psk=PSK)),
+    row("wrong allowed IP after a stolen one", "EINVAL", WG0, peers(peer(A, ips=["10.1.0.0/16", nest(0, FAMILY4)])),
+        after=(first(ips=["10.0.0.0/8", "fd00::/8", "10.1.0.0/16"]),
+               lambda state: state["peers"][1].update(ips=[]))),
+    row("new key, then a wrong peer", "EINVAL", WG0, attr(Device.PRIVATE_KEY, bytes(32)), peers(peer()),
+        after=lambda state: (state.pop("private"), state.pop("public"))),
+]
+
+
+def judge(client, watcher, entry, before):
+    """Sends the request of a row and compares answer and state."""
+    title, expected, body, changes, more = entry
+    more = dict(more)
+    cmd = more.pop("cmd")
+    seen, error = "ok", None
+    try:
+        client.ask(cmd, body, **more)
+    except Error as caught:
+        error = caught
+        seen = error.name + (f": {error.text}" if error.text else "")
+    check.equal(title, seen, expected)
+    if error:
+        check.equal(f"{title}: the error comes as NLMSG_ERROR", error.kind, 2)
+    after = copy.deepcopy(before)
+    for change in changes:
+        change(after)
+    state = watcher.get("wg0")
+    check.equal(f"{title}: state afterwards", state, after)
+    if state != before:
+        base(watcher)
+
+
+def table(rows, client, watcher=None):
+    watcher = watcher or client
+    base(watcher)
+    before = watcher.get("wg0")
+    for entry in rows:
+        judge(client, watcher, entry, before)
+    check.equal("base state", watcher.get("wg0"), before)
+
+
+def fixture():
+    client = Client()
+    base(client)
+    check.equal("state of the fixture", client.get("wg0"), {
+        "name": "wg0", "port": 1000, "fwmark": 7, "private": PRIVATE, "public": PUBLIC,
+        "peers": [new_peer(A, ["10.0.0.0/8", "fd00::/8"], psk=PSK, endpoint="192.0.2.1:5", keepalive=11),
+                  new_peer(B, ["10.1.0.0/16"])]})
+
+
+def header():
+    table(HEADER, Client())
+
+
+def unprivileged():
+    watcher = Client()
+    os.seteuid(65534)
+    try:
+        client = Client()
+        os.seteuid(0)
+        # The socket was opened by somebody without the capability, and that decides.
+        table(UNPRIVILEGED, client, watcher)
+    finally:
+        os.seteuid(0)
+
+
+def policy():
+    table(POLICY, Client())
+
+
+def lookup():
+    table(LOOKUP, Client())
+
+
+def peer_errors():
+    table(PEERS, Client())
+
+
+def port_in_use():
+    """2.3: an error of LISTEN_PORT ends the request there: the mark is set, the rest is not."""
+    client = Client()
+    base(client)
+    run("ip link set wg0 up")
+    before = client.get("wg0")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as four, \
+            socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as six:
+        four.bind(("0.0.0.0", 2000))
+        six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        six.bind(("::", 2001))
+        for port in (2000, 2001):
+            entry = row(f"port {port} in use", "EADDRINUSE", WG0, u32(Device.FWMARK, 99),
+                        u16(Device.LISTEN_PORT, port), u32(Device.FLAGS, Device.REPLACE_PEERS),
+                        attr(Device.PRIVATE_KEY, bytes(32)), peers(GOOD), after=device(fwmark=99))
+            judge(client, client, entry, before)
+    # Both sockets are still on the old port.
+    check.equal("sockets", run("ss -Hlun sport = :1000").count("1000"), 2)
+    run("ip link set wg0 down")
+
+
+def sockets_elsewhere():
+    """2.3: LISTEN_PORT and FWMARK need the namespace of the sockets, alive and ours to administer."""
+    run("ip netns add birth")
+    run("ip -n birth link add wg1 type wireguard")
+    run("ip -n birth link set wg1 netns 1")
+    wg1 = name("wg1")
+    client = Client()
+    client.set(wg1, u16(Device.LISTEN_PORT, 1000), u32(Device.FWMARK, 7))
+    check.equal("allowed while the namespace lives", client.get("wg1")["fwmark"], 7)
+    run("ip netns del birth")
+    # Its end comes later than the command's.
+    check.eventually(10, lambda: "NO-CARRIER" in run("ip link show wg1") or "state DOWN" in run("ip link show wg1"))
+    for title, part in (("port", u16(Device.LISTEN_PORT, 1000)), ("mark", u32(Device.FWMARK, 7))):
+        refused = None
+
+        def ask():
+            nonlocal refused
+            try:
+                client.set(wg1, part, u32(Device.FLAGS, 1), attr(Device.PRIVATE_KEY, PRIVATE), peers(GOOD))
+            except Error as error:
+                refused = error.name
+            return refused
+        check.eventually(5, ask)  # pylint: disable=cell-var-from-loop
+        check.equal(f"{title} of a dead namespace", refused, "EPERM")
+    client.set(wg1, u32(Device.FLAGS, 1), peers())
+    check.equal("nothing was applied", client.get("wg1").get("peers"), [])
+    client.set(wg1, peers(GOOD))
+    check.equal("but peers can be set", len(client.get("wg1")["peers"]), 1)
+    run("ip link del wg1")
+
+
+def sockets_of_somebody_else():
+    """2.3: a namespace of a user namespace holds the interface; its root may change all but port and mark."""
+    run("ip link add wg2 type wireguard")
+    here, there = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET)
+            there.send(b"1")
+            there.recv(1)
+            check.failures = 0
+            status = inside()
+        finally:
+            os._exit(status)
+    here.recv(1)
+    with open(f"/proc/{child}/uid_map", "w", encoding="ascii") as file:
+        file.write("0 0 1")
+    run(f"ip link set wg2 netns {child}")
+    here.send(b"1")
+    _, status = os.waitpid(child, 0)
+    check.equal("status inside of the user namespace", status, 0)
+
+
+def inside():
+    """In the user namespace; returns how many checks failed."""
+    wg2 = name("wg2")
+    client = Client()
+    client.set(wg2, attr(Device.PRIVATE_KEY, PRIVATE), peers(GOOD))
+    before = client.get("wg2")
+    check.equal("peers", len(before["peers"]), 1)
+    for title, part in (("port", u16(Device.LISTEN_PORT, 1000)), ("mark", u32(Device.FWMARK, 0))):
+        try:
+            client.set(wg2, part, u32(Device.FLAGS, Device.REPLACE_PEERS), attr(Device.PRIVATE_KEY, bytes(32)))
+            check.problem(f"{title} of sockets outside")
+        except Error as error:
+            check.equal(f"{title} of sockets outside", error.name, "EPERM")
+        check.equal(f"{title}: state", client.get("wg2"), before)
+    # Without the capability in the user namespace nothing goes.
+    drop_capabilities()
+    client = Client()
+    for ask in (lambda: client.get("wg2"), lambda: client.set(wg2, peers())):
+        try:
+            ask()
+            check.problem("a request without the capability in the user namespace")
+        except Error as error:
+            check.equal("without the capability", error.name, "EPERM")
+    return min(check.failures, 255)
+
+
+def drop_capabilities():
+    libc = ctypes.CDLL(None, use_errno=True)
+    head = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    data = (ctypes.c_uint32 * 6)()
+    if libc.capset(head, data):
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+subprocess.run(["ip", "link", "add", "wg0", "type", "wireguard"], check=True)
+PUBLIC = base64.b64decode(subprocess.run(
+    ["wg", "pubkey"], input=base64.b64encode(PRIVATE), capture_output=True, check=True).stdout)
+check.main(fixture, header, unprivileged, policy, lookup, peer_errors, port_in_use, sockets_elsewhere,
+           sockets_of_somebody_else)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A C helper is a name for an inline function or macro, nothing more.
+
+So each is one statement, without branch, loop, state or macro of its own: nobody reviews
+C for memory errors in a module that is said to be Rust.
+"""
+
+import re
+
+TOKEN = re.compile(r"""(?P<space>\s+|/\*.*?\*/|//[^\n]*|\\\n)|(?P<hash>\#(?:\\\n|[^\n])*)
+    |(?P<str>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<word>\w+)|(?P<op>&&|\|\||->|.)""", re.X | re.S)
+BRANCHES = {"if", "else", "for", "while", "do", "switch", "case", "goto", "static", "?", "&&", "||",
+            "{", "asm", "__asm__", "typedef", "register"}
+# pr_fmt is how the kernel lets a file say what its log lines begin with.
+DIRECTIVE = re.compile(r'#\s*(include\b|undef pr_fmt$|define pr_fmt\(fmt\) (KBUILD_MODNAME )?"[^"]*" fmt$)')
+PREFIX = "wg_helper_"
+
+
+def lex(text):
+    line = 1
+    for match in TOKEN.finditer(text):
+        if match.lastgroup != "space":
+            yield match.lastgroup, match.group(), line
+        line += match.group().count("\n")
+
+
+def close(tokens, at, left, right):
+    depth = 0
+    for i in range(at, len(tokens)):
+        depth += (tokens[i][1] == left) - (tokens[i][1] == right)
+        if depth == 0:
+            return i
+    return len(tokens) - 1
+
+
+def body_faults(body):
+    """Yields what makes the tokens between a helper's braces more than one expression."""
+    for word in sorted({text for _, text, _ in body} & BRANCHES):
+        yield f"{word!r} in it"
+    depth, ends, commas = 0, 0, 0
+    for _, text, _ in body:
+        depth += (text in "([") - (text in ")]")
+        ends += text == ";"
+        commas += text == "," and depth == 0
+    if ends != 1 or not body or body[-1][1] != ";":
+        yield f"{ends} statements"
+    elif commas:
+        yield "several expressions"
+    elif len(body) == 1:
+        yield "does nothing"
+
+
+def check_file(path, text):
+    tokens = list(lex(text))
+    for _, directive, line in (t for t in tokens if t[0] == "hash"):
+        if not DIRECTIVE.match(directive):
+            yield f"{path}:{line}: preprocessor: {directive.splitlines()[0]}"
+    tokens = [t for t in tokens if t[0] != "hash"]
+    i = 0
+    while i < len(tokens):
+        end = next((j for j in range(i, len(tokens)) if tokens[j][1] in ("{", ";")), len(tokens) - 1)
+        head = [text for _, text, _ in tokens[i:end]]
+        line = tokens[i][2]
+        name = head[head.index("(") - 1] if "(" in head[1:] else " ".join(head)
+        if tokens[end][1] != "{" or "=" in head:
+            if not re.match(r"MODULE_[A-Z_]+$", name):
+                yield f"{path}:{line}: not a function: {' '.join(head)}"
+            i = end + 1 if tokens[end][1] == ";" else close(tokens, end, "{", "}") + 1
+            continue
+        stop = close(tokens, end, "{", "}")
+        if not name.startswith(PREFIX):
+            yield f"{path}:{line}: {name}: the name does not start with {PREFIX}"
+        for word in {"static", "inline", "__always_inline"} & set(head):
+            yield f"{path}:{line}: {name}: {word}"
+        for fault in body_faults(tokens[end + 1:stop]):
+            yield f"{path}:{line}: {name}: {fault}"
+        i = stop + 1
+
+
+def check(tree):
+    return [f for path in tree.files("rust/helpers", name=r"\.[ch]$")
+            for f in check_file(path, tree.read(path))]
+
+
+def sample(text):
+    return {"rust/helpers/a.c": text}
+
+
+SAMPLES = [
+    ("two statements", sample("int wg_helper_a(void) { f(); return g(); }"), "2 statements"),
+    ("none", sample("void wg_helper_a(void) { }"), "0 statements"),
+    ("a branch", sample("void wg_helper_a(int x)\n{\n\tif (x)\n\t\tf();\n}"), "'if' in it"),
+    ("a conditional expression", sample("int wg_helper_a(int x) { return x ? f() : 0; }"), "'?' in it"),
+    ("a hidden branch", sample("int wg_helper_a(int x) { return x && f(); }"), "'&&' in it"),
+    ("a loop", sample("void wg_helper_a(void) { for (;;) f(); }"), "'for' in it"),
+    ("a comma", sample("void wg_helper_a(void) { f(), g(); }"), "several expressions"),
+    ("a statement expression", sample("int wg_helper_a(void) { return ({ f(); g(); }); }"), "'{' in it"),
+    ("state", sample("static int count;"), "not a function"),
+    ("state with braces", sample("struct s x = { 1 };"), "not a function"),
+    ("state inside", sample("int wg_helper_a(void) { static int x; }"), "'static' in it"),
+    ("another name", sample("int helper(void) { return 1; }"), "helper: the name"),
+    ("more than a prefix", sample("#define pr_fmt(fmt) x() ? \"\" : fmt\n"), "preprocessor"),
+    ("a macro", sample("#define X(a) if (a) f()\n"), "preprocessor"),
+    ("clean", sample("""// SPDX
+/* if */
+#include <linux/x.h>
+#include "b.c"
+#undef pr_fmt
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+void *wg_helper_a(const struct net_device *dev,
+\t\t  u8 (*f)(int, int))
+{
+\tBUILD_NOTE("a; b && {}", f(dev, 1));
+}
+bool wg_helper_b(void) { return f(1, g(2)); /* ; */ }
+MODULE_VERSION("1.0");
+"""), None),
+]

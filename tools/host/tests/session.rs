@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Limits of a session, to the nanosecond.
+
+use wg_proto::session::{
+    has_expired,
+    long_ago,
+    may_initiate,
+    may_send,
+    Age,
+    REJECT_AFTER_MESSAGES,
+    REKEY_AFTER_MESSAGES, //
+};
+
+const SECOND: u64 = 1_000_000_000;
+
+#[test]
+fn ages_expire_exactly() {
+    for (birth, seconds) in [(0, 5), (17, 120), (123 * SECOND, 180)] {
+        let end = birth + seconds * SECOND;
+        assert!(!has_expired(birth, seconds, end - 1));
+        assert!(has_expired(birth, seconds, end));
+    }
+    assert!(!has_expired(5 * SECOND, 1, 0));
+}
+
+#[test]
+fn a_first_initiation_may_be_sent_right_after_boot() {
+    for now in [0, 1, 3 * SECOND, 100 * SECOND] {
+        assert!(may_initiate(long_ago(now), now));
+        assert!(!may_initiate(now, now));
+        assert!(!may_initiate(now, now + 5 * SECOND - 1));
+        assert!(may_initiate(now, now + 5 * SECOND));
+    }
+}
+
+#[test]
+fn only_initiators_rekey_by_age() {
+    let (initiator, responder) = (true, false);
+    let age = |initiator| Age {
+        birth: 9,
+        initiator,
+    };
+    let at = |seconds: u64| 9 + seconds * SECOND;
+    assert!(!age(initiator).rekeys_on_send(5, at(120) - 1));
+    assert!(age(initiator).rekeys_on_send(5, at(120)));
+    assert!(!age(responder).rekeys_on_send(5, at(179)));
+    assert!(!age(initiator).rekeys_on_receive(at(165) - 1));
+    assert!(age(initiator).rekeys_on_receive(at(165)));
+    assert!(!age(responder).rekeys_on_receive(at(179)));
+    for role in [initiator, responder] {
+        assert!(!age(role).rekeys_on_send(REKEY_AFTER_MESSAGES, at(1)));
+        assert!(age(role).rekeys_on_send(REKEY_AFTER_MESSAGES + 1, at(1)));
+        assert!(!age(role).is_expired(at(180) - 1));
+        assert!(age(role).is_expired(at(180)));
+    }
+}
+
+#[test]
+fn counters_end_before_the_window_would_wrap() {
+    assert!(may_send(0));
+    assert!(may_send(REJECT_AFTER_MESSAGES - 1));
+    assert!(!may_send(REJECT_AFTER_MESSAGES));
+}
