@@ -6,7 +6,8 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-if [[ ${KDIR:-} || -d $(kernel_folder || true) ]]; then
+# Kbuild knows best what it made, as long as there is one to ask.
+if [[ ${KDIR:-} ]] || [[ -d $(root_folder) && -d $(kernel_folder || true) ]]; then
 	"$WG_TOP/tools/build.sh" clean
 fi
 remove_tree "$WG_OUT" "$WG_TOP/doc"

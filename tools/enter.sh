@@ -9,6 +9,7 @@ root=$1
 shift
 folders=("$WG_TOP" "$WG_CACHE/cargo")
 vm=
+guest=$root/.guest
 while getopts 'b:v' option; do
 	case $option in
 	b) folders+=("$OPTARG") ;;
@@ -33,12 +34,13 @@ mount --make-rprivate /
 
 # What the guest sees as its root: read-only but for the folder of results.
 if [[ $vm ]]; then
-	mount --bind "$root" "$root/mnt"
-	mount -o remount,bind,ro "$root/mnt"
-	show "$root/mnt" read-only
-	mount --bind "$WG_OUT" "$root/mnt$WG_OUT"
-	mount --bind "$WG_KERNEL/stock/usr/lib/modules" "$root/mnt/usr/lib/modules"
-	mount -o remount,bind,ro "$root/mnt/usr/lib/modules"
+	mkdir -p "$guest"
+	mount --bind "$root" "$guest"
+	mount -o remount,bind,ro "$guest"
+	show "$guest" read-only
+	mount --bind "$WG_OUT" "$guest$WG_OUT"
+	mount --bind "$WG_KERNEL/stock/usr/lib/modules" "$guest/usr/lib/modules"
+	mount -o remount,bind,ro "$guest/usr/lib/modules"
 fi
 
 mount -t proc proc "$root/proc"

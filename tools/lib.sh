@@ -76,7 +76,7 @@ kernel_folder() {
 }
 
 # in_root [-b FOLDER[:PATH]]… [-v] COMMAND…: runs a command in the trixie root. The checkout and each FOLDER are
-# seen there under the path they have outside, or PATH; -v adds the tree that a virtual machine boots from, at /mnt.
+# seen there under the path they have outside, or PATH; -v adds the tree that a virtual machine boots from, at /.guest.
 #
 # All mounts and processes live in namespaces of their own and end with the command, even when it is killed.
 in_root() {

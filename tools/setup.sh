@@ -17,7 +17,8 @@ install_mmdebstrap() {
 	apt-get install -y --no-install-recommends mmdebstrap
 }
 
-if [[ ! -d $root || ! -d $(kernel_folder || true) ]]; then
+# With some kernel in the cache one can work without the network.
+if [[ ! -d $root ]] || ! compgen -G "$WG_CACHE/kernel-*/vmlinuz" >/dev/null; then
 	"$WG_TOP/tools/setup/preflight.sh"
 fi
 cache_lock setup

@@ -8,6 +8,7 @@ set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
 log=$WG_OUT/log
+mkdir -p "$log"
 choice=$(kernel_choice)
 
 # Once a day is enough to learn of a new patch version.
@@ -29,7 +30,8 @@ newest() {
 cached() {
 	local mark file
 	for mark in tested vmlinuz; do
-		file=$(find "$WG_CACHE" -mindepth 2 -maxdepth 2 -path "$WG_CACHE/kernel-$1[.-]*/$mark" -printf '%T@ %h\n' | sort -n | tail -n 1)
+		file=$(find "$WG_CACHE" -mindepth 2 -maxdepth 2 -path "$WG_CACHE/kernel-$1[.-]*/$mark" \
+			! -path '*.new/*' -printf '%T@ %h\n' | sort -n | tail -n 1)
 		[[ $file ]] && basename "${file#* }" && return
 	done
 	return 0
@@ -66,7 +68,7 @@ bring() {
 
 [[ ${1:-} != --update ]] && fresh && exit 0
 
-if ! in_root apt-get -q -o Acquire::Retries=2 update >"$log/archive.log" 2>&1; then
+if ! in_root apt-get -q -o Acquire::Retries=2 -o APT::Update::Error-Mode=any update >"$log/archive.log" 2>&1; then
 	name=$(cached "$KERNEL_SERIES")
 	[[ $name ]] || die "the Debian archive does not answer, and no kernel $KERNEL_SERIES is in the cache (see $log/archive.log)"
 	echo "note: the Debian archive does not answer; the cached $name is used"

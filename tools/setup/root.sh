@@ -31,7 +31,7 @@ unshare --mount --pid --fork --kill-child mmdebstrap --mode=root --variant=apt -
 
 # mmdebstrap with a mirror of its own choice adds the security suite itself; either way the lists stay for
 # the search for kernels. Mount points of in_root:
-mkdir -p "$fresh/usr/lib/modules" "$fresh/mnt"
+mkdir -p "$fresh/usr/lib/modules"
 touch "$fresh/etc/resolv.conf"
 remove_tree "$folder"
 mv "$fresh" "$folder"

@@ -42,6 +42,9 @@ done
 [[ $job == "$WG_OUT"/* ]] || die "the folder of a job must lie below $WG_OUT"
 
 kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
+for folder in "$WG_TOP" "$kernel"; do
+	[[ ! $folder =~ ^/(dev|proc|run|sys)/ ]] || die "$folder cannot be shown to the guest, which has a /${BASH_REMATCH[1]} of its own"
+done
 export WG_KERNEL=$kernel
 [[ ! $interactive ]] || export WG_WORDS=quiet
 mkdir -p "$job"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The first process of the guest: mounts what a script expects, runs the job, and ends the machine.
-# The kernel hands down "wg_job=FOLDER" of its command line as an environment variable.
+# The kernel hands down "wg_job=FOLDER" and "wg_folders=CHECKOUT:KERNEL" of its command line as environment variables.
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LANG=C.UTF-8
 
@@ -12,7 +12,19 @@ mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /run
+
+# A checkout or cache below /tmp must not vanish under the guest's own /tmp.
+mkdir /run/all
+mount --bind / /run/all
 mount -t tmpfs tmpfs /tmp
+# shellcheck disable=SC2154 # from the kernel
+IFS=: read -ra folders <<<"$wg_folders"
+for folder in "${folders[@]}"; do
+	[[ $folder == /tmp/* ]] || continue
+	mkdir -p "$folder"
+	mount --bind "/run/all$folder" "$folder"
+done
+umount --lazy /run/all
 mount -t debugfs debugfs /sys/kernel/debug
 mkdir -p /run/netns
 

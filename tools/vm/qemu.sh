@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs in the root: one virtual machine with the stock kernel, whose root file system is the folder /mnt.
+# Runs in the root: one virtual machine with the stock kernel, whose root file system is the folder /.guest.
 # usage: qemu.sh MODE MEMORY JOB-FOLDER [QEMU ARGUMENTS]
 
 set -euo pipefail
@@ -23,7 +23,7 @@ esac
 
 # The files stay as they are while the guest runs, so it may keep all it has read ("always"): without that, starting
 # a program costs it half a second.
-/usr/libexec/virtiofsd --sandbox none --cache always --shared-dir /mnt --socket-path "$socket" --log-level error \
+/usr/libexec/virtiofsd --sandbox none --cache always --shared-dir /.guest --socket-path "$socket" --log-level error \
 	>"$job/virtiofsd.log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT
@@ -38,7 +38,7 @@ done
 # debug messages. On a busy machine an emulated CPU may look stuck and its clocks uneven, hence the patient
 # watchdogs, and measurements at boot that are not made: they have been seen to hang.
 words=(
-	rootfstype=virtiofs root=rootfs rw init="$WG_TOP/tools/vm/init.sh" "wg_job=$job"
+	rootfstype=virtiofs root=rootfs rw init="$WG_TOP/tools/vm/init.sh" "wg_job=$job" "wg_folders=$WG_TOP:$WG_KERNEL"
 	console=ttyS0 loglevel=6 oops=panic panic=-1 log_buf_len=16M
 	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120
 	no_timer_check tsc=reliable lpj=10000000 "${WG_WORDS:-}"
