@@ -72,7 +72,7 @@ pub enum MacState {
 
 /// The receiver's side: that of an interface.
 pub struct Checker {
-    keys: Labelled,
+    keys: Option<Labelled>,
     secret: Secret<kind::CookieSource>,
     born: Option<u64>,
 }
@@ -81,7 +81,7 @@ impl Checker {
     /// Makes a checker without identity and secret.
     pub const fn new() -> Self {
         Self {
-            keys: Labelled::zeroed(),
+            keys: None,
             secret: Secret::zeroed(),
             born: None,
         }
@@ -89,9 +89,9 @@ impl Checker {
 
     /// Takes another public key, or none.
     pub fn set_identity<C: Crypto>(&mut self, public: Option<&PublicKey>) {
-        match public {
-            Some(public) => self.keys.set::<C>(public),
-            None => self.keys = Labelled::zeroed(),
+        self.keys = None;
+        if let Some(public) = public {
+            self.keys.insert(Labelled::zeroed()).set::<C>(public);
         }
     }
 
@@ -109,11 +109,15 @@ impl Checker {
         }
     }
 
-    /// Checks the macs of a handshake message; the second one only under load.
+    /// Checks the macs of a handshake message; the second one only under load. Without an identity
+    /// none is right.
     ///
     /// `source` is the address and port that the message came from, as on the wire.
     pub fn check<C: Crypto>(&self, message: &[u8], source: &[u8], under_load: bool) -> MacState {
         let mut mac = [0; MAC_LEN];
+        let Some(keys) = &self.keys else {
+            return MacState::Invalid;
+        };
         let Some((before2, mac2)) = message.split_last_chunk::<MAC_LEN>() else {
             return MacState::Invalid;
         };
@@ -121,7 +125,7 @@ impl Checker {
             return MacState::Invalid;
         };
 
-        C::blake2s(&mut mac, &self.keys.mac1, &[before1]);
+        C::blake2s(&mut mac, &keys.mac1, &[before1]);
         if !C::equal(&mac, mac1) {
             return MacState::Invalid;
         }
@@ -140,7 +144,7 @@ impl Checker {
 
     /// Writes the cookie for the source of a message, whose sender gave it the index `sender`.
     ///
-    /// `nonce` is random. Fails if there is no secret or the message cannot have macs.
+    /// `nonce` is random. Fails if there is no identity or secret, or the message cannot have macs.
     pub fn reply<C: Crypto>(
         &self,
         out: &mut CookieReply,
@@ -155,6 +159,7 @@ impl Checker {
         let (_, mac1) = before2
             .split_last_chunk::<MAC_LEN>()
             .ok_or(Reject::BadLength)?;
+        let keys = self.keys.as_ref().ok_or(Reject::NoIdentity)?;
         if self.born.is_none() {
             return Err(Reject::RngNotReady);
         }
@@ -165,7 +170,7 @@ impl Checker {
             return Err(Reject::BadLength);
         };
         *text = *cookie.as_bytes();
-        C::xseal(&self.keys.cookie, nonce, mac1, &mut out.cookie);
+        C::xseal(&keys.cookie, nonce, mac1, &mut out.cookie);
         Ok(())
     }
 

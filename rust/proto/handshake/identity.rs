@@ -79,6 +79,8 @@ impl Default for Identity {
 }
 
 /// The other side: what is known of it for good.
+///
+/// Belongs to one [`Identity`], whatever keys that has in the course of time.
 pub struct Remote {
     public: PublicKey,
     preshared: PresharedKey,

@@ -318,9 +318,22 @@ fn a_failed_cookie_does_not_replace_the_good_one() {
 fn a_checker_without_identity_takes_nothing_of_the_old_one() {
     let (mut a, mut b) = Node::pair(15);
     let first = a.initiate().expect("an initiation");
+    refresh(&mut b);
     b.checker.set_identity::<Soft>(None);
     let check = |node: &Node| node.checker.check::<Soft>(first.as_bytes(), SOURCE, false);
     assert_eq!(check(&b), MacState::Invalid);
+    let answer = &mut CookieReply::zeroed();
+    let made = b
+        .checker
+        .reply::<Soft>(answer, first.as_bytes(), first.sender(), SOURCE, &[0; 24]);
+    assert_eq!(made, Err(Reject::NoIdentity));
+    // Nor is a mac under the key zero right.
+    let mut bytes = first.as_bytes().to_vec();
+    let mut mac = [0; 16];
+    Soft::blake2s(&mut mac, &[0; 32], &[&bytes[..116]]);
+    bytes[116..132].copy_from_slice(&mac);
+    let state = b.checker.check::<Soft>(&bytes, SOURCE, true);
+    assert_eq!(state, MacState::Invalid);
     let public = b.public();
     b.checker.set_identity::<Soft>(Some(&public));
     assert_eq!(check(&b), MacState::Valid);

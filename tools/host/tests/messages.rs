@@ -54,6 +54,8 @@ fn each_type_has_its_lengths() {
                 _ => Err(Reject::BadType),
             };
             assert_eq!(Message::parse(&bytes).map(number), expected, "{kind} {len}");
+            let told = Kind::of(&bytes, len).map(|kind| kind as u8 + 1);
+            assert_eq!(told, expected, "{kind} {len}");
         }
     }
 }
