@@ -63,6 +63,8 @@ impl Member {
 
 /// The configuration of an interface.
 pub(crate) struct Config {
+    /// Whether the interface is gone: who still holds it must not add anything.
+    pub(crate) is_closed: bool,
     /// UDP port; while the interface is down, the one it will ask for.
     pub(crate) port: u16,
     generation: u32,
@@ -78,6 +80,7 @@ impl Config {
     /// Creates an empty configuration.
     pub(crate) fn new() -> Self {
         Self {
+            is_closed: false,
             port: 0,
             generation: 1,
             peers: RBTree::new(),

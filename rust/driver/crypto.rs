@@ -12,7 +12,10 @@ use kext::{
     },
     random, //
 };
-use wg_proto::crypto::Crypto;
+use wg_proto::{
+    crypto::Crypto,
+    key::SymmetricKey, //
+};
 
 /// The kernel's crypto library.
 pub(crate) enum Library {}
@@ -58,6 +61,13 @@ impl Crypto for Library {
     fn equal(a: &[u8], b: &[u8]) -> bool {
         crypto::equal(a, b)
     }
+}
+
+/// Encrypts a packet in place, its tag at the end. Returns whether it is encrypted now.
+#[inline]
+#[must_use]
+pub(crate) fn seal(key: &SymmetricKey, nonce: u64, packet: &mut [u8]) -> bool {
+    chacha20poly1305::seal_in_place(key.as_bytes(), nonce, &[], packet)
 }
 
 /// Fills a key with random bytes.

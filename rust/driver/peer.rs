@@ -409,6 +409,8 @@ impl Peer {
 
     /// Cuts the references that a removed peer has to itself. A grace period after [`mark_dead`](Self::mark_dead).
     pub(crate) fn end(&self, ctx: &mut Process) {
+        // First, as one that is running may still stage a packet.
+        self.timers.stop(ctx);
         {
             let bh = ctx.bh();
             self.clear_keypairs(&bh);
@@ -417,7 +419,6 @@ impl Peer {
             self.clear_source(&bh);
         }
         self.clear_handshake(ctx);
-        self.timers.stop(ctx);
     }
 }
 

@@ -75,9 +75,8 @@ impl netns::NamespaceExit for NamespaceExit {
             dev.carrier_off(rtnl);
             let config = device.config().lock(ctx);
             device.sockets().close(ctx);
-            let bh = ctx.bh();
             for peer in config.peers() {
-                peer.clear_source(&bh);
+                peer.clear_source(&ctx.bh());
             }
         });
     }

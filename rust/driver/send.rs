@@ -3,7 +3,7 @@
 //! The way of packets out of the interface.
 
 use crate::{
-    crypto::Library,
+    crypto,
     device::Device,
     keypair::Keypair,
     packet::PacketCb,
@@ -45,10 +45,7 @@ use kext::{
     workqueue::Run, //
 };
 use wg_proto::{
-    crypto::{
-        Crypto,
-        TAG_LEN, //
-    },
+    crypto::TAG_LEN,
     message::DataHeader,
     padding::padding,
     prefix::Address,
@@ -434,7 +431,9 @@ fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<SkBuff, Rej
         .split_at_mut_checked(DataHeader::LEN)
         .ok_or(Reject::TxEncrypt)?;
     header.copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
-    Library::seal(keys.sending.as_bytes(), nonce, &[], body);
+    if !crypto::seal(&keys.sending, nonce, body) {
+        return Err(Reject::TxEncrypt);
+    }
     let mut packet = packet.into_skb();
     packet.reset_for_encap();
     *packet.cb_mut() = PacketCb { ds, ..cb };

@@ -76,6 +76,9 @@ pub(super) fn dump(
     let mut held = rtnl::lock(ctx);
     let (_, ctx) = held.parts();
     let mut config = dev.data().config().lock(ctx);
+    if config.is_closed {
+        return Err(ENODEV);
+    }
     let allowed_ips = config.allowed_ips_generation();
     out.set_seq(config.generation());
     out.message(|message| {

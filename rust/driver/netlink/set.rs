@@ -86,6 +86,9 @@ pub(super) fn set_device(request: &Request<'_>, ctx: &mut Process) -> Result {
         let mut held = rtnl::lock(ctx);
         let (_, ctx) = held.parts();
         let mut config = dev.data().config().lock(ctx);
+        if config.is_closed {
+            return Err(ENODEV);
+        }
         change(request, &dev, &mut config, &mut dead, ctx)
     };
     // Without locks, as this waits for a grace period.
@@ -141,9 +144,8 @@ fn change(
 }
 
 fn clear_sources(config: &Config, ctx: &mut Process) {
-    let bh = ctx.bh();
     for peer in config.peers() {
-        peer.clear_source(&bh);
+        peer.clear_source(&ctx.bh());
     }
 }
 

@@ -67,7 +67,7 @@ impl<T> Inner<T> {
 
 /// A counted pointer to a value that readers may still be looking at when the count reaches zero.
 ///
-/// After the last put the value is dropped and freed by `call_rcu()`, in softirq context: the drop
+/// After the last put the value is dropped and freed by `call_rcu_hurry()`, in softirq context: the drop
 /// must not sleep. The value is pinned.
 ///
 /// # Invariants
@@ -242,7 +242,7 @@ impl<T> Drop for RcuArc<T> {
             // SAFETY: `head` lies in the allocation, which `free` frees after the grace period; it
             // is in no other list, as nobody else brought the count to zero. `Lease` keeps `free`
             // there. The drop may run anywhere, as `T` is `Send` and `'static`.
-            unsafe { kernel::bindings::call_rcu(head.cast(), Some(Inner::<T>::free)) };
+            unsafe { bindings::call_rcu_hurry(head.cast(), Some(Inner::<T>::free)) };
         }
     }
 }
