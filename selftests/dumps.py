@@ -328,7 +328,7 @@ def interface_goes():
     holds("deleted at once", delete() < 2)
     dump.rest()
     holds("the dump ends", dump.error in (None, "ENODEV"))
-    print(f"    a dump of what is gone ends with {dump.error}")
+    check.note(f"a dump of what is gone ends with {dump.error}")
     holds("early", len(dump.keys()) < 200)
 
     index = fresh()
@@ -417,7 +417,7 @@ def steady_changes():
     finally:
         stop.set()
         thread.join()
-    print(f"    {changes} changes, {whole} whole dumps, {torn} torn ones")
+    check.note(f"{changes} changes, {whole} whole dumps, {torn} torn ones")
     holds("changes and dumps", changes > 3 and whole + torn > 3)
 
 

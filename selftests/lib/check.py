@@ -11,12 +11,27 @@ STOCK = os.environ.get("WG_MODULE") == "--stock"
 
 failures = 0
 
+# Lines for the log. Writing them at once would take guest time where that is counted in instructions.
+_lines = []
+
+
+def note(text):
+    """Notes something for the log."""
+    _lines.append(f"    {text}")
+
 
 def problem(text):
     """Notes a failure and goes on."""
     global failures  # pylint: disable=global-statement
     failures += 1
-    print(f"FAIL: {text}", file=sys.stderr, flush=True)
+    _lines.append(f"FAIL: {text}")
+
+
+def flush():
+    """Writes what was noted."""
+    for line in _lines:
+        print(line, flush=True)
+    _lines.clear()
 
 
 def equal(what, seen, expected):
@@ -63,6 +78,7 @@ def main(*steps):
             step()
         except Exception:  # pylint: disable=broad-except
             problem(traceback.format_exc())
+        flush()
         word = "ok" if failures == before else "FAILED"
         print(f"{step.__name__.replace('_', ' ')}: {word} ({time.monotonic() - begin:.1f} s)", flush=True)
     sys.exit(1 if failures else 0)
