@@ -318,7 +318,7 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
         let new = match down {
             None => M::share(Node::new(bits, len, ownership, []))?,
             Some(down) => {
-                let common = down.bits.common(bits).min(len).min(down.len);
+                let common = down.bits.common(bits);
                 if common < len {
                     // Ours lies beside `down`: both get a node above them.
                     let leaf = M::share(Node::new(bits, len, ownership, []))?;

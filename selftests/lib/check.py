@@ -11,12 +11,27 @@ STOCK = os.environ.get("WG_MODULE") == "--stock"
 
 failures = 0
 
+# Lines for the log. Writing them at once would take guest time where that is counted in instructions.
+_lines = []
+
+
+def note(text):
+    """Notes something for the log."""
+    _lines.append(f"    {text}")
+
 
 def problem(text):
     """Notes a failure and goes on."""
     global failures  # pylint: disable=global-statement
     failures += 1
-    print(f"FAIL: {text}", file=sys.stderr, flush=True)
+    _lines.append(f"FAIL: {text}")
+
+
+def flush():
+    """Writes what was noted."""
+    for line in _lines:
+        print(line, flush=True)
+    _lines.clear()
 
 
 def equal(what, seen, expected):
@@ -51,13 +66,19 @@ def eventually(seconds, condition):
 
 
 def main(*steps):
-    """Runs the steps, each with its time; ends the process with status 1 if anything failed."""
+    """Runs the steps, each with its time; ends the process with status 1 if anything failed.
+
+    Words on the command line choose steps by their names.
+    """
     for step in steps:
+        if len(sys.argv) > 1 and step.__name__ not in sys.argv[1:]:
+            continue
         begin, before = time.monotonic(), failures
         try:
             step()
         except Exception:  # pylint: disable=broad-except
             problem(traceback.format_exc())
+        flush()
         word = "ok" if failures == before else "FAILED"
         print(f"{step.__name__.replace('_', ' ')}: {word} ({time.monotonic() - begin:.1f} s)", flush=True)
     sys.exit(1 if failures else 0)

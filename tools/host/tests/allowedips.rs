@@ -14,7 +14,8 @@ use std::{
             AtomicUsize,
             Ordering, //
         },
-        Arc,
+        mpsc::channel,
+        Arc, //
     },
 };
 
@@ -121,25 +122,29 @@ fn lengths_beyond_the_address_are_refused_and_host_bits_cut() {
 
 #[test]
 fn the_deepest_trie_can_be_built_and_cleared() {
-    for keep_glue in [false, true] {
-        let mut pair = Pair::new(1);
-        for len in 0..=128u32 {
-            // Ones down the spine, and a leaf beside each node of it.
-            let spine = u128::MAX.checked_shl(128 - len).unwrap_or(0);
-            if !keep_glue {
-                pair.insert(prefix(Address::V6(spine.to_be_bytes()), len as u8), 0);
+    for owned in [false, true] {
+        for ones in [false, true] {
+            let spine = |len: u32| {
+                let bits = u128::MAX.checked_shl(128 - len).unwrap_or(0);
+                Address::V6((if ones { bits } else { !bits }).to_be_bytes())
+            };
+            let mut pair = Pair::new(1);
+            for len in 0..=128 {
+                // The spine, whose nodes are forks if not more, and a leaf beside each of them.
+                if owned {
+                    let all = Address::V6([if ones { 0xff } else { 0 }; 16]);
+                    pair.insert(prefix(all, len as u8), 0);
+                }
+                pair.insert(prefix(spine(len), 128), 0);
             }
-            pair.insert(prefix(Address::V6(spine.to_be_bytes()), 128), 0);
+            pair.check_size();
+            for len in 0..=128 {
+                pair.check(spine(len));
+            }
+            pair.clear();
+            assert!(pair.trie.is_empty(&Section::default()));
+            assert_eq!(live(), 1);
         }
-        pair.check_size();
-        for len in 0..=128u32 {
-            let spine = u128::MAX.checked_shl(128 - len).unwrap_or(0);
-            pair.check(Address::V6(spine.to_be_bytes()));
-        }
-        pair.clear();
-        assert!(pair.trie.is_empty(&Section::default()));
-        assert_eq!(live(), 1);
-        drop(pair);
     }
     assert_eq!(live(), 0);
 }
@@ -375,6 +380,66 @@ proptest! {
             },
         );
         prop_assert!(seen.is_none() || seen == right);
+    }
+}
+
+/// A reader that has come so far, while all is being torn down and has come so far.
+#[test]
+fn tearing_down_never_shows_the_owner_of_a_shorter_prefix() {
+    let address = v4(10, 1, 2, 3);
+    for loads in 1..=10 {
+        for swaps in 1..=10 {
+            let trie = Arc::new(AllowedIps::<Host, Peer>::new());
+            let mut token = WriterToken::new();
+            let peers = peers(3);
+            for (peer, len) in [(0, 8), (1, 16), (2, 24)] {
+                trie.insert(&mut token, prefix(address, len), &peers[peer], 0)
+                    .ok()
+                    .unwrap();
+            }
+            // The reader goes first, then the writer, then the reader to its end.
+            let (reader_came, await_reader) = channel();
+            let (writer_came, await_writer) = channel();
+            let (reader_done, await_done) = channel();
+            let shared = trie.clone();
+            let reader = std::thread::spawn(move || {
+                let mut count = 0;
+                let came = reader_came.clone();
+                let section = Section::default();
+                let seen = with_load_hook(
+                    move || {
+                        count += 1;
+                        if count == loads {
+                            came.send(()).unwrap();
+                            await_writer.recv().unwrap();
+                        }
+                    },
+                    || shared.lookup(address, &section).map(|owner| *owner),
+                );
+                let _ = reader_came.send(());
+                let _ = reader_done.send(());
+                seen
+            });
+            await_reader.recv().unwrap();
+            let mut count = 0;
+            let came = writer_came.clone();
+            with_swap_hook(
+                move || {
+                    count += 1;
+                    if count == swaps {
+                        let _ = came.send(());
+                        let _ = await_done.recv();
+                    }
+                },
+                || trie.clear(&mut token),
+            );
+            let _ = writer_came.send(());
+            let seen = reader.join().unwrap();
+            assert!(
+                matches!(seen, None | Some(2)),
+                "{seen:?} after {loads} loads and {swaps} swaps"
+            );
+        }
     }
 }
 
