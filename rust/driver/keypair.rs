@@ -11,6 +11,7 @@ use kernel::{
     }, //
 };
 use kext::{
+    context::Bh,
     debug_ratelimited, new_spinlock,
     sync::{
         lock::SpinLock,
@@ -153,35 +154,26 @@ impl Keypair {
         self.may_send() && self.age().rekeys_on_send(self.sent.load(Relaxed), now)
     }
 
-    /// Checks whether packets of this session are still accepted.
+    /// Checks whether packets of this session are still accepted. Before they are decrypted.
     #[inline]
-    pub(crate) fn check_receive(&self, now: u64) -> Result<(), Reject> {
+    pub(crate) fn check_receive(&self, now: u64, bh: &Bh<'_>) -> Result<(), Reject> {
         if !self.may_receive.load(Relaxed) {
             return Err(Reject::ExpiredSession);
         }
-        if self.age().is_expired(now) {
-            self.may_receive.store(false, Relaxed);
-            return Err(Reject::ExpiredSession);
-        }
-        Ok(())
+        let refused = if self.age().is_expired(now) {
+            Reject::ExpiredSession
+        } else if self.window.lock(bh).is_exhausted() {
+            Reject::CounterLimit
+        } else {
+            return Ok(());
+        };
+        self.may_receive.store(false, Relaxed);
+        Err(refused)
     }
 
     /// Returns the window of received counters.
     #[inline]
     pub(crate) fn window(&self) -> &SpinLock<Window> {
         &self.window
-    }
-
-    /// Accepts a counter that was not seen before.
-    #[inline]
-    pub(crate) fn accept(&self, window: &mut Window, counter: u64) -> Result<(), Reject> {
-        if window.accept(counter) {
-            return Ok(());
-        }
-        if window.is_exhausted() {
-            self.may_receive.store(false, Relaxed);
-            return Err(Reject::CounterLimit);
-        }
-        Err(Reject::ReplayedCounter)
     }
 }

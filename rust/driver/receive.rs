@@ -49,6 +49,7 @@ use wg_proto::{
         Kind, //
     },
     prefix::Address,
+    session::REJECT_AFTER_MESSAGES,
     Reject, //
 };
 
@@ -185,7 +186,7 @@ fn receive_run(
     let Some(keypair) = find_session(device, index, bh) else {
         return device.drops().add(Reject::UnknownSession, n);
     };
-    if let Err(reason) = keypair.check_receive(time::boottime_coarse()) {
+    if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
         return device.drops().add(reason, n);
     }
     let peer = keypair.peer();
@@ -319,22 +320,23 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
         let mut window = keypair.window().lock(bh);
         while let Some(packet) = packets.pop_front() {
             let counter = packet.cb::<PacketCb>().counter;
-            match keypair.accept(&mut window, counter) {
-                Ok(()) => {
-                    // The datagrams of a batch come one after the other: the latest tells where the peer is.
-                    source = packet.udp_source().or(source);
-                    fresh.push_back(packet);
-                }
-                Err(reason) => {
-                    debug_ratelimited!(
-                        "{}: Packet has invalid nonce {} (max {})\n",
-                        dev.name(),
-                        counter,
-                        window.next()
-                    );
-                    drops.count(reason);
-                }
+            if window.accept(counter) {
+                // The datagrams of a batch come one after the other: the latest tells where the peer is.
+                source = packet.udp_source().or(source);
+                fresh.push_back(packet);
+                continue;
             }
+            debug_ratelimited!(
+                "{}: Packet has invalid nonce {} (max {})\n",
+                dev.name(),
+                counter,
+                window.next()
+            );
+            drops.count(if counter < REJECT_AFTER_MESSAGES {
+                Reject::ReplayedCounter
+            } else {
+                Reject::CounterLimit
+            });
         }
     }
     let Some(endpoint) = source.as_ref().map(Endpoint::of) else {

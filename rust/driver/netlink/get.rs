@@ -54,14 +54,18 @@ pub(crate) struct Cursor {
     tag: u64,
     /// Generation of the allowed IPs when that peer was begun.
     allowed_ips: u64,
-    /// The interface.
+    /// Number of the interface, which no other one ever has.
+    device: u64,
+    /// The index to find it by.
     ifindex: u32,
     _unused: u32,
 }
 
 /// Begins a dump: notes which interface it is about.
 pub(super) fn start(request: &Request<'_>, cursor: &mut Cursor) -> Result {
-    cursor.ifindex = find_device(request)?.ifindex();
+    let dev = find_device(request)?;
+    cursor.device = dev.data().id();
+    cursor.ifindex = dev.ifindex();
     Ok(())
 }
 
@@ -76,7 +80,7 @@ pub(super) fn dump(
     let mut held = rtnl::lock(ctx);
     let (_, ctx) = held.parts();
     let mut config = dev.data().config().lock(ctx);
-    if config.is_closed {
+    if config.is_closed || cursor.device != dev.data().id() {
         return Err(ENODEV);
     }
     let allowed_ips = config.allowed_ips_generation();
