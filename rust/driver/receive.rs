@@ -49,7 +49,6 @@ use wg_proto::{
         Kind, //
     },
     prefix::Address,
-    session::REJECT_AFTER_MESSAGES,
     Reject, //
 };
 
@@ -332,11 +331,7 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
                 counter,
                 window.next()
             );
-            drops.count(if counter < REJECT_AFTER_MESSAGES {
-                Reject::ReplayedCounter
-            } else {
-                Reject::CounterLimit
-            });
+            drops.count(Reject::ReplayedCounter);
         }
     }
     let Some(endpoint) = source.as_ref().map(Endpoint::of) else {
@@ -353,8 +348,7 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
     timers::authenticated_received(peer, bh);
 
     // The second packet tells that one keepalive will not be enough.
-    let data = fresh.iter().filter(|packet| !packet.is_empty()).take(2);
-    for _ in 0..data.count() {
+    for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {
         timers::data_received(peer, bh);
     }
     let mut bytes: u64 = 0;

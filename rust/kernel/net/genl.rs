@@ -270,9 +270,11 @@ impl<C: Commands> Family<C> {
     ///
     /// Only for `genl_split_ops::start`.
     unsafe extern "C" fn start_callback(cb: *mut netlink_callback) -> c_int {
+        // SAFETY: The callback is that of a dump of this family.
+        let info = unsafe { genl_info_dump(cb) };
         // SAFETY: The core has attached the request, with the attributes parsed by our policy; it
         // belongs to the dump, which is locked.
-        let request = unsafe { Request::from_raw(genl_info_dump(cb), C::GET_POLICY.max) };
+        let request = unsafe { Request::from_raw(info, C::GET_POLICY.max) };
         // SAFETY: The callback is valid and locked.
         let cursor = unsafe { Self::cursor(cb) };
         // SAFETY: As in `set_callback`.
@@ -313,7 +315,9 @@ impl<C: Commands> Family<C> {
         const { assert!(size_of::<C::Cursor>() <= 48, "no room for the cursor") };
         const { assert!(align_of::<C::Cursor>() <= align_of::<u64>()) };
         // SAFETY: By the requirements of this function.
-        let ctx = unsafe { &raw mut (*cb).__bindgen_anon_1.ctx };
+        let state = unsafe { &raw mut (*cb).__bindgen_anon_1 };
+        // SAFETY: As above.
+        let ctx = unsafe { &raw mut (*state).ctx };
         // SAFETY: The context has 48 bytes, is aligned as a `long`, was zeroed by the core, and
         // only this function gives it out. All bytes make a cursor, and a cursor only has
         // initialised ones.

@@ -136,7 +136,9 @@ impl Dst {
         // SAFETY: Valid by the type invariants.
         let dev = unsafe { bindings::dst_dev(entry) };
         // SAFETY: An entry always has a device, which stays for as long as this RCU section does.
-        let ifindex = unsafe { (&raw const (*dev).ifindex).read_volatile() };
+        let ifindex = unsafe { &raw const (*dev).ifindex };
+        // SAFETY: As above.
+        let ifindex = unsafe { ifindex.read_volatile() };
         // CAST: Indices are positive.
         ifindex as u32
     }

@@ -91,10 +91,11 @@ impl DumpWriter<'_> {
     /// `EMSGSIZE` if there is no room for its header.
     pub fn message<R>(&mut self, fill: impl FnOnce(&mut Message<'_>) -> Result<R>) -> Result<R> {
         let skb = self.skb.as_ptr();
+        // SAFETY: Valid by the type invariants.
+        let info = unsafe { self.info.as_ref() };
         // SAFETY: All are valid by the type invariants; `info` is that of the request, whose port
         // and sequence number are what the answer goes by.
         let header = unsafe {
-            let info = self.info.as_ref();
             bindings::genlmsg_put(
                 skb,
                 info.snd_portid,

@@ -105,10 +105,10 @@ impl<H: Receiver> Tunnel<H> {
         };
         // SAFETY: The socket is valid, and the flow ours.
         unsafe { kernel::bindings::security_sk_classify_flow(sk, &raw mut fl.__fl_common) };
+        // SAFETY: The socket is valid.
+        let net = unsafe { bindings::sock_net(sk) };
         // SAFETY: As above; the namespace lives as long as the socket.
-        let rt = from_err_ptr(unsafe {
-            bindings::ip_route_output_flow(bindings::sock_net(sk), &raw mut fl, sk)
-        })?;
+        let rt = from_err_ptr(unsafe { bindings::ip_route_output_flow(net, &raw mut fl, sk) })?;
         let rt = NonNull::new(rt).ok_or(EHOSTUNREACH)?;
         let saddr = Ipv4Addr::from_be32(fl.saddr);
         // SAFETY: The look-up has counted the route for us. The socket was found open in this
@@ -136,10 +136,11 @@ impl<H: Receiver> Tunnel<H> {
         };
         // SAFETY: The socket is valid, and the flow ours.
         unsafe { kernel::bindings::security_sk_classify_flow(sk, &raw mut fl.__fl_common) };
+        // SAFETY: The socket is valid.
+        let net = unsafe { bindings::sock_net(sk) };
         // SAFETY: As above; the namespace lives as long as the socket.
-        let dst = from_err_ptr(unsafe {
-            bindings::ip6_dst_lookup_flow(bindings::sock_net(sk), sk, &raw mut fl, null())
-        })?;
+        let dst =
+            from_err_ptr(unsafe { bindings::ip6_dst_lookup_flow(net, sk, &raw mut fl, null()) })?;
         let dst = NonNull::new(dst).ok_or(EHOSTUNREACH)?;
         let saddr = Ipv6Addr::from_in6(&fl.saddr);
         // SAFETY: The look-up has counted the route for us. The socket was found open in this
