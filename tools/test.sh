@@ -49,7 +49,7 @@ trap 'kill "$icount" 2>/dev/null || true' EXIT
 # First the host tests: they fetch the crates that a static check wants to see.
 part "host tests" "$log/host.log" "$WG_TOP/tools/test-host.sh"
 part "static checks" "$log/check.log" "$WG_TOP/tools/check.sh"
-part "fuzzing, a short run" "$log/fuzz.log" in_root "$WG_TOP/tools/fuzz/run"
+part "fuzzing, a short run" "$log/fuzz.log" "$WG_TOP/tools/fuzz/run"
 
 echo "selftests in virtual machines, instruction-counted time:"
 wait "$icount" || true
