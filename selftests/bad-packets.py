@@ -411,9 +411,9 @@ def data():
         accepted(f"{counter - top} from the top", session.data(counter=counter), 32)
         refused(f"{counter - top} again", "rx-data-replayed", session.data(counter=counter))
 
-    # At the end of the counters.
-    refused("largest counter", "rx-data-replayed", session.data(counter=2**64 - 1))
-    refused("limit", "rx-data-replayed", session.data(counter=REJECT_AFTER_MESSAGES))
+    # At the end of the counters. One that is beyond it does not end the session, the last one does.
+    refused("largest counter", "rx-data-counter-limit", session.data(counter=2**64 - 1))
+    refused("limit", "rx-data-counter-limit", session.data(counter=REJECT_AFTER_MESSAGES))
     accepted("last before the limit", session.data(counter=REJECT_AFTER_MESSAGES - 1), 32)
     refused("after the last", "rx-data-counter-limit", session.data(counter=REJECT_AFTER_MESSAGES - 2))
     refused("the session is over", "rx-data-expired", session.data(counter=REJECT_AFTER_MESSAGES - 3))
