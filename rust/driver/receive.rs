@@ -49,6 +49,7 @@ use wg_proto::{
         Kind, //
     },
     prefix::Address,
+    session::REJECT_AFTER_MESSAGES,
     Reject, //
 };
 
@@ -331,7 +332,11 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
                 counter,
                 window.next()
             );
-            drops.count(Reject::ReplayedCounter);
+            drops.count(if counter < REJECT_AFTER_MESSAGES {
+                Reject::ReplayedCounter
+            } else {
+                Reject::CounterLimit
+            });
         }
     }
     let Some(endpoint) = source.as_ref().map(Endpoint::of) else {
