@@ -28,19 +28,46 @@ refuses() {
 	fi
 }
 
+# --- time
+#
+# A machine with "vm: icount" skips idle time. But waiting for a file from the host is idle time too, so the start of a
+# program could take minutes. Hence one process there is never idle, except while a test lets time pass.
+
+never_idle=
+if grep -qsE '^# vm: +icount' "$0"; then
+	chrt --idle 0 bash -c 'while :; do :; done' &
+	never_idle=$!
+	# What runs in the background while time passes must not need a file then.
+	cat /usr/bin/tcpdump /usr/lib/x86_64-linux-gnu/lib{pcap,crypto}.so.* >/dev/null
+fi
+[[ -p /run/never ]] || mkfifo /run/never
+exec {never}<>/run/never
+
+# pass SECONDS: lets time pass, without any program.
+pass() {
+	[[ ! $never_idle ]] || kill -STOP "$never_idle"
+	read -rt "$1" -u "$never" || true
+	[[ ! $never_idle ]] || kill -CONT "$never_idle"
+}
+
 # eventually SECONDS COMMAND…: repeats the command until it succeeds.
 eventually() {
 	local end=$((SECONDS + $1))
 	shift
 	until "$@"; do
 		((SECONDS < end)) || return 1
-		sleep 0.1
+		pass 0.1
 	done
 }
 
 # --- the module
 
-# load_module: with debug messages on; WG_MODULE=--stock takes the C module instead.
+# stock: whether the C module is under test (make test-vm MODULE=stock), which lacks our extras.
+stock() {
+	[[ ${WG_MODULE:-} == --stock ]]
+}
+
+# load_module: with debug messages on.
 load_module() {
 	"$WG_TOP/tools/load.sh" ${WG_MODULE:+"$WG_MODULE"}
 	debug_messages
@@ -86,6 +113,111 @@ joined() {
 	# Without this the first packets meet neighbours still being resolved.
 	in_ns "$b" ping -q -c 1 -W 5 "10.$net.0.1" >/dev/null
 	in_ns "$b" ping -q -c 1 -W 5 "fd00:$net::1" >/dev/null
+}
+
+# --- tunnels
+
+declare -A private public
+
+# interface NS NUMBER [NAME]: an interface (default wg0) with keys of its own, ${private[NS]} and ${public[NS]}, that
+# listens on port 51820 + NUMBER and has the addresses 192.168.7.NUMBER and fd77::NUMBER. It is not up yet.
+interface() {
+	local ns=$1 number=$2 name=${3:-wg0}
+	private[$ns]=$(wg genkey)
+	public[$ns]=$(wg pubkey <<<"${private[$ns]}")
+	ip -n "$ns" link add "$name" type wireguard
+	in_ns "$ns" wg set "$name" private-key /dev/stdin listen-port $((51820 + number)) <<<"${private[$ns]}"
+	ip -n "$ns" addr add "192.168.7.$number/24" dev "$name"
+	ip -n "$ns" addr add "fd77::$number/64" dev "$name" nodad
+}
+
+# peer NS OTHER SETTINGS…: sets what NS knows of its peer OTHER.
+peer() {
+	local ns=$1 other=$2
+	shift 2
+	in_ns "$ns" wg set wg0 peer "${public[$other]}" "$@"
+}
+
+# tunnel A B [FAMILY]: interfaces number 1 in A and 2 in B, two joined namespaces. Each is the other's peer, over
+# IPv4 (or 6) outside. Both are up; nothing was sent yet.
+tunnel() {
+	local a=$1 b=$2 family=${3:-4} ns
+	local -A outside=([41]=10.0.0.1 [42]=10.0.0.2 [61]="[fd00:0::1]" [62]="[fd00:0::2]")
+	interface "$a" 1
+	interface "$b" 2
+	peer "$a" "$b" allowed-ips 192.168.7.2/32,fd77::2/128 endpoint "${outside[${family}2]}:51822"
+	peer "$b" "$a" allowed-ips 192.168.7.1/32,fd77::1/128 endpoint "${outside[${family}1]}:51821"
+	for ns in "$a" "$b"; do ip -n "$ns" link set wg0 up; done
+}
+
+# answers NS ADDRESS [OPTIONS OF PING]: whether one ping (or what the options say) is answered within a second.
+answers() {
+	local ns=$1 address=$2
+	shift 2
+	in_ns "$ns" ping -q -c 1 -W 1 "$@" "$address" >/dev/null
+}
+
+# unanswered NS ADDRESS [OPTIONS OF PING]: whether it is not.
+unanswered() {
+	local ns=$1 address=$2
+	shift 2
+	! in_ns "$ns" ping -q -c 1 -W 0.3 "$@" "$address" >/dev/null 2>&1
+}
+
+# datagram NS ADDRESS: sends one UDP datagram: 29 bytes of IPv4 or 49 of IPv6, so 64 or 96 bytes through a tunnel. It goes
+# to the port of the other end's WireGuard, which swallows it, so that there is no ICMP message either.
+datagram() {
+	# shellcheck disable=SC2016 # the inner shell expands it
+	in_ns "$1" bash -c 'echo >"/dev/udp/$1/5182${1: -1}"' - "$2"
+}
+
+# shown NS WHAT OTHER: what "wg show wg0 WHAT" says about the peer OTHER of NS.
+shown() {
+	in_ns "$1" wg show wg0 "$2" | awk -v key="${public[$3]}" '$1 == key { sub(/^[^\t]*\t/, ""); print }'
+}
+
+# counted NS OTHER RX TX: whether NS received and sent so many bytes from and to its peer OTHER.
+counted() {
+	[[ $(shown "$1" transfer "$2") == "$3"$'\t'"$4" ]]
+}
+
+# statistic NS NAME: of the interface wg0, for example rx_bytes.
+statistic() {
+	in_ns "$1" cat "/sys/class/net/wg0/statistics/$2"
+}
+
+# --- packets
+
+# BPF filters for the types of messages over IPv4.
+# shellcheck disable=SC2034 # for tests
+initiation='udp[8:4] = 0x01000000' response='udp[8:4] = 0x02000000' data='udp[8:4] = 0x04000000'
+
+# capture NS INTERFACE FILE OPTIONS-AND-FILTER…: lines of tcpdump, with seconds since 1970, go to FILE from now on.
+# ${captures[FILE]} is its process; with the option "-w -" packets go to FILE.
+declare -A captures
+capture() {
+	local ns=$1 interface=$2 file=$3
+	shift 3
+	ip netns exec "$ns" tcpdump --immediate-mode -U -l -n -tt -i "$interface" "$@" >"$file" 2>"$file.err" &
+	captures[$file]=$!
+	eventually 10 grep -q 'listening on' "$file.err" || fail "tcpdump does not start: $(cat "$file.err")"
+}
+
+# captured FILE: ends the capture; afterwards FILE is complete.
+captured() {
+	kill "${captures[$1]}"
+	wait "${captures[$1]}" || true
+}
+
+# lines FILE: how many there are; tcpdump ends with an empty one.
+lines() {
+	grep -c . "$1" || true
+}
+
+# resend NS FILE ADDRESS PORT SOURCE-PORT: sends the UDP payload of the first packet in FILE, a capture of IPv4 over
+# Ethernet, once more.
+resend() {
+	tail -c +$((24 + 16 + 14 + 20 + 8 + 1)) "$2" | in_ns "$1" ncat -u --send-only -p "$5" "$3" "$4"
 }
 
 # --- kernel log

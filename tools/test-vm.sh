@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the module and runs selftests in virtual machines, one machine per mode.
-# usage: test-vm.sh [--no-build] [--mode MODE] [NAME…]   (default: all; WG_MODULE=--stock tests the C module)
+# usage: test-vm.sh [--no-build] [--mode MODE] [NAME…]   (default: all; MODULE=stock tests the C module)
 # Logs: out/selftests/MODE/NAME.log, NAME.kernel.log, console.log. Ends with "N passed, M failed".
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+
+[[ ${MODULE:-} != stock ]] || export WG_MODULE=--stock
 
 build=yes
 only=

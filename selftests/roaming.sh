@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: icount
+# limit: 120
+# The endpoint follows authentic packets to another address, port and family, and nothing else moves it.
+
+. "$(dirname "$0")/lib.sh"
+
+# endpoint ADDRESS:PORT: where a thinks that b is.
+endpoint() {
+	at() { [[ $(shown a endpoints b) == "$1" ]]; }
+	eventually 3 at "$1" || fail "a has b at $(shown a endpoints b), not at $1"
+}
+
+load_module
+joined a b
+tunnel a b
+answers a 192.168.7.2 || fail "the first ping"
+endpoint 10.0.0.2:51822
+
+# Another address: b's own packet tells a, whose answer goes there.
+ip -n b addr del 10.0.0.2/24 dev veth
+ip -n b addr add 10.0.0.22/24 dev veth
+answers b 192.168.7.1 || fail "ping from a new address"
+endpoint 10.0.0.22:51822
+ip -n b addr add 10.0.0.2/24 dev veth
+
+in_ns b wg set wg0 listen-port 4000
+answers b 192.168.7.1 || fail "ping from a new port"
+endpoint 10.0.0.22:4000
+answers a 192.168.7.2 || fail "ping to the new port"
+
+peer b a endpoint '[fd00::1]:51821'
+answers b 192.168.7.1 || fail "ping from another family"
+endpoint '[fd00::2]:4000'
+ip -n b addr add fd00::22/64 dev veth nodad
+ip -n b addr del fd00::2/64 dev veth
+answers b fd77::1 || fail "ping from a new IPv6 address"
+endpoint '[fd00::22]:4000'
+in_ns b wg set wg0 listen-port 4001
+answers b fd77::1 || fail "ping from a new port over IPv6"
+endpoint '[fd00::22]:4001'
+peer b a endpoint 10.0.0.1:51821
+answers b 192.168.7.1 || fail "ping from the old family"
+endpoint 10.0.0.22:4001
+
+# A packet that a has not seen moves the endpoint to whoever passes it on, but only once, and not when it was touched.
+in_ns a iptables -A INPUT -p udp --dport 51821 -j DROP
+capture b veth /tmp/fresh -w - "$data"
+datagram b 192.168.7.1
+fresh() { (($(stat -c %s /tmp/fresh) > 82)); }
+eventually 3 fresh || fail "no packet was captured"
+captured /tmp/fresh
+in_ns a iptables -D INPUT -p udp --dport 51821 -j DROP
+endpoint 10.0.0.22:4001
+
+# The last byte belongs to the tag.
+head -c -1 /tmp/fresh >/tmp/touched
+tail -c 1 /tmp/fresh | tr '\000-\377' '\001-\377\000' >>/tmp/touched
+received=$(shown a transfer b | cut -f 1)
+more() { (($(shown a transfer b | cut -f 1) == received + $1)); }
+resend b /tmp/touched 10.0.0.1 51821 5001
+pass 0.5
+endpoint 10.0.0.22:4001
+more 0 || fail "a touched packet was counted"
+resend b /tmp/fresh 10.0.0.1 51821 5002
+eventually 3 more 64 || fail "a fresh packet was not counted"
+endpoint 10.0.0.22:5002
+resend b /tmp/fresh 10.0.0.1 51821 5003
+pass 0.5
+more 64 || fail "a replayed packet was counted"
+endpoint 10.0.0.22:5002
+answers b 192.168.7.1 || fail "ping after the replay"
+endpoint 10.0.0.22:4001
+
+# An initiation is good once.
+capture b veth /tmp/initiation -w - "$initiation"
+ip -n b link set wg0 down
+ip -n b link set wg0 up
+answers b 192.168.7.1 || fail "ping after a new handshake"
+captured /tmp/initiation
+received=$(shown a transfer b | cut -f 1)
+at=$(shown a latest-handshakes b)
+resend b /tmp/initiation 10.0.0.1 51821 5004
+pass 0.5
+more 0 || fail "a replayed initiation was counted"
+endpoint 10.0.0.22:4001
+[[ $(shown a latest-handshakes b) == "$at" ]] || fail "a replayed initiation made a handshake"
+
+# Roaming comes before the look at the inner packet: a forbidden source moves the endpoint all the same.
+peer a b allowed-ips 192.168.7.77/32
+in_ns b wg set wg0 listen-port 4002
+unanswered b 192.168.7.1 || fail "an answer to a forbidden source"
+endpoint 10.0.0.22:4002

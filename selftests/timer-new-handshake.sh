@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: icount
+# limit: 120
+# Who has sent data and hears nothing for 15 s makes a new handshake; a keepalive does not wait for an answer.
+
+. "$(dirname "$0")/lib.sh"
+
+load_module
+joined a b
+tunnel a b
+answers a 192.168.7.2 || fail "the first ping"
+# The ping's answer gets its keepalive.
+pass 15
+ip -n b link set wg0 down
+in_ns b iptables -A OUTPUT -j DROP
+
+capture b veth /tmp/sent udp and dst port 51822
+datagram a 192.168.7.2
+pass 3
+datagram a 192.168.7.2
+pass 11.5
+[[ $(lines /tmp/sent) == 2 ]] || fail "before 15 s: $(cat /tmp/sent)"
+pass 1.5
+[[ $(lines /tmp/sent) == 3 ]] || fail "after 15 s: $(cat /tmp/sent)"
+# Fifteen seconds from the first of the two, plus jitter; then every five seconds.
+pass 5.5
+awk 'NR == 1 { first = $1 } NR == 3 { third = $1 - first } NR == 4 { fourth = $1 - first - third }
+	END { print third, fourth; exit !(NR == 4 && third >= 14.99 && third < 15.65 && fourth >= 4.99 && fourth < 5.65) }' \
+	/tmp/sent || fail "when it was sent: $(cat /tmp/sent)"
+[[ $(grep -c 'length 148' /tmp/sent) == 2 ]] || fail "not initiations: $(cat /tmp/sent)"
+captured /tmp/sent
+kernel_log | grep -q 'because we stopped hearing back after 15 seconds' || fail "the log does not say so"
+
+# b is back: the attempts succeed.
+in_ns b iptables -D OUTPUT -j DROP
+ip -n b link set wg0 up
+pass 6
+answers a 192.168.7.2 || fail "b is back"
+pass 15
+
+# Keepalives alone: no new handshake within the life of the session.
+peer a b persistent-keepalive 7
+pass 1
+in_ns b iptables -A OUTPUT -j DROP
+capture b veth /tmp/keepalives udp and dst port 51822
+pass 60
+[[ $(grep -c 'length 32' /tmp/keepalives) == "$(lines /tmp/keepalives)" ]] || fail "not only keepalives: $(cat /tmp/keepalives)"
+(($(lines /tmp/keepalives) >= 8)) || fail "keepalives are missing: $(cat /tmp/keepalives)"
+captured /tmp/keepalives

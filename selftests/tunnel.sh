@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: smp
+# limit: 120
+# IPv4 and IPv6 go through a tunnel over IPv4 and IPv6, small and large, both ways, and every byte is counted.
+
+. "$(dirname "$0")/lib.sh"
+
+# cold ADDRESS MESSAGE: ten pings from cold, each in a message of so many bytes, after one handshake (148 and 92 bytes).
+# A keepalive (32) more is fine: it confirms the session where the ping came later than the response.
+cold() {
+	local rx=$((92 + 10 * $2)) tx=$((148 + 10 * $2)) more
+	in_ns a ping -q -c 10 -i 0.05 -W 5 "$1" >/dev/null || fail "ping $1 inside"
+	for more in 0 32; do
+		if eventually 2 counted a b $rx $((tx + more)); then
+			eventually 2 counted b a $((tx + more)) $rx || fail "b counted $(shown b transfer a)"
+			[[ $(statistic a rx_bytes) == "$rx" ]] || fail "interface of a received $(statistic a rx_bytes)"
+			[[ $(statistic a tx_bytes) == $((tx + more)) ]] || fail "interface of a sent $(statistic a tx_bytes)"
+			[[ $(statistic b rx_bytes) == $((tx + more)) ]] || fail "interface of b received $(statistic b rx_bytes)"
+			[[ $(statistic b tx_bytes) == "$rx" ]] || fail "interface of b sent $(statistic b tx_bytes)"
+			# One packet for each message.
+			[[ $(statistic a rx_packets) == 11 ]] || fail "interface of a received $(statistic a rx_packets) packets"
+			[[ $(statistic a tx_packets) == $((11 + more / 32)) ]] || fail "interface of a sent $(statistic a tx_packets) packets"
+			return
+		fi
+	done
+	fail "ping $1: a counted $(shown a transfer b), not $rx received, $tx sent"
+}
+
+# stream ADDRESS OPTIONS…: iperf3 from a to b.
+stream() {
+	local address=$1
+	shift
+	in_ns b iperf3 --server --one-off --daemon --pidfile /run/iperf3.pid
+	eventually 5 in_ns b sh -c 'ss -Hltn sport = 5201 | grep -q .' || fail "the iperf3 server does not start"
+	in_ns a iperf3 --client "$address" --time 1 "$@" >/tmp/iperf3.log || fail "iperf3 $*: $(cat /tmp/iperf3.log)"
+	echo "$address $*:"
+	grep -E 'sender|receiver' /tmp/iperf3.log
+}
+
+recent() {
+	local at
+	at=$(shown "$1" latest-handshakes "$2")
+	((at > 0 && EPOCHSECONDS - at < 60)) || fail "$1 had its last handshake at '$at', it is $EPOCHSECONDS"
+}
+
+load_module
+joined a b
+for family in 4 6; do
+	tunnel a b $family
+	[[ $(shown a latest-handshakes b) == 0 ]] || fail "a handshake before anything was sent"
+	cold 192.168.7.2 128
+	recent a b
+	recent b a
+	ip -n a link del wg0
+	ip -n b link del wg0
+
+	tunnel a b $family
+	cold fd77::2 144
+	# Larger than the MTU, so fragments inside; and from the other side.
+	answers a 192.168.7.2 -s 5000
+	answers b 192.168.7.1 -s 5000
+	answers b fd77::1 -s 5000
+
+	stream 192.168.7.2 --bidir
+	stream fd77::2 --bidir
+	stream 192.168.7.2 --udp --bitrate 20M --length 1300 --bidir
+	stream fd77::2 --udp --bitrate 20M --length 4000 --reverse
+	for ns in a b; do
+		for what in rx_errors tx_errors; do
+			[[ $(statistic $ns $what) == 0 ]] || fail "$ns has $what: $(statistic $ns $what)"
+		done
+	done
+	ip -n a link del wg0
+	ip -n b link del wg0
+done

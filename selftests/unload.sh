@@ -1,0 +1,87 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: smp
+# limit: 180
+# The module goes within seconds, whatever its interfaces are doing, and leaves nothing behind.
+
+. "$(dirname "$0")/lib.sh"
+
+# unloaded TEXT: rmmod, timed, and a look around.
+unloaded() {
+	local begin=${EPOCHREALTIME/./} took left
+	rmmod wireguard || fail "$1: rmmod"
+	took=$(((${EPOCHREALTIME/./} - begin) / 1000))
+	echo "$1: rmmod took $took ms"
+	# Less than a second on a machine that does nothing else.
+	((took < 20000)) || fail "$1: rmmod took $took ms"
+	left=$(ip -n a -o link show type wireguard; ip -n b -o link show type wireguard)
+	[[ ! $left ]] || fail "$1: interfaces stay: $left"
+	left=$(in_ns a ss -Hlun 'sport >= :51820 and sport <= :51829')
+	[[ ! $left ]] || fail "$1: sockets stay: $left"
+	left=$(awk '/^(wg_|peer_cache|allowedips)/ { print $1 }' /proc/slabinfo)
+	[[ ! $left ]] || fail "$1: caches stay: $left"
+	[[ ! -e /sys/kernel/debug/wireguard ]] || fail "$1: its folder in debugfs stays"
+	check_balance none
+}
+
+joined a b
+
+# Nothing, down, up without a peer, up with a session.
+load_module
+unloaded "no interface"
+load_module
+ip -n a link add wg0 type wireguard
+ip -n b link add wg0 type wireguard
+ip -n b link set wg0 up
+unloaded "two interfaces without peers"
+load_module
+tunnel a b
+answers a 192.168.7.2 || fail "a ping"
+unloaded "a session"
+load_module
+tunnel a b
+datagram a 192.168.7.2
+unloaded "a handshake under way"
+
+# A handshake that nobody answers, with packets that wait and a timer that runs.
+load_module
+interface a 1
+public[b]=$(wg genkey | wg pubkey)
+peer a b endpoint 10.0.0.2:7 allowed-ips 192.168.7.2/32 persistent-keepalive 1
+ip -n a link set wg0 up
+datagram a 192.168.7.2
+unloaded "a handshake that nobody answers"
+
+# Under traffic in both directions, of two streams and a flood of large and small packets.
+in_ns b iperf3 --server --daemon
+listening() { in_ns b ss -Hltn 'sport = 5201' | grep -q .; }
+eventually 5 listening || fail "the iperf3 server does not start"
+for round in 1 2 3; do
+	load_module
+	tunnel a b
+	answers a 192.168.7.2 -w 5 || fail "a ping"
+	answers a fd77::2 -w 5 || fail "a ping over IPv6"
+	ip netns exec a iperf3 --client 192.168.7.2 --time 30 --bidir >/tmp/iperf3.log 2>&1 &
+	jobs=($!)
+	ip netns exec b ping -q -f -s 3000 192.168.7.1 >/dev/null 2>&1 &
+	jobs+=($!)
+	ip netns exec a ping -q -f fd77::2 >/dev/null 2>&1 &
+	jobs+=($!)
+	busy() { (($(statistic a rx_bytes) > 500000 && $(statistic a tx_bytes) > 500000)); }
+	eventually 20 busy || fail "no traffic: $(cat /tmp/iperf3.log)"
+	unloaded "under traffic ($round)"
+	kill "${jobs[@]}" 2>/dev/null || true
+	wait "${jobs[@]}" 2>/dev/null || true
+done
+
+# Interfaces that come and go while the module does.
+for round in 1 2 3; do
+	load_module
+	(while ip -n a link add wg0 type wireguard && ip -n a link set wg0 up && ip -n a link del wg0; do :; done) 2>/dev/null &
+	pass 0.$((round * 2))
+	rmmod wireguard || fail "while interfaces come and go: rmmod"
+	wait $! || true
+	# "ip link add" may have loaded the kernel's own module.
+	[[ ! -d /sys/module/wireguard ]] || rmmod wireguard
+	check_balance none
+done
