@@ -74,14 +74,17 @@ for round in 1 2 3; do
 	wait "${jobs[@]}" 2>/dev/null || true
 done
 
-# Interfaces that come and go while the module does.
+# Interfaces that come and go while the module does. (The kernel must not load its own in the place of ours.)
+modprobe=$(cat /proc/sys/kernel/modprobe)
+trap 'echo "$modprobe" >/proc/sys/kernel/modprobe' EXIT
 for round in 1 2 3; do
 	load_module
+	echo /bin/false >/proc/sys/kernel/modprobe
 	(while ip -n a link add wg0 type wireguard && ip -n a link set wg0 up && ip -n a link del wg0; do :; done) 2>/dev/null &
 	pass 0.$((round * 2))
 	rmmod wireguard || fail "while interfaces come and go: rmmod"
 	wait $! || true
-	# "ip link add" may have loaded the kernel's own module.
-	[[ ! -d /sys/module/wireguard ]] || rmmod wireguard
+	[[ ! -d /sys/module/wireguard ]] || fail "while interfaces come and go: the module is back"
+	echo "$modprobe" >/proc/sys/kernel/modprobe
 	check_balance none
 done
