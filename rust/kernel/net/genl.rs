@@ -316,12 +316,12 @@ impl<C: Commands> Family<C> {
         const { assert!(align_of::<C::Cursor>() <= align_of::<u64>()) };
         // SAFETY: By the requirements of this function.
         let state = unsafe { &raw mut (*cb).__bindgen_anon_1 };
-        // SAFETY: As above.
-        let ctx = unsafe { &raw mut (*state).ctx };
+        // Both views of the union begin with the context.
+        let ctx = state.cast::<C::Cursor>();
         // SAFETY: The context has 48 bytes, is aligned as a `long`, was zeroed by the core, and
         // only this function gives it out. All bytes make a cursor, and a cursor only has
         // initialised ones.
-        unsafe { &mut *ctx.cast::<C::Cursor>() }
+        unsafe { &mut *ctx }
     }
 }
 

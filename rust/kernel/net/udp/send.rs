@@ -139,8 +139,8 @@ impl<H: Receiver> Tunnel<H> {
         // SAFETY: The socket is valid.
         let net = unsafe { bindings::sock_net(sk) };
         // SAFETY: As above; the namespace lives as long as the socket.
-        let dst =
-            from_err_ptr(unsafe { bindings::ip6_dst_lookup_flow(net, sk, &raw mut fl, null()) })?;
+        let dst = unsafe { bindings::ip6_dst_lookup_flow(net, sk, &raw mut fl, null()) };
+        let dst = from_err_ptr(dst)?;
         let dst = NonNull::new(dst).ok_or(EHOSTUNREACH)?;
         let saddr = Ipv6Addr::from_in6(&fl.saddr);
         // SAFETY: The look-up has counted the route for us. The socket was found open in this
