@@ -12,4 +12,4 @@ ip -n near link add wg0 type wireguard
 ip -n near addr add 10.9.0.1/24 dev wg0
 ip -n near addr add fd09::1/64 dev wg0
 ip -n near link set wg0 up
-python3 -B "$WG_TOP/selftests/bad-packets.py"
+idling python3 -B "$WG_TOP/selftests/bad-packets.py"

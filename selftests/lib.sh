@@ -50,6 +50,15 @@ pass() {
 	[[ ! $never_idle ]] || kill -CONT "$never_idle"
 }
 
+# idling COMMAND…: runs a command that lets time pass by itself.
+idling() {
+	local status=0
+	[[ ! $never_idle ]] || kill -STOP "$never_idle"
+	"$@" || status=$?
+	[[ ! $never_idle ]] || kill -CONT "$never_idle"
+	return "$status"
+}
+
 # eventually SECONDS COMMAND…: repeats the command until it succeeds.
 eventually() {
 	local end=$((SECONDS + $1))
