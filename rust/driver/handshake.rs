@@ -41,7 +41,10 @@ use kext::{
     }, //
 };
 use wg_proto::{
-    handshake::SessionKeys,
+    handshake::{
+        Handshake,
+        SessionKeys, //
+    },
     message::{
         Index,
         Initiation,
@@ -137,6 +140,34 @@ impl Run<ZERO> for Peer {
     }
 }
 
+/// Writes a message of ours under a new index, and frees the index that is not used any more.
+///
+/// The index is taken while the handshake is locked, so that nobody adds one to a peer that was removed.
+fn attempt(
+    peer: &RcuArc<Peer>,
+    ctx: &mut Process,
+    create: impl FnOnce(&mut Handshake, Index) -> Result<Option<Index>, Reject>,
+) -> Result<(), Reject> {
+    let table = peer.device().data().index_table();
+    let mut noise = peer.noise().lock(ctx);
+    if peer.is_dead() {
+        return Err(Reject::Gone);
+    }
+    let entry = table
+        .add_handshake(peer, ctx)
+        .map_err(|_| Reject::NoMemory)?;
+    let created = create(&mut noise.handshake, Index::new(entry.index()));
+    // What goes is the old index, or the new one if nothing came of it.
+    let unused = match created {
+        Ok(_) => noise.entry.replace(entry),
+        Err(_) => Some(entry),
+    };
+    if let Some(unused) = unused {
+        table.remove(&unused, &ctx.bh());
+    }
+    created.map(|_| ())
+}
+
 fn send_initiation(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {
     let dev = peer.device();
     let device = dev.data();
@@ -154,32 +185,16 @@ fn send_initiation(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject>
     );
     {
         let identity = device.identity().read(ctx);
-        let mut noise = peer.noise().lock(ctx);
-        if peer.is_dead() {
-            return Err(Reject::Gone);
-        }
-        let entry = device
-            .index_table()
-            .add_handshake(peer, ctx)
-            .map_err(|_| Reject::NoMemory)?;
         let (seconds, nanos) = time::realtime();
-        let created = noise.handshake.create_initiation::<Library>(
-            &identity,
-            &mut message,
-            Index::new(entry.index()),
-            Tai64N::from_unix(seconds, nanos),
-            entropy,
-        );
-        // What goes is the old index, or the new one if nothing came of it.
-        let unused = match created {
-            Ok(_) => noise.entry.replace(entry),
-            Err(_) => Some(entry),
-        };
-        if let Some(unused) = unused {
-            let bh = ctx.bh();
-            device.index_table().remove(&unused, &bh);
-        }
-        created?;
+        attempt(peer, ctx, |handshake, index| {
+            handshake.create_initiation::<Library>(
+                &identity,
+                &mut message,
+                index,
+                Tai64N::from_unix(seconds, nanos),
+                entropy,
+            )
+        })?;
     }
     let bh = ctx.bh();
     peer.jar()
@@ -194,7 +209,6 @@ fn send_initiation(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject>
 
 fn send_response(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {
     let dev = peer.device();
-    let device = dev.data();
     let mut message = Response::zeroed();
 
     peer.handshake_sent_now();
@@ -207,30 +221,9 @@ fn send_response(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {
             peer.place(&bh)
         }
     );
-    {
-        let mut noise = peer.noise().lock(ctx);
-        if peer.is_dead() {
-            return Err(Reject::Gone);
-        }
-        let entry = device
-            .index_table()
-            .add_handshake(peer, ctx)
-            .map_err(|_| Reject::NoMemory)?;
-        let created = noise.handshake.create_response::<Library>(
-            &mut message,
-            Index::new(entry.index()),
-            entropy,
-        );
-        let unused = match created {
-            Ok(_) => noise.entry.replace(entry),
-            Err(_) => Some(entry),
-        };
-        if let Some(unused) = unused {
-            let bh = ctx.bh();
-            device.index_table().remove(&unused, &bh);
-        }
-        created?;
-    }
+    attempt(peer, ctx, |handshake, index| {
+        handshake.create_response::<Library>(&mut message, index, entropy)
+    })?;
     {
         let bh = ctx.bh();
         peer.jar()
