@@ -5,6 +5,7 @@
 #
 #	# vm: icount        or smp (two CPUs); default smp
 #	# limit: 60         seconds of wall clock; default 60
+#	# needs: c-module   what the runner has to build first (see load_c_module)
 #
 # and ends with status 0 when all was well. The runner gives each test its own process, mount and /run, takes the
 # module out afterwards, and then looks at the kernel log itself (check_clean_log, check_balance), so that no
@@ -82,6 +83,18 @@ load_module() {
 	debug_messages
 }
 
+# load_c_module: loads the C driver beside ours: its interfaces are of the kind "wireguarc", and the program for them
+# is wgc (tools/c-module.sh). For tests that say "# needs: c-module".
+load_c_module() {
+	local module
+	for module in $(modinfo -F depends "$WG_C_MODULE/wireguarc.ko" | tr , ' '); do
+		modprobe "$module"
+	done
+	insmod "$WG_C_MODULE/wireguarc.ko"
+	echo 'module wireguarc +p' >/proc/dynamic_debug/control
+	PATH=$PATH:$WG_C_MODULE
+}
+
 unload_module() {
 	rmmod wireguard
 }
@@ -128,14 +141,25 @@ joined() {
 
 declare -A private public
 
+# kind[NS]=wireguarc before "interface" or "tunnel" gives that namespace the C driver (see load_c_module).
+declare -A kind
+
+# wg_in NS ARGUMENTS…: the program wg of that driver.
+wg_in() {
+	local ns=$1 program=wg
+	shift
+	[[ ${kind[$ns]:-} != wireguarc ]] || program=wgc
+	in_ns "$ns" "$program" "$@"
+}
+
 # interface NS NUMBER [NAME]: an interface (default wg0) with keys of its own, ${private[NS]} and ${public[NS]}, that
 # listens on port 51820 + NUMBER and has the addresses 192.168.7.NUMBER and fd77::NUMBER. It is not up yet.
 interface() {
 	local ns=$1 number=$2 name=${3:-wg0}
 	private[$ns]=$(wg genkey)
 	public[$ns]=$(wg pubkey <<<"${private[$ns]}")
-	ip -n "$ns" link add "$name" type wireguard
-	in_ns "$ns" wg set "$name" private-key /dev/stdin listen-port $((51820 + number)) <<<"${private[$ns]}"
+	ip -n "$ns" link add "$name" type "${kind[$ns]:-wireguard}"
+	wg_in "$ns" set "$name" private-key /dev/stdin listen-port $((51820 + number)) <<<"${private[$ns]}"
 	ip -n "$ns" addr add "192.168.7.$number/24" dev "$name"
 	ip -n "$ns" addr add "fd77::$number/64" dev "$name" nodad
 }
@@ -144,7 +168,7 @@ interface() {
 peer() {
 	local ns=$1 other=$2
 	shift 2
-	in_ns "$ns" wg set wg0 peer "${public[$other]}" "$@"
+	wg_in "$ns" set wg0 peer "${public[$other]}" "$@"
 }
 
 # tunnel A B [FAMILY]: interfaces number 1 in A and 2 in B, two joined namespaces. Each is the other's peer, over
@@ -182,7 +206,7 @@ datagram() {
 
 # shown NS WHAT OTHER: what "wg show wg0 WHAT" says about the peer OTHER of NS.
 shown() {
-	in_ns "$1" wg show wg0 "$2" | awk -v key="${public[$3]}" '$1 == key { sub(/^[^\t]*\t/, ""); print }'
+	wg_in "$1" show wg0 "$2" | awk -v key="${public[$3]}" '$1 == key { sub(/^[^\t]*\t/, ""); print }'
 }
 
 # counted NS OTHER RX TX: whether NS received and sent so many bytes from and to its peer OTHER.

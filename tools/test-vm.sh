@@ -40,6 +40,19 @@ if [[ $build ]]; then
 fi
 export WG_KO=$WG_OUT/wireguard.ko
 
+# needs NAME WHAT: whether a selftest says so at its top.
+needs() {
+	sed -n '1,10s/^# needs: *//p' "$WG_TOP/selftests/$1.sh" | grep -qw -- "$2"
+}
+
+for name in "${names[@]}"; do
+	if needs "$name" c-module; then
+		WG_C_MODULE=$("$WG_TOP/tools/c-module.sh")
+		export WG_C_MODULE
+		break
+	fi
+done
+
 passed=0
 failed=0
 

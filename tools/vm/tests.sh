@@ -20,7 +20,10 @@ run() {
 
 # Namespaces die a little later than the last process in them.
 unload() {
-	[[ ! -d /sys/module/wireguard ]] || eventually 10 rmmod wireguard
+	local module
+	for module in wireguard wireguarc; do
+		[[ ! -d /sys/module/$module ]] || eventually 10 rmmod "$module" || return 1
+	done
 }
 
 judge() {
@@ -40,7 +43,7 @@ for name; do
 	judge "$name" >"$folder/$name.log" 2>&1
 	status=$?
 	kernel_log >"$folder/$name.kernel.log"
-	[[ -d /sys/module/wireguard ]] && ((status == 0)) && status=1
+	[[ -d /sys/module/wireguard || -d /sys/module/wireguarc ]] && ((status == 0)) && status=1
 	echo "end $name $status" >>"$WG_RESULTS"
-	[[ ! -d /sys/module/wireguard ]] || exit 0
+	[[ ! -d /sys/module/wireguard && ! -d /sys/module/wireguarc ]] || exit 0
 done
