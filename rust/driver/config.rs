@@ -164,7 +164,7 @@ impl Config {
         dead: &mut Graveyard,
         ctx: &mut Process,
     ) {
-        self.clear_prefixes(dev, peer);
+        self.remove_prefixes(dev, peer, self.next_tag);
         let Some(node) = self.peers.remove_node(&peer.id()) else {
             return;
         };
@@ -231,15 +231,27 @@ impl Config {
         }
     }
 
-    /// Takes all prefixes from a peer.
-    pub(crate) fn clear_prefixes(&mut self, dev: &NetDevice<Device>, peer: &Peer) {
-        if let Some(member) = self.peers.get_mut(&peer.id()) {
-            let prefixes = core::mem::take(&mut member.prefixes);
-            dev.data().allowed_ips().remove_all(
-                &mut self.allowed_ips,
-                prefixes.values().copied(),
-                peer,
-            );
+    /// Returns the tag of the next prefix. Those that are there have lower ones.
+    pub(crate) fn next_tag(&self) -> u64 {
+        self.next_tag
+    }
+
+    /// Takes those prefixes from a peer that were inserted before the tag `end` was given out.
+    pub(crate) fn remove_prefixes(&mut self, dev: &NetDevice<Device>, peer: &Peer, end: u64) {
+        let Some(member) = self.peers.get_mut(&peer.id()) else {
+            return;
+        };
+        let mut cursor = member.prefixes.cursor_lower_bound_mut(&0);
+        while let Some(at) = cursor {
+            let (tag, prefix) = at.current();
+            if *tag >= end {
+                return;
+            }
+            let _ = dev
+                .data()
+                .allowed_ips()
+                .remove(&mut self.allowed_ips, *prefix, peer);
+            cursor = at.remove_current().0;
         }
     }
 }

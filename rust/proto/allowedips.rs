@@ -135,18 +135,6 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
         }
     }
 
-    /// Takes all `prefixes` from `owner`, as far as it has them.
-    pub fn remove_all(
-        &self,
-        writer: &mut WriterToken,
-        prefixes: impl IntoIterator<Item = Prefix>,
-        owner: &P,
-    ) {
-        for prefix in prefixes {
-            let _ = self.remove(writer, prefix, owner);
-        }
-    }
-
     /// Removes everything.
     pub fn clear(&self, writer: &mut WriterToken) {
         writer.changed();

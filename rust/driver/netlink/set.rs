@@ -251,15 +251,13 @@ fn set_peer(
         };
         peer.set_endpoint(&endpoint, &ctx.bh());
     }
+    let old_tags = config.next_tag();
+    let result = set_prefixes(dev, config, &peer, attrs.get(peer_attr::ALLOWEDIPS));
+    // Only now, also after an error: readers shall not miss a prefix that is in both lists.
     if flags & PEER_REPLACE_ALLOWEDIPS != 0 {
-        config.clear_prefixes(dev, &peer);
+        config.remove_prefixes(dev, &peer, old_tags);
     }
-    if let Some(prefixes) = attrs.get(peer_attr::ALLOWEDIPS) {
-        for element in prefixes.elements() {
-            let attrs = element.parse::<{ allowed_ip_attr::COUNT }>()?;
-            set_prefix(dev, config, &peer, &attrs)?;
-        }
-    }
+    result?;
     if let Some(seconds) = attrs
         .get(peer_attr::PERSISTENT_KEEPALIVE_INTERVAL)
         .and_then(|attr| attr.u16())
@@ -285,6 +283,22 @@ fn endpoint(attr: Attr<'_>) -> Option<SocketAddr> {
         return SocketAddr::from_sockaddr(&bytes);
     }
     SocketAddr::from_sockaddr(&attr.read::<28>()?)
+}
+
+fn set_prefixes(
+    dev: &NetDevice<Device>,
+    config: &mut Config,
+    peer: &RcuArc<Peer>,
+    prefixes: Option<Attr<'_>>,
+) -> Result {
+    let Some(prefixes) = prefixes else {
+        return Ok(());
+    };
+    for element in prefixes.elements() {
+        let attrs = element.parse::<{ allowed_ip_attr::COUNT }>()?;
+        set_prefix(dev, config, peer, &attrs)?;
+    }
+    Ok(())
 }
 
 fn set_prefix(

@@ -114,9 +114,9 @@ impl Pair {
             .filter(|entry| entry.1 == peer)
             .map(|entry| entry.0)
             .collect();
-        self.trie
-            .remove_all(&mut self.token, prefixes, &self.peers[usize::from(peer)]);
-        self.list.retain(|entry| entry.1 != peer);
+        for prefix in prefixes {
+            self.remove(prefix, peer);
+        }
     }
 
     pub fn clear(&mut self) {

@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: smp
+# limit: 300
+# Two thousand peers: what they cost here and in the C module, in the same machine, one after the other.
+
+. "$(dirname "$0")/lib.sh"
+
+measure() {
+	python3 "$WG_TOP/selftests/scale.py" measure | tee "/tmp/$1"
+}
+
+if stock; then
+	load_module
+	measure c
+	exit
+fi
+
+modprobe wireguard
+measure c
+rmmod wireguard
+load_module
+measure ours
+python3 "$WG_TOP/selftests/scale.py" compare /tmp/ours /tmp/c
