@@ -5,7 +5,8 @@
 #
 #	# vm: icount        or smp (two CPUs); default smp
 #	# limit: 60         seconds of wall clock; default 60
-#	# needs: c-module   what the runner has to build first (see load_c_module)
+#	# needs: c-module   what the runner has to build first (see load_c_module), or
+#	# needs: faults     a module with faults to switch on, which load_module takes then (tools/variant.sh)
 #
 # and ends with status 0 when all was well. The runner gives each test its own process, mount and /run, takes the
 # module out afterwards, and then looks at the kernel log itself (check_clean_log, check_balance), so that no
@@ -79,6 +80,9 @@ stock() {
 
 # load_module: with debug messages on.
 load_module() {
+	if sed -n '1,10p' "$0" | grep -q '^# needs: .*faults'; then
+		export WG_KO=$WG_TOP/out/variants/faults/wireguard.ko
+	fi
 	"$WG_TOP/tools/load.sh" ${WG_MODULE:+"$WG_MODULE"}
 	debug_messages
 }

@@ -53,6 +53,13 @@ for name in "${names[@]}"; do
 	fi
 done
 
+for name in "${names[@]}"; do
+	if needs "$name" faults; then
+		step "wireguard.ko, with faults" "$WG_OUT/log/build-faults.log" "$WG_TOP/tools/variant.sh" faults
+		break
+	fi
+done
+
 passed=0
 failed=0
 

@@ -60,11 +60,10 @@ impl Writer for View {
     }
 }
 
-/// Shows the counters of an interface in `dir/name`, which stay there until the result is dropped.
-pub(crate) fn show(drops: &Arc<Drops>, dir: &Dir, name: &CStr) -> Result<Shown> {
+/// Shows the counters of an interface in its folder, where they stay until the result is dropped.
+pub(crate) fn show(drops: &Arc<Drops>, dir: &Dir) -> Result<Shown> {
     KBox::pin_init(
-        dir.subdir(name)
-            .read_only_file(c"drops", Ok::<_, Error>(View(drops.clone()))),
+        dir.read_only_file(c"drops", Ok::<_, Error>(View(drops.clone()))),
         GFP_KERNEL,
     )
 }

@@ -155,7 +155,10 @@ pub(crate) fn poll(
         };
         work = work.saturating_add(give_back(&peer, job, gro, bh));
     }
-    let shared = queue.is_crowded() && cpu::online_count() > 1;
+    let is_crowded = queue.is_crowded();
+    #[cfg(wg_faults)]
+    let is_crowded = is_crowded || dev.data().workers().hold.is_on();
+    let shared = is_crowded && cpu::online_count() > 1;
     while work < budget {
         let left = budget.saturating_sub(work);
         let max = if shared { left.min(SHARED_RUN) } else { left };

@@ -113,6 +113,11 @@ impl Run<0> for Worker {
                 ctx.cond_resched();
             }
             while let Some(job) = open.pop() {
+                #[cfg(wg_faults)]
+                if let Some(batch) = &job.batch {
+                    let device = batch.peer().device().data();
+                    device.workers().hold.pass(ctx);
+                }
                 receive::open_elsewhere(job, &ctx.bh());
                 ctx.cond_resched();
             }
@@ -127,6 +132,9 @@ pub(crate) struct Workers {
     /// Batches that wait to be decrypted.
     opening: Atomic<u32>,
     queue: workqueue::Queue,
+    /// Holds back one of those who decrypt.
+    #[cfg(wg_faults)]
+    pub(crate) hold: kernel::sync::Arc<crate::faults::Hold>,
 }
 
 impl Workers {
@@ -151,6 +159,8 @@ impl Workers {
             last: Atomic::new(0),
             opening: Atomic::new(0),
             queue,
+            #[cfg(wg_faults)]
+            hold: kernel::sync::Arc::new(crate::faults::Hold::new(), GFP_KERNEL)?,
         })
     }
 

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Rounds of: hold a decryption back, fill the queue, let go, and see all delivered in time."""
+
+import os
+import signal
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+
+# pylint: disable=wrong-import-position
+import check
+from genl import namespace
+
+ROUNDS = int(sys.argv.pop())
+SOL_UDP, UDP_SEGMENT = 17, 103
+SIZE, SEGMENTS, SENDS = 16, 100, 16
+SENT = SEGMENTS * SENDS
+
+
+def find_folder():
+    """What debugfs shows of b's interface: the second one of this name has a number behind it."""
+    found = {entry for entry in os.listdir("/sys/kernel/debug/wireguard") if entry.startswith("wg0")}
+    assert found == {"wg0", "wg0.1"}, found
+    return "/sys/kernel/debug/wireguard/wg0.1"
+
+
+def hold(value=None):
+    """Reads or writes the switch of b's interface."""
+    with open(f"{FOLDER}/hold", "w" if value is not None else "r", encoding="ascii") as file:
+        return file.write(str(value)) if value is not None else int(file.read())
+
+
+def refused():
+    """How many packets found the queue full."""
+    with open(f"{FOLDER}/drops", encoding="ascii") as file:
+        return int(dict(line.split() for line in file)["rx-data-queue-full"])
+
+
+class Inside:
+    """b's end of the tunnel: who counts what arrives."""
+
+    def __init__(self):
+        with namespace("b"):
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+            self.socket.bind(("192.168.7.2", 5000))
+        self.socket.setblocking(False)
+
+    def count(self):
+        number = 0
+        while True:
+            try:
+                self.socket.recv(SIZE)
+            except BlockingIOError:
+                return number
+            number += 1
+
+
+def hog():
+    """A process of the highest class on CPU 1, stopped."""
+    pid = os.fork()
+    if pid == 0:
+        os.sched_setaffinity(0, {1})
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
+        os.kill(os.getpid(), signal.SIGSTOP)
+        while True:
+            pass
+    os.waitpid(pid, os.WUNTRACED)
+    return pid
+
+
+def rounds():
+    inside, pig = Inside(), hog()
+    with namespace("a"):
+        outside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    outside.setsockopt(SOL_UDP, UDP_SEGMENT, SIZE)
+    outside.connect(("192.168.7.2", 5000))
+    os.sched_setaffinity(0, {0})
+    longest, fewest, held, full = 0.0, SENT, 0, 0
+    try:
+        for _ in range(ROUNDS):
+            before = refused()
+            hold(1)
+            os.kill(pig, signal.SIGCONT)
+            for _ in range(SENDS):
+                outside.send(bytes(SIZE * SEGMENTS))
+            held += hold() == 2
+            full += refused() > before
+            delivered = inside.count()
+            begin = time.monotonic()
+            hold(0)
+            os.kill(pig, signal.SIGSTOP)
+            while delivered < SENT - (refused() - before) and time.monotonic() < begin + 5:
+                delivered += inside.count()
+            longest = max(longest, time.monotonic() - begin)
+            fewest = min(fewest, delivered)
+    finally:
+        hold(0)
+        os.kill(pig, signal.SIGKILL)
+        os.waitpid(pig, 0)
+    check.note(f"{ROUNDS} rounds of {SENT} packets, held back in {held}, queue full in {full}; "
+               f"longest {longest:.3f} s; fewest delivered {fewest}")
+    check.equal("rounds in which a decryption was held back", held, ROUNDS)
+    check.equal("rounds in which the queue was full", full, ROUNDS)
+    check.holds("all that was not refused is delivered within a second", longest < 1)
+
+
+FOLDER = find_folder()
+check.main(rounds)

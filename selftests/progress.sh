@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: smp
+# limit: 400
+# needs: faults
+# The oldest decryption of a peer is held back while more packets than there is room for queue behind it, and a hog of
+# the highest class sits on a CPU. When both are gone, what was queued is delivered within a second, though no packet
+# follows that could push it. (CVE-2026-52945: the C module's peer stays deaf for good; it has no such switch.)
+
+. "$(dirname "$0")/lib.sh"
+
+if stock; then
+	echo "the C module has no switch to hold a decryption back"
+	exit
+fi
+
+load_module
+joined a b
+tunnel a b
+answers a 192.168.7.2 -w 5 || fail "a ping"
+# A hog that the scheduler lets run.
+echo -1 >/proc/sys/kernel/sched_rt_runtime_us
+python3 "$WG_TOP/selftests/progress.py" "${WG_ROUNDS:-1000}"
