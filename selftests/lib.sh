@@ -6,7 +6,8 @@
 #	# vm: icount        or smp (two CPUs); default smp
 #	# limit: 60         seconds of wall clock; default 60
 #	# needs: c-module   what the runner has to build first (see load_c_module), or
-#	# needs: faults     a module with faults to switch on, which load_module takes then (tools/variant.sh)
+#	# needs: faults     a module with faults to switch on, which load_module takes then (tools/variant.sh), or
+#	# needs: boringtun  a NAME of tools/foreign.sh
 #
 # and ends with status 0 when all was well. The runner gives each test its own process, mount and /run, takes the
 # module out afterwards, and then looks at the kernel log itself (check_clean_log, check_balance), so that no
@@ -145,8 +146,18 @@ joined() {
 
 declare -A private public
 
-# kind[NS]=wireguarc before "interface" or "tunnel" gives that namespace the C driver (see load_c_module).
+# kind[NS]=wireguarc before "interface" or "tunnel" gives that namespace the C driver (see load_c_module); another word
+# is a function that starts a program in user space: it gets the namespace and the interface's name.
 declare -A kind
+
+# device[NS]=NAME: the interface's name there, if it is not wg0. All namespaces of a test share /run, where wg looks for
+# programs in user space first, so the interface of such a program must not be called like another's.
+declare -A device
+
+# device_of NS
+device_of() {
+	echo "${device[$1]:-wg0}"
+}
 
 # wg_in NS ARGUMENTS…: the program wg of that driver.
 wg_in() {
@@ -156,13 +167,16 @@ wg_in() {
 	in_ns "$ns" "$program" "$@"
 }
 
-# interface NS NUMBER [NAME]: an interface (default wg0) with keys of its own, ${private[NS]} and ${public[NS]}, that
+# interface NS NUMBER [NAME]: an interface (default ${device[NS]}, wg0) with keys of its own, ${private[NS]} and ${public[NS]}, that
 # listens on port 51820 + NUMBER and has the addresses 192.168.7.NUMBER and fd77::NUMBER. It is not up yet.
 interface() {
-	local ns=$1 number=$2 name=${3:-wg0}
+	local ns=$1 number=$2 name=${3:-$(device_of "$1")}
 	private[$ns]=$(wg genkey)
 	public[$ns]=$(wg pubkey <<<"${private[$ns]}")
-	ip -n "$ns" link add "$name" type "${kind[$ns]:-wireguard}"
+	case ${kind[$ns]:-wireguard} in
+	wireguar[cd]) ip -n "$ns" link add "$name" type "${kind[$ns]:-wireguard}" ;;
+	*) "${kind[$ns]}" "$ns" "$name" ;;
+	esac
 	wg_in "$ns" set "$name" private-key /dev/stdin listen-port $((51820 + number)) <<<"${private[$ns]}"
 	ip -n "$ns" addr add "192.168.7.$number/24" dev "$name"
 	ip -n "$ns" addr add "fd77::$number/64" dev "$name" nodad
@@ -172,7 +186,7 @@ interface() {
 peer() {
 	local ns=$1 other=$2
 	shift 2
-	wg_in "$ns" set wg0 peer "${public[$other]}" "$@"
+	wg_in "$ns" set "$(device_of "$ns")" peer "${public[$other]}" "$@"
 }
 
 # tunnel A B [FAMILY]: interfaces number 1 in A and 2 in B, two joined namespaces. Each is the other's peer, over
@@ -184,7 +198,7 @@ tunnel() {
 	interface "$b" 2
 	peer "$a" "$b" allowed-ips 192.168.7.2/32,fd77::2/128 endpoint "${outside[${family}2]}:51822"
 	peer "$b" "$a" allowed-ips 192.168.7.1/32,fd77::1/128 endpoint "${outside[${family}1]}:51821"
-	for ns in "$a" "$b"; do ip -n "$ns" link set wg0 up; done
+	for ns in "$a" "$b"; do ip -n "$ns" link set "$(device_of "$ns")" up; done
 }
 
 # answers NS ADDRESS [OPTIONS OF PING]: whether one ping (or what the options say) is answered within a second.
@@ -208,9 +222,9 @@ datagram() {
 	in_ns "$1" bash -c 'echo >"/dev/udp/$1/5182${1: -1}"' - "$2"
 }
 
-# shown NS WHAT OTHER: what "wg show wg0 WHAT" says about the peer OTHER of NS.
+# shown NS WHAT OTHER: what "wg show INTERFACE WHAT" says about the peer OTHER of NS.
 shown() {
-	wg_in "$1" show wg0 "$2" | awk -v key="${public[$3]}" '$1 == key { sub(/^[^\t]*\t/, ""); print }'
+	wg_in "$1" show "$(device_of "$1")" "$2" | awk -v key="${public[$3]}" '$1 == key { sub(/^[^\t]*\t/, ""); print }'
 }
 
 # counted NS OTHER RX TX: whether NS received and sent so many bytes from and to its peer OTHER.
