@@ -37,7 +37,7 @@ test-vm: setup ## selftests only; TEST=name (or several) for these
 	@tools/test-vm.sh $(TEST)
 
 test-upstream: setup ## the selftest of the kernel source, netns.sh
-	@tools/test-upstream.sh
+	@tools/test-vm.sh upstream
 
 shell: setup ## a virtual machine with the module loaded, to try things in
 	@tools/shell.sh

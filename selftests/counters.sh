@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: smp
+# Eight streams in each direction at once: the bytes that a peer is said to have been sent are those that left the host,
+# to the last one, and those it is said to have sent are those that its interface received.
+
+. "$(dirname "$0")/lib.sh"
+
+# left NS: bytes of UDP payload that left from WireGuard's port.
+left() {
+	in_ns "$1" nft -j list counter inet count sent | python3 -c '
+import json, sys
+counter, = (entry["counter"] for entry in json.load(sys.stdin)["nftables"] if "counter" in entry)
+print(counter["bytes"] - 28 * counter["packets"])'
+}
+
+load_module
+joined a b
+tunnel a b
+for ns in a b; do
+	in_ns "$ns" nft -f - <<-'RULES'
+		table inet count {
+			counter sent { }
+			chain output {
+				type filter hook output priority 0;
+				udp sport 51821-51822 udp dport 51821-51822 counter name sent
+			}
+		}
+	RULES
+done
+in_ns b iperf3 --server --daemon
+listening() { in_ns b ss -Hltn 'sport = 5201' | grep -q .; }
+eventually 5 listening || fail "the iperf3 server does not start"
+in_ns a iperf3 --client 192.168.7.2 --parallel 8 --bidir --time 5 >/tmp/iperf3.log || fail "$(cat /tmp/iperf3.log)"
+
+# Both numbers have to be of the same moment.
+still() {
+	local before
+	before="$(shown a transfer b) $(shown b transfer a)"
+	pass 1
+	[[ $before == "$(shown a transfer b) $(shown b transfer a)" ]]
+}
+eventually 20 still || fail "the traffic does not end"
+for ends in "a b" "b a"; do
+	read -r ns far <<<"$ends"
+	read -r rx tx < <(shown "$ns" transfer "$far")
+	((tx > 1000000)) || fail "$ns sent merely $tx bytes"
+	[[ $tx == "$(left "$ns")" ]] || fail "$ns counts $tx bytes sent, but $(left "$ns") have left"
+	[[ $rx == "$(statistic "$ns" rx_bytes)" ]] || fail "$ns counts $rx bytes of its peer, and $(statistic "$ns" rx_bytes) in all"
+done
