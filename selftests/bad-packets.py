@@ -11,14 +11,13 @@ import socket
 import struct
 import sys
 import time
-from contextlib import contextmanager
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 
 # pylint: disable=wrong-import-position
 import check
 import noise
-from check import equal, holds, run
+from check import at_once, equal, holds, run
 from genl import Client, Device, attr, name, namespace, peer, peers, sockaddr, u16, u32
 from noise import Handshake, Session, add_macs, garbled, public, tai64n
 
@@ -148,16 +147,6 @@ def into_tunnel(address="10.9.0.2", data=b"x", count=1):
 
 far = Far()
 other_port = Far()
-
-
-@contextmanager
-def at_once():
-    """What is sent in this block lies in the queue before the module handles any of it."""
-    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def refused(title, reason, *messages, answers=(), source=None):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import traceback
+from contextlib import contextmanager
 
 STOCK = os.environ.get("WG_MODULE") == "--stock"
 
@@ -63,6 +64,16 @@ def eventually(seconds, condition):
         if value or time.monotonic() > end:
             return value
         time.sleep(0.02)
+
+
+@contextmanager
+def at_once():
+    """With one CPU: what is sent in this block lies in the module's queue before the module handles any of it."""
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def main(*steps):
