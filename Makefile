@@ -39,6 +39,24 @@ test-vm: setup ## selftests only; TEST=name (or several) for these
 test-upstream: setup ## the selftest of the kernel source, netns.sh
 	@tools/test-vm.sh upstream
 
+test-install: setup ## installing, DKMS over a kernel upgrade, signing: in virtual machines
+	@tools/test-install.sh
+
+install: ## install wireguard.ko for one kernel (KDIR, DESTDIR, SIGN_KEY and SIGN_CERT)
+	@tools/install.sh install
+
+uninstall: ## take it out again: the C module is back
+	@tools/install.sh uninstall
+
+dkms-install: ## install by DKMS, for every installed kernel and those to come
+	@tools/dkms/install.sh install
+
+dkms-remove: ## take it out of DKMS again: the C module is back
+	@tools/dkms/install.sh remove
+
+which: ## say which implementation is loaded, and which one modprobe takes
+	@tools/which.sh
+
 shell: setup ## a virtual machine with the module loaded, to try things in
 	@tools/shell.sh
 
@@ -63,4 +81,5 @@ distclean: ## remove the cache too
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all run test check test-host test-vm test-upstream shell doc rust-analyzer setup update clean distclean help
+.PHONY: all run test check test-host test-vm test-upstream test-install install uninstall dkms-install \
+	dkms-remove which shell doc rust-analyzer setup update clean distclean help

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Enters the trixie root; called by in_root of lib.sh in fresh mount and process namespaces.
-# usage: enter.sh ROOT [-b FOLDER[:PATH]]… [-v] COMMAND…
+# usage: enter.sh ROOT [-w FOLDER[:LAYER]] [-b FOLDER[:PATH]]… [-v] COMMAND…
 
 set -euo pipefail
 
@@ -9,10 +9,11 @@ root=$1
 shift
 folders=("$WG_TOP" "$WG_CACHE/cargo")
 vm=
-guest=$root/.guest
-while getopts 'b:v' option; do
+machine=
+while getopts 'b:vw:' option; do
 	case $option in
 	b) folders+=("$OPTARG") ;;
+	w) machine=$OPTARG ;;
 	v) vm=yes ;;
 	*) exit 2 ;;
 	esac
@@ -32,15 +33,27 @@ show() {
 
 mount --make-rprivate /
 
-# What the guest sees as its root: read-only but for the folder of results.
+if [[ $machine ]]; then
+	layer=${machine#"${machine%%:*}"}
+	machine=${machine%%:*}
+	mkdir -p "$machine"/{upper,work,root}
+	mount -t overlay overlay "$machine/root" \
+		-o "lowerdir=${layer:+${layer#:}:}$root,upperdir=$machine/upper,workdir=$machine/work"
+	root=$machine/root
+fi
+guest=$root/.guest
+
+# What the guest sees as its root: read-only but for the folder of results, unless it is one to write to.
 if [[ $vm ]]; then
 	mkdir -p "$guest"
 	mount --bind "$root" "$guest"
-	mount -o remount,bind,ro "$guest"
+	[[ $machine ]] || mount -o remount,bind,ro "$guest"
 	show "$guest" read-only
 	mount --bind "$WG_OUT" "$guest$WG_OUT"
-	mount --bind "$WG_KERNEL/stock/usr/lib/modules" "$guest/usr/lib/modules"
-	mount -o remount,bind,ro "$guest/usr/lib/modules"
+	if [[ ! $machine ]]; then
+		mount --bind "$WG_KERNEL/stock/usr/lib/modules" "$guest/usr/lib/modules"
+		mount -o remount,bind,ro "$guest/usr/lib/modules"
+	fi
 fi
 
 mount -t proc proc "$root/proc"

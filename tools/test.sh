@@ -61,6 +61,10 @@ echo "selftests in virtual machines, two CPUs:"
 "$WG_TOP/tools/test-vm.sh" --no-build --mode smp 2>&1 | tee "$log/selftests-smp.log" | grep -v ' passed, ' || true
 count "$log/selftests-smp.log"
 
+echo "installing, in virtual machines:"
+"$WG_TOP/tools/test-install.sh" --short 2>&1 | tee "$log/install.log" | grep -v ' passed, ' || true
+count "$log/install.log"
+
 # Which kernel to fall back on when the archive no longer has this series.
 if ((failed == 0)); then
 	touch "$(kernel_folder)/tested"

@@ -3,10 +3,11 @@
 # Boots the stock kernel in QEMU, runs a script in it as root, and ends with the script's exit status.
 # The guest sees the root and the checkout read-only, and out/ writable, under the paths they have here.
 # usage: boot.sh [--mode smp|icount] [--memory 1G] [--limit SECONDS] [--job FOLDER] [--interactive]
-#                [--watch COMMAND] -- SCRIPT [ARGUMENTS]
+#                [--watch COMMAND] [--machine FOLDER[:LAYER] [--image FILE]] -- SCRIPT [ARGUMENTS]
 #
 # FOLDER (below out/, default out/vm/boot) keeps console.log, output.log and status. COMMAND is run every second
 # with FOLDER as argument while the machine runs, and stops it by failing.
+# --machine: the guest's root, modules included, is the writable one of in_root -w; --image: its kernel, a path there.
 # Exit status: that of SCRIPT; 124 when the time is over; 125 when the machine ended without one (a crash).
 
 set -euo pipefail
@@ -18,6 +19,8 @@ limit=300
 job=$WG_OUT/vm/boot
 interactive=
 watch=true
+disk=()
+unset WG_IMAGE
 while (($#)); do
 	case $1 in
 	--mode) mode=$2 ;;
@@ -25,6 +28,8 @@ while (($#)); do
 	--limit) limit=$2 ;;
 	--job) job=$(realpath -m "$2") ;;
 	--watch) watch=$2 ;;
+	--machine) disk=(-w "$2") ;;
+	--image) export WG_IMAGE=$2 ;;
 	--interactive)
 		interactive=yes
 		shift
@@ -64,7 +69,7 @@ rm -f "$job"/{status,output.log,console.log}
 	fi
 } >"$job/job.sh"
 
-run=(in_root -v -b "$kernel" "$WG_TOP/tools/vm/qemu.sh" "$mode" "$memory" "$job")
+run=(in_root "${disk[@]}" -v -b "$kernel" "$WG_TOP/tools/vm/qemu.sh" "$mode" "$memory" "$job")
 
 if [[ $interactive ]]; then
 	"${run[@]}" -serial mon:stdio || true

@@ -48,4 +48,4 @@ qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic non
 	-machine q35,memory-backend=memory -cpu max,-la57 "${machine[@]}" \
 	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
 	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
-	-kernel "$WG_KERNEL/vmlinux" -append "${words[*]}" "$@"
+	-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}" "$@"

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Hands the module's sources to DKMS, which builds it for every installed kernel that has headers, and for those that
+# are installed later; or takes it out again.
+# usage: install.sh install | remove
+
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+PATH=$PATH:/usr/sbin:/sbin
+name=wireguard-rust
+cache=/var/cache/wireguard-rust
+state=/var/lib/dkms/$name
+log=$WG_OUT/log/dkms.log
+
+# What the build takes, from the top of the checkout.
+sources() {
+	local parts=(COPYING Kbuild rust tools/dkms tools/setup/prepare-kernel.sh)
+	cd "$WG_TOP"
+	git ls-files -- "${parts[@]}" 2>/dev/null | grep . ||
+		find "${parts[@]}" -type f ! -name '*_generated.rs' ! -name '.*' -regextype egrep \
+			-regex '.*(\.(rs|c|h|mk|sh|conf)|/bindgen_parameters)|Kbuild|COPYING'
+}
+
+# The time of the last commit, or of the newest file where git does not know: later is greater.
+version() {
+	local seconds
+	seconds=$(git -C "$WG_TOP" log -1 --format=%ct 2>/dev/null) ||
+		seconds=$(cd "$WG_TOP" && sources | xargs stat -c %Y | sort -n | tail -n 1)
+	date -u -d "@$seconds" +%Y%m%d.%H%M
+}
+
+# versions: those that DKMS knows.
+versions() {
+	local link
+	for link in "$state"/*/source; do
+		[[ ! -L $link ]] || basename "$(dirname "$link")"
+	done
+}
+
+# reason VERSION: the sentence that the build ended with.
+reason() {
+	sed -n 's/^error: //p' "$state/$1/build/make.log" 2>/dev/null | tail -n 1 | grep . ||
+		echo "see $log"
+}
+
+add() {
+	local version=$1 folder=/usr/src/$name-$1 kernel
+	for kernel in "${kernels[@]}"; do
+		! compgen -G "/lib/modules/$kernel/updates/wireguard.ko*" >/dev/null ||
+			die "the module of 'make install' is there for $kernel; 'make uninstall' first"
+	done
+	if [[ -e $state/$version ]]; then dkms remove "$name/$version" --all >>"$log" 2>&1; fi
+	remove_tree "$folder"
+	mkdir -p "$folder"
+	(cd "$WG_TOP" && sources | xargs cp --parents --target-directory "$folder")
+	sed "s/@VERSION@/$version/" "$WG_TOP/tools/dkms/dkms.conf" >"$folder/dkms.conf"
+	dkms add "$name/$version" >>"$log" 2>&1 || die "DKMS does not take the sources (see $log)"
+}
+
+# install_for VERSION KERNEL: an older version of ours is removed once the new one is built. (Not left to DKMS: it
+# would keep the old file, as both say they are version 1.0.0 of WireGuard.)
+install_for() {
+	local version=$1 kernel=$2 other
+	dkms build "$name/$version" -k "$kernel" >>"$log" 2>&1 || return
+	for other in $(versions); do
+		[[ $other == "$version" || ! -d $state/$other/$kernel ]] ||
+			dkms remove "$name/$other" -k "$kernel" >>"$log" 2>&1
+	done
+	dkms install "$name/$version" -k "$kernel" >>"$log" 2>&1
+}
+
+install_module() {
+	local version kernels=() kernel done='' failed='' old
+	[[ $(id -u) == 0 ]] || die "DKMS needs root"
+	command -v dkms >/dev/null || die "DKMS is missing here: apt install dkms"
+	for kernel in /lib/modules/*/build/.config; do
+		[[ ! -e $kernel ]] || kernels+=("$(basename "$(dirname "$(dirname "$kernel")")")")
+	done
+	((${#kernels[@]})) || die "no installed kernel has its headers here: apt install linux-headers-$(uname -r)"
+	version=$(version)
+	mkdir -p "$(dirname "$log")"
+	: >"$log"
+	add "$version"
+	for kernel in "${kernels[@]}"; do
+		if ! grep -qx CONFIG_RUST=y "/lib/modules/$kernel/build/.config"; then
+			echo "$kernel: skipped: the kernel has no Rust support; its own C module stays in use"
+			continue
+		fi
+		echo "$kernel: building; the first time this takes some minutes"
+		if install_for "$version" "$kernel"; then
+			echo "$kernel: installed: $(modinfo -k "$kernel" -n wireguard)"
+			done=yes
+		else
+			echo "$kernel: failed: $(reason "$version")"
+			failed=yes
+		fi
+	done
+	for old in $(versions); do
+		if [[ $old != "$version" && ! $(find "$state/$old" -mindepth 2 -maxdepth 2 -name x86_64) ]]; then
+			dkms remove "$name/$old" --all >>"$log" 2>&1 || true
+			remove_tree "/usr/src/$name-$old"
+		fi
+	done
+	if [[ ! $done ]]; then
+		die "DKMS has the sources, but the module is installed for no kernel"
+	fi
+	"$WG_TOP/tools/which.sh" --switch
+	[[ ! $failed ]]
+}
+
+remove_module() {
+	local version folder
+	[[ $(id -u) == 0 ]] || die "DKMS needs root"
+	mkdir -p "$(dirname "$log")"
+	for version in $(versions); do
+		dkms remove "$name/$version" --all >"$log" 2>&1 || die "DKMS could not remove version $version (see $log)"
+		echo "removed: version $version; the kernels' own C modules are back"
+	done
+	for folder in "/usr/src/$name"-*; do
+		[[ ! -d $folder ]] || remove_tree "$folder"
+	done
+	remove_tree "$cache"
+	"$WG_TOP/tools/which.sh" --switch
+}
+
+case ${1:-} in
+install) install_module ;;
+remove) remove_module ;;
+*) die "unknown word '${1:-}' (see the top of $0)" ;;
+esac
