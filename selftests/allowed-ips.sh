@@ -72,10 +72,12 @@ ip -n a -6 route add default dev wg0
 goes_to b 192.168.7.2 148
 goes_to c 192.168.7.3 148
 
+# row D2
 nobody 172.16.0.1
 nobody 2001:db8::1
 peer a b allowed-ips 0.0.0.0/0,10.9.0.0/16,10.9.1.128/25,::/0,2001:db8::/32,2001:db8:1:8000::/49
 peer a c allowed-ips 10.0.0.0/7,10.9.1.0/24,10.9.1.130/32,2001:db8:1::/48,2001:db8:1:8000::7/128
+# rows A1 A2
 goes_to b 9.255.255.255
 goes_to c 11.1.1.1
 goes_to b 10.9.2.1
@@ -91,6 +93,7 @@ goes_to c 2001:db8:1:8000::7
 
 # Moved to the other peer, and away: shorter prefixes take over, nothing is given back.
 peer a c allowed-ips 10.0.0.0/7,10.9.1.0/24,10.9.1.130/32,2001:db8:1::/48,2001:db8:1:8000::7/128,10.9.0.0/16
+# row A3
 listed b "0.0.0.0/0 10.9.1.128/25 ::/0 2001:db8::/32 2001:db8:1:8000::/49"
 goes_to c 10.9.2.1
 goes_to b 10.9.1.131
@@ -101,6 +104,7 @@ goes_to c 10.9.2.1
 in_ns a wg set wg0 peer "${public[c]}" remove
 ip -n c link set wg0 down
 [[ ! $(shown a allowed-ips c) ]] || fail "a removed peer still has prefixes"
+# row A8
 goes_to b 10.9.2.1
 goes_to b 2001:db8:1:8000::7
 peer a b allowed-ips ""
@@ -117,6 +121,7 @@ listed b "10.1.0.0/16 fd03::/16 10.2.0.0/16 10.3.0.0/16"
 peer a b allowed-ips 192.168.7.0/24
 answers b 192.168.7.1 || fail "a source that is allowed"
 peer a c allowed-ips 192.168.7.99/32
+# row E3
 refused_from 192.168.7.99/32
 refused_from 172.16.0.1/32
 answers b 192.168.7.1 || fail "after refused packets"

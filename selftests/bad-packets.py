@@ -23,7 +23,7 @@ from noise import Handshake, Session, add_macs, garbled, public, tai64n
 
 PORT = 51820
 # Clamped, as wg0 compares the key that is set with the one it stored.
-LOCAL, REMOTE, OTHER = (bytes([8 * n]) + bytes([n]) * 30 + bytes([64]) for n in (1, 2, 3))
+LOCAL, REMOTE, OTHER, SECOND = (bytes([8 * n]) + bytes([n]) * 30 + bytes([64]) for n in (1, 2, 3, 4))
 SECRETS = {"wg0": LOCAL, "P": REMOTE, "Q": OTHER}
 WG0, P, Q = (public(secret) for secret in SECRETS.values())
 LOW = bytes(32)
@@ -48,11 +48,11 @@ def fresh(endpoint=None):
                    peer(Q, ips=["10.9.0.3/32", "fd09::3/128"]), peer(LOW, ips=["10.9.0.4/32"])))
 
 
-def drops():
-    """The counters of wg0 that are not zero."""
+def drops(ifname="wg0"):
+    """The counters of an interface that are not zero."""
     if check.STOCK:
         return {}
-    with open("/sys/kernel/debug/wireguard/wg0/drops", encoding="ascii") as file:
+    with open(f"/sys/kernel/debug/wireguard/{ifname}/drops", encoding="ascii") as file:
         lines = [line.split() for line in file]
     return {words[0]: int(words[1]) for words in lines if int(words[1])}
 
@@ -80,15 +80,16 @@ def link(counter):
 class Far:
     """A UDP socket of the reference peer."""
 
-    def __init__(self, family=socket.AF_INET):
+    def __init__(self, family=socket.AF_INET, port=PORT):
         with namespace("far"):
             self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_RCVBUFFORCE
         if family == socket.AF_INET:
-            self.near = ("10.0.0.1", PORT)
+            self.near = ("10.0.0.1", port)
             self.socket.bind(("10.0.0.2", 0))
             self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
         else:
-            self.near = ("fd00:0::1", PORT)
+            self.near = ("fd00:0::1", port)
             self.socket.bind(("fd00:0::2", 0))
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
         self.socket.setblocking(False)
@@ -233,6 +234,7 @@ def shapes():
     fresh()
     for length in (0, 1, 2, 3):
         refused(f"{length} bytes", "rx-bad-length", bytes([1, 0, 0, 0])[:length])
+    # rows F1 F2 F3 F4 F5
     for kind, lengths in ((1, (4, 147, 149, 0x94 + 16)), (2, (4, 91, 93, 148)), (3, (4, 63, 65, 32)), (4, (4, 16, 31))):
         for length in lengths:
             refused(f"type {kind} with {length} bytes", "rx-bad-length",
@@ -243,6 +245,7 @@ def shapes():
     good = Handshake(REMOTE, WG0, PSK).initiation()
     for place in (1, 2, 3):
         bad = add_macs(good[:place] + b"\1" + good[place + 1:-32], WG0)
+        # rows F5 E1 E10
         refused(f"reserved byte {place}", "rx-bad-type", bad)
         refused(f"reserved byte {place} of data", "rx-bad-type",
                 b"\4\0\0\0"[:place] + b"\1" + b"\4\0\0\0"[place + 1:] + bytes(28))
@@ -272,6 +275,7 @@ def datagrams():
     def message():
         return Handshake(REMOTE, WG0, PSK).initiation()
     # The stack sorts these out before the module sees them.
+    # row F6
     refused("UDP length too large", None, message(), source=Raw(157))
     refused("UDP length 65535", None, message(), source=Raw(65535))
     refused("UDP length 7", None, message(), source=Raw(7))
@@ -286,6 +290,7 @@ def datagrams():
     payload = bytes(range(256)) * 4
     run("ip -n far route add 10.0.0.1 dev veth mtu 300")
     try:
+        # row F7
         accepted("fragments", session.data(ip4("10.9.0.2", "10.9.0.1", udp(payload))), 32 + 1056)
         accepted("fragmented initiation", Handshake(REMOTE, WG0, PSK).initiation(), 148, [92])
     finally:
@@ -301,12 +306,14 @@ def initiations():
     def ask(secret=REMOTE, psk=PSK, **more):
         return Handshake(secret, WG0, psk).initiation(**more)
     good = ask()
+    # row C1
     refused("wrong mac1", "rx-bad-mac1", good[:116] + garbled(good[116:132]) + good[132:])
     refused("mac1 for somebody else", "rx-bad-mac1", add_macs(good[:116], Q))
     refused("mac1 of zeros", "rx-bad-mac1", good[:116] + bytes(32))
     for place in (4, 8, 40, 88, 115):
         refused(f"byte {place} turned", "rx-bad-mac1", good[:place] + bytes([good[place] ^ 0x80]) + good[place + 1:])
     refused("static key that does not decrypt", "rx-initiation-bad-static", ask(spoil="static"))
+    # row H3
     refused("ephemeral key of low order", "low-order-key", ask(ephemeral=LOW))
     refused("ephemeral key 1", "low-order-key", ask(ephemeral=b"\1" + bytes(31)))
     refused("other ephemeral key", "rx-initiation-bad-static", ask(ephemeral=P))
@@ -320,6 +327,7 @@ def initiations():
     one = ask(timestamp=tai64n(now))
     accepted("right", one, 148, [92])
     time.sleep(0.1)
+    # rows H6 H12
     refused("the same again", "rx-initiation-replayed", one)
     refused("the same time", "rx-initiation-replayed", ask(timestamp=tai64n(now)))
     refused("an earlier time", "rx-initiation-replayed", ask(timestamp=tai64n(now - 1)))
@@ -328,6 +336,7 @@ def initiations():
     accepted("a nanosecond later", ask(timestamp=tai64n(now + 1)), 148, [92])
     # mac2 is not looked at without load.
     time.sleep(0.1)
+    # row C4
     accepted("any mac2", ask(timestamp=tai64n(now + 2), cookie=b"c" * 16), 148, [92])
     # Another peer's timestamps are its own.
     accepted("another peer", ask(OTHER, bytes(32), timestamp=tai64n(now - 10**12)), 148, [92], which=1)
@@ -335,6 +344,7 @@ def initiations():
     time.sleep(0.1)
     run("ip -n near link set wg0 down")
     run("ip -n near link set wg0 up")
+    # row H6
     refused("an earlier time after down and up", "rx-initiation-replayed", ask(timestamp=tai64n(now + 2)))
 
     time.sleep(0.1)
@@ -343,6 +353,7 @@ def initiations():
     with at_once():
         for message in both:
             far.send(message)
+    # rows K9 H12
     equal("two at once: answers", [len(answer) for answer in far.receive()], [92])
     if not check.STOCK:
         equal("two at once: counters", risen(before), {"rx-initiation-flood": 1})
@@ -355,6 +366,7 @@ def no_identity():
     fresh(far.address)
     good = Handshake(REMOTE, WG0, PSK).initiation()
     client.set(name("wg0"), attr(Device.PRIVATE_KEY, bytes(32)))
+    # rows H2 SK3
     refused("mac1 of the old key", "rx-bad-mac1", good)
     forged = good[:116] + noise.blake2s(good[:116], bytes(32), 16) + bytes(16)
     refused("mac1 of no key", "rx-bad-mac1", forged)
@@ -368,6 +380,7 @@ def no_identity():
     # It goes as soon as there is a key. Their initiation replaces ours.
     client.set(name("wg0"), attr(Device.PRIVATE_KEY, LOCAL))
     equal("with the key again", [len(message) for message in far.receive()], [148])
+    # rows H1 H7 K1
     accepted("their handshake", good, 148, [92])
 
 
@@ -384,7 +397,9 @@ def data():
     refused("made longer", "rx-data-bad", session.data(bytes(64), counter=11) + bytes(16))
     refused("nothing but zeros", "rx-data-bad", good[:16] + bytes(16))
     refused("both directions' keys swapped", "rx-data-bad", Session(0, session.remote, session.receiving, b"").data())
+    # rows R1 E6
     accepted("keepalive", good, 32)
+    # row R3
     refused("the same again", "rx-data-replayed", good)
     refused("the same from elsewhere", "rx-data-replayed", good, source=other_port)
     accepted("an earlier one", session.data(counter=9), 32)
@@ -393,6 +408,7 @@ def data():
     top = 20000
     accepted("a jump", session.data(counter=top), 32)
     refused("older than the window", "rx-data-replayed", session.data(counter=top - WINDOW - 1))
+    # rows R2 K2
     accepted("the oldest in the window", session.data(counter=top - WINDOW), 32)
     refused("that again", "rx-data-replayed", session.data(counter=top - WINDOW))
     refused("0 after the window has moved on", "rx-data-replayed", session.data(counter=0))
@@ -402,6 +418,7 @@ def data():
 
     # At the end of the counters. One that is beyond it does not end the session, the last one does.
     refused("largest counter", "rx-data-counter-limit", session.data(counter=2**64 - 1))
+    # row S6
     refused("limit", "rx-data-counter-limit", session.data(counter=REJECT_AFTER_MESSAGES))
     accepted("last before the limit", session.data(counter=REJECT_AFTER_MESSAGES - 1), 32)
     refused("after the last", "rx-data-counter-limit", session.data(counter=REJECT_AFTER_MESSAGES - 2))
@@ -413,12 +430,18 @@ def sessions():
     """Slots: what counts before confirmation, after the next handshake, after the one after that."""
     fresh()
     first = far.connect(confirm=False)
-    # No session is ours to send by, and a handshake was sent just now: the packet waits.
+    # No session is ours to send by, and a handshake was sent just now: the packet waits (rows H4 S2 S5).
     into_tunnel()
     equal("before confirmation", far.receive(), [])
+    # row H9
+    equal("time of the handshake before confirmation", client.get("wg0")["peers"][0]["handshake"], (0, 0))
     equal("confirmation lets it go", [len(answer) for answer in accepted("confirmation", first.data(), 32, [64])], [64])
 
+    seconds, _ = client.get("wg0")["peers"][0]["handshake"]
+    holds(f"time of the handshake: {seconds}", abs(seconds - time.time()) < 5)
+
     time.sleep(0.1)
+    # rows S1 S3 S6
     second = far.connect(confirm=False)
     accepted("old session before confirmation of the new one", first.data(), 32)
     into_tunnel()
@@ -428,6 +451,7 @@ def sessions():
     into_tunnel()
     answer, = far.receive()
     equal("sent by the new session", second.open(answer)[0], 0)
+    # rows S1 S3
     accepted("previous session", first.data(), 32)
 
     time.sleep(0.1)
@@ -436,18 +460,45 @@ def sessions():
     refused("the one before the previous", "rx-data-unknown-index", first.data())
     time.sleep(0.1)
     fourth = far.connect(confirm=False)
+    # row S2
     refused("a session never confirmed, after the next", "rx-data-unknown-index", third.data())
     accepted("the current one", second.data(), 32)
     accepted("the next one", fourth.data(), 32)
     # A change of our key leaves no session to send by, but one to receive by.
     client.set(name("wg0"), attr(Device.PRIVATE_KEY, LOCAL))
     into_tunnel()
+    # row SK1
     equal("the same key changes nothing", [len(answer) for answer in far.receive()], [64])
     client.set(name("wg0"), attr(Device.PRIVATE_KEY, OTHER))
     into_tunnel()
+    # rows SK2 SK4 T14
     equal("another key begins a handshake", [len(answer) for answer in far.receive()], [148])
     accepted("received by the current one", fourth.data(), 32)
     accepted("received by the previous one", second.data(), 32)
+
+
+def waiting():
+    """What sends packets that wait, besides an answer."""
+    # row P11: five seconds after our own message a handshake may begin, but nothing asks for one. A SET of the peer does.
+    fresh()
+    far.connect(confirm=False)
+    into_tunnel()
+    equal("a packet waits", far.receive(5.5), [])
+    client.set(name("wg0"), peers(peer(Q)))
+    equal("a SET of another peer", far.receive(), [])
+    client.set(name("wg0"), peers(peer(P)))
+    equal("a SET of this peer", [len(message) for message in far.receive()], [148])
+
+    # row T9: a keepalive that is due while a packet waits is nothing more than that packet.
+    fresh(far.address)
+    asked = far.asked()
+    client.set(name("wg0"), peers(peer(P, keepalive=1000)))
+    equal("a keepalive is due", far.receive(), [])
+    accepted("the answer sends the packet alone", asked.response()[0], 92, [64])
+    # And alone it is a keepalive.
+    client.set(name("wg0"), peers(peer(P, keepalive=0)))
+    client.set(name("wg0"), peers(peer(P, keepalive=1000)))
+    equal("nothing waits", [len(message) for message in far.receive()], [32])
 
 
 def inner():
@@ -467,6 +518,7 @@ def inner():
         equal(f"{title}: received bytes", sum(rx for rx, _ in stats()), size)
         equal(f"{title}: delivered", tap.packets(), [])
 
+    # rows E3 E10
     for version in (0, 1, 5, 7, 15):
         wrong(f"version {version}", "rx-inner-bad-header", ip4(*v4, udp(b""), version=version), 1, 1, 0)
     wrong("one byte", "rx-inner-bad-header", b"\x45", 1, 1, 0, pad=False)
@@ -512,6 +564,7 @@ def roaming():
     equal("no answer", other_port.receive(), [])
     if not check.STOCK:
         equal("a source not allowed", risen(before), {"rx-inner-bad-source": 1})
+    # row E2
     equal("moves all the same", endpoint(), there)
     into_tunnel()
     equal("packets go there", [len(answer) for answer in other_port.receive()], [64])
@@ -532,6 +585,7 @@ def responses():
     refused("other ephemeral key", "rx-response-bad", asked_again(asked).response(ephemeral=P)[0])
     refused("data for the index of a handshake", "rx-data-unknown-index",
             Session(0, asked.sender, bytes(32), b"").data())
+    # rows H8 S7
     got = accepted("right", answer, 92, [64])
     if got:
         counter, packet = session.open(got[0])
@@ -548,8 +602,10 @@ def responses():
     again, = far.receive(6)
     equal("second try", len(again), 148)
     new_time = new.accept_initiation(again)
+    # row H5
     holds("other index, other key, later", new.sender != old.sender and new.point != old.point
           and new_time > old.timestamp)
+    # rows H5 H12
     refused("answer to the first try", "rx-response-unknown-index", old.response()[0])
     mixed = asked_again(old).response(index=new.sender)[0]
     refused("answer to the first try under the index of the second", "rx-response-bad", mixed)
@@ -577,6 +633,7 @@ def cookies():
     asked = far.asked()
     sent = asked.asked
     reply = noise.cookie_reply(asked.sender, b"c" * 16, P, sent)
+    # row F3
     refused("does not decrypt", "rx-cookie-bad", garbled(reply))
     refused("other nonce", "rx-cookie-bad", reply[:8] + bytes(24) + reply[32:])
     refused("of somebody else", "rx-cookie-bad", noise.cookie_reply(asked.sender, b"c" * 16, Q, sent))
@@ -584,12 +641,14 @@ def cookies():
     refused("wrong index", "rx-cookie-unknown-index", noise.cookie_reply(asked.sender ^ 1, b"c" * 16, P, sent))
     equal("no cookie, no mac2", sent[-16:], bytes(16))
     # It is accepted from anywhere, moves nothing, and starts nothing.
+    # row C6
     refused("right", None, reply, source=other_port)
     refused("a second one", "rx-cookie-unexpected", reply)
     again, = far.receive(6)
     holds("the next try has mac2", noise.has_mac2(again, b"c" * 16) and noise.has_mac1(again, P))
     # It is good for 115 seconds. Meanwhile the tries come to their end.
     tries = far.receive(110)
+    # row K11
     holds(f"tries with mac2: {len(tries)}", len(tries) > 15
           and all(noise.has_mac2(message, b"c" * 16) for message in tries))
     time.sleep(5)
@@ -624,7 +683,9 @@ def load():
     ask = Handshake(REMOTE, WG0, PSK)
     first = ask.initiation()
     answers, counted = overload(first)
+    # row C2
     equal("a right one without mac2", [len(answer) for answer in answers], [64])
+    # row K18
     equal("answer has no DSCP", far.tos, [0])
     if not check.STOCK:
         equal("counters", counted, {"rx-cookie-sent": 601})
@@ -635,6 +696,7 @@ def load():
         return [Handshake(REMOTE, WG0, PSK).initiation(**more) for _ in range(count)]
     # A burst of five per address passes; of those, one per 20 ms.
     answers, counted = overload(*asking(10, cookie=cookie))
+    # rows C4 K15
     equal("ten with mac2", [len(answer) for answer in answers], [92])
     if not check.STOCK:
         equal("counters", counted, {"rx-cookie-sent": 600, "rx-initiation-flood": 4, "rx-rate-limited": 5})
@@ -646,6 +708,7 @@ def load():
     overload()
     before = drops()
     other_port.send(asking(1, cookie=cookie)[0])
+    # row C3
     equal("mac2 from another port", [len(answer) for answer in other_port.receive()], [64])
     if not check.STOCK:
         equal("its counter", risen(before), {"rx-cookie-sent": 1})
@@ -656,11 +719,36 @@ def load():
     # The secret is two minutes old at most.
     time.sleep(125)
     answers, _ = overload(*asking(1, cookie=cookie))
+    # row K11
     equal("mac2 of an old secret", [len(answer) for answer in answers], [64])
 
     # Calm again a second later.
     time.sleep(1.5)
     accepted("without load", asking(1)[0], 148, [92])
+
+    # row K14: how many have to wait for that.
+    def answered(count):
+        time.sleep(3)
+        noisy.receive(0)
+        with at_once():
+            for _ in range(count):
+                noisy.send(flood)
+        return [len(message) for message in noisy.receive(0.4)]
+    equal("511 messages wait", answered(511), [])
+    # row C8, and row SP3 for cookies: counted for the interface alone, and marked.
+    client.set(name("wg0"), u32(Device.FWMARK, 0x44))
+    nft("""table inet t {
+        counter marked { }
+        chain out { type filter hook output priority 0; udp sport 51820 meta mark 0x44 counter name marked; }
+    }""")
+    before = [link(counter) for counter in ("tx_bytes", "tx_packets")], client.get("wg0")["peers"]
+    equal("512 messages wait", answered(512), [64] * 512)
+    after = [link(counter) for counter in ("tx_bytes", "tx_packets")], client.get("wg0")["peers"]
+    equal("sent by the interface", [a - b for a, b in zip(after[0], before[0])], [512 * 64, 512])
+    equal("peers", after[1], before[1])
+    holds("the mark of cookie replies", "packets 512 " in nft("list counter inet t marked"))
+    nft("delete table inet t")
+    client.set(name("wg0"), u32(Device.FWMARK, 0))
 
     # A response under load is asked for a cookie too.
     fresh(far.address)
@@ -685,10 +773,65 @@ def load():
             noisy.send(flood)
     time.sleep(2)
     if not check.STOCK:
+        # rows K13 X5
         equal("a full queue", risen(before), {"rx-cookie-sent": 4096, "rx-handshake-queue-full": 9})
     noisy.receive(1.5)
     noisy.socket.close()
     far.connect()
+
+
+def nft(text):
+    return run("ip netns exec near nft -f -", input=text)
+
+
+def other_interface():
+    """Load and limits are a matter of one interface here, and of the module or namespace in the C module."""
+    fresh(far.address)
+    run("ip -n near link add wg1 type wireguard")
+    client.set(name("wg1"), u16(Device.LISTEN_PORT, PORT + 1), attr(Device.PRIVATE_KEY, SECOND), peers(peer(P, psk=PSK)))
+    run("ip -n near link set wg1 up")
+    time.sleep(3)
+    noisy, second, noisy2 = Far(), Far(port=PORT + 1), Far(port=PORT + 1)
+    flood = junk()
+    flood2 = add_macs(struct.pack("<II", 1, 7) + os.urandom(108), public(SECOND))
+
+    def both(first=(), then=(), count=600):
+        """Load on wg0 and then these messages, load on wg1 and then those; the answers to both."""
+        with at_once():
+            for _ in range(count):
+                noisy.send(flood)
+            for message in first:
+                far.send(message)
+            for _ in range(count if then else 0):
+                noisy2.send(flood2)
+            for message in then:
+                second.send(message)
+        time.sleep(0.3)
+        return far.receive(), second.receive()
+    # row C5
+    both()
+    asking = Handshake(REMOTE, public(SECOND), PSK)
+    second.send(asking.initiation())
+    equal("beside an interface under load", [len(answer) for answer in second.receive()], [64 if check.STOCK else 92])
+    # row NS6: the same address has a limit at each of them.
+    time.sleep(3)
+    here, there = Handshake(REMOTE, WG0, PSK), Handshake(REMOTE, public(SECOND), PSK)
+    sent = here.initiation(), there.initiation()
+    answers = both(sent[:1], sent[1:])
+    equal("cookies", [len(answer) for got in answers for answer in got], [64, 64])
+    cookies_of = (noise.open_cookie(answers[0][0], WG0, sent[0])[1],
+                  noise.open_cookie(answers[1][0], public(SECOND), sent[1])[1])
+    time.sleep(3)
+    before = drops("wg1")
+    answers = both([Handshake(REMOTE, WG0, PSK).initiation(cookie=cookies_of[0]) for _ in range(10)],
+                   [Handshake(REMOTE, public(SECOND), PSK).initiation(cookie=cookies_of[1])])
+    equal("an address that has used up its limit at the other interface", [len(answer) for answer in answers[1]],
+          [] if check.STOCK else [92])
+    if not check.STOCK:
+        equal("its counter", drops("wg1").get("rx-rate-limited", 0), before.get("rx-rate-limited", 0))
+    run("ip -n near link del wg1")
+    for end in (noisy, second, noisy2):
+        end.socket.close()
 
 
 def wire():
@@ -700,6 +843,7 @@ def wire():
         first, = end.receive()
         equal("initiation", (len(first), first[:4], end.tos), (148, b"\1\0\0\0", [0x88]))
         handshake = Handshake(REMOTE, WG0, PSK)
+        # row K10
         equal("nanoseconds are rounded", int.from_bytes(handshake.accept_initiation(first)[8:], "big") % (1 << 24), 0)
         response, session = handshake.response()
         end.send(response)
@@ -724,6 +868,7 @@ def wire():
             padded = min((inside + 15) // 16 * 16, 1420)
             equal(f"{size} bytes: counter, reserved bytes, length", (counter, message[1:4], len(packet)),
                   (number, bytes(3), padded))
+            # rows D6 D11
             equal(f"{size} bytes: padding", packet[inside:], bytes(padded - inside))
             equal(f"{size} bytes: content", packet[28:inside], b"\xff" * size)
         equal("classes", set(end.tos), {0})
@@ -732,6 +877,7 @@ def wire():
         end.send(session.data(ip4("10.9.0.2", "10.9.0.1", udp(b"x"))))
         keepalive = end.receive(11)
         equal("keepalive", [len(message) for message in keepalive], [32])
+        # row D17
         equal("its content", session.open(keepalive[0])[1], b"")
         tap.close()
         end.socket.close()
@@ -744,6 +890,7 @@ def ages():
     time.sleep(178)
     accepted("178 seconds", session.data(), 32)
     time.sleep(3)
+    # row K3
     refused("181 seconds", "rx-data-expired", session.data())
     refused("still", "rx-data-expired", session.data())
     time.sleep(355)
@@ -766,6 +913,7 @@ def sending():
             equal(title, seen, dict(expected))
     equal("no peer", into_tunnel("10.9.0.99"), 126)
     counted("no peer", ("tx-no-peer", 1))
+    # row D3
     equal("no endpoint", into_tunnel("10.9.0.3"), 89)
     counted("no endpoint", ("tx-no-endpoint", 1))
     with namespace("near"):
@@ -778,6 +926,7 @@ def sending():
             raw.sendto(packet, ("wg0", protocol))
             check.problem("a packet of another protocol was sent")
         except OSError as error:
+            # row D1
             equal("protocol", error.errno, 93)
         counted(f"protocol {protocol:#x}", ("tx-bad-protocol", 1))
     equal("tx_errors", link("tx_errors") - errors, 5)
@@ -791,6 +940,7 @@ def sending():
     counted("the packet that waited for the peer of low order", ("gone", 1))
     into_tunnel()
     time.sleep(0.05)
+    # row D14
     counted("no route", ("tx-no-route", 1))
 
     # Too many wait; then all that wait are given up after 20 tries.
@@ -799,6 +949,7 @@ def sending():
     before = drops()
     into_tunnel(count=140)
     equal("handshake", [len(message) for message in far.receive()], [148])
+    # rows K12 E8
     counted("140 wait", ("tx-staged-overflow", 11))
     equal("tx_dropped", link("tx_dropped") - dropped, 11)
     equal("tries", len(far.receive(120)), 19)
@@ -819,6 +970,7 @@ def coverage():
         return
     with open("/sys/kernel/debug/wireguard/wg0/drops", encoding="ascii") as file:
         never = {line.split()[0] for line in file if line.endswith(" 0\n")}
+    # row E10
     equal("never counted", sorted(never), sorted(BEYOND_REACH))
 
 
@@ -831,5 +983,5 @@ fresh()
 into_tunnel()
 drops()
 link("rx_errors")
-check.main(shapes, datagrams, initiations, no_identity, data, sessions, inner, roaming, responses, cookies, load, wire,
-           ages, sending, coverage)
+check.main(shapes, datagrams, initiations, no_identity, data, sessions, waiting, inner, roaming, responses, cookies, load,
+           other_interface, wire, ages, sending, coverage)

@@ -125,10 +125,13 @@ def one_peer_of_130560_prefixes():
             (_, nested), = [entry for entry in attrs if entry[0] == Device.PEERS]
             (_, one), = parse(nested)
             inner = parse(one)
+            # row G6
             if number and [kind for kind, _ in inner] != [Peer.PUBLIC_KEY, Peer.ALLOWEDIPS]:
                 check.problem(f"attributes of a peer that goes on: {[kind for kind, _ in inner]}")
             pieces.append(dict(inner)[Peer.ALLOWEDIPS])
+        # rows G5 G12
         holds(f"prefixes and their order ({buffer})", b"".join(pieces) == wanted)
+        # row G11
         holds(f"{len(dump.messages)} messages", len(dump.messages) > (1 << 22) // buffer)
 
 
@@ -139,6 +142,7 @@ def forty_peers_of_52_prefixes():
     for a in range(1, 41):
         lines += ["[Peer]", f"PublicKey={secrets[a]}"] + [f"AllowedIPs={a}.{b}.0.0/16" for b in range(1, 53)]
     setconf(lines)
+    # row G12
     equal("wg show", shown(), [[secrets[a]] + [f"{a}.{b}.0.0/16" for b in range(1, 53)] for a in range(1, 41)])
 
 
@@ -180,16 +184,20 @@ def follow_up_messages():
     for buffer in (SMALL, USUAL, 1 << 16):
         dump = Dump(buffer).rest()
         shapes = [[kind for kind, _ in message.attrs()] for message in dump.messages]
+        # row G2
         equal("first message", shapes[0], [Device.LISTEN_PORT, Device.FWMARK, Device.IFINDEX, Device.IFNAME,
                                            Device.PEERS])
         holds("more than one message", len(shapes) > 1 or buffer > USUAL)
+        # row G3
         equal("others", shapes[1:], [[Device.PEERS]] * (len(shapes) - 1))
+        # row G4
         equal("peers", [(entry["key"], len(entry["ips"])) for entry in dump.device()["peers"]],
               [(key(n), 3) for n in range(60)])
     # A peer appears with only its key and prefixes where it goes on; the device, as long as no peer is complete.
     fresh()
     fill(1, 250)
     dump = Dump().rest()
+    # row G3
     equal("device repeated", [Device.IFNAME in dict(message.attrs()) for message in dump.messages],
           [True] * len(dump.messages))
     equal("prefixes", dump.device()["peers"][0]["ips"], [f"10.0.{i}.0/24" for i in range(250)])
@@ -244,6 +252,7 @@ def interrupted():
         if change:
             equal(title, change(), result)
         dump.rest()
+        # rows G7 O3
         equal(f"{title}: DUMP_INTR", dump.interrupted, torn)
         equal(f"{title}: end", dump.error, None)
         equal(f"{title}: peers", dump.keys(), everybody)
@@ -265,6 +274,7 @@ def prefixes_change():
     equal("peers", dump.keys(), [key(0), key(1), key(2)])
     first, last = dump.device()["peers"][1:]
     holds("the beginning of the list", 0 < len(first["ips"]) < 1500)
+    # row G8
     equal("the beginning of the list", first["ips"],
           [f"10.{i // 256}.{i % 256}.0/24" for i in range(len(first["ips"]))])
     equal("the peer after it", (last["ips"], last["psk"]), (["10.0.0.0/8", "11.0.0.0/8"], b"p" * 32))
@@ -282,6 +292,7 @@ def peers_removed():
     seen = dump.keys()
     equal("the beginning was told", seen, [key(n) for n in range(len(seen))])
     holds("and no more", 0 < len(seen) < count)
+    # row G9
     holds("the last message has no peers", Device.PEERS not in dict(dump.messages[-1].attrs()))
     # The kernel is some messages ahead of us, and its cursor on one of the next peers.
     early = 0
@@ -325,6 +336,7 @@ def interface_goes():
     fresh()
     fill(200)
     dump = half()
+    # row G10
     holds("deleted at once", delete() < 2)
     dump.rest()
     holds("the dump ends", dump.error in (None, "ENODEV"))

@@ -57,10 +57,12 @@ capture b veth /tmp/initiation -c 1 -w - "$initiation"
 capture b veth /tmp/response -c 1 -w - "$response"
 answers a 192.168.7.2 || fail "the first ping"
 wait "${captures[/tmp/initiation]}" "${captures[/tmp/response]}"
+# row K18
 [[ $(class /tmp/initiation) == 88 ]] || fail "an initiation has class $(class /tmp/initiation)"
 [[ $(class /tmp/response) == 88 ]] || fail "a response has class $(class /tmp/response)"
 
 # The other side answers with the same class. "Congestion experienced" is the inner packet's own story.
+# row D9
 outside 00 00 192.168.7.2
 outside 01 01 192.168.7.2
 outside 02 02 192.168.7.2
@@ -75,9 +77,11 @@ capture b veth /tmp/keepalive -c 1 -w - "src 10.0.0.1 and $data and udp[4:2] = 4
 peer a b persistent-keepalive 100
 wait "${captures[/tmp/keepalive]}"
 peer a b persistent-keepalive 0
+# row D17
 [[ $(class /tmp/keepalive) == 00 ]] || fail "a keepalive has class $(class /tmp/keepalive)"
 
 in_ns a nft 'add table inet way; add chain inet way out { type filter hook output priority 0; }'
+# row E5
 inside ce 02 0x3 192.168.7.2
 inside ce 01 0x3 192.168.7.2
 inside ce b9 0xbb 192.168.7.2

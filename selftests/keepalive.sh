@@ -29,13 +29,16 @@ ip -n b link set wg0 up
 [[ $(shown a persistent-keepalive b) == 5 ]] || fail "the interval is $(shown a persistent-keepalive b)"
 counted a b 0 0 || fail "packets before up"
 ip -n a link set wg0 up
+# row U7
 eventually 2 counted a b 92 180 || fail "up: $(shown a transfer b), not a handshake and a keepalive"
 pass 4
 counted a b 92 180 || fail "four seconds later: $(shown a transfer b)"
 pass 2
+# row T5
 counted a b 92 212 || fail "six seconds later: $(shown a transfer b)"
 pass 10
 counted a b 92 276 || fail "sixteen seconds later: $(shown a transfer b)"
+# row T8
 counted b a 276 92 || fail "b answered keepalives: $(shown b transfer a)"
 peer a b persistent-keepalive off
 [[ $(shown a persistent-keepalive b) == off ]] || fail "the interval is $(shown a persistent-keepalive b)"
@@ -43,6 +46,7 @@ pass 12
 counted a b 92 276 || fail "off: $(shown a transfer b)"
 # From zero to something while up: at once.
 peer a b persistent-keepalive 20
+# row P10
 eventually 1 counted a b 92 308 || fail "on again: $(shown a transfer b)"
 peer a b persistent-keepalive 0
 
@@ -54,8 +58,10 @@ pass 9.5
 sent a b 64 "the datagram"
 sent b a 0 "before ten seconds"
 pass 1
+# rows K4 T2
 sent b a 32 "after ten seconds"
 pass 25
+# row T8
 sent a b 64 "a keepalive was answered"
 sent b a 32 "twice"
 # More data meanwhile does not put it off.
@@ -74,6 +80,7 @@ datagram b 192.168.7.1
 pass 4.5
 sent b a 64 "b's own datagram"
 pass 3
+# row T6
 sent b a 64 "a keepalive although b had sent data"
 ip -n a link del wg0
 ip -n b link del wg0
@@ -87,6 +94,7 @@ peer b a allowed-ips 192.168.7.1/32
 ip -n b link set wg0 up
 ip -n a link set wg0 up
 pass 5
+# row U8
 counted a b 0 0 || fail "without a key: $(shown a transfer b)"
 in_ns a wg set wg0 private-key /dev/stdin <<<"${private[a]}"
 eventually 1 counted a b 92 180 || fail "with a late key: $(shown a transfer b)"

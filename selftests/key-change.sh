@@ -21,6 +21,7 @@ at=$(created Keypair)
 own_key a "${private[a]}"
 [[ $(in_ns a wg show wg0 private-key) == "${private[a]}" ]] || fail "the key is not shown as it was set"
 answers a 192.168.7.2 || fail "after the same key"
+# row SK1
 [[ $(created Keypair) == "$at" ]] || fail "the same key ended the session"
 
 # A new one, a moment after the last handshake: a new handshake within a second, not after five, and b, who was told,
@@ -31,6 +32,7 @@ public[a]=$(wg pubkey <<<"${private[a]}")
 peer b a allowed-ips 192.168.7.1/32,fd77::1/128
 own_key a "${private[a]}"
 [[ $(in_ns a wg show wg0 public-key) == "${public[a]}" ]] || fail "the public key of a new private key"
+# rows SK2 SK4
 answers a 192.168.7.2 || fail "no handshake at once after a new key"
 (($(created Keypair) > at)) || fail "no new session after a new key"
 answers b 192.168.7.1 || fail "from the other side"
@@ -51,6 +53,7 @@ before=$(shown a transfer b)
 datagram a 192.168.7.2
 datagram a fd77::2
 pass 2
+# row SK3
 [[ $(shown a transfer b) == "$before" ]] || fail "$before before, $(shown a transfer b) after packets without a key"
 read -r rx tx <<<"$before"
 datagram b 192.168.7.1
@@ -61,6 +64,7 @@ eventually 1 counted a b $((rx + 92 + 64)) $((tx + 148 + 64 + 96)) || fail "$bef
 
 # Its own key is no peer's, whichever comes first, and takes no prefix from others.
 peer a a allowed-ips 192.168.7.2/32
+# row SF1
 [[ $(in_ns a wg show wg0 peers) == "${public[b]}" ]] || fail "the interface is its own peer"
 [[ $(shown a allowed-ips b) == "192.168.7.2/32 fd77::2/128" ]] || fail "b lost a prefix: $(shown a allowed-ips b)"
 private[c]=$(wg genkey)

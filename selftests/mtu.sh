@@ -29,10 +29,12 @@ mtu() {
 load_module
 joined a b
 tunnel a b
+# row L6
 [[ $(mtu) == 1420 ]] || fail "the MTU is $(mtu) by default"
 answers a 192.168.7.2 || fail "the first ping"
 
 # 32 bytes of header and tag.
+# rows D6 K17
 carries 29 64
 carries 32 64
 carries 33 80
@@ -46,6 +48,7 @@ carries 49 96 -6
 
 # The MTU of a route (1299), also for what is larger: the last piece of 1299 bytes counts.
 ip -n a route add 192.168.7.2 dev wg0 mtu 1299
+# rows L14 D6
 carries 1297 1331
 carries 1299 1331
 carries 1280 1312
@@ -69,6 +72,7 @@ unanswered a 192.168.7.2 -s 65480 -M "do" || fail "a packet too long for a datag
 answers a 192.168.7.2 || fail "after one that was too long"
 
 # The limits, while up. IPv4 needs 68.
+# row L7
 for size in 68 0 67 2147483552 1420; do
 	ip -n a link set wg0 mtu $size || fail "MTU $size"
 	[[ $(mtu) == "$size" ]] || fail "the MTU is $(mtu), not $size"

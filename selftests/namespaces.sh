@@ -38,8 +38,10 @@ ip -n b link set wg0 up
 ip -n c link set wg0 up
 answers c 192.168.7.2 || fail "ping from the new namespace"
 answers b 192.168.7.1 || fail "ping to the new namespace"
+# row NS1
 listens a 51821 || fail "the socket left the namespace it was made in"
 if listens c 51821; then fail "a socket in the new namespace"; fi
+# row NS2
 refused "No such device" in_ns a wg show wg0
 refused "No such device" in_ns a wg set wg0 fwmark 1
 in_ns c wg set wg0 fwmark 1 listen-port 5000
@@ -50,6 +52,7 @@ answers c 192.168.7.2 || fail "ping from the new port"
 ip -n a link add wg1 netns c type wireguard
 in_ns c wg set wg1 listen-port 5001
 ip -n c link set wg1 up
+# row L4
 listens a 5001 || fail "the socket of a link that was made for another namespace"
 ip -n c link del wg1
 
@@ -57,6 +60,7 @@ ip -n c link del wg1
 ip netns del a
 eventually 10 logged 'Creating namespace exiting' 1 || fail "the log does not tell of the namespace's end"
 no_carrier() { [[ $(in_ns c cat /sys/class/net/wg0/carrier) == 0 ]]; }
+# row NS3
 eventually 10 no_carrier || fail "a carrier without a socket"
 datagram c 192.168.7.2 || fail "a packet is refused"
 refused "Operation not permitted" in_ns c wg set wg0 listen-port 5002
@@ -65,11 +69,13 @@ peer c b persistent-keepalive 3
 [[ $(shown c persistent-keepalive b) == 3 ]] || fail "other settings"
 [[ $(in_ns c wg show wg0 fwmark) == 0x1 ]] || fail "the fwmark"
 ip -n c link set wg0 down
+# row U6
 refused "not on the network" ip -n c link set wg0 up
 
 # The namespace of the interface goes, and the interface with it.
 created_before=$(created Interface)
 ip netns del c
+# row NS4
 eventually 10 logged 'Interface destroyed' 2 || fail "the interface outlived its namespace"
 ip netns del b
 eventually 10 logged 'Interface destroyed' "$created_before" || fail "the other interface outlived its namespace"
@@ -90,6 +96,7 @@ answers e 192.168.7.2 || fail "ping between interfaces of exchanged namespaces, 
 ip netns del d
 ip netns del e
 gone() { logged 'Interface destroyed' "$(created Interface)"; }
+# row NS5
 eventually 20 gone || fail "interfaces that hold each other's namespaces stay"
 
 # An interface in a namespace of its own making, with the namespace as its only user.

@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 import check
 from check import run
 from genl import (ACK, DUMP, GET, MATCH, MULTI, REQUEST, ROOT, SET, AllowedIp, Client, Device, Error, Peer,
-                  allowed_ip, attr, name, nest, peer, peers, sockaddr, u8, u16, u32)
+                  allowed_ip, attr, name, nest, parse, peer, peers, sockaddr, u8, u16, u32)
 
 PRIVATE = bytes([8]) + bytes(range(1, 31)) + bytes([64])
 PUBLIC = None  # of PRIVATE; the kernel tells
@@ -116,6 +116,7 @@ RANGE = "ERANGE: binary attribute size out of range"
 # --- 2.1, 1 and 2: the header
 
 HEADER = [
+    # row N1
     row("no genl header", "EINVAL", raw=b""),
     row("half a genl header", "EINVAL", raw=b"\1\1\0"),
     row("reserved field", RESERVED, WG0, BAIT, reserved=1),
@@ -129,6 +130,7 @@ HEADER = [
     row("flag MATCH alone in a GET", FLAGS, WG0, cmd=GET, flags=REQUEST | ACK | MATCH),
     row("flag APPEND in a GET", FLAGS, WG0, cmd=GET, flags=REQUEST | ACK | DUMP | 0x800),
     row("reserved field in a GET", RESERVED, WG0, cmd=GET, flags=REQUEST | ACK | DUMP, reserved=0x100),
+    # row N2
     row("GET without DUMP", "EOPNOTSUPP", WG0, cmd=GET),
     row("SET with DUMP", "EOPNOTSUPP", WG0, BAIT, flags=REQUEST | ACK | DUMP),
     row("command 2", "EOPNOTSUPP", WG0, BAIT, cmd=2),
@@ -141,6 +143,7 @@ HEADER = [
 # --- 2.1, 3: who asks (as a user without capabilities)
 
 UNPRIVILEGED = [
+    # row N3
     row("SET by anybody", "EPERM", WG0, BAIT),
     row("GET by anybody", "EPERM", WG0, **DUMPING),
     row("capability before policy", "EPERM", WG0, u32(77, 0)),
@@ -152,6 +155,7 @@ UNPRIVILEGED = [
 # --- 2.1, 4: the policies
 
 POLICY = [
+    # rows N4 N12
     bad_policy("unknown attribute", UNKNOWN, u32(9, 0)),
     bad_policy("attribute of type 0", UNKNOWN, u32(0, 0)),
     bad_policy("trailing byte", LEFTOVER, b"\0"),
@@ -180,6 +184,7 @@ POLICY = [
     bad_policy("IFNAME with much after its NUL", "ERANGE: Attribute failed policy validation",
                attr(Device.IFNAME, b"wg0" + bytes(15))),
     bad_policy("empty IFNAME", "EINVAL: Attribute failed policy validation", attr(Device.IFNAME)),
+    # row N5
     bad_policy("private key of 31", RANGE,
                attr(Device.PRIVATE_KEY, bytes(31))),
     bad_policy("private key of 33", RANGE,
@@ -226,6 +231,7 @@ POLICY = [
     bad_ip("short family", LENGTH, u8(AllowedIp.FAMILY, 2), ADDRESS4, MASK8, after=()),
     bad_ip("trailing bytes in an allowed IP", LEFTOVER, FAMILY4, ADDRESS4,
            MASK8, b"\0", after=()),
+    # row N14
     row("attribute 3 in a GET", UNKNOWN, WG0, attr(Device.PRIVATE_KEY, PRIVATE), **DUMPING),
     row("PEERS in a GET", UNKNOWN, WG0, peers(), **DUMPING),
     row("short IFINDEX in a GET", LENGTH, u16(Device.IFINDEX, 1), **DUMPING),
@@ -237,15 +243,19 @@ POLICY = [
 # --- 2.1, 5 to 7 and 2.2 G1: the interface
 
 LOOKUP = [
+    # row N6
     row("no interface", "EBADR", BAIT),
     row("name and index", "EBADR", WG0, u32(Device.IFINDEX, 1), BAIT),
+    # row N7
     row("unknown name", "ENODEV", name("none"), BAIT),
     row("empty name", "ENODEV", name(""), BAIT),
     row("unknown index", "ENODEV", u32(Device.IFINDEX, 987654), BAIT),
     row("index 0", "ENODEV", u32(Device.IFINDEX, 0), BAIT),
     row("index 2^32-1", "ENODEV", u32(Device.IFINDEX, 0xffffffff), BAIT),
+    # row N8
     row("another kind of interface", "EOPNOTSUPP", name("lo"), BAIT),
     row("another kind by its index", "EOPNOTSUPP", u32(Device.IFINDEX, 1), BAIT),
+    # row G1
     row("GET: no interface", "EBADR", **DUMPING),
     row("GET: name and index", "EBADR", WG0, u32(Device.IFINDEX, 1), **DUMPING),
     row("GET: unknown name", "ENODEV", name("none"), **DUMPING),
@@ -259,11 +269,15 @@ KEEP = u32(Device.FWMARK, 99) + u16(Device.LISTEN_PORT, 2000)
 KEPT = device(fwmark=99, port=2000)
 
 PEERS = [
+    # rows P1 O8
     row("peer without a key", "EINVAL", WG0, BAIT, peers(GOOD, peer(psk=PSK), peer(D)),
         after=(baited, add(C, ["10.9.0.0/16"]))),
+    # row N11
     row("empty peer", "EINVAL", WG0, BAIT, peers(GOOD, nest(0), peer(D)), after=(baited, add(C, ["10.9.0.0/16"]))),
+    # row N9
     row("peer element without NESTED", "EINVAL", WG0, KEEP, peers(GOOD, attr(0, attr(Peer.PUBLIC_KEY, D))),
         after=(KEPT, add(C, ["10.9.0.0/16"]))),
+    # row P2
     row("version 2", "EPFNOSUPPORT", WG0, KEEP, peers(
         GOOD, peer(A, psk=PSK2, keepalive=1, version=2, ips=["10.2.0.0/16"]), peer(D)),
         after=(KEPT, add(C, ["10.9.0.0/16"]))),
@@ -271,6 +285,7 @@ PEERS = [
     row("version 2 and REMOVE_ME", "EPFNOSUPPORT", WG0, peers(peer(A, flags=Peer.REMOVE_ME, version=2))),
     row("version 0", "EPFNOSUPPORT", WG0, peers(peer(A, version=0))),
     row("no key before version", "EINVAL", WG0, peers(peer(version=2))),
+    # row P8
     bad_ip("no family", "EINVAL", ADDRESS4, MASK8),
     bad_ip("no address", "EINVAL", FAMILY4, MASK8),
     bad_ip("no mask", "EINVAL", FAMILY4, ADDRESS4),
@@ -340,6 +355,23 @@ def fixture():
                   new_peer(B, ["10.1.0.0/16"])]})
 
 
+def family():
+    """row N16: what the controller tells of the family."""
+    client = Client()
+    # CTRL_CMD_GETFAMILY by CTRL_ATTR_FAMILY_NAME
+    reply, = client.ask(3, attr(2, b"wireguard\0"), kind=0x10)
+    told = dict(reply.attrs())
+    # Id, name, version, header size, and operations, of which each has an id and flags; there are no groups.
+    equal_told = [(kind, struct.unpack("=I", told[kind])[0]) for kind in (3, 4)]
+    check.equal("version and header size", equal_told, [(3, 1), (4, 0)])
+    check.equal("multicast groups", 7 in told, False)
+    operations = [dict(parse(operation)) for _, operation in parse(told[6])]
+    # GENL_UNS_ADMIN_PERM, GENL_CMD_CAP_HASPOL, and one of GENL_CMD_CAP_DUMP and GENL_CMD_CAP_DO
+    check.equal("operations", [[struct.unpack("=I", operation[kind])[0] for kind in (1, 2)] for operation in operations],
+                [[GET, 0x10 | 0x8 | 0x4], [SET, 0x10 | 0x8 | 0x2]])
+    client.close()
+
+
 def header():
     table(HEADER, Client())
 
@@ -380,6 +412,7 @@ def port_in_use():
         six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         six.bind(("::", 2001))
         for port in (2000, 2001):
+            # rows O4 O5 SP1
             entry = row(f"port {port} in use", "EADDRINUSE", WG0, u32(Device.FWMARK, 99),
                         u16(Device.LISTEN_PORT, port), u32(Device.FLAGS, Device.REPLACE_PEERS),
                         attr(Device.PRIVATE_KEY, bytes(32)), peers(GOOD), after=device(fwmark=99))
@@ -412,6 +445,7 @@ def sockets_elsewhere():
                 refused = error.name
             return refused
         check.eventually(5, ask)  # pylint: disable=cell-var-from-loop
+        # row O2
         check.equal(f"{title} of a dead namespace", refused, "EPERM")
     client.set(wg1, u32(Device.FLAGS, 1), peers())
     check.equal("nothing was applied", client.get("wg1").get("peers"), [])
@@ -482,5 +516,5 @@ def drop_capabilities():
 subprocess.run(["ip", "link", "add", "wg0", "type", "wireguard"], check=True)
 PUBLIC = base64.b64decode(subprocess.run(
     ["wg", "pubkey"], input=base64.b64encode(PRIVATE), capture_output=True, check=True).stdout)
-check.main(fixture, header, unprivileged, policy, lookup, peer_errors, port_in_use, sockets_elsewhere,
+check.main(fixture, family, header, unprivileged, policy, lookup, peer_errors, port_in_use, sockets_elsewhere,
            sockets_of_somebody_else)

@@ -2,6 +2,7 @@
 """What SET changes (behaviour study, sections 2.3 and 2.4), seen by GET, by `ss` and by a socket at the endpoint."""
 
 import base64
+import errno
 import os
 import socket
 import struct
@@ -14,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 # pylint: disable=wrong-import-position
 import check
 from check import equal, holds, run
-from genl import (AllowedIp, Client, Device, Error, Peer, allowed_ip, attr, name, nest, parse, peer, peers, sockaddr,
+from genl import (SET, AllowedIp, Client, Device, Error, Peer, allowed_ip, attr, name, nest, parse, peer, peers, sockaddr,
                   u16, u32)
 
 KEY1, KEY2 = (bytes([8 * n]) + bytes(30) + bytes([64 + n]) for n in (1, 2))
@@ -60,6 +61,7 @@ def key_and_peers():
     loose = bytes([0xff]) * 32
     clamped = bytes([0xf8]) + bytes([0xff]) * 30 + bytes([0x7f])
     client.set(WG0, attr(Device.PRIVATE_KEY, loose))
+    # row G2
     equal("clamped key", state()["private"], clamped)
     equal("public key", state()["public"], public(clamped))
     client.set(WG0, attr(Device.PRIVATE_KEY, KEY1), attr(Device.PUBLIC_KEY, bytes(32)))
@@ -67,6 +69,7 @@ def key_and_peers():
 
     # Unset.
     client.set(WG0, peers(peer(A)), attr(Device.PRIVATE_KEY, bytes(32)))
+    # row SK3
     holds("no key in a GET", "private" not in state() and "public" not in state())
     equal("peers stay", keys(), [A])
     # Clamping makes a key out of nothing but the lowest bits; it is no zero then.
@@ -78,13 +81,16 @@ def own_key():
     fresh()
     one, two = public(KEY1), public(KEY2)
     client.set(WG0, attr(Device.PRIVATE_KEY, KEY1), peers(peer(A), peer(one, ips=["10.1.0.0/16"]), peer(B)))
+    # row SF1
     equal("a peer with our own key is passed over", keys(), [A, B])
     client.set(WG0, peers(peer(two, ips=["10.2.0.0/16"])))
     equal("a peer whose key becomes ours", keys(), [A, B, two])
     client.set(WG0, attr(Device.PRIVATE_KEY, KEY2))
+    # row SK2
     equal("is removed", keys(), [A, B])
     # The new key counts for the peers of the same message.
     client.set(WG0, attr(Device.PRIVATE_KEY, KEY1), peers(peer(one), peer(two)))
+    # row O7
     equal("key before peers", keys(), [A, B, two])
     client.set(WG0, attr(Device.PRIVATE_KEY, bytes(32)), peers(peer(one)))
     equal("without a key there is no own one", keys(), [A, B, two, one])
@@ -99,6 +105,7 @@ def order():
     client.set(peers(peer(public(KEY2)), peer(C, ips=["10.0.0.0/8"]), peer(A)), attr(Device.PRIVATE_KEY, KEY2),
                REPLACE, u16(Device.LISTEN_PORT, 1234), u32(Device.FWMARK, 0xdeadbeef), WG0)
     after = state()
+    # rows O1 O6
     equal("peers", [(entry["key"], entry["ips"]) for entry in after["peers"]], [(C, ["10.0.0.0/8"]), (A, [])])
     equal("the rest", (after["port"], after["fwmark"], after["private"]), (1234, 0xdeadbeef, KEY2))
     index = int(open("/sys/class/net/wg0/ifindex", encoding="ascii").read())
@@ -112,15 +119,18 @@ def flags():
     # UPDATE_ONLY and REMOVE_ME of a peer that is not there: success, nothing.
     client.set(WG0, peers(peer(C, flags=Peer.UPDATE_ONLY, ips=["10.1.0.0/16"]), peer(D, flags=Peer.REMOVE_ME),
                           peer(D, flags=Peer.REMOVE_ME | Peer.UPDATE_ONLY | Peer.REPLACE_ALLOWEDIPS)))
+    # row P3
     equal("unknown peers", (keys(), ips()), ([A, B], ["10.1.0.0/16"]))
     client.set(WG0, peers(peer(A, flags=Peer.UPDATE_ONLY, keepalive=3)))
     equal("UPDATE_ONLY of a known one", state()["peers"][0]["keepalive"], 3)
     client.set(WG0, peers(peer(A, flags=Peer.REPLACE_ALLOWEDIPS)))
+    # row P7
     equal("REPLACE_ALLOWEDIPS with none", (ips(), ips(1)), ([], ["10.2.0.0/16"]))
     client.set(WG0, peers(peer(C, flags=Peer.REPLACE_ALLOWEDIPS, ips=["10.3.0.0/16"])))
     equal("REPLACE_ALLOWEDIPS of a new peer", (keys(), ips(2)), ([A, B, C], ["10.3.0.0/16"]))
     # REMOVE_ME ignores all else.
     client.set(WG0, peers(peer(B, flags=Peer.REMOVE_ME, psk=PSK, ips=["10.3.0.0/16", nest(0)])))
+    # row P4
     equal("REMOVE_ME", (keys(), ips(1)), ([A, C], ["10.3.0.0/16"]))
     # The same peer twice in a message: one after the other. The removed one comes back at the end, as new.
     client.set(WG0, peers(peer(A, flags=Peer.REMOVE_ME), peer(D), peer(A, psk=PSK), peer(A, keepalive=9)))
@@ -137,6 +147,7 @@ def duplicates():
     client.set(name("nothing"), WG0, u32(Device.FWMARK, 1), u32(Device.FWMARK, 2), REPLACE, u32(Device.FLAGS, 0),
                peers(peer(A)), peers(peer(B, psk=PSK, keepalive=4, extra=attr(Peer.PRESHARED_KEY, PSK2))))
     after = state()
+    # row N13
     equal("mark, peers", (after["fwmark"], keys()), (2, [B]))
     equal("PSK", after["peers"][0]["psk"], PSK2)
     client.set(WG0, peers(peer(B, ips=["10.1.0.0/16"], extra=nest(Peer.ALLOWEDIPS, allowed_ip("10.2.0.0/16"))),
@@ -149,6 +160,7 @@ def peer_attributes():
     # Element types are ignored: networkd numbers them, wg has only zeros.
     client.set(WG0, peers(peer(A, kind=1, ips=[allowed_ip("10.1.0.0/16", kind=9), allowed_ip("::/0", kind=0x3fff)]),
                           peer(B, kind=2), peer(C, kind=0x3fff)))
+    # row N10
     equal("types of elements", (keys(), ips()), ([A, B, C], ["10.1.0.0/16", "::/0"]))
     before = state()
     client.set(WG0, peers())
@@ -158,6 +170,7 @@ def peer_attributes():
     # What only the kernel knows is accepted and ignored.
     client.set(WG0, peers(peer(A, version=1, extra=attr(Peer.RX_BYTES, b"x" * 8) + attr(Peer.TX_BYTES, b"x" * 8)
                                + attr(Peer.LAST_HANDSHAKE, b"x" * 16))))
+    # row N15
     equal("read-only attributes", state(), before)
     client.set(WG0, peers(peer(A, psk=PSK, keepalive=65535)))
     equal("PSK and interval", (state()["peers"][0]["psk"], state()["peers"][0]["keepalive"]), (PSK, 65535))
@@ -181,6 +194,7 @@ def endpoints():
              bytes(16), bytes(28), struct.pack("=H", 1) + bytes(26), struct.pack("!H", 2) + bytes(14), four + bytes(112)]
     for data in wrong:
         client.set(WG0, peers(peer(A, endpoint=data)))
+        # row P6
         equal(f"an endpoint {data.hex()} is ignored", raw_endpoint(), None)
     for data in (four, six):
         client.set(WG0, peers(peer(A, endpoint=data)))
@@ -199,6 +213,7 @@ def allowed_ips():
                                        "255.255.255.255/31", "::8/125"])))
     all_of_them = ["10.1.0.0/16", "fd00::/48", "0.0.0.0/0", "::/0", "1.2.3.4/32", "::1/128", "255.255.255.254/31",
                    "::8/125"]
+    # rows G5 A2
     equal("host bits are masked", ips(), all_of_them)
     client.set(WG0, peers(peer(A, ips=["10.1.9.9/16", "::/0"])))
     moved = [ip for ip in all_of_them if ip not in ("10.1.0.0/16", "::/0")] + ["10.1.0.0/16", "::/0"]
@@ -207,14 +222,17 @@ def allowed_ips():
     # Another peer takes it, and it is not given back.
     client.set(WG0, peers(peer(B, ips=["::/0", "10.1.0.0/17"])))
     moved.remove("::/0")
+    # rows P8 A3
     equal("taken", (ips(), ips(1)), (moved, ["::/0", "10.1.0.0/17"]))
     client.set(WG0, peers(peer(B, flags=Peer.REMOVE_ME)))
+    # row A8
     equal("not given back", (keys(), ips()), ([A], moved))
 
     # Removal: only the very prefix, only of this peer.
     client.set(WG0, peers(peer(B, ips=["10.2.0.0/16"])))
     for odd in ("10.1.0.0/15", "10.1.0.0/17", "10.2.0.0/16", "10.3.0.0/16", "fd00::/47", "2000::/3"):
         client.set(WG0, peers(peer(A, ips=[allowed_ip(odd, flags=AllowedIp.REMOVE_ME)])))
+    # rows P9 A4
     equal("nothing to remove", (ips(), ips(1)), (moved, ["10.2.0.0/16"]))
     client.set(WG0, peers(peer(A, ips=[allowed_ip("10.1.77.77/16", flags=AllowedIp.REMOVE_ME),
                                        allowed_ip("::1/128", flags=AllowedIp.REMOVE_ME),
@@ -247,6 +265,7 @@ def ports():
     run("ip link set wg0 up")
     equal("up", bound(), both(4000))
     client.set(WG0, u16(Device.LISTEN_PORT, 4001))
+    # row SP1
     equal("changed while up", (bound(), state()["port"]), (both(4001), 4001))
     client.set(WG0, u16(Device.LISTEN_PORT, 4001))
     equal("the same again", bound(), both(4001))
@@ -301,8 +320,10 @@ def keepalive():
         run("ip link set wg0 up")
         # An endpoint does not begin a handshake.
         client.set(WG0, peers(peer(other, endpoint=sockaddr("127.0.0.1", port))))
+        # row P6
         equal(f"{title}: before", arrived(far, 0.2), [])
         client.set(WG0, peers(peer(other, keepalive=new)))
+        # row P10
         equal(title, arrived(far, 3 if expected else 0.4), expected)
     # Set while down: it goes out when the interface comes up.
     fresh()
@@ -310,6 +331,7 @@ def keepalive():
                peers(peer(other, keepalive=10, endpoint=sockaddr("127.0.0.1", port))))
     equal("down", arrived(far, 0.3), [])
     run("ip link set wg0 up")
+    # row U7
     equal("comes up", arrived(far, 3), [148])
     far.close()
 
@@ -325,6 +347,7 @@ def key_arrives_late():
     out.sendto(b"x", ("10.0.0.2", 9))
     equal("no key, no handshake", arrived(far, 0.3), [])
     client.set(WG0, attr(Device.PRIVATE_KEY, KEY1))
+    # row U8
     equal("the key begins it", arrived(far, 3), [148])
     # Another key lets the next packet begin anew without the wait of five seconds.
     client.set(WG0, attr(Device.PRIVATE_KEY, public(KEY2)[:31] + b"\x55"))
@@ -339,6 +362,24 @@ def key_arrives_late():
     far.close()
 
 
+def wiped():
+    """row O9: a refused request comes back with its answer, but the keys in it are gone by then."""
+    fresh()
+    plain = Client()
+    plain.socket.setsockopt(270, 10, 0)  # NETLINK_CAP_ACK
+    body = WG0 + attr(Device.PRIVATE_KEY, KEY1) + peers(peer(A, psk=PSK, keepalive=7), peer(psk=PSK2, keepalive=8))
+    plain.send(SET, body)
+    payload = b"".join(message.payload for message in plain.receive() if message.kind == 2)
+    number, = struct.unpack_from("=i", payload)
+    equal("refused", -number, errno.EINVAL)
+    # Behind the error: the netlink header of 16 bytes, that of the family of 4, and our attributes.
+    returned = payload[4 + 16 + 4:][:len(body)]
+    equal("the request comes back without its keys", returned,
+          body.replace(KEY1, bytes(32)).replace(PSK, bytes(32)).replace(PSK2, bytes(32)))
+    equal("and was carried out as far as it was right", (state()["private"], state()["peers"][0]["psk"]), (KEY1, PSK))
+    plain.close()
+
+
 def elsewhere():
     """The namespace of the interface configures it, the one of its sockets does not."""
     run("ip netns add other")
@@ -348,6 +389,7 @@ def elsewhere():
         client.get("wg0")
         check.problem("GET from where the sockets are")
     except Error as error:
+        # row NS2
         equal("GET from where the sockets are", error.name, "ENODEV")
     there = Client("other")
     there.set(WG0, u16(Device.LISTEN_PORT, 4003), attr(Device.PRIVATE_KEY, KEY1))
@@ -361,4 +403,4 @@ def elsewhere():
 
 
 check.main(key_and_peers, own_key, order, flags, duplicates, peer_attributes, endpoints, allowed_ips, ports, keepalive,
-           key_arrives_late, elsewhere)
+           key_arrives_late, wiped, elsewhere)

@@ -47,6 +47,7 @@ answers a 192.168.7.2 || fail "no key on both sides"
 # A session outlives the change; the next handshake needs the new key.
 at=$(shown a latest-handshakes b)
 psk a b "$two"
+# row P5
 answers a 192.168.7.2 || fail "the change ended the session"
 pass 118
 answers a 192.168.7.2 || fail "the session ended before its time"

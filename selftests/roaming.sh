@@ -26,6 +26,7 @@ endpoint 10.0.0.22:51822
 ip -n b addr add 10.0.0.2/24 dev veth
 
 in_ns b wg set wg0 listen-port 4000
+# row SP2
 answers b 192.168.7.1 || fail "ping from a new port"
 endpoint 10.0.0.22:4000
 answers a 192.168.7.2 || fail "ping to the new port"
@@ -81,6 +82,7 @@ answers b 192.168.7.1 || fail "ping after a new handshake"
 captured /tmp/initiation
 received=$(shown a transfer b | cut -f 1)
 at=$(shown a latest-handshakes b)
+# row H7
 resend b /tmp/initiation 10.0.0.1 51821 5004
 pass 0.5
 more 0 || fail "a replayed initiation was counted"
@@ -90,5 +92,6 @@ endpoint 10.0.0.22:4001
 # Roaming comes before the look at the inner packet: a forbidden source moves the endpoint all the same.
 peer a b allowed-ips 192.168.7.77/32
 in_ns b wg set wg0 listen-port 4002
+# row E2
 unanswered b 192.168.7.1 || fail "an answer to a forbidden source"
 endpoint 10.0.0.22:4002

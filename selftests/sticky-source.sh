@@ -23,6 +23,7 @@ capture b veth /tmp/sent udp and src port 51821
 peer b a endpoint 10.0.0.11:51821
 answers b 192.168.7.1 || fail "the first ping"
 answers a 192.168.7.2 || fail "a ping by the other side"
+# row D12
 sees 10.0.0.11:51821 "a reply came from another address"
 captured /tmp/sent
 [[ $(lines /tmp/sent) -ge 3 && $(grep -c ' 10.0.0.11.51821 >' /tmp/sent) == "$(lines /tmp/sent)" ]] ||
@@ -31,6 +32,7 @@ captured /tmp/sent
 # The address goes: the next packet takes the one that the route prefers.
 ip -n a addr del 10.0.0.11/24 dev veth
 answers a 192.168.7.2 || fail "after the address went"
+# row D12
 sees 10.0.0.1:51821 "the address went"
 ip -n a addr add 10.0.0.11/24 dev veth
 answers a 192.168.7.2 || fail "after the address came back"
@@ -66,7 +68,9 @@ forgotten() {
 	answers a 192.168.7.2 || fail "$*"
 	sees "10.0.0.1:$(in_ns a wg show wg0 listen-port)" "$*"
 }
+# rows D13 O4
 forgotten in_ns a wg set wg0 fwmark 7
+# row P6
 forgotten peer a b endpoint 10.0.0.2:51822
 
 # The route moves to another interface: so does the source.
@@ -80,6 +84,7 @@ answers b 192.168.7.1 || fail "before the other route"
 sees 10.0.0.11:51821 "before the other route"
 ip -n a route add 10.0.0.2/32 dev veth2
 answers a 192.168.7.2 || fail "over another interface"
+# row D12
 sees 10.2.0.1:51821 "another interface"
 ip -n a route del 10.0.0.2/32 dev veth2
 answers a 192.168.7.2 || fail "the first route again"

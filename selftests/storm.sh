@@ -47,6 +47,7 @@ peers_before=$(created Peer)
 in_ns a wg showconf wg0 >/tmp/one.conf
 in_ns a wg addconf wg0 /tmp/peers.conf
 [[ $(peers) == $((count + 1)) ]] || fail "$(peers) peers"
+# rows X1 X2
 moves "with $count peers more"
 # shellcheck disable=SC2046 # words are what is wanted
 in_ns a wg set wg0 $(cat /tmp/removal)
@@ -65,4 +66,5 @@ ip -n a link del wg0
 ip -n b link del wg0
 (($(created Peer) >= peers_before + 3 * count)) || fail "$(created Peer) peers in all"
 gone() { (check_balance none) >/dev/null 2>&1; }
+# row X7
 eventually 10 gone || fail "of $count peers and more some stay: $(objects | awk '$1 != $2')"

@@ -20,6 +20,7 @@ datagram a 192.168.7.2
 pass 3
 datagram a 192.168.7.2
 pass 11.5
+# row T3
 [[ $(lines /tmp/sent) == 2 ]] || fail "before 15 s: $(cat /tmp/sent)"
 pass 1.5
 [[ $(lines /tmp/sent) == 3 ]] || fail "after 15 s: $(cat /tmp/sent)"
@@ -45,6 +46,7 @@ pass 1
 in_ns b iptables -A OUTPUT -j DROP
 capture b veth /tmp/keepalives udp and dst port 51822
 pass 60
+# row D18
 [[ $(grep -c 'length 32' /tmp/keepalives) == "$(lines /tmp/keepalives)" ]] || fail "not only keepalives: $(cat /tmp/keepalives)"
 (($(lines /tmp/keepalives) >= 8)) || fail "keepalives are missing: $(cat /tmp/keepalives)"
 captured /tmp/keepalives

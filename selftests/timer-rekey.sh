@@ -50,6 +50,7 @@ datagram b 192.168.7.1
 initiations 0 0 "the responder, sending at 121 s"
 at 122
 datagram a 192.168.7.2
+# rows K3 T10
 initiations 1 0 "the initiator, sending at 122 s"
 datagram a 192.168.7.2
 datagram b 192.168.7.1
@@ -62,11 +63,13 @@ datagram b 192.168.7.1
 initiations 0 0 "receiving at 164 s"
 at 166
 datagram b 192.168.7.1
+# rows K8 T11
 initiations 1 0 "the initiator, receiving at 166 s"
 
 fresh
 at 181
 datagram b 192.168.7.1
+# rows T12 T14
 initiations 0 1 "the responder, sending at 181 s"
 
 # What was encrypted in time is taken until 180 s, and not later.
@@ -89,4 +92,5 @@ pass 0.2
 at 181
 resend b /tmp/data2 10.0.0.1 51821 6002
 pass 0.2
+# row S6
 [[ $(shown a endpoints b) == *:6001 ]] || fail "a packet at 181 s was taken: it moved the endpoint"

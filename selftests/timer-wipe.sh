@@ -24,6 +24,7 @@ datagram a 192.168.7.2
 pass 1
 [[ $(created Keypair) == 4 ]] || fail "$(created Keypair) sessions, not two on each side"
 pass 537
+# rows K7 T4
 [[ $(wiped) == 0 ]] || fail "keys were wiped before 540 s"
 pass 20
 [[ $(wiped) == 4 ]] || fail "after 558 s $(wiped) of 4 sessions' keys were wiped"

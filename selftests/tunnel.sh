@@ -12,8 +12,10 @@ cold() {
 	local rx=$((92 + 10 * $2)) tx=$((148 + 10 * $2)) more
 	in_ns a ping -q -c 10 -i 0.05 -W 5 "$1" >/dev/null || fail "ping $1 inside"
 	for more in 0 32; do
+		# rows E6 E7 E9
 		if eventually 2 counted a b $rx $((tx + more)); then
 			eventually 2 counted b a $((tx + more)) $rx || fail "b counted $(shown b transfer a)"
+			# row L16
 			[[ $(statistic a rx_bytes) == "$rx" ]] || fail "interface of a received $(statistic a rx_bytes)"
 			[[ $(statistic a tx_bytes) == $((tx + more)) ]] || fail "interface of a sent $(statistic a tx_bytes)"
 			[[ $(statistic b rx_bytes) == $((tx + more)) ]] || fail "interface of b received $(statistic b rx_bytes)"

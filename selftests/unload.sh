@@ -13,11 +13,14 @@ unloaded() {
 	took=$(((${EPOCHREALTIME/./} - begin) / 1000))
 	echo "$1: rmmod took $took ms"
 	# Less than a second on a machine that does nothing else.
+	# row X8
 	((took < 20000)) || fail "$1: rmmod took $took ms"
+	# row M6
 	left=$(ip -n a -o link show type wireguard; ip -n b -o link show type wireguard)
 	[[ ! $left ]] || fail "$1: interfaces stay: $left"
 	left=$(in_ns a ss -Hlun 'sport >= :51820 and sport <= :51829')
 	[[ ! $left ]] || fail "$1: sockets stay: $left"
+	# row M8
 	left=$(awk '/^(wg_|peer_cache|allowedips)/ { print $1 }' /proc/slabinfo)
 	[[ ! $left ]] || fail "$1: caches stay: $left"
 	[[ ! -e /sys/kernel/debug/wireguard ]] || fail "$1: its folder in debugfs stays"

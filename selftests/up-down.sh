@@ -32,14 +32,15 @@ occupied() {
 
 load_module
 joined a b
-echo 1 | in_ns a tee /proc/sys/net/ipv4/conf/all/send_redirects >/dev/null
+echo 1 | in_ns a tee /proc/sys/net/ipv4/conf/{all,default}/send_redirects >/dev/null
 tunnel a b
+# rows U1 U2
 [[ $(in_ns a cat /proc/sys/net/ipv4/conf/{all,wg0}/send_redirects) == 0$'\n'0 ]] || fail "redirects are sent"
 if ip -n a -6 addr show dev wg0 | grep fe80; then fail "a link-local address"; fi
 [[ $(in_ns a cat /sys/class/net/wg0/flags) == 0x91 ]] || fail "flags $(in_ns a cat /sys/class/net/wg0/flags)"
 answers a 192.168.7.2 || fail "the first ping"
 
-# Settings while up leave the session alone.
+# Settings while up leave the session alone: row SP2.
 sessions=$(created Keypair)
 peer a b persistent-keepalive 21 allowed-ips 192.168.7.0/24,fd77::/64 endpoint 10.0.0.2:51822
 in_ns a wg set wg0 fwmark 3 listen-port 51899
@@ -48,12 +49,16 @@ answers a 192.168.7.2 || fail "after settings"
 answers b 192.168.7.1 || fail "after settings, the other way"
 [[ $(created Keypair) == "$sessions" ]] || fail "settings ended the session"
 
-# Down and up, a moment after the last handshake: settings stay, counters too, the session does not.
+# rows U9 S4: down and up, a moment after the last handshake: settings stay, counters too, the session does not.
 in_ns a wg showconf wg0 >/tmp/before
 transfer=$(shown a transfer b)
 at=$(shown a latest-handshakes b)
 if answered_icmp; then fail "ICMP from an open port"; fi
+ip -n a link set wg0 addrgenmode eui64
 ip -n a link set wg0 down
+# row U1
+[[ $(in_ns a cat /proc/sys/net/ipv4/conf/{all,wg0}/send_redirects) == 0$'\n'0 ]] || fail "down lets redirects be sent"
+# row U10
 answered_icmp || fail "no ICMP from a closed port"
 in_ns a wg showconf wg0 | diff /tmp/before - || fail "down changed the settings"
 [[ $(shown a transfer b) == "$transfer" ]] || fail "down changed the counters"
@@ -61,6 +66,9 @@ in_ns a wg showconf wg0 | diff /tmp/before - || fail "down changed the settings"
 refuses datagram a 192.168.7.2
 peer a b persistent-keepalive 0
 ip -n a link set wg0 up
+# row U2: another mode does not last.
+if ip -n a -6 addr show dev wg0 | grep fe80; then fail "a link-local address after another mode"; fi
+ip -n a -d link show wg0 | grep -q 'addrgenmode none' || fail "the mode of addresses: $(ip -n a -d link show wg0)"
 answers a 192.168.7.2 || fail "no handshake at once after up"
 (($(created Keypair) == sessions + 2)) || fail "$(created Keypair) sessions after up, $sessions before"
 # With a persistent keepalive nothing needs to be sent.
@@ -71,7 +79,7 @@ again() { (($(created Keypair) == sessions + 4)); }
 eventually 2 again || fail "up with a persistent keepalive makes no handshake"
 peer a b persistent-keepalive 0
 
-# Port 0: one is chosen, shown, and kept.
+# row U5: port 0: one is chosen, shown, and kept.
 in_ns a wg set wg0 listen-port 0
 chosen=$(port a)
 ((chosen > 0)) || fail "no port was chosen"
@@ -80,9 +88,13 @@ for state in down up; do
 	ip -n a link set wg0 $state
 	[[ $(port a) == "$chosen" ]] || fail "$state: port $(port a), not $chosen"
 done
-[[ $(in_ns a ss -Hlun "sport = $chosen" | wc -l) == 2 ]] || fail "not one socket for each family on $chosen"
+# row U3: the one for IPv6 takes no IPv4.
+[[ $(in_ns a ss -HlunO "sport = $chosen" | awk '{ print $4 }' | sort | paste -sd ' ') == "0.0.0.0:$chosen [::]:$chosen" ]] ||
+	fail "not one socket for each family on $chosen: $(in_ns a ss -Hlun "sport = $chosen")"
+in_ns a ss -HlunOe "sport = $chosen" | grep -F '[::]' | grep -q 'v6only:1' ||
+	fail "the socket for IPv6 takes IPv4: $(in_ns a ss -HlunOe "sport = $chosen")"
 
-# In use, by either family, while up and at up. What was open before stays open.
+# rows U6 SP1: in use, by either family, while up and at up. What was open before stays open.
 occupied 4 7000 in_ns a wg set wg0 listen-port 7000
 occupied 6 7001 in_ns a wg set wg0 listen-port 7001
 [[ $(port a) == "$chosen" ]] || fail "a refused port is shown: $(port a)"
@@ -96,3 +108,55 @@ occupied 6 7002 ip -n a link set wg0 up
 [[ $(in_ns a cat /sys/class/net/wg0/flags) == 0x90 ]] || fail "flags $(in_ns a cat /sys/class/net/wg0/flags) after a refused up"
 ip -n a link set wg0 up
 answers a 192.168.7.2 || fail "when the port is free again"
+
+# Each refusal is in the log, with the family.
+logged() {
+	[[ $(kernel_log | grep -c "wg0: Could not create $1 socket") == "$2" ]] ||
+		fail "not $2 failures of $1 in the log: $(kernel_log | grep 'Could not')"
+}
+logged IPv4 2
+logged IPv6 2
+
+# row U6: low ports are for those who may.
+ip -n a link set wg0 down
+in_ns a wg set wg0 listen-port 99
+refuses setpriv --bounding-set -net_bind_service --inh-caps -net_bind_service ip -n a link set wg0 up
+[[ $message == *"Permission denied"* ]] || fail "a low port without the capability: $message"
+logged IPv4 3
+ip -n a link set wg0 up
+[[ $(port a) == 99 ]] || fail "a low port: $(port a)"
+ip -n a link set wg0 down
+
+# row U4: of four ports three are taken for IPv6. A random one is tried until both families have it.
+echo 30000 30003 | in_ns a tee /proc/sys/net/ipv4/ip_local_port_range >/dev/null
+for number in 30000 30001 30003; do
+	ip netns exec a ncat -6 -u -l $number &
+	holders+=($!)
+	listening() { in_ns a ss -Hlun "sport = $number" | grep -q .; }
+	eventually 5 listening || fail "ncat does not listen on $number"
+done
+for round in 1 2 3 4; do
+	in_ns a wg set wg0 listen-port 0
+	ip -n a link set wg0 up || fail "round $round: no port was found"
+	[[ $(port a) == 30002 ]] || fail "round $round: port $(port a)"
+	ip -n a link set wg0 down
+done
+logged IPv6 2
+# A fixed one is tried once: none of its IPv4 sockets may come between.
+in_ns a wg set wg0 listen-port 30001
+refuses ip -n a link set wg0 up
+[[ $message == *"Address already in use"* ]] || fail "a fixed port that is taken: $message"
+# And an end there is, when there is none at all.
+ip netns exec a ncat -6 -u -l 30002 &
+holders+=($!)
+listening() { in_ns a ss -Hlun "sport = 30002" | grep -q .; }
+eventually 5 listening || fail "ncat does not listen on 30002"
+in_ns a wg set wg0 listen-port 0
+refuses ip -n a link set wg0 up
+[[ $message == *"Address already in use"* ]] || fail "no port at all: $message"
+kill "${holders[@]}"
+ip -n a link set wg0 up
+
+# row U1: not even when the interface is gone.
+ip -n a link del wg0
+[[ $(in_ns a cat /proc/sys/net/ipv4/conf/all/send_redirects) == 0 ]] || fail "redirects are sent again after all"

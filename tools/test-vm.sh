@@ -51,6 +51,10 @@ for name in "${names[@]}"; do
 		export WG_C_MODULE
 		break
 	fi
+# Some tests bring a module of their own: "# module: NAME", the folder selftests/NAME.
+for name in "${names[@]}"; do
+	own=$(sed -n '1,10s/^# module: *//p' "$WG_TOP/selftests/$name.sh")
+	[[ ! $own ]] || step "the selftest $name's own module" "$WG_OUT/log/$own.log" "$WG_TOP/tools/test-module.sh" "$own"
 done
 
 for name in "${names[@]}"; do

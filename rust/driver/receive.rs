@@ -7,7 +7,10 @@ use crate::{
     device::Device,
     keypair::Keypair,
     packet::PacketCb,
-    peer::Peer,
+    peer::{
+        Peer,
+        Place, //
+    },
     peerlookup::Target,
     queueing::{
         Job,
@@ -98,13 +101,14 @@ fn sort(dev: &NetDevice<Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result<(), Rej
         .ok_or(Reject::BadLength)?;
     let kind = Kind::of(head, len)?;
     if kind != Kind::Data {
-        if !random::is_ready() {
-            return Err(Reject::RngNotReady);
-        }
-        skb.pull_head(len).ok_or(Reject::BadLength)?;
-        return device
-            .handshakes()
-            .push(skb, device.handshake_receive_queue(), bh);
+        let source = skb.udp_source();
+        return queue_handshake(device, skb, len, bh).inspect_err(|_| {
+            debug_ratelimited!(
+                "{}: Dropping handshake packet from {}\n",
+                dev.name(),
+                Place(source.and_then(|source| Endpoint::of(&source).remote))
+            );
+        });
     }
     let (header, _) = DataHeader::parse(head).ok_or(Reject::BadLength)?;
     let index = header.receiver().get();
@@ -125,6 +129,21 @@ fn sort(dev: &NetDevice<Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result<(), Rej
     queue.queue().push(skb, bh)?;
     queue.schedule(bh);
     Ok(())
+}
+
+fn queue_handshake(
+    device: &Device,
+    mut skb: SkBuff,
+    len: usize,
+    bh: &Bh<'_>,
+) -> Result<(), Reject> {
+    if !random::is_ready() {
+        return Err(Reject::RngNotReady);
+    }
+    skb.pull_head(len).ok_or(Reject::BadLength)?;
+    device
+        .handshakes()
+        .push(skb, device.handshake_receive_queue(), bh)
 }
 
 fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'g RcuArc<Keypair>> {

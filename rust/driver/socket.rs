@@ -21,6 +21,7 @@ use kext::{
         Process, //
     },
     debug,
+    debug_ratelimited,
     net::{
         addr::{
             Ipv4Addr,
@@ -342,15 +343,22 @@ impl<'g> Path<'g> {
         let source = &mut endpoint.source;
         Self::with(dev, &copy, bh, |socket, mark| {
             match copy.remote.ok_or(Reject::TxNoEndpoint)? {
-                SocketAddr::V4 { addr, port } => route4(socket, addr, port, mark, source, bh)
-                    .map(Route::V4)
-                    .map_err(|_| Reject::TxNoRoute),
+                SocketAddr::V4 { addr, port } => {
+                    route4(socket, addr, port, mark, source, bh).map(Route::V4)
+                }
                 SocketAddr::V6 {
                     addr, port, scope, ..
-                } => route6(socket, addr, port, scope, mark, source, bh)
-                    .map(Route::V6)
-                    .map_err(|_| Reject::TxNoRoute),
+                } => route6(socket, addr, port, scope, mark, source, bh).map(Route::V6),
             }
+            .map_err(|error| {
+                debug_ratelimited!(
+                    "{}: No route to {}, error {}\n",
+                    dev.name(),
+                    Place(copy.remote),
+                    error.to_errno()
+                );
+                Reject::TxNoRoute
+            })
         })
     }
 

@@ -309,4 +309,12 @@ fn receive_cookie(
     };
     let mut jar = peer.jar().lock(&bh);
     jar.consume::<Library>(reply, time::boottime_coarse())
+        .inspect_err(|reason| {
+            if *reason == Reject::BadCookie {
+                debug_ratelimited!(
+                    "{}: Could not decrypt invalid cookie response\n",
+                    dev.name()
+                );
+            }
+        })
 }

@@ -56,6 +56,7 @@ use wg_proto::{
 };
 
 #[test]
+// row A1
 fn the_longest_prefix_wins() {
     let mut pair = Pair::new(5);
     pair.insert(prefix(v4(192, 0, 2, 0), 24), 0);
@@ -89,6 +90,7 @@ fn the_longest_prefix_wins() {
 }
 
 #[test]
+// row A4
 fn only_the_owner_removes_exactly_its_prefix() {
     let mut pair = Pair::new(2);
     let net = prefix(v4(192, 0, 2, 0), 24);
@@ -121,6 +123,7 @@ fn lengths_beyond_the_address_are_refused_and_host_bits_cut() {
 }
 
 #[test]
+// row A6
 fn the_deepest_trie_can_be_built_and_cleared() {
     for owned in [false, true] {
         for ones in [false, true] {
@@ -150,6 +153,7 @@ fn the_deepest_trie_can_be_built_and_cleared() {
 }
 
 #[test]
+// row A5
 fn dropping_the_trie_frees_all() {
     let mut pair = Pair::new(3);
     for last in 0..200 {
@@ -179,6 +183,7 @@ fn an_owner_stays_counted_by_its_prefixes_only_while_it_has_them() {
 }
 
 #[test]
+// rows A7 X2
 fn an_owner_lost_on_the_way_is_looked_for_again() {
     let address = v4(10, 1, 2, 3);
     // At each step of the reader the best prefix goes, and then the next best.

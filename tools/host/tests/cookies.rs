@@ -77,6 +77,7 @@ fn the_first_mac_is_as_the_protocol_says() {
 }
 
 #[test]
+// row C1
 fn every_flipped_bit_is_found_by_the_first_mac() {
     let (mut a, b) = Node::pair(2);
     let bytes = a.initiate().expect("an initiation").as_bytes().to_vec();
@@ -127,6 +128,7 @@ fn messages_too_short_for_macs_are_refused() {
 }
 
 #[test]
+// rows C2 C3
 fn a_cookie_makes_the_second_mac() {
     let (mut a, mut b, _) = served(4);
     let second = a.initiate().expect("an initiation");
@@ -188,6 +190,7 @@ fn a_checker_without_secret_gives_no_cookies() {
 }
 
 #[test]
+// rows K11 C6
 fn a_cookie_is_used_for_115_seconds() {
     let (mut a, _, _) = served(7);
     let born = a.now - 5 * SECOND;
@@ -200,6 +203,7 @@ fn a_cookie_is_used_for_115_seconds() {
 }
 
 #[test]
+// row K11
 fn the_secret_is_replaced_after_120_seconds() {
     let (mut a, mut b, _) = served(8);
     let born = b.now - 5 * SECOND;

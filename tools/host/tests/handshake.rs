@@ -287,6 +287,7 @@ fn every_flipped_bit_of_a_data_message_is_refused() {
 }
 
 #[test]
+// row H2
 fn without_an_identity_there_is_no_handshake() {
     let (mut a, mut b) = Node::pair(13);
     let first = a.initiate().expect("an initiation");
@@ -344,6 +345,7 @@ fn a_new_private_key_is_used_at_once() {
 }
 
 #[test]
+// row H3
 fn points_of_low_order_are_refused() {
     let points = [
         "0000000000000000000000000000000000000000000000000000000000000000",
@@ -496,6 +498,7 @@ fn a_timestamp_is_taken_once() {
 }
 
 #[test]
+// row H10
 fn a_clock_that_went_back_is_refused_until_it_caught_up() {
     let (mut a, mut b) = Node::pair(20);
     let first = a.initiate().expect("an initiation");
@@ -516,6 +519,7 @@ fn a_clock_that_went_back_is_refused_until_it_caught_up() {
 }
 
 #[test]
+// rows K9 H6
 fn initiations_are_taken_every_twenty_milliseconds() {
     let (mut a, mut b) = Node::pair(21);
     let mut next = || {

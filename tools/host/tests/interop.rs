@@ -170,6 +170,7 @@ impl Pair {
 }
 
 #[test]
+// rows H1 K1
 fn we_begin() {
     for seed in 1..30 {
         let mut pair = Pair::new(seed, seed % 2 == 0, None);

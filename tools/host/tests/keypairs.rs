@@ -93,6 +93,7 @@ impl Pair {
 }
 
 #[test]
+// rows S1 S5
 fn an_initiator_sends_under_the_new_session_at_once() {
     let mut pair = Pair::new();
     assert_eq!(pair.initiated(), []);
@@ -104,6 +105,7 @@ fn an_initiator_sends_under_the_new_session_at_once() {
 }
 
 #[test]
+// rows S2 S3
 fn a_responder_waits_for_the_first_packet() {
     let mut pair = Pair::new();
     assert_eq!(pair.answered(), []);
@@ -156,6 +158,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    // row S4
     fn all_that_leaves_the_slots_is_told(ops in prop::collection::vec(prop_oneof![
         4 => Just(Op::Initiated), 4 => Just(Op::Answered), 4 => Just(Op::Confirm), 1 => Just(Op::Clear),
     ], 1..60)) {

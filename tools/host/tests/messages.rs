@@ -39,6 +39,7 @@ fn number(message: Message<'_>) -> u8 {
 }
 
 #[test]
+// rows F1 F2 F3 F4
 fn each_type_has_its_lengths() {
     for len in 0..=512 {
         for kind in 0..=255 {
@@ -161,6 +162,7 @@ fn new_messages_are_zero() {
 }
 
 #[test]
+// row K10
 fn timestamps_are_whitened_and_ordered_as_time_is() {
     let bytes = |seconds, nanos| *Tai64N::from_unix(seconds, nanos).as_bytes();
     assert_eq!(bytes(0, 0), [0x40, 0, 0, 0, 0, 0, 0, 0x0a, 0, 0, 0, 0]);

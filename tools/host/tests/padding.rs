@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use wg_proto::padding::padding;
 
 #[test]
+// row K17
 fn packets_are_rounded_up_within_their_mtu() {
     for (len, mtu, expected) in [
         (0, 1420, 0),

@@ -16,6 +16,7 @@ fn source(last: u8) -> Source {
 }
 
 #[test]
+// row K15
 fn five_at_once_then_twenty_a_second() {
     let mut table = [Entry::EMPTY; WAYS];
     let mut now = 7_000 * MS;
@@ -45,6 +46,7 @@ fn five_at_once_then_twenty_a_second() {
 }
 
 #[test]
+// row K15
 fn sources_are_told_apart() {
     let mut table = [Entry::EMPTY; WAYS];
     let six = |net: u16, host: u16| {

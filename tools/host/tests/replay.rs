@@ -38,12 +38,14 @@ fn steps(steps: &[(u64, bool)]) {
 }
 
 #[test]
+// row K2
 fn the_numbers_are_those_of_the_paper() {
     assert_eq!(WINDOW, 8128);
     assert_eq!(REJECT_AFTER_MESSAGES, u64::MAX - 8128 - 1);
 }
 
 #[test]
+// row R2
 fn counters_around_the_window_and_the_limit() {
     steps(&[
         (0, true),

@@ -504,6 +504,7 @@ fn bytes_of<T>(arena: &MaybeUninit<T>) -> Vec<u8> {
 }
 
 #[test]
+// row H11
 fn handshakes_leave_no_secrets() {
     for seed in 1..4 {
         let ((stack, used, alive, lasting, dead), mut secrets) = watched(seed, || {

@@ -35,6 +35,7 @@ fn a_first_initiation_may_be_sent_right_after_boot() {
 }
 
 #[test]
+// row T10
 fn only_initiators_rekey_by_age() {
     let (initiator, responder) = (true, false);
     let age = |initiator| Age {
@@ -57,6 +58,7 @@ fn only_initiators_rekey_by_age() {
 }
 
 #[test]
+// row K2
 fn counters_end_before_the_window_would_wrap() {
     assert!(may_send(0));
     assert!(may_send(REJECT_AFTER_MESSAGES - 1));

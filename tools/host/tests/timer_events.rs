@@ -102,6 +102,7 @@ fn received_data_wants_one_answer_and_at_most_one_more() {
 }
 
 #[test]
+// row T1
 fn nineteen_retries_then_all_is_given_up() {
     let mut state = TimerState::new();
     let retry = [Action::ClearSource, Action::Initiate { retry: true }];

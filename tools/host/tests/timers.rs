@@ -56,6 +56,7 @@ fn only_the_initiator_rekeys_after_two_minutes() {
 }
 
 #[test]
+// row K5
 fn jitter_ends_the_stalemate_of_crossing_handshakes() {
     let mut world = World::new(0);
     world.jitter = [40, 300];
@@ -78,6 +79,7 @@ fn jitter_ends_the_stalemate_of_crossing_handshakes() {
 }
 
 #[test]
+// rows T2 T8
 fn data_is_answered_after_ten_seconds_and_keepalives_are_not() {
     let mut world = World::new(0);
     world.send(A);
@@ -103,6 +105,7 @@ fn data_while_a_keepalive_is_due_is_answered_once_more() {
 }
 
 #[test]
+// row T6
 fn an_answer_makes_the_keepalive_needless() {
     let mut world = World::new(0);
     world.run(100, |world| {
@@ -115,6 +118,7 @@ fn an_answer_makes_the_keepalive_needless() {
 }
 
 #[test]
+// rows T3 D18
 fn silence_after_data_starts_a_handshake_after_fifteen_seconds() {
     for jitter in [0, 200, JITTER_MS] {
         let mut world = World::new(jitter);
@@ -219,6 +223,7 @@ fn a_responder_does_not_rekey_but_begins_anew_when_the_session_ended() {
 }
 
 #[test]
+// row T11
 fn an_initiator_that_only_receives_rekeys_in_the_last_minute_once() {
     let mut world = World::new(0);
     world.send(A);
@@ -269,6 +274,7 @@ fn a_persistent_keepalive_keeps_the_tunnel_alive() {
 }
 
 #[test]
+// row T5
 fn a_busy_tunnel_needs_no_persistent_keepalive() {
     let mut world = World::new(0);
     world.ends[A].interval = 2;

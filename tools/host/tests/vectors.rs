@@ -60,6 +60,7 @@ fn padded(payload: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+// row H1
 fn the_official_vector_is_reproduced_and_read() {
     let vector: Value = serde_json::from_str(include_str!(
         "../vectors/Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s.json"
@@ -173,6 +174,7 @@ fn the_official_vector_is_reproduced_and_read() {
 }
 
 #[test]
+// row K1
 fn the_constants_of_the_start_are_what_they_stand_for() {
     let responder = PublicKey::from_bytes([7; 32]);
     let mut short = Symmetric::zeroed();

@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: smp
+# What an interface is to the rest of the kernel: its kind, limits, flags, offloads, threads, and hooks on its way in.
+
+. "$(dirname "$0")/lib.sh"
+
+load_module
+joined a b
+tunnel a b
+answers a 192.168.7.2 -w 5 || fail "the first ping"
+
+# row L22: nftables' ingress hook and tc see what was decrypted.
+in_ns b nft 'add table netdev t
+	add chain netdev t in { type filter hook ingress device wg0 priority 0; }
+	add rule netdev t in ip saddr 192.168.7.1 icmp type echo-request counter'
+answers a 192.168.7.2 || fail "a ping past nftables"
+in_ns b nft list table netdev t | grep -q 'counter packets 1 bytes 84' ||
+	fail "nftables at ingress: $(in_ns b nft list table netdev t)"
+in_ns b nft delete table netdev t
+in_ns b tc qdisc add dev wg0 clsact
+in_ns b tc filter add dev wg0 ingress matchall action drop
+unanswered a 192.168.7.2 || fail "tc at ingress does not see the packets"
+in_ns b tc qdisc del dev wg0 clsact
+answers a 192.168.7.2 || fail "a ping after tc"
+
+# Below the /proc of our process namespace is that of the machine, with the kernel's threads.
+# shellcheck disable=SC2016 # the inner shell expands it
+unshare --mount sh -c 'umount /proc && exec python3 -B "$WG_TOP/selftests/link.py"'

@@ -1,0 +1,116 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: icount
+# limit: 120
+# module: clone
+# Before the machine sleeps all keys are wiped; in a clone of it nothing is sent under old keys; and clocks that are set
+# do not make sessions older or younger, but a sender whose clock went back is not believed.
+
+. "$(dirname "$0")/lib.sh"
+
+wiped() {
+	objects | awk '$3 == "Keypair" { n += $2 } END { print n + 0 }'
+}
+# all_wiped COUNT: every one of so many sessions.
+all_wiped() {
+	(($(created Keypair) == $1 && $(wiped) == $1))
+}
+
+# sleeps HOW: the machine prepares to sleep, and wakes up again when the processes are frozen.
+sleeps() {
+	echo freezer >/sys/power/pm_test
+	echo 1 >/sys/module/suspend/parameters/pm_test_delay 2>/dev/null || true
+	idling sh -c "echo $1 >/sys/power/state" || fail "the machine does not sleep by $1"
+	kernel_log | grep -q "PM: $2" || fail "the log does not tell of $2"
+}
+
+load_module
+joined a b
+tunnel a b
+
+# row M1
+answers a 192.168.7.2 || fail "the first ping"
+all_wiped 0 && fail "no session"
+sleeps freeze "suspend entry"
+eventually 3 all_wiped 2 || fail "sleep leaves sessions: $(objects)"
+[[ $(kernel_log | grep -c 'Zeroing out all keys') == 0 ]] || fail "a timer wiped the keys"
+# Not that the interface were any less than before.
+pass 6
+answers a 192.168.7.2 || fail "a session after sleep"
+(($(created Keypair) == 4)) || fail "$(created Keypair) sessions, not two more"
+# Waking up wipes nothing, and no timer is left of the sessions that are gone; those of the new ones are not out yet.
+pass 100
+answers a 192.168.7.2 || fail "the session after sleep ended"
+(($(created Keypair) == 4 && $(wiped) == 2)) || fail "sessions after sleep: $(objects)"
+sleeps disk "hibernation: hibernation entry"
+eventually 3 all_wiped 4 || fail "hibernation leaves sessions: $(objects)"
+# A handshake that is under way is forgotten, too: its answer comes too late.
+pass 6
+in_ns b iptables -A OUTPUT -p udp --dport 51821 -j DROP
+capture b veth /tmp/response -w - "$response"
+datagram a 192.168.7.2
+pass 1
+sleeps freeze "suspend entry"
+in_ns b iptables -D OUTPUT -p udp --dport 51821 -j DROP
+captured /tmp/response
+eventually 3 all_wiped "$(created Keypair)" || fail "sleep leaves a session that waits"
+pass 600
+[[ $(kernel_log | grep -c 'Zeroing out all keys') == 0 ]] || fail "a timer outlived what it was for"
+
+# row M2
+ip -n a link set wg0 down
+ip -n a link set wg0 up
+answers a 192.168.7.2 || fail "before the clone"
+answers b 192.168.7.1 || fail "before the clone, the other way"
+in_ns a iptables -A INPUT -p udp --dport 51821 -j DROP
+capture b veth /tmp/fresh -w - "$data"
+datagram b 192.168.7.1
+fresh() { (($(stat -c %s /tmp/fresh) > 82)); }
+eventually 3 fresh || fail "no packet was captured"
+captured /tmp/fresh
+in_ns a iptables -D INPUT -p udp --dport 51821 -j DROP
+sessions=$(created Keypair)
+ended=$(wiped)
+insmod "$WG_OUT/clone/clone.ko" || fail "the clone's module"
+rmmod clone
+[[ $(created Keypair) == "$sessions" && $(wiped) == "$ended" ]] || fail "sessions ended: they must still receive"
+received=$(shown a transfer b | cut -f 1)
+more() { (($(shown a transfer b | cut -f 1) == received + $1)); }
+resend b /tmp/fresh 10.0.0.1 51821 51822
+eventually 3 more 64 || fail "a clone does not receive under its old session"
+# At once, though the last handshake was a moment ago.
+capture b veth /tmp/sent udp and dst port 51822
+datagram a 192.168.7.2
+again() { (($(created Keypair) == sessions + 2)); }
+eventually 2 again || fail "no new session in a clone"
+captured /tmp/sent
+grep -m 1 . /tmp/sent | grep -q 'length 148' || fail "a clone sends under its old session: $(cat /tmp/sent)"
+
+# rows K19 H10: a clock that is set does not make the session older.
+answers a 192.168.7.2 || fail "before the clock is set"
+sessions=$(created Keypair)
+at=$(shown a latest-handshakes b)
+((at - EPOCHSECONDS < 5 && EPOCHSECONDS - at < 5)) || fail "the last handshake was at $at, not now, $EPOCHSECONDS"
+now=$EPOCHSECONDS
+date -s "@$((now + 100000))" >/dev/null
+answers a 192.168.7.2 || fail "after the clock was set"
+[[ $(created Keypair) == "$sessions" ]] || fail "a session ended by a clock that was set"
+# A handshake with the clock ahead, then back to the truth: the next one is not believed until the clock caught up.
+pass 6
+ip -n a link set wg0 down
+ip -n a link set wg0 up
+answers a 192.168.7.2 || fail "with the clock ahead"
+at=$(shown a latest-handshakes b)
+((at >= now + 100000)) || fail "the last handshake was at $at, by a clock of $((now + 100000))"
+date -s "@$((EPOCHSECONDS - 100000))" >/dev/null
+pass 6
+ip -n a link set wg0 down
+ip -n a link set wg0 up
+unanswered a 192.168.7.2 || fail "an initiation of the past was believed"
+pass 12
+[[ $(shown b transfer a) == *$'\t'* ]] || fail "the counters of b"
+unanswered a 192.168.7.2 || fail "an initiation of the past was believed at another try"
+# The other way its clock never was ahead.
+ip -n b link set wg0 down
+ip -n b link set wg0 up
+answers b 192.168.7.1 || fail "the other side's initiation"

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds a module that a selftest needs besides ours, out of selftests/NAME, into out/NAME, for the stock kernel.
+# usage: test-module.sh NAME
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+folder=$WG_OUT/$1
+kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
+mkdir -p "$folder"
+cp "$WG_TOP/selftests/$1"/* "$folder"
+in_root -b "$kernel" make -C "$kernel/tree" M="$folder" CC="${CC:-x86_64-linux-gnu-gcc-14}" modules
