@@ -349,7 +349,7 @@ def iperf(*options):
 # --- errors
 
 def unreachable():
-    """rows D2 D3 D5: who sends through us to nobody is told, also behind source NAT."""
+    """rows D2 D3 D5 L14: who sends through us to nobody is told, also behind source NAT."""
     run("ip netns add c")
     run("ip link add north netns c type veth peer name south netns a")
     for where, link, four, six in (("c", "north", "10.5.0.2/24", "fd05::2/64"), ("a", "south", "10.5.0.1/24", "fd05::1/64")):
@@ -389,7 +389,6 @@ def unreachable():
                           ("fd16::7", "From fd05::1 icmp_seq=1 Destination unreachable: Address unreachable")):
         equal(f"behind NAT, {address}", told(address), ([line], 1))
     nft("a", "delete table inet t")
-    # row D1: no ICMP, only an error, for what is no IP (see bad-packets for the rest).
     clients["a"].set(WG0, peers(peer(nobody, flags=Peer.REMOVE_ME)))
     run("ip netns del c")
     run("ip -n a route del 172.16.0.0/24 dev wg0")

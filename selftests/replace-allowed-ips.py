@@ -32,6 +32,7 @@ def replacements():
                 end.replace(end.lists[which])
         if n % 100 == 0:
             for end in ends:
+                # row P7
                 check.equal("the list", end.client.get("wg0")["peers"][0]["ips"], end.lists[1])
 
 

@@ -51,6 +51,8 @@ for name in "${names[@]}"; do
 		export WG_C_MODULE
 		break
 	fi
+done
+
 # Some tests bring a module of their own: "# module: NAME", the folder selftests/NAME.
 for name in "${names[@]}"; do
 	own=$(sed -n '1,10s/^# module: *//p' "$WG_TOP/selftests/$name.sh")
