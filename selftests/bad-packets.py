@@ -832,6 +832,8 @@ def other_interface():
     run("ip -n near link del wg1")
     for end in (noisy, second, noisy2):
         end.socket.close()
+    # Nothing after this is to be under load.
+    time.sleep(2)
 
 
 def wire():

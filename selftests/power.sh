@@ -20,7 +20,8 @@ all_wiped() {
 sleeps() {
 	echo freezer >/sys/power/pm_test
 	echo 1 >/sys/module/suspend/parameters/pm_test_delay 2>/dev/null || true
-	idling sh -c "echo $1 >/sys/power/state" || fail "the machine does not sleep by $1"
+	echo "sleep: $1"
+	echo "$1" >/sys/power/state || fail "the machine does not sleep by $1"
 	kernel_log | grep -q "PM: $2" || fail "the log does not tell of $2"
 }
 
@@ -28,9 +29,10 @@ load_module
 joined a b
 tunnel a b
 
-# row M1
+# row M1. Sleep comes when the keepalives after a ping are over, so that nothing but itself touches a session.
 answers a 192.168.7.2 || fail "the first ping"
-all_wiped 0 && fail "no session"
+pass 12
+all_wiped 2 && fail "no session"
 sleeps freeze "suspend entry"
 eventually 3 all_wiped 2 || fail "sleep leaves sessions: $(objects)"
 [[ $(kernel_log | grep -c 'Zeroing out all keys') == 0 ]] || fail "a timer wiped the keys"
@@ -38,22 +40,30 @@ eventually 3 all_wiped 2 || fail "sleep leaves sessions: $(objects)"
 pass 6
 answers a 192.168.7.2 || fail "a session after sleep"
 (($(created Keypair) == 4)) || fail "$(created Keypair) sessions, not two more"
-# Waking up wipes nothing, and no timer is left of the sessions that are gone; those of the new ones are not out yet.
-pass 100
+# Waking up has wiped nothing.
+pass 60
 answers a 192.168.7.2 || fail "the session after sleep ended"
 (($(created Keypair) == 4 && $(wiped) == 2)) || fail "sessions after sleep: $(objects)"
-sleeps disk "hibernation: hibernation entry"
-eventually 3 all_wiped 4 || fail "hibernation leaves sessions: $(objects)"
 # A handshake that is under way is forgotten, too: its answer comes too late.
-pass 6
-in_ns b iptables -A OUTPUT -p udp --dport 51821 -j DROP
+in_ns a iptables -A INPUT -p udp --dport 51821 -j DROP
 capture b veth /tmp/response -w - "$response"
+ip -n a link set wg0 down
+ip -n a link set wg0 up
 datagram a 192.168.7.2
-pass 1
-sleeps freeze "suspend entry"
-in_ns b iptables -D OUTPUT -p udp --dport 51821 -j DROP
+came() { (($(stat -c %s /tmp/response) > 82)); }
+eventually 3 came || fail "no answer was captured"
 captured /tmp/response
-eventually 3 all_wiped "$(created Keypair)" || fail "sleep leaves a session that waits"
+sleeps freeze "suspend entry"
+in_ns a iptables -D INPUT -p udp --dport 51821 -j DROP
+sessions=$(created Keypair)
+resend b /tmp/response 10.0.0.1 51821 6001
+pass 0.3
+[[ $(created Keypair) == "$sessions" ]] || fail "a handshake of before the sleep was completed after it"
+pass 6
+answers a 192.168.7.2 || fail "a session after that"
+pass 12
+sleeps freeze "suspend entry"
+eventually 3 all_wiped "$(created Keypair)" || fail "sleep leaves sessions: $(objects)"
 pass 600
 [[ $(kernel_log | grep -c 'Zeroing out all keys') == 0 ]] || fail "a timer outlived what it was for"
 
@@ -76,8 +86,9 @@ rmmod clone
 [[ $(created Keypair) == "$sessions" && $(wiped) == "$ended" ]] || fail "sessions ended: they must still receive"
 received=$(shown a transfer b | cut -f 1)
 more() { (($(shown a transfer b | cut -f 1) == received + $1)); }
-resend b /tmp/fresh 10.0.0.1 51821 51822
+resend b /tmp/fresh 10.0.0.1 51821 6001
 eventually 3 more 64 || fail "a clone does not receive under its old session"
+peer a b endpoint 10.0.0.2:51822
 # At once, though the last handshake was a moment ago.
 capture b veth /tmp/sent udp and dst port 51822
 datagram a 192.168.7.2
@@ -107,9 +118,8 @@ pass 6
 ip -n a link set wg0 down
 ip -n a link set wg0 up
 unanswered a 192.168.7.2 || fail "an initiation of the past was believed"
-pass 12
-[[ $(shown b transfer a) == *$'\t'* ]] || fail "the counters of b"
-unanswered a 192.168.7.2 || fail "an initiation of the past was believed at another try"
+kernel_log >/tmp/log
+grep -q 'Invalid handshake initiation from 10.0.0.1:51821' /tmp/log || fail "the log tells of no refused initiation"
 # The other way its clock never was ahead.
 ip -n b link set wg0 down
 ip -n b link set wg0 up

@@ -16,14 +16,20 @@ answered_icmp() {
 	! in_ns b bash -c 'exec 3>/dev/udp/10.0.0.1/51821; echo >&3 && sleep 0.3 && echo >&3' 2>/dev/null
 }
 
+# hold FAMILY PORT: takes a port of a; $holder is the process.
+hold() {
+	ip netns exec a ncat -"$1" -u -l "$2" &
+	holder=$!
+	local family=$1 number=$2
+	taken() { [[ $(in_ns a ss -Hlunp -"$family" "sport = $number") == *ncat* ]]; }
+	eventually 5 taken || fail "ncat does not listen on $2"
+}
+
 # occupied FAMILY PORT COMMAND…: the command finds the port in use.
 occupied() {
-	local family=$1 number=$2 holder
+	local family=$1 number=$2
 	shift 2
-	ip netns exec a ncat -"$family" -u -l "$number" &
-	holder=$!
-	listening() { in_ns a ss -Hlun "sport = $number" | grep -q .; }
-	eventually 5 listening || fail "ncat does not listen"
+	hold "$family" "$number"
 	refuses "$@"
 	[[ $message == *"Address already in use"* ]] || fail "'$*' with the port in use over IPv$family: $message"
 	kill $holder
@@ -130,10 +136,8 @@ ip -n a link set wg0 down
 # row U4: of four ports three are taken for IPv6. A random one is tried until both families have it.
 echo 30000 30003 | in_ns a tee /proc/sys/net/ipv4/ip_local_port_range >/dev/null
 for number in 30000 30001 30003; do
-	ip netns exec a ncat -6 -u -l $number &
-	holders+=($!)
-	listening() { in_ns a ss -Hlun "sport = $number" | grep -q .; }
-	eventually 5 listening || fail "ncat does not listen on $number"
+	hold 6 $number
+	holders+=("$holder")
 done
 for round in 1 2 3 4; do
 	in_ns a wg set wg0 listen-port 0
@@ -142,15 +146,13 @@ for round in 1 2 3 4; do
 	ip -n a link set wg0 down
 done
 logged IPv6 2
-# A fixed one is tried once: none of its IPv4 sockets may come between.
+# A fixed one is another matter.
 in_ns a wg set wg0 listen-port 30001
 refuses ip -n a link set wg0 up
 [[ $message == *"Address already in use"* ]] || fail "a fixed port that is taken: $message"
 # And an end there is, when there is none at all.
-ip netns exec a ncat -6 -u -l 30002 &
-holders+=($!)
-listening() { in_ns a ss -Hlun "sport = 30002" | grep -q .; }
-eventually 5 listening || fail "ncat does not listen on 30002"
+hold 6 30002
+holders+=("$holder")
 in_ns a wg set wg0 listen-port 0
 refuses ip -n a link set wg0 up
 [[ $message == *"Address already in use"* ]] || fail "no port at all: $message"
