@@ -46,7 +46,7 @@ ip netns exec a ping -q -i 0.05 192.168.7.3 >/dev/null &
 moves "with all CPUs"
 
 # rows X9 X10
-for round in 1 2 3 4; do
+for round in 1 2; do
 	echo 0 >$cpu
 	[[ $(cat $cpu) == 0 ]] || fail "the CPU stays"
 	moves "round $round, without the CPU"
