@@ -107,7 +107,7 @@ def _test(*without):
 
 
 def _reasons(lines):
-    return [re.sub(r"\ta\.sh\t", f"\t{REASON}more\t", line) if line.startswith("L") else line for line in lines]
+    return [re.sub(r"\ta\.sh\t", f"\t{REASON}more memory\t", line) if line.startswith("L") else line for line in lines]
 
 
 T, A = TABLE, "selftests/a.sh"
