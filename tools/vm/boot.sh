@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots the stock kernel in QEMU, runs a script in it as root, and ends with the script's exit status.
 # The guest sees the root and the checkout read-only, and out/ writable, under the paths they have here.
-# usage: boot.sh [--mode smp|icount] [--memory 1G] [--limit SECONDS] [--job FOLDER] [--interactive]
+# usage: boot.sh [--mode smp|up|icount] [--memory 1G] [--limit SECONDS] [--job FOLDER] [--interactive]
 #                [--watch COMMAND] [--machine FOLDER[:LAYER] [--image FILE]] -- SCRIPT [ARGUMENTS]
 #
 # FOLDER (below out/, default out/vm/boot) keeps console.log, output.log and status. COMMAND is run every second

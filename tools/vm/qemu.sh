@@ -11,12 +11,20 @@ job=$3
 shift 3
 socket=/run/virtiofsd.sock
 
+# Five-level page tables only make the emulation slower.
+cpu=max,-la57
 case $mode in
+# For heavy work: one CPU has nothing to agree upon with another one, and instructions that copy bytes are emulated byte
+# by byte.
+up)
+	machine=(-accel "${WG_ACCEL:-tcg,thread=single}" -smp 1)
+	cpu+=,-erms,-fsrm
+	;;
 smp) machine=(-accel "${WG_ACCEL:-tcg,thread=multi}" -smp 2) ;;
 # Guest time is the number of instructions, and idle time is skipped.
 icount) machine=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -smp 1) ;;
 *)
-	echo "unknown mode '$mode' (smp, icount)" >&2
+	echo "unknown mode '$mode' (smp, up, icount)" >&2
 	exit 2
 	;;
 esac
@@ -32,8 +40,6 @@ for _ in {1..100}; do
 	sleep 0.05
 done
 
-# Five-level page tables only make the emulation slower (-la57).
-#
 # oops=panic and panic=-1 with -no-reboot end the machine at the first oops. The log buffer must hold a test's
 # debug messages. On a busy machine an emulated CPU may look stuck and its clocks uneven, hence the patient
 # watchdogs, and measurements at boot that are not made: they have been seen to hang.
@@ -45,7 +51,7 @@ words=(
 )
 
 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic none \
-	-machine q35,memory-backend=memory -cpu max,-la57 "${machine[@]}" \
+	-machine q35,memory-backend=memory -cpu "$cpu" "${machine[@]}" \
 	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
 	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
 	-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}" "$@"
