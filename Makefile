@@ -36,6 +36,9 @@ test-host: setup ## tests of the protocol core on the host only
 test-vm: setup ## selftests only; TEST=name (or several) for these
 	@tools/test-vm.sh $(TEST)
 
+test-diff: setup ## the same netlink requests to ours and to the C driver (SEED=… COUNT=…; PLANTED=1 plants errors)
+	@tools/diff/$(if $(PLANTED),planted.sh,run)
+
 test-upstream: setup ## the selftest of the kernel source, netns.sh
 	@tools/test-vm.sh upstream
 
@@ -81,5 +84,5 @@ distclean: ## remove the cache too
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all run test check test-host test-vm test-upstream test-install install uninstall dkms-install \
+.PHONY: all run test check test-host test-vm test-diff test-upstream test-install install uninstall dkms-install \
 	dkms-remove which shell doc rust-analyzer setup update clean distclean help

@@ -65,6 +65,9 @@ echo "installing, in virtual machines:"
 "$WG_TOP/tools/test-install.sh" --short 2>&1 | tee "$log/install.log" | grep -v ' passed, ' || true
 count "$log/install.log"
 
+part "difference to the C driver, 500 000 netlink requests" "$log/diff.log" "$WG_TOP/tools/diff/run" --no-build
+grep -h ' requests, of which ' "$log/diff.log" || true
+
 # Which kernel to fall back on when the archive no longer has this series.
 if ((failed == 0)); then
 	touch "$(kernel_folder)/tested"
