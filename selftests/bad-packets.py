@@ -825,9 +825,9 @@ def other_interface():
     before = drops("wg1")
     answers = both([Handshake(REMOTE, WG0, PSK).initiation(cookie=cookies_of[0]) for _ in range(10)],
                    [Handshake(REMOTE, public(SECOND), PSK).initiation(cookie=cookies_of[1])])
-    equal("an address that has used up its limit at the other interface", [len(answer) for answer in answers[1]],
-          [] if check.STOCK else [92])
+    # (In the C module it depends on which interface's worker comes first.)
     if not check.STOCK:
+        equal("an address that has used up its limit at the other interface", [len(answer) for answer in answers[1]], [92])
         equal("its counter", drops("wg1").get("rx-rate-limited", 0), before.get("rx-rate-limited", 0))
     run("ip -n near link del wg1")
     for end in (noisy, second, noisy2):
