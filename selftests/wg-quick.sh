@@ -11,7 +11,8 @@ snapshot() {
 	local family
 	for family in -4 -6; do
 		ip -n a $family rule
-		ip -n a $family route show table all | grep -v linkdown | sort
+		# The link-local address of veth comes when it likes.
+		ip -n a $family route show table all | grep -v fe80: | sort
 	done
 	in_ns a nft list ruleset
 	ip -n a -br link | awk '{ print $1 }'
@@ -95,7 +96,8 @@ quick up wg0
 [[ $(in_ns a wg show wg0 allowed-ips) == *"$other"$'\t10.77.0.0/24'* ]] || fail "the saved peer does not come back"
 quick down wg0
 
-# Everything: a mark, a table and rules; IPv6 too.
+# Everything: a mark, a table and rules; IPv6 too. The endpoint lies behind the default route, which is the tunnel's for
+# all but marked packets.
 cat >/etc/wireguard/wg0.conf <<-END
 	[Interface]
 	Address = 192.168.7.1/24, fd77::1/64
@@ -104,9 +106,10 @@ cat >/etc/wireguard/wg0.conf <<-END
 	[Peer]
 	PublicKey = ${public[b]}
 	AllowedIPs = 0.0.0.0/0, ::/0
-	Endpoint = 10.0.0.2:51822
+	Endpoint = 203.0.113.2:51822
 END
 ip -n b addr add 203.0.113.1/32 dev lo
+ip -n b addr add 203.0.113.2/32 dev lo
 ip -n b addr add 2001:db8::1/128 dev lo nodad
 snapshot >/tmp/before
 capture b veth /tmp/bare 'icmp or icmp6 and host 2001:db8::1'
