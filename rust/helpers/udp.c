@@ -1,11 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/security.h>
 #include <net/dst.h>
 #include <net/inet_sock.h>
 #include <net/ip6_fib.h>
 #include <net/ip.h>
 #include <net/sock.h>
 #include <net/udp_tunnel.h>
+
+/* Functions only with CONFIG_SECURITY_NETWORK. */
+void wg_helper_security_sk_classify_flow4(const struct sock *sk,
+					  struct flowi4 *fl)
+{
+	security_sk_classify_flow(sk, flowi4_to_flowi_common(fl));
+}
+
+void wg_helper_security_sk_classify_flow6(const struct sock *sk,
+					  struct flowi6 *fl)
+{
+	security_sk_classify_flow(sk, flowi6_to_flowi_common(fl));
+}
 
 bool wg_helper_ipv6_mod_enabled(void)
 {

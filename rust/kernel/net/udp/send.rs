@@ -104,7 +104,7 @@ impl<H: Receiver> Tunnel<H> {
             sport: self.port.to_be(),
         };
         // SAFETY: The socket is valid, and the flow ours.
-        unsafe { kernel::bindings::security_sk_classify_flow(sk, &raw mut fl.__fl_common) };
+        unsafe { bindings::security_sk_classify_flow4(sk, &raw mut fl) };
         // SAFETY: The socket is valid.
         let net = unsafe { bindings::sock_net(sk) };
         // SAFETY: As above; the namespace lives as long as the socket.
@@ -135,7 +135,7 @@ impl<H: Receiver> Tunnel<H> {
             sport: self.port.to_be(),
         };
         // SAFETY: The socket is valid, and the flow ours.
-        unsafe { kernel::bindings::security_sk_classify_flow(sk, &raw mut fl.__fl_common) };
+        unsafe { bindings::security_sk_classify_flow6(sk, &raw mut fl) };
         // SAFETY: The socket is valid.
         let net = unsafe { bindings::sock_net(sk) };
         // SAFETY: As above; the namespace lives as long as the socket.
