@@ -60,6 +60,9 @@ dkms-remove: ## take it out of DKMS again: the C module is back
 which: ## say which implementation is loaded, and which one modprobe takes
 	@tools/which.sh
 
+test-debug: setup ## selftests on kernels built for debugging (memory, locks, faults); PART=um, x86 or planted
+	@tools/test-debug.sh $(PART)
+
 shell: setup ## a virtual machine with the module loaded, to try things in
 	@tools/shell.sh
 
@@ -84,5 +87,5 @@ distclean: ## remove the cache too
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all run test check test-host test-vm test-diff test-upstream test-install install uninstall dkms-install \
+.PHONY: all run test check test-host test-vm test-diff test-upstream test-install test-debug install uninstall dkms-install \
 	dkms-remove which shell doc rust-analyzer setup update clean distclean help

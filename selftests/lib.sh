@@ -3,7 +3,7 @@
 # What all selftests share. A test is a script selftests/NAME.sh that runs as root in a guest of its own kernel
 # time; it begins with
 #
-#	# vm: icount        or smp (two CPUs); default smp
+#	# vm: icount        or smp (two CPUs), or debug (make test-debug only); default smp
 #	# limit: 60         seconds of wall clock; default 60
 #	# needs: c-module   what the runner has to build first (see load_c_module), or
 #	# needs: faults     a module with faults to switch on, which load_module takes then (tools/variant.sh), or
@@ -286,8 +286,25 @@ kernel_log() {
 # check_clean_log: no complaint of the kernel since the mark.
 check_clean_log() {
 	local found
-	found=$(kernel_log | grep -E 'BUG|WARNING|Oops|refcount_t|leaked|general protection|Call Trace|unable to handle|suspicious RCU|possible (recursive|circular) locking|INFO: (task|rcu)|self-detected stall|unregister_netdevice: waiting|Objects remaining|UBSAN|KASAN|kmemleak|DEBUG_LOCKS|scheduling while atomic|panicked at' || true)
+	found=$(kernel_log | grep -E 'BUG|WARNING|Oops|refcount_t|leaked|general protection|Call Trace|unable to handle|suspicious RCU|possible (recursive|circular) locking|INFO: (task|rcu)|self-detected stall|unregister_netdevice: waiting|Objects remaining|UBSAN|KASAN|kmemleak|DEBUG_LOCKS|scheduling while atomic|panicked at|ODEBUG|ref_tracker|still has objects' || true)
 	[[ ! $found ]] || fail "the kernel complains:"$'\n'"$found"
+}
+
+# check_debug_kernel: what only a kernel built for debugging knows: no memory is lost, and its lock checks are still on.
+check_debug_kernel() {
+	local kmemleak=/sys/kernel/debug/kmemleak found
+	if [[ -w $kmemleak ]]; then
+		# It tells of nothing that is younger than five seconds, and of nothing that changed since the last scan.
+		pass 6
+		echo scan >"$kmemleak"
+		echo scan >"$kmemleak"
+		found=$(cat "$kmemleak")
+		echo clear >"$kmemleak"
+		[[ ! $found ]] || fail "memory is lost:"$'\n'"$found"
+	fi
+	if [[ -e /proc/lockdep_stats ]]; then
+		grep -qE '^ *debug_locks: +1$' /proc/lockdep_stats || fail "the kernel's lock checks switched themselves off"
+	fi
 }
 
 # objects: "CREATED DESTROYED THING" for each interface, peer and key pair that the debug messages tell of.
@@ -307,7 +324,7 @@ objects() {
 		}' | sort -k 3
 }
 
-# check_balance [none]: everything that was created was destroyed. With "none" it is fine if nothing was.
+# check_balance [all|none]: everything that was created was destroyed. With "none" it is fine if nothing was.
 check_balance() {
 	local list odd
 	list=$(objects)

@@ -13,4 +13,4 @@ cp "$WG_KERNEL/tree/tools/testing/selftests/wireguard/netns.sh" /tmp/netns.sh
 NPROC=$(nproc) bash /tmp/netns.sh
 (($(created Peer) + $(created Keypair) + $(created Interface) > 100)) ||
 	fail "its log has merely $(objects | wc -l) objects: the search for leaks has seen nothing"
-check_balance
+check_balance all

@@ -34,10 +34,16 @@ kdir=${KDIR:-}
 if [[ $kdir && $kdir != "$WG_CACHE"/* ]]; then
 	kdir=$(readlink -f "$kdir" || true)
 	examine "${kdir:-$KDIR}"
-	arguments=()
-	grep -qx CONFIG_CC_IS_CLANG=y "$kdir/include/config/auto.conf" && arguments+=(LLVM=1)
+	mapfile -t arguments < <(kernel_make_arguments "$kdir")
 	exec make -j"$WG_JOBS" -C "$kdir" M="$WG_TOP" "${arguments[@]}" "$@"
 fi
 
-kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
-in_root -b "$kernel" make -j"$WG_JOBS" -C "${kdir:-$kernel/tree}" M="$WG_TOP" CC="${CC:-x86_64-linux-gnu-gcc-14}" "$@"
+if [[ ! $kdir ]]; then
+	kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
+	kdir=$kernel/tree
+fi
+mapfile -t arguments < <(kernel_make_arguments "$kdir")
+if [[ " ${arguments[*]} " != *" LLVM=1 "* ]]; then
+	arguments+=(CC="${CC:-x86_64-linux-gnu-gcc-14}")
+fi
+in_root -b "$(dirname "$kdir")" make -j"$WG_JOBS" -C "$kdir" M="$WG_TOP" "${arguments[@]}" "$@"

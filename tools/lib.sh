@@ -75,6 +75,17 @@ kernel_folder() {
 	printf '%s/%s\n' "$WG_CACHE" "$name"
 }
 
+# kernel_make_arguments TREE: what the kernel's make needs beside -C and M= for a module that fits this build folder.
+kernel_make_arguments() {
+	local config=$1/include/config/auto.conf
+	if grep -qx CONFIG_UML=y "$config"; then
+		echo ARCH=um
+	fi
+	if grep -qx CONFIG_CC_IS_CLANG=y "$config"; then
+		echo LLVM=1
+	fi
+}
+
 # in_root [-w FOLDER[:LAYER]] [-b FOLDER[:PATH]]… [-v] COMMAND…: runs a command in the trixie root. The checkout and each
 # FOLDER are seen there under the path they have outside, or PATH; -v adds the tree that a virtual machine boots from,
 # at /.guest. With -w the root is a machine of its own: what LAYER has lies over it, and what is written goes to FOLDER.

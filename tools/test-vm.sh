@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the module and runs selftests in virtual machines, one machine per mode.
-# usage: test-vm.sh [--no-build] [--mode MODE] [NAME…]   (default: all; MODULE=stock tests the C module)
-# Logs: out/selftests/MODE/NAME.log, NAME.kernel.log, console.log. Ends with "N passed, M failed".
+# usage: test-vm.sh [--no-build] [--mode MODE] [--kernel FOLDER --as MODE --label WORD] [NAME…]
+# (default: all; MODULE=stock tests the C module; --kernel takes another kernel, on which all tests run as if they had
+# asked for --as MODE, and WG_KO names the module)
+# Logs: out/selftests/MODE or WORD/NAME.log, NAME.kernel.log, console.log. Ends with "N passed, M failed".
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -11,11 +13,26 @@ set -euo pipefail
 
 build=yes
 only=
+kernel=
+as=
+label=
 while [[ ${1:-} == --* ]]; do
 	case $1 in
 	--no-build) build= ;;
 	--mode)
 		only=$2
+		shift
+		;;
+	--kernel)
+		kernel=$2
+		shift
+		;;
+	--as)
+		as=$2
+		shift
+		;;
+	--label)
+		label=$2
 		shift
 		;;
 	*) die "unknown option $1" ;;
@@ -38,7 +55,9 @@ if [[ $build ]]; then
 	step "wireguard.ko" "$WG_OUT/log/build.log" "$WG_TOP/tools/build.sh" modules
 	cp "$WG_TOP/wireguard.ko" "$WG_OUT/wireguard.ko"
 fi
-export WG_KO=$WG_OUT/wireguard.ko
+if [[ ! $kernel ]]; then
+	export WG_KO=$WG_OUT/wireguard.ko
+fi
 
 # needs NAME WHAT: whether a selftest says so at its top.
 needs() {
@@ -85,7 +104,7 @@ failed=0
 group() {
 	local mode=$1 name status results job rest boots=0
 	shift
-	job=$WG_OUT/selftests/$mode
+	job=$WG_OUT/selftests/${label:-$mode}
 	results=$job/results
 	export WG_RESULTS=$results
 	remove_tree "$job"
@@ -93,7 +112,7 @@ group() {
 	while (($#)); do
 		: >"$results"
 		rm -f "$job/watch"
-		"$WG_TOP/tools/vm/boot.sh" --mode "$mode" --limit 3600 --job "$job" \
+		"$WG_TOP/tools/vm/boot.sh" ${kernel:+--kernel "$kernel"} --mode "$mode" --limit 3600 --job "$job" \
 			--watch "$WG_TOP/tools/vm/watch.sh" -- "$WG_TOP/tools/vm/tests.sh" "$@" 2>"$job/boot.log" || true
 		# An emulated machine may hang at boot when this one is busy; that says nothing about the module.
 		if [[ ! -s $results ]] && ((boots++ < 1)); then
@@ -116,7 +135,7 @@ group() {
 			elif grep -qx "begin $name" "$results"; then
 				failed=$((failed + 1))
 				cat "$job/boot.log" >>"$job/$name.log"
-				printf '%-60s  FAILED, and took the virtual machine with it\n' "selftest $name ($mode)"
+				printf '%-60s  FAILED, and took the virtual machine with it\n' "selftest $name (${label:-$mode})"
 				tail -n 30 "$job/$name.log"
 				cp "$job/console.log" "$job/$name.console.log"
 			else
@@ -127,7 +146,11 @@ group() {
 	done
 }
 
+if [[ $as ]]; then
+	group "$as" "${names[@]}"
+fi
 for mode in smp icount; do
+	[[ ! $as ]] || break
 	[[ ! $only || $only == "$mode" ]] || continue
 	chosen=()
 	for name in "${names[@]}"; do

@@ -13,12 +13,15 @@ for choice in "$WG_CACHE"/series-*; do
 	[[ -d $WG_CACHE/$(cat "$choice") ]] || rm "$choice"
 done
 
-for folder in "$WG_CACHE"/{root,kernel}-*; do
+for folder in "$WG_CACHE"/{root,kernel,debug}-*; do
 	[[ -d $folder && $folder != "$root" && $folder != "$kernel" ]] || continue
-	if [[ $folder == *.new ]]; then
+	# A half-made debug kernel may be one in the making, by a holder of its lock.
+	if [[ $folder == "$WG_CACHE"/debug-*.new ]]; then
+		[[ ! $(find "$folder" -maxdepth 0 -mtime +1) ]] || remove_tree "$folder"
+	elif [[ $folder == *.new ]]; then
 		remove_tree "$folder"
 	elif [[ $folder == "$WG_CACHE"/root-* || ! -e $folder/tested ]] &&
-		[[ ! $(find "$folder/.used" -mtime -14 2>/dev/null) ]]; then
+		[[ ! $(find "$folder/.used" "$folder" -maxdepth 0 -mtime -14 2>/dev/null) ]]; then
 		remove_tree "$folder"
 	fi
 done

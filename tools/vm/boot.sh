@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Boots the stock kernel in QEMU, runs a script in it as root, and ends with the script's exit status.
+# Boots the stock kernel in QEMU (or another with --kernel), runs a script in it as root, and ends with the script's exit status.
 # The guest sees the root and the checkout read-only, and out/ writable, under the paths they have here.
-# usage: boot.sh [--mode smp|up|icount] [--memory 1G] [--limit SECONDS] [--job FOLDER] [--interactive]
+# usage: boot.sh [--kernel FOLDER] [--mode smp|up|icount|um] [--memory 1G] [--limit SECONDS] [--job FOLDER] [--interactive]
 #                [--watch COMMAND] [--machine FOLDER[:LAYER] [--image FILE]] -- SCRIPT [ARGUMENTS]
 #
+# --kernel names a folder with vmlinux and stock/usr/lib/modules; mode um takes vmlinux for User Mode Linux.
 # FOLDER (below out/, default out/vm/boot) keeps console.log, output.log and status. COMMAND is run every second
 # with FOLDER as argument while the machine runs, and stops it by failing.
 # --machine: the guest's root, modules included, is the writable one of in_root -w; --image: its kernel, a path there.
@@ -21,8 +22,10 @@ interactive=
 watch=true
 disk=()
 unset WG_IMAGE
+kernel=
 while (($#)); do
 	case $1 in
+	--kernel) kernel=$2 ;;
 	--mode) mode=$2 ;;
 	--memory) memory=$2 ;;
 	--limit) limit=$2 ;;
@@ -46,7 +49,7 @@ done
 (($#)) || die "no script to run in the guest"
 [[ $job == "$WG_OUT"/* ]] || die "the folder of a job must lie below $WG_OUT"
 
-kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
+[[ $kernel ]] || kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
 for folder in "$WG_TOP" "$kernel"; do
 	[[ ! $folder =~ ^/(dev|proc|run|sys)/ ]] || die "$folder cannot be shown to the guest, which has a /${BASH_REMATCH[1]} of its own"
 done
@@ -69,7 +72,11 @@ rm -f "$job"/{status,output.log,console.log}
 	fi
 } >"$job/job.sh"
 
-run=(in_root "${disk[@]}" -v -b "$kernel" "$WG_TOP/tools/vm/qemu.sh" "$mode" "$memory" "$job")
+program=qemu.sh
+if [[ $mode == um ]]; then
+	program=uml.sh
+fi
+run=(in_root "${disk[@]}" -v -b "$kernel" "$WG_TOP/tools/vm/$program" "$mode" "$memory" "$job")
 
 if [[ $interactive ]]; then
 	"${run[@]}" -serial mon:stdio || true

@@ -40,7 +40,7 @@ ip link set lo up
 bash "$wg_job/job.sh"
 echo $? >"$wg_job/status"
 
-# A reset ends QEMU at once (-no-reboot); powering off takes a second longer.
+# A reset ends QEMU at once (-no-reboot), powering off takes a second longer; User Mode Linux would begin anew.
 sync
-echo b >/proc/sysrq-trigger
+echo "${wg_end:-b}" >/proc/sysrq-trigger
 sleep 60

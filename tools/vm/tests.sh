@@ -34,6 +34,7 @@ judge() {
 	unload || echo "the module cannot be removed"
 	(check_clean_log) || status=1
 	(check_balance none) || status=1
+	(check_debug_kernel) || status=1
 	return "$status"
 }
 

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs in the root: configures and builds the kernel in FOLDER/tree by a list of options, everything else off.
+# usage: build-kernel.sh CONFIG FOLDER
+
+set -euo pipefail
+
+config=$1
+folder=$2
+cd "$folder/tree"
+
+# clang, as its sanitizers are those that rustc has too.
+make=(make -j"$WG_JOBS" LLVM=1)
+image=vmlinux
+if grep -qx CONFIG_UML_TIME_TRAVEL_SUPPORT=y "$config"; then
+	make+=(ARCH=um)
+fi
+
+make -s mrproper
+"${make[@]}" KCONFIG_ALLCONFIG="$config" allnoconfig
+# An option whose dependencies are missing is dropped in silence.
+missing=$(grep -E '^CONFIG_' "$config" | grep -vxFf .config || true)
+if [[ $missing ]]; then
+	echo "the configuration did not take"
+	echo "$missing"
+	exit 1
+fi
+
+"${make[@]}"
+"${make[@]}" INSTALL_MOD_PATH="$folder/stock/usr" modules_install
+ln -s usr/lib "$folder/stock/lib"
+"${make[@]}" -s kernelrelease >"$folder/release"
+cp "$image" "$folder/vmlinux"
+cp .config "$folder/config"
+
+# What building a module needs stays: no objects of the kernel itself.
+find . -name '*.o' ! -path './scripts/*' ! -path './tools/*' -delete
+find . \( -name '*.a' -o -name '.*.cmd' -o -name 'vmlinux*' \) ! -path './scripts/*' ! -path './tools/*' \
+	! -name 'vmlinux*.h' ! -name 'vmlinux*.S' -type f -delete

@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Tests on kernels built for debugging: "um", User Mode Linux that watches memory (KASAN, kmemleak, failing allocations,
+# KUnit), and "x86" in QEMU with two CPUs that watches locks. Without words: all, and faults planted to see them found.
+# usage: test-debug.sh [--short] [um] [x86] [planted]
+#
+# WG_TURMOIL seconds of turmoil (default 300; short: 20), WG_TESTS="name …" only these selftests.
+# --short is for every run of all tests: fewer selftests, and not each single allocation of loading.
+# A run of all parts that finds nothing is noted in tools/debug/LAST-RUN.
+
+set -euo pipefail
+. "$(dirname "$0")/debug/lib.sh"
+
+short=
+if [[ ${1:-} == --short ]]; then
+	short=yes
+	shift
+fi
+parts=("$@")
+((${#parts[@]})) || parts=(um x86 planted)
+
+log=$WG_OUT/log
+out=$WG_OUT/debug
+passed=0
+failed=0
+mkdir -p "$log" "$out"
+
+if [[ $short ]]; then
+	export WG_TURMOIL=${WG_TURMOIL:-20} WG_FAIL_STEP=${WG_FAIL_STEP:-13}
+	tests=(kunit tunnel netlink-errors netlink-set psk up-down allowed-ips timer-wipe unload turmoil fail-nth)
+else
+	export WG_TURMOIL=${WG_TURMOIL:-300} WG_FAIL_STEP=${WG_FAIL_STEP:-1}
+	tests=(kunit)
+	for file in "$WG_TOP"/selftests/*.sh; do
+		name=$(basename "$file" .sh)
+		[[ $name =~ ^(lib|kunit)$ ]] || tests+=("$name")
+	done
+fi
+[[ ! ${WG_TESTS:-} ]] || read -ra tests <<<"$WG_TESTS"
+
+# count LOG: adds what test-vm.sh says in its last line.
+count() {
+	local p f
+	read -r p f < <(awk '/^[0-9]+ passed, [0-9]+ failed/ { p = $1; f = $3; seen = 1 } END { print p + 0, seen ? f : 1 }' "$1")
+	passed=$((passed + p))
+	failed=$((failed + f))
+}
+
+# machine NAME: how test-vm.sh runs this kernel.
+machine() {
+	case $1 in
+	um) echo um ;;
+	x86) echo smp ;;
+	esac
+}
+
+# patience NAME: these kernels are slow, beside what the machine at hand asks for.
+patience() {
+	case $1 in
+	um) echo $((${WG_PATIENCE:-1} * 4)) ;;
+	x86) echo $((${WG_PATIENCE:-1} * 8)) ;;
+	esac
+}
+
+# selftests NAME FOLDER LABEL TEST…: these on the debug kernel NAME with the module in FOLDER.
+selftests() {
+	local name=$1 folder=$2 label=$3
+	shift 3
+	WG_KO=$folder/wireguard.ko WG_PATIENCE=$(patience "$name") WG_WORDS="kunit.filter_glob=none" \
+		"$WG_TOP/tools/test-vm.sh" --no-build --kernel "$(debug_kernel "$name")" --as "$(machine "$name")" --label "$label" "$@"
+}
+
+# ready NAME: its kernel and module.
+ready() {
+	if ! "$WG_TOP/tools/debug/kernel.sh" "$1" ||
+		! step "wireguard.ko for the debug kernel $1" "$log/build-$1.log" debug_module "$1" "$out/$1"; then
+		failed=$((failed + 1))
+		return 1
+	fi
+}
+
+run_kernel() {
+	local chosen=() test
+	ready "$1" || return 0
+	for test in "${tests[@]}"; do
+		case $1:$test in
+		# Only that one has KUnit and failing allocations.
+		x86:kunit | x86:fail-nth) ;;
+		# Idle time is skipped in User Mode Linux alone.
+		x86:timer-*) ;;
+		*)
+			# The C driver beside ours, and whatever else a test wants built, is there for the stock kernel alone.
+			grep -q '^# needs:' "$WG_TOP/selftests/$test.sh" || chosen+=("$test")
+			;;
+		esac
+	done
+	echo "selftests on the debug kernel $1 ($(cat "$(debug_kernel "$1")/release")):"
+	selftests "$1" "$out/$1" "debug-$1" "${chosen[@]}" 2>&1 | tee "$log/selftests-debug-$1.log" | grep -v ' passed, ' || true
+	count "$log/selftests-debug-$1.log"
+}
+
+# found PATCH: a selftest on User Mode Linux fails with this fault, and says why.
+found() {
+	local name folder expected text
+	name=$(basename "$1" .patch)
+	folder=$out/planted/$name
+	expected=$(sed -n 's/^Expect: //p' "$1")
+	[[ $expected ]] || die "$1 does not say what to expect"
+	remove_tree "$folder"
+	debug_module um "$folder" "$1"
+	if selftests um "$folder" "planted-$name" tunnel; then
+		echo "the test passes with the fault in"
+		return 1
+	fi
+	text=$(cat "$WG_OUT/selftests/planted-$name/tunnel.log")
+	[[ $text == *"$expected"* ]] || {
+		echo "the test fails, but without '$expected'"
+		return 1
+	}
+}
+
+run_planted() {
+	local patch
+	ready um || return 0
+	for patch in "$WG_TOP"/tools/debug/planted/*.patch; do
+		if step "planted: $(basename "$patch" .patch)" "$log/planted-$(basename "$patch" .patch).log" found "$patch"; then
+			passed=$((passed + 1))
+		else
+			failed=$((failed + 1))
+		fi
+	done
+}
+
+"$WG_TOP/tools/setup.sh"
+for part in "${parts[@]}"; do
+	case $part in
+	um | x86) run_kernel "$part" ;;
+	planted) run_planted ;;
+	*) die "unknown part $part (um, x86, planted)" ;;
+	esac
+done
+
+if ((failed == 0)) && [[ ! $short && ! ${WG_TESTS:-} && ${parts[*]} == "um x86 planted" ]]; then
+	{
+		echo "The last run of all of 'make test-debug' that found nothing:"
+		echo "date    $(date -u '+%Y-%m-%d %H:%M UTC')"
+		for name in um x86; do echo "kernel  $(cat "$(debug_kernel "$name")/release") ($name)"; done
+		echo "commit  $(git -C "$WG_TOP" rev-parse HEAD)$(git -C "$WG_TOP" diff --quiet HEAD || echo ', and changes')"
+		echo "turmoil $WG_TURMOIL s on each"
+		echo "result  $passed passed, 0 failed"
+	} >"$WG_TOP/tools/debug/LAST-RUN"
+fi
+echo "$passed passed, $failed failed"
+((failed == 0))
