@@ -121,8 +121,10 @@ fuzz_target!(|bytes: &[u8]| {
                 assert_eq!(tag, place.map(|place| list.remove(place).2));
             }
             14 => {
-                let prefixes: Vec<_> = list.iter().map(|entry| entry.0).collect();
-                trie.remove_all(&mut token, prefixes, &peers[peer]);
+                // All that a peer has.
+                for entry in list.iter().filter(|entry| entry.1 == peer) {
+                    assert_eq!(trie.remove(&mut token, entry.0, &peers[peer]), Some(entry.2));
+                }
                 list.retain(|entry| entry.1 != peer);
             }
             _ => {
