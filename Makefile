@@ -24,8 +24,11 @@ all: $(setup) ## build wireguard.ko (KDIR=… for a kernel of your own)
 run: ## set up what is missing, build, and show a tunnel at work in a virtual machine
 	@tools/run.sh
 
-test: ## all tests: static checks, host tests, fuzzing, selftests in virtual machines
+test: ## static checks, host tests, fuzzing, selftests in virtual machines
 	@tools/test.sh
+
+test-all: ## these, and what takes long: other programs, topologies, installing, comparison with the C driver
+	@tools/test.sh --all
 
 check: setup ## static checks only
 	@tools/check.sh
@@ -87,5 +90,5 @@ distclean: ## remove the cache too
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all run test check test-host test-vm test-diff test-upstream test-install test-debug install uninstall dkms-install \
+.PHONY: all run test test-all check test-host test-vm test-diff test-upstream test-install test-debug install uninstall dkms-install \
 	dkms-remove which shell doc rust-analyzer setup update clean distclean help

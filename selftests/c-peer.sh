@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # limit: 120
 # needs: c-module
 # Sessions between ours and the C driver, in one kernel: both as initiator, with and without a preshared key, across a

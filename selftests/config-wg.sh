@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # Configuration by wg setconf, addconf, syncconf and showconf, and what each does to sessions that are there.
 
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # limit: 120
 # tshark's dissector reads all that the module sends, finds nothing to complain about, and decrypts it with the keys of the
 # other side.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
+# when: all
 # limit: 180
 # CPUs go and come back under traffic, with new handshakes meanwhile; every peer's packets go on, and none stands still.
 

@@ -5,6 +5,7 @@
 #
 #	# vm: icount        or smp (two CPUs), or debug (make test-debug only); default smp
 #	# limit: 60         seconds of wall clock; default 60
+#	# when: all         left out by "make test", but not by "make test-all"
 #	# needs: c-module   what the runner has to build first (see load_c_module), or
 #	# needs: faults     a module with faults to switch on, which load_module takes then (tools/variant.sh), or
 #	# needs: boringtun  a NAME of tools/foreign.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # limit: 90
 # needs: wireguard-uapi
 # Netlink clients that others wrote: the kernel's ynl with its own specification, pyroute2, and the crate wireguard-uapi by

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # limit: 90
 # systemd-networkd: interfaces, peers, addresses and routes from .netdev and .network files; reloading; taking away.
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
+# when: all
 # limit: 180
 # What the network outside sees of a tunnel, what comes back from it, and that queues keep their order.
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # limit: 120
 # module: clone
 # Before the machine sleeps all keys are wiped; in a clone of it nothing is sent under old keys; and clocks that are set

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
+# when: all
 # limit: 400
 # needs: faults
 # The oldest decryption of a peer is held back while more packets than there is room for queue behind it, and a hog of

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
+# when: all
 # limit: 240
 # A prefix that is in the old and in the new list of its peer has an owner all the time: ten thousand replacements lose
 # no packet of a flood, and the list is what C's would be. The C module, which empties the list first, loses some.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
+# when: all
 # limit: 120
 # needs: c-module
 # What tools show of an interface and of the module is what they show of the C driver's, but for its name and a short list.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
+# when: all
 # limit: 300
 # Two thousand peers: what they cost here and in the C module, in the same machine, one after the other.
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # All traffic through the tunnel, by a mark on WireGuard's own packets, as wg-quick sets it up.
 #
 #	                 printer 10.9.0.9

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # A container whose only interface is wg0; the socket stays in the host's namespace.
 #
 #	+- host -------------------- eth0 198.51.100.1 --- Internet --- server 198.51.100.2

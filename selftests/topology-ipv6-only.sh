@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # IPv6 only, inside and outside.
 #
 #	left 2001:db8::1 -------- Internet -------- right 2001:db8::2

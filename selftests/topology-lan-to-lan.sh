@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # LAN to LAN: two routers join the networks behind them; the hosts there know nothing of it.
 #
 #	desk 10.1.0.2 --- east 198.51.100.1 --- Internet --- west 198.51.100.2 --- shelf 10.2.0.2

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # One behind NAT with persistent keepalive.
 #
 #	home 10.1.0.2 --- router (NAT) 198.51.100.1 --- Internet --- server 198.51.100.2

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # Both behind NAT, through a relay ("bounce server").
 #
 #	a 10.1.0.2 --- router1 (NAT) 198.51.100.1 ---+

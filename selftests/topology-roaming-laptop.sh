@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # A roaming laptop: from one network to another, while a connection through the tunnel lives on.
 #
 #	          +-- cafe (NAT) 198.51.100.1 --- Internet --- server 198.51.100.3

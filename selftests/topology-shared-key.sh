@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # Several servers sharing one key behind one name. A session belongs to one of them; whoever the name leads to next makes
 # its own at the next handshake, and the client changes nothing but the address that the name stands for.
 #

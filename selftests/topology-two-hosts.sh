@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # Two public hosts.
 #
 #	left 198.51.100.1 -------- Internet -------- right 198.51.100.2

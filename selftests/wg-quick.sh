@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # limit: 90
 # wg-quick: up and down with routes, hooks, DNS and SaveConfig; and with everything through the tunnel.
 

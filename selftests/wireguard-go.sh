@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
+# when: all
 # limit: 120
 # Sessions with wireguard-go, as Debian packages it.
 

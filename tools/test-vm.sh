@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the module and runs selftests in virtual machines, one machine per mode.
-# usage: test-vm.sh [--no-build] [--mode MODE] [--kernel FOLDER --as MODE --label WORD] [NAME…]
-# (default: all; MODULE=stock tests the C module; --kernel takes another kernel, on which all tests run as if they had
+# usage: test-vm.sh [--no-build] [--core] [--mode MODE] [--kernel FOLDER --as MODE --label WORD] [NAME…]
+# (default: all; --core leaves out those that say "when: all"; MODULE=stock tests the C module; --kernel takes another kernel, on which all tests run as if they had
 # asked for --as MODE, and WG_KO names the module)
 # Logs: out/selftests/MODE or WORD/NAME.log, NAME.kernel.log, console.log. Ends with "N passed, M failed".
 
@@ -12,6 +12,7 @@ set -euo pipefail
 [[ ${MODULE:-} != stock ]] || export WG_MODULE=--stock
 
 build=yes
+core=
 only=
 kernel=
 as=
@@ -19,6 +20,7 @@ label=
 while [[ ${1:-} == --* ]]; do
 	case $1 in
 	--no-build) build= ;;
+	--core) core=yes ;;
 	--mode)
 		only=$2
 		shift
@@ -43,7 +45,9 @@ names=("$@")
 if ((!$#)); then
 	for file in "$WG_TOP"/selftests/*.sh; do
 		name=$(basename "$file" .sh)
-		[[ $name == lib ]] || names+=("$name")
+		[[ $name != lib ]] || continue
+		[[ ! $core ]] || ! sed -n '1,10p' "$file" | grep -qx '# when: all' || continue
+		names+=("$name")
 	done
 fi
 for name in "${names[@]}"; do
