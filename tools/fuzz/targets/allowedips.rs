@@ -123,7 +123,10 @@ fuzz_target!(|bytes: &[u8]| {
             14 => {
                 // All that a peer has.
                 for entry in list.iter().filter(|entry| entry.1 == peer) {
-                    assert_eq!(trie.remove(&mut token, entry.0, &peers[peer]), Some(entry.2));
+                    assert_eq!(
+                        trie.remove(&mut token, entry.0, &peers[peer]),
+                        Some(entry.2)
+                    );
                 }
                 list.retain(|entry| entry.1 != peer);
             }
