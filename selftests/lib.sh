@@ -6,9 +6,11 @@
 #	# vm: icount        or smp (two CPUs), or debug (make test-debug only); default smp
 #	# limit: 60         seconds of wall clock; default 60
 #	# when: all         left out by "make test", but not by "make test-all"
+#	# boot: own         not in a machine that has run other tests before
 #	# needs: c-module   what the runner has to build first (see load_c_module), or
-#	# needs: faults     a module with faults to switch on, which load_module takes then (tools/variant.sh), or
-#	# needs: boringtun  a NAME of tools/foreign.sh
+#	# needs: faults     a module with faults to switch on (tools/variant.sh; see use_variant), or
+#	# needs: boringtun  a NAME of tools/foreign.sh, or
+#	# needs: clone      a module of the test's own, out of the folder selftests/clone
 #
 # and ends with status 0 when all was well. The runner gives each test its own process, mount and /run, takes the
 # module out afterwards, and then looks at the kernel log itself (check_clean_log, check_balance), so that no
@@ -80,11 +82,13 @@ stock() {
 	[[ ${WG_MODULE:-} == --stock ]]
 }
 
+# use_variant NAME: load_module shall take the module that tools/variant.sh NAME has built.
+use_variant() {
+	export WG_KO=$WG_TOP/out/variants/$1/wireguard.ko
+}
+
 # load_module: with debug messages on.
 load_module() {
-	if sed -n '1,10p' "$0" | grep -q '^# needs: .*faults'; then
-		export WG_KO=$WG_TOP/out/variants/faults/wireguard.ko
-	fi
 	"$WG_TOP/tools/load.sh" ${WG_MODULE:+"$WG_MODULE"}
 	debug_messages
 }

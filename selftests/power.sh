@@ -3,7 +3,7 @@
 # vm: icount
 # when: all
 # limit: 120
-# module: clone
+# needs: clone
 # Before the machine sleeps all keys are wiped; in a clone of it nothing is sent under old keys; and clocks that are set
 # do not make sessions older or younger, but a sender whose clock went back is not believed.
 

@@ -15,6 +15,7 @@ if stock; then
 	exit
 fi
 
+use_variant faults
 load_module
 joined a b
 tunnel a b

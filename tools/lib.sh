@@ -110,3 +110,8 @@ cache_lock() {
 		flock "$cache_lock_fd"
 	}
 }
+
+# selftest_says NAME KEY: what a selftest says of itself in a line "# KEY: …" at its top (see selftests/lib.sh).
+selftest_says() {
+	sed -n "1,10s/^# $2: *//p" "$WG_TOP/selftests/$1.sh"
+}

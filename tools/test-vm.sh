@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the module and runs selftests in virtual machines, one machine per mode.
 # usage: test-vm.sh [--no-build] [--core] [--mode MODE] [--kernel FOLDER --as MODE --label WORD] [NAME…]
-# (default: all; --core leaves out those that say "when: all"; MODULE=stock tests the C module; --kernel takes another kernel, on which all tests run as if they had
-# asked for --as MODE, and WG_KO names the module)
+#
+# Default: all selftests; --core leaves out those that say "when: all". MODULE=stock tests the C module. --kernel takes
+# another kernel, on which all tests run as if they had asked for --as MODE, and WG_KO names the module.
 # Logs: out/selftests/MODE or WORD/NAME.log, NAME.kernel.log, console.log. Ends with "N passed, M failed".
 
 set -euo pipefail
@@ -45,13 +46,15 @@ names=("$@")
 if ((!$#)); then
 	for file in "$WG_TOP"/selftests/*.sh; do
 		name=$(basename "$file" .sh)
-		[[ $name != lib ]] || continue
-		[[ ! $core ]] || ! sed -n '1,10p' "$file" | grep -qx '# when: all' || continue
-		names+=("$name")
+		[[ $name == lib || ($core && $(selftest_says "$name" when) == all) ]] || names+=("$name")
 	done
 fi
+
+# What has to be built for them.
+declare -A needed=()
 for name in "${names[@]}"; do
 	[[ -f $WG_TOP/selftests/$name.sh ]] || die "there is no selftests/$name.sh"
+	for need in $(selftest_says "$name" needs); do needed[$need]=yes; done
 done
 
 # A copy, as the next build (clippy's, say) may change the file under the running guest.
@@ -63,56 +66,46 @@ if [[ ! $kernel ]]; then
 	export WG_KO=$WG_OUT/wireguard.ko
 fi
 
-# needs NAME WHAT: whether a selftest says so at its top.
-needs() {
-	sed -n '1,10s/^# needs: *//p' "$WG_TOP/selftests/$1.sh" | grep -qw -- "$2"
-}
-
-for name in "${names[@]}"; do
-	if needs "$name" c-module; then
+# What others wrote and crates.io has may be missing; then the test that needs it fails, and only that one.
+for need in "${!needed[@]}"; do
+	case $need in
+	c-module)
 		WG_C_MODULE=$("$WG_TOP/tools/c-module.sh")
 		export WG_C_MODULE
-		break
-	fi
-done
-
-# Some tests bring a module of their own: "# module: NAME", the folder selftests/NAME.
-for name in "${names[@]}"; do
-	own=$(sed -n '1,10s/^# module: *//p' "$WG_TOP/selftests/$name.sh")
-	[[ ! $own ]] || step "the selftest $name's own module" "$WG_OUT/log/$own.log" "$WG_TOP/tools/test-module.sh" "$own"
-done
-
-for name in "${names[@]}"; do
-	if needs "$name" faults; then
-		step "wireguard.ko, with faults" "$WG_OUT/log/build-faults.log" "$WG_TOP/tools/variant.sh" faults
-		break
-	fi
-done
-
-# What cannot be built is missed by the test that needs it, and only by that one.
-for name in "${names[@]}"; do
-	if needs "$name" boringtun && [[ ! ${WG_BORINGTUN:-} ]]; then
-		WG_BORINGTUN=$("$WG_TOP/tools/foreign.sh" boringtun) || true
-		export WG_BORINGTUN
-	fi
-	if needs "$name" wireguard-uapi && [[ ! ${WG_UAPI:-} ]]; then
-		WG_UAPI=$("$WG_TOP/tools/foreign.sh" wireguard-uapi) || true
-		export WG_UAPI
-	fi
+		;;
+	faults) step "wireguard.ko, with faults" "$WG_OUT/log/build-faults.log" "$WG_TOP/tools/variant.sh" faults ;;
+	boringtun) export WG_BORINGTUN="${WG_BORINGTUN:-$("$WG_TOP/tools/foreign.sh" boringtun || true)}" ;;
+	wireguard-uapi) export WG_UAPI="${WG_UAPI:-$("$WG_TOP/tools/foreign.sh" wireguard-uapi || true)}" ;;
+	*) step "the module $need of selftests/$need" "$WG_OUT/log/$need.log" "$WG_TOP/tools/test-module.sh" "$need" ;;
+	esac
 done
 
 passed=0
 failed=0
 
-# group MODE NAME…: boots as often as it takes; a test that ends the machine costs one more boot.
+# group MODE NAME…: all these, in one machine but for those that ask for one of their own.
 group() {
-	local mode=$1 name status results job rest boots=0
+	local mode=$1 name together=() job
 	shift
 	job=$WG_OUT/selftests/${label:-$mode}
-	results=$job/results
-	export WG_RESULTS=$results
 	remove_tree "$job"
 	mkdir -p "$job"
+	for name; do
+		if [[ $(selftest_says "$name" boot) == own ]]; then
+			machine "$mode" "$name"
+		else
+			together+=("$name")
+		fi
+	done
+	((${#together[@]} == 0)) || machine "$mode" "${together[@]}"
+}
+
+# machine MODE NAME…, for group, with logs in $job: boots as often as it takes; a test that ends the machine costs one more boot.
+machine() {
+	local mode=$1 name status results rest boots=0
+	shift
+	results=$job/results
+	export WG_RESULTS=$results
 	while (($#)); do
 		: >"$results"
 		rm -f "$job/watch"
@@ -158,8 +151,8 @@ for mode in smp icount; do
 	[[ ! $only || $only == "$mode" ]] || continue
 	chosen=()
 	for name in "${names[@]}"; do
-		asked=$(sed -n '1,10s/^# vm: *//p' "$WG_TOP/selftests/$name.sh")
-		[[ ${asked:-smp} == "$mode" ]] && chosen+=("$name")
+		asked=$(selftest_says "$name" vm)
+		[[ ${asked:-smp} != "$mode" ]] || chosen+=("$name")
 	done
 	((${#chosen[@]} == 0)) || group "$mode" "${chosen[@]}"
 done

@@ -34,7 +34,7 @@ echo "$seen $since" >"$state"
 limit=90
 name=$(awk '{ name = $1 == "begin" ? $2 : "" } END { print name }' "$job/results")
 if [[ $name ]]; then
-	asked=$(sed -n '1,10s/^# limit: *//p' "$WG_TOP/selftests/$name.sh")
+	asked=$(selftest_says "$name" limit)
 	limit=${asked:-60}
 fi
 ((EPOCHSECONDS - since <= limit * ${WG_PATIENCE:-1}))
