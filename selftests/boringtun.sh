@@ -17,4 +17,5 @@ start() {
 program=${WG_BORINGTUN:?it could not be built}/boringtun-cli
 # Read before time passes: see never_idle.
 cat "$program" >/dev/null
+kind[theirs]=start
 foreign

@@ -25,4 +25,5 @@ cannot_change_family=yes
 
 # Read before time passes: see never_idle.
 cat /usr/bin/wireguard-go >/dev/null
+kind[theirs]=start
 foreign

@@ -42,8 +42,4 @@ if [[ ! $kdir ]]; then
 	kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
 	kdir=$kernel/tree
 fi
-mapfile -t arguments < <(kernel_make_arguments "$kdir")
-if [[ " ${arguments[*]} " != *" LLVM=1 "* ]]; then
-	arguments+=(CC="${CC:-x86_64-linux-gnu-gcc-14}")
-fi
-in_root -b "$(dirname "$kdir")" make -j"$WG_JOBS" -C "$kdir" M="$WG_TOP" "${arguments[@]}" "$@"
+kernel_make "$kdir" "$WG_TOP" "$@"

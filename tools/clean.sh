@@ -16,7 +16,7 @@ rm -f "$WG_TOP/rust-project.json"
 if [[ ${1:-} == --cache ]]; then
 	cache_lock setup
 	# Only what is known to be ours: the variable may point anywhere.
-	remove_tree "$WG_CACHE"/{root,kernel}-* "$WG_CACHE"/{cargo,debs,dkms}
+	remove_tree "$WG_CACHE"/{root,kernel,debug}-* "$WG_CACHE"/{cargo,debs,dkms}
 	rm -f "$WG_CACHE"/series-* "$WG_CACHE"/*.lock
 	rmdir --ignore-fail-on-non-empty "$WG_CACHE"
 fi

@@ -101,6 +101,25 @@ in_root() {
 		"$WG_TOP/tools/enter.sh" "$root" "$@"
 }
 
+# kernel_make KDIR FOLDER [ARGUMENTS…]: the kernel's make, in the root, for the module in FOLDER.
+kernel_make() {
+	local kdir=$1 folder=$2
+	local -a arguments
+	shift 2
+	mapfile -t arguments < <(kernel_make_arguments "$kdir")
+	if [[ " ${arguments[*]} " != *" LLVM=1 "* ]]; then
+		arguments+=(CC="${CC:-x86_64-linux-gnu-gcc-14}")
+	fi
+	in_root -b "$(dirname "$kdir")" make -j"$WG_JOBS" -C "$kdir" M="$folder" "${arguments[@]}" "$@"
+}
+
+# copy_sources FOLDER: the module's sources as they are in the checkout, for a build beside the one there. What was
+# built in FOLDER before stays, and only files that differ are new for make, so that a second build is a quick one.
+copy_sources() {
+	mkdir -p "$1"
+	in_root rsync -rlp --checksum --delete --exclude-from="$WG_TOP/.gitignore" "$WG_TOP"/{Kbuild,rust} "$1/"
+}
+
 # Takes the lock NAME of the cache for the rest of the (sub)shell.
 cache_lock() {
 	mkdir -p "$WG_CACHE"

@@ -10,4 +10,4 @@ folder=$WG_OUT/$1
 kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
 mkdir -p "$folder"
 cp "$WG_TOP/selftests/$1"/* "$folder"
-in_root -b "$kernel" make -C "$kernel/tree" M="$folder" CC="${CC:-x86_64-linux-gnu-gcc-14}" modules
+kernel_make "$kernel/tree" "$folder" modules

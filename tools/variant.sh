@@ -12,9 +12,7 @@ faults) arguments=(WG_FAULTS=y) ;;
 *) die "unknown variant '$name' (faults)" ;;
 esac
 
+kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
 copy=$WG_OUT/variants/$name
-mkdir -p "$copy"
-# With their times, so that a second build is a quick one.
-git -C "$WG_TOP" ls-files -z -co --exclude-standard -- Kbuild rust tools |
-	tar -C "$WG_TOP" -c --null --files-from=- | tar -C "$copy" -x
-"$copy/tools/build.sh" modules "${arguments[@]}"
+copy_sources "$copy"
+kernel_make "$kernel/tree" "$copy" "${arguments[@]}" modules

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sessions between ours and WireGuard in user space: both as initiator, with and without a preshared key, across a rekey
-# and after roaming. A test defines start (see kind[] of lib.sh) and calls "foreign". With cannot_change_family=yes and a
+# Sessions between ours and another implementation: both as initiator, with and without a preshared key, across a rekey
+# and after roaming. A test sets kind[theirs] (see lib.sh) and calls "foreign". With cannot_change_family=yes and a
 # function stop the program is started again for IPv6 outside.
 
 # shellcheck source=selftests/lib.sh
@@ -74,7 +74,6 @@ foreign() {
 	load_module
 	modprobe tun
 	joined ours theirs
-	kind[theirs]=start
 	device[theirs]=foreign
 	tunnel ours theirs
 	touch /tmp/sent

@@ -17,22 +17,14 @@ debug_kernel() {
 }
 
 # debug_module NAME FOLDER [PATCH…]: builds wireguard.ko for that kernel in FOLDER, from a copy of the checkout's
-# source with these patches. A second build there only does what changed.
+# source with these patches.
 debug_module() {
-	local kernel folder=$2
-	local -a arguments
+	local kernel folder=$2 patch
 	kernel=$(debug_kernel "$1")
 	shift 2
-	mkdir -p "$folder"
-	# shellcheck disable=SC2016 # the inner shell expands it
-	in_root -b "$kernel" bash -euc '
-		kernel=$1 folder=$2
-		shift 2
-		rsync -a --delete --exclude "*.o" --exclude "*.cmd" --exclude "*.rmeta" --exclude "*_generated.rs" --exclude "*.d" \
-			"$WG_TOP"/{Kbuild,rust} "$folder/"
-		for patch; do
-			patch -d "$folder" -p1 <"$patch"
-		done' - "$kernel" "$folder" "$@"
-	mapfile -t arguments < <(kernel_make_arguments "$kernel/tree")
-	in_root -b "$kernel" make -j"$WG_JOBS" -C "$kernel/tree" M="$folder" "${arguments[@]}" modules
+	copy_sources "$folder"
+	for patch; do
+		in_root patch -d "$folder" -p1 --input="$patch"
+	done
+	kernel_make "$kernel/tree" "$folder" modules
 }

@@ -21,27 +21,19 @@ export WG_C_MODULE WG_WORDS=init_on_alloc=0
 
 # One copy for all, so that each build is a small one.
 copy=$WG_OUT/planted
-remove_tree "$copy"
-mkdir -p "$copy"
-cp -a "$WG_TOP/Kbuild" "$WG_TOP/rust" "$copy"
-
-build() {
-	in_root -b "$kernel" make -j"$WG_JOBS" -C "$kernel/tree" M="$copy" CC="${CC:-x86_64-linux-gnu-gcc-14}" modules
-}
-
 passed=0
 failed=0
 for name; do
+	copy_sources "$copy"
 	script=$folder/$name.sed
 	target=$(sed -n '2s/^# //p' "$script")
 	text="$name: $(sed -n '3s/^# //p' "$script")"
 	sed -f "$script" "$WG_TOP/$target" >"$copy/$target"
 	! cmp -s "$WG_TOP/$target" "$copy/$target" || die "$script changes nothing in $target"
-	if ! step "module with $name" "$log/$name-build.log" build; then
+	if ! step "module with $name" "$log/$name-build.log" kernel_make "$kernel/tree" "$copy" modules; then
 		failed=$((failed + 1))
 		continue
 	fi
-	cp "$WG_TOP/$target" "$copy/$target"
 	job=$WG_OUT/vm/planted
 	if WG_KO=$copy/wireguard.ko "$WG_TOP/tools/vm/boot.sh" --mode up --memory 512M --job "$job" \
 		--limit $((300 * ${WG_PATIENCE:-1})) -- \
