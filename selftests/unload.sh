@@ -46,6 +46,18 @@ tunnel a b
 datagram a 192.168.7.2
 unloaded "a handshake under way"
 
+# Somebody holds a file of debugfs open, which must neither keep the module nor harm who closes it afterwards.
+if ! stock; then
+	load_module
+	ip -n a link add wg0 type wireguard
+	exec {held}</sys/kernel/debug/wireguard/wg0/drops
+	read -r line <&"$held" || fail "the file of debugfs cannot be read"
+	[[ $line == *' 0' ]] || fail "the file of debugfs begins with '$line'"
+	unloaded "a file of debugfs is open"
+	refuses cat <&"$held"
+	exec {held}<&-
+fi
+
 # A handshake that nobody answers, with packets that wait and a timer that runs.
 load_module
 interface a 1

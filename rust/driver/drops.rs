@@ -3,20 +3,11 @@
 //! Counters of everything that was refused, by reason.
 
 use kernel::{
-    alloc::flags::GFP_KERNEL,
-    debugfs::{
-        Dir,
-        File,
-        Writer, //
-    },
+    debugfs::Writer,
     fmt,
-    prelude::*,
-    sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        Arc, //
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
     }, //
 };
 use wg_proto::Reject;
@@ -45,25 +36,11 @@ impl Drops {
     }
 }
 
-/// The file that shows the counters.
-pub(crate) type Shown = Pin<KBox<File<View>>>;
-
-/// What the file shows.
-pub(crate) struct View(Arc<Drops>);
-
-impl Writer for View {
+impl Writer for Drops {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (reason, counter) in Reject::ALL.iter().zip(&self.0 .0) {
+        for (reason, counter) in Reject::ALL.iter().zip(&self.0) {
             writeln!(f, "{} {}", reason.name(), counter.load(Relaxed))?;
         }
         Ok(())
     }
-}
-
-/// Shows the counters of an interface in its folder, where they stay until the result is dropped.
-pub(crate) fn show(drops: &Arc<Drops>, dir: &Dir) -> Result<Shown> {
-    KBox::pin_init(
-        dir.read_only_file(c"drops", Ok::<_, Error>(View(drops.clone()))),
-        GFP_KERNEL,
-    )
 }

@@ -3,21 +3,15 @@
 //! Faults that a test provokes. Only in a module built with `WG_FAULTS=y`.
 
 use kernel::{
-    alloc::flags::GFP_KERNEL,
     debugfs::{
-        Dir,
-        File,
         Reader,
         Writer, //
     },
     fmt,
     prelude::*,
-    sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        Arc, //
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
     },
     time::{
         delay::fsleep,
@@ -58,28 +52,14 @@ impl Hold {
     }
 }
 
-/// What the file shows and takes.
-pub(crate) struct View(Arc<Hold>);
-
-impl Writer for View {
+impl Writer for Hold {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.0 .0.load(Relaxed))
+        writeln!(f, "{}", self.0.load(Relaxed))
     }
 }
 
-impl Reader for View {
+impl Reader for Hold {
     fn read_from_slice(&self, reader: &mut UserSliceReader) -> Result {
-        self.0 .0.read_from_slice(reader)
+        self.0.read_from_slice(reader)
     }
-}
-
-/// The file that shows the switch.
-pub(crate) type Shown = Pin<KBox<File<View>>>;
-
-/// Shows the switch of an interface in `dir`, until the result is dropped.
-pub(crate) fn show(hold: &Arc<Hold>, dir: &Dir) -> Result<Shown> {
-    KBox::pin_init(
-        dir.read_write_file(c"hold", Ok::<_, Error>(View(hold.clone()))),
-        GFP_KERNEL,
-    )
 }

@@ -25,6 +25,7 @@ use kext::{
             Request,
             Table, //
         }, //
+        rtnl,
     }, //
 };
 
@@ -124,8 +125,8 @@ impl Commands for Family {
         set::set_device(request, ctx)
     }
 
-    fn dump_start(request: &Request<'_>, cursor: &mut get::Cursor, _ctx: &mut Process) -> Result {
-        get::start(request, cursor)
+    fn dump_start(request: &Request<'_>, cursor: &mut get::Cursor, ctx: &mut Process) -> Result {
+        get::start(request, cursor, ctx)
     }
 
     fn dump(
@@ -142,7 +143,18 @@ impl Commands for Family {
 pub(crate) static FAMILY: genl::Family<Family> = genl::Family::new();
 
 /// Finds the interface that a request names, by either its index or its name.
-fn find_device(request: &Request<'_>) -> Result<DeviceRef<Device>> {
+fn find_device(request: &Request<'_>, ctx: &mut Process) -> Result<DeviceRef<Device>> {
+    match find_device_now(request) {
+        // One that is just being made can be seen before it is known to be ours.
+        Err(EOPNOTSUPP) => {
+            let _held = rtnl::lock(ctx);
+            find_device_now(request)
+        }
+        found => found,
+    }
+}
+
+fn find_device_now(request: &Request<'_>) -> Result<DeviceRef<Device>> {
     match (
         request.get(device_attr::IFINDEX),
         request.get(device_attr::IFNAME),

@@ -167,11 +167,7 @@ fn admit(
         .check::<Library>(message, place, under_load);
     match state {
         MacState::Invalid => {
-            debug_ratelimited!(
-                "{}: Invalid MAC of handshake, dropping packet from {}\n",
-                dev.name(),
-                shown(source)
-            );
+            debug_invalid_mac(dev, source);
             Err(Reject::BadMac1)
         }
         MacState::Valid if under_load => {
@@ -204,10 +200,20 @@ fn admit(
             if device.limiter().allow(who, now, ctx) {
                 Ok(true)
             } else {
+                debug_invalid_mac(dev, source);
                 Err(Reject::RateLimited)
             }
         }
     }
+}
+
+/// Logs what the C driver logs for every message that it does not look into.
+fn debug_invalid_mac(dev: &NetDevice<Device>, source: &UdpSource) {
+    debug_ratelimited!(
+        "{}: Invalid MAC of handshake, dropping packet from {}\n",
+        dev.name(),
+        shown(source)
+    );
 }
 
 /// Returns the address and port of a sender as they are on the wire, and their length.

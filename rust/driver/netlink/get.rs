@@ -62,8 +62,8 @@ pub(crate) struct Cursor {
 }
 
 /// Begins a dump: notes which interface it is about.
-pub(super) fn start(request: &Request<'_>, cursor: &mut Cursor) -> Result {
-    let dev = find_device(request)?;
+pub(super) fn start(request: &Request<'_>, cursor: &mut Cursor, ctx: &mut Process) -> Result {
+    let dev = find_device(request, ctx)?;
     cursor.device = dev.data().id();
     cursor.ifindex = dev.ifindex();
     Ok(())
@@ -76,7 +76,8 @@ pub(super) fn dump(
     out: &mut DumpWriter<'_>,
     ctx: &mut Process,
 ) -> Result<Progress> {
-    let dev = NetDevice::<Device>::by_index(request.net(), cursor.ifindex)?;
+    // In another namespace by now, perhaps, and its index another device's.
+    let dev = NetDevice::<Device>::by_index(request.net(), cursor.ifindex).map_err(|_| ENODEV)?;
     let mut held = rtnl::lock(ctx);
     let (_, ctx) = held.parts();
     let mut config = dev.data().config().lock(ctx);

@@ -80,7 +80,7 @@ impl Drop for Wiped<'_> {
 /// Changes an interface as a request says.
 pub(super) fn set_device(request: &Request<'_>, ctx: &mut Process) -> Result {
     let _private = Wiped(request.get(device_attr::PRIVATE_KEY));
-    let dev = find_device(request)?;
+    let dev = find_device(request, ctx)?;
     let mut dead = Graveyard::new();
     let result = {
         let mut held = rtnl::lock(ctx);

@@ -228,7 +228,7 @@ impl Residents {
             // Nobody can wait here. Then the socket stays until the namespace goes.
             return;
         }
-        // Until the lock is released, `evict` does not begin, and so the namespace is there.
+        // `evict` does not end before the lock is released, and so the namespace is there.
         let mut sockets = self.sockets.lock();
         sockets.remove(socket);
         // SAFETY: The context was checked; the rest by the requirements of this function.
@@ -251,6 +251,8 @@ impl Residents {
             unsafe { entry.socket.close(true) };
             next = entry.next.take();
         }
+        // Somebody in `leave` may be closing one that was seen closed here.
+        drop(self.sockets.lock());
         // No route can be looked up any more. Those that there are may belong to something that was
         // given up just before, and is on its way through RCU.
         for round in 0..PATIENCE {

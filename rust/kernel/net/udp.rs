@@ -213,9 +213,12 @@ impl<H: Receiver> Tunnel<H> {
     unsafe extern "C" fn receive_callback(sk: *mut sock, skb: *mut sk_buff) -> c_int {
         // SAFETY: C gives the buffer away if zero is returned, which is always. It may still point
         // to the next one of a burst, but is not on a list.
-        let Some(skb) = (unsafe { SkBuff::from_shared(skb) }) else {
+        let Some(mut skb) = (unsafe { SkBuff::from_shared(skb) }) else {
             return 0;
         };
+        // A buffer that came by loopback may hold a route, which must not outlive this namespace. The
+        // receiver may keep the buffer for as long as it likes.
+        skb.drop_dst();
         // SAFETY: C calls this with bottom halves off. Only a reference is handed on.
         let bh = unsafe { Bh::in_softirq() };
         // SAFETY: C calls this for one of our sockets, in an RCU section.

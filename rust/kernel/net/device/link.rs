@@ -20,6 +20,7 @@ use crate::{
         Bh,
         Process, //
     },
+    debugfs::Dir,
     net::{
         netns::Net,
         rtnl::{
@@ -36,7 +37,6 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    debugfs::Dir,
     error::{
         from_result,
         to_result, //
@@ -171,7 +171,7 @@ impl<T: Operations> Registration<T> {
                 users: Refcount::new(1),
                 unused <- Completion::new(),
                 queue: ReleaseQueue::new()?,
-                debugfs: Dir::new(T::KIND),
+                debugfs: Dir::new(T::KIND)?,
                 _lease: Lease::take()?,
                 // The last: from here on C calls back.
                 ops <- Opaque::try_ffi_init(|slot: *mut bindings::rtnl_link_ops| {
@@ -479,6 +479,11 @@ impl<T: Operations> Callbacks<T> {
 /// Only for `net_device.priv_destructor`, of devices whose header is initialised.
 pub(super) unsafe extern "C" fn destroy(dev: *mut bindings::net_device) {
     let header = private::header(dev);
+    // SAFETY: The core's reference is given up only below.
+    let destroyed = unsafe { (*header).destroyed };
+    // First, so that a new device still sees in the list what the driver shows of this one.
+    // SAFETY: As above; process context.
+    unsafe { destroyed(dev) };
     {
         // SAFETY: C calls this in process context, without RTNL, and lets it sleep.
         let mut ctx = unsafe { Process::new() };
@@ -486,10 +491,6 @@ pub(super) unsafe extern "C" fn destroy(dev: *mut bindings::net_device) {
         // SAFETY: The header is valid.
         unsafe { list::remove(header, held.rtnl()) };
     }
-    // SAFETY: The core's reference is given up only below.
-    let destroyed = unsafe { (*header).destroyed };
-    // SAFETY: As above; process context.
-    unsafe { destroyed(dev) };
     // The memory is freed with the last reference, whatever C has been told before.
     // SAFETY: The device is valid.
     unsafe { (*dev).needs_free_netdev = false };

@@ -62,7 +62,8 @@ pub(super) unsafe fn remove(old: *mut Header, _rtnl: &Rtnl) {
 
 /// Calls `f` for each device with this driver, whatever namespace it is in.
 ///
-/// A device is among them from [`Operations::registered`] to [`Operations::destroyed`].
+/// A device is among them from [`Operations::registered`] until [`Operations::destroyed`] has
+/// returned.
 pub fn for_each<T: Operations>(_rtnl: &Rtnl, mut f: impl FnMut(&NetDevice<T>)) {
     let mut at = FIRST.load(Relaxed);
     while !at.is_null() {
