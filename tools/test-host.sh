@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests of the protocol core on the host, by the root's own cargo.
-# usage: test-host.sh [ARGUMENTS OF cargo test]
+# Tests on the host, by the root's own cargo: of the protocol core, and of the program that compares two drivers.
+# usage: test-host.sh [ARGUMENTS OF cargo test]   (with arguments: only the protocol core)
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # shellcheck disable=SC2016 # the shell in the root expands it
 in_root sh -c 'cd tools/host && exec cargo test --locked "$@"' - "$@"
+if ((!$#)); then
+	# shellcheck disable=SC2016
+	in_root sh -c 'cd tools/diff && CARGO_TARGET_DIR=$CARGO_TARGET_DIR/diff exec cargo test --locked'
+fi
