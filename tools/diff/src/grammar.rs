@@ -438,3 +438,49 @@ fn spoil_somewhere(rng: &mut Rng, attrs: &mut Vec<Attr>, depth: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::attrs;
+
+    /// Bytes of some requests as the worker makes them.
+    fn requests(seed: u64) -> Vec<Vec<u8>> {
+        let mut rng = Rng::new(seed);
+        let grammar = Grammar::new(&mut rng);
+        let state = State::default();
+        let requests = (0..200).map(|n| {
+            let mut request = grammar.set(&mut rng, &state, Mood::default());
+            if n % 2 != 0 {
+                grammar.spoil(&mut rng, &mut request);
+            }
+            let mut bytes = Vec::new();
+            request.write(0x21, n, &mut bytes);
+            bytes
+        });
+        requests.collect()
+    }
+
+    #[test]
+    fn a_seed_names_its_requests() {
+        assert!(requests(1) == requests(1));
+        assert!(requests(1) != requests(2));
+    }
+
+    #[test]
+    fn what_is_not_spoilt_is_well_formed() {
+        for bytes in requests(3).iter().step_by(2) {
+            let all: usize = attrs(&bytes[20..])
+                .map(|(_, value)| 4 + value.len().next_multiple_of(4))
+                .sum();
+            assert_eq!(20 + all, bytes.len());
+        }
+    }
+
+    #[test]
+    fn a_key_is_clamped_as_curve25519_wants_it() {
+        let key = clamp([0xff; 32]);
+        assert_eq!((key[0], key[1], key[31]), (0xf8, 0xff, 0x7f));
+        assert_eq!(clamp([0; 32])[31], 0x40);
+    }
+}

@@ -9,6 +9,8 @@
 //! byte for byte. The table at the end says how often each statement about the interface was put to the test; fewer
 //! times than LEAST is a failure, as is a share of successes below 40 per cent.
 
+mod answer;
+mod case;
 mod grammar;
 mod message;
 mod rng;

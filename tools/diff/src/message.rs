@@ -271,3 +271,63 @@ pub(crate) fn attrs(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
         Some(found)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_the_bytes_that_the_kernel_defines() {
+        let nest = Attr::nest(8, vec![Attr::u8(3, 7)]);
+        let message = Message::new(SET, REQUEST | ACK, vec![Attr::u16(6, 0x1234), nest]);
+        let mut bytes = Vec::new();
+        message.write(0x1f, 5, &mut bytes);
+        let [port0, port1] = 0x1234u16.to_ne_bytes();
+        let expected = [
+            &40u32.to_ne_bytes()[..],
+            &0x1fu16.to_ne_bytes(),
+            &5u16.to_ne_bytes(),
+            &5u32.to_ne_bytes(),
+            &[0; 4],
+            &[1, 1, 0, 0],
+            &6u16.to_ne_bytes(),
+            &6u16.to_ne_bytes(),
+            &[port0, port1, 0, 0],
+            &12u16.to_ne_bytes(),
+            &0x8008u16.to_ne_bytes(),
+            &5u16.to_ne_bytes(),
+            &3u16.to_ne_bytes(),
+            &[7, 0, 0, 0],
+        ];
+        assert_eq!(bytes, expected.concat());
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut bytes = Vec::new();
+        for seq in [1, 2] {
+            let key = Attr::new(3, vec![9; 32]);
+            Message::new(GET, REQUEST, vec![Attr::new(2, *b"wg0\0"), key])
+                .write(0x20, seq, &mut bytes);
+        }
+        let found: Vec<_> = messages(&bytes).collect();
+        assert_eq!(found, [(0, 64), (64, 64)]);
+        let found: Vec<_> = attrs(&bytes[64 + 20..]).collect();
+        assert_eq!(found, [(2, &b"wg0\0"[..]), (3, &[9; 32])]);
+    }
+
+    #[test]
+    fn lengths_that_lie_stay_in_the_message_and_end_the_reading() {
+        let mut liar = Attr::u32(1, 0);
+        liar.len = Some(9);
+        let mut bytes = Vec::new();
+        liar.write(&mut bytes);
+        assert_eq!(bytes.len(), 8);
+        assert_eq!(attrs(&bytes).count(), 0);
+        let mut short = Message::new(SET, REQUEST, vec![liar]);
+        short.cut = Some(2);
+        bytes.clear();
+        short.write(0x20, 1, &mut bytes);
+        assert_eq!((bytes.len(), u32_at(&bytes, 0)), (20, 18));
+    }
+}

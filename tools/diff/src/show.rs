@@ -3,8 +3,8 @@
 //! Messages in words, for reports.
 
 use crate::{
+    answer::Answer,
     message::{attrs, messages, u16_at, u32_at, DONE, ERROR, NESTED},
-    side::Answer,
 };
 use std::fmt::Write;
 

@@ -2,8 +2,9 @@
 
 //! One of the two drivers: its family, its network namespaces, its sockets, its interface.
 
-use crate::message::{
-    messages, u16_at, u32_at, Attr, Message, ACK, CREATE, DONE, DUMP, ERROR, GET, REQUEST,
+use crate::{
+    answer::{each_attr, status, Answer},
+    message::{u16_at, Attr, Message, ACK, CREATE, DUMP, GET, REQUEST},
 };
 use netlink_sys::{protocols::NETLINK_GENERIC, protocols::NETLINK_ROUTE, Socket};
 use nix::{
@@ -35,120 +36,8 @@ pub(crate) const SINK: u16 = 7000;
 /// As much as wg reads at once.
 const READ: usize = 8192;
 
-/// What a family's number is replaced by, to compare answers.
-const ANY_FAMILY: [u8; 2] = [0xfe, 0xff];
-
 type Error = Box<dyn std::error::Error>;
 type Result<T> = std::result::Result<T, Error>;
-
-/// Datagrams that came, one after the other.
-#[derive(Clone, Default, PartialEq)]
-pub(crate) struct Answer {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Answer {
-    /// The datagrams.
-    pub(crate) fn datagrams(&self) -> impl Iterator<Item = &[u8]> {
-        let mut begin = 0;
-        self.ends.iter().map(move |&end| {
-            let datagram = &self.bytes[begin..end];
-            begin = end;
-            datagram
-        })
-    }
-
-    fn push(&mut self, datagram: &[u8]) {
-        self.bytes.extend(datagram);
-        self.ends.push(self.bytes.len());
-    }
-
-    /// The errno that a message with that number was answered with, and whether it was at all.
-    pub(crate) fn status(&self, seq: u32) -> Option<i32> {
-        self.datagrams().find_map(|datagram| status(datagram, seq))
-    }
-
-    /// Replaces what differs between any two sockets and families.
-    fn normalize(&mut self, family: u16) {
-        let mut begin = 0;
-        for end in self.ends.clone() {
-            let datagram = &mut self.bytes[begin..end];
-            let found: Vec<_> = messages(datagram).collect();
-            for (at, len) in found {
-                let ty = u16_at(datagram, at + 4);
-                datagram[at + 12..at + 16].fill(0);
-                if ty == family {
-                    datagram[at + 4..at + 6].copy_from_slice(&ANY_FAMILY);
-                }
-                if ty == ERROR && len >= 36 {
-                    datagram[at + 32..at + 36].fill(0);
-                    if u16_at(datagram, at + 24) == family {
-                        datagram[at + 24..at + 26].copy_from_slice(&ANY_FAMILY);
-                    }
-                }
-            }
-            begin = end;
-        }
-    }
-
-    /// Clears the padding of IPv4 endpoints in a normalized answer.
-    pub(crate) fn clear_padding(&mut self) {
-        let mut begin = 0;
-        for end in self.ends.clone() {
-            let datagram = &mut self.bytes[begin..end];
-            let found: Vec<_> = messages(datagram).collect();
-            for (at, len) in found {
-                if u16_at(datagram, at + 4) == Self::family() && len > 20 {
-                    clear_padding(&mut datagram[at + 20..at + len]);
-                }
-            }
-            begin = end;
-        }
-    }
-
-    /// The family number in a normalized answer.
-    pub(crate) fn family() -> u16 {
-        u16::from_ne_bytes(ANY_FAMILY)
-    }
-}
-
-/// In the attributes of a device.
-fn clear_padding(bytes: &mut [u8]) {
-    use crate::message::{device, peer};
-    each_attr(bytes, |ty, peers| {
-        if ty & 0x3fff != device::PEERS {
-            return;
-        }
-        each_attr(peers, |_, peer| {
-            each_attr(peer, |ty, value| {
-                if ty & 0x3fff == peer::ENDPOINT && value.len() == 16 {
-                    value[8..].fill(0);
-                }
-            });
-        });
-    });
-}
-
-fn each_attr(mut bytes: &mut [u8], mut visit: impl FnMut(u16, &mut [u8])) {
-    while bytes.len() >= 4 {
-        let (len, ty) = (u16_at(bytes, 0) as usize, u16_at(bytes, 2));
-        if len < 4 || len > bytes.len() {
-            return;
-        }
-        visit(ty, &mut bytes[4..len]);
-        let next = len.next_multiple_of(4).min(bytes.len());
-        bytes = &mut bytes[next..];
-    }
-}
-
-fn status(datagram: &[u8], seq: u32) -> Option<i32> {
-    messages(datagram).find_map(|(at, len)| {
-        let is_end = matches!(u16_at(datagram, at + 4), ERROR | DONE);
-        (is_end && len >= 20 && u32_at(datagram, at + 8) == seq)
-            .then(|| u32_at(datagram, at + 16) as i32)
-    })
-}
 
 /// A socket and the numbers of its messages.
 struct Line {
@@ -493,31 +382,23 @@ impl Side {
         let (_, mut answer) =
             Self::rtnl(&self.route, &mut self.buffer, 18, 0, [IFINDEX, 0, 0], &[])?;
         answer.normalize(0xffff);
-        let kind = self.kind.as_bytes();
-        for at in 0..answer.bytes.len() - kind.len() {
-            if answer.bytes[at..].starts_with(kind) {
-                answer.bytes[at..at + kind.len()].fill(b'*');
-            }
-        }
+        answer.hide(self.kind.as_bytes());
         // IFLA_AF_SPEC, AF_INET6, IFLA_INET6_CACHEINFO: times, and a random one.
-        let first = answer.ends.first().copied().unwrap_or_default();
-        each_attr(
-            answer.bytes.get_mut(32..first).unwrap_or_default(),
-            |ty, families| {
-                if ty != 26 {
-                    return;
+        let link = answer.first_mut().get_mut(32..).unwrap_or_default();
+        each_attr(link, |ty, families| {
+            if ty != 26 {
+                return;
+            }
+            each_attr(families, |ty, values| {
+                if ty == 10 {
+                    each_attr(values, |ty, value| {
+                        if ty == 5 {
+                            value.fill(0);
+                        }
+                    });
                 }
-                each_attr(families, |ty, values| {
-                    if ty == 10 {
-                        each_attr(values, |ty, value| {
-                            if ty == 5 {
-                                value.fill(0);
-                            }
-                        });
-                    }
-                });
-            },
-        );
+            });
+        });
         Ok(answer)
     }
 

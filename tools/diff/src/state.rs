@@ -129,3 +129,61 @@ impl State {
         self.peers.iter().find(owns).map(|peer| &peer.key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Attr, Message};
+
+    const FAMILY: u16 = 0x21;
+
+    fn ip(last: u8) -> Attr {
+        let address = Attr::new(allowed_ip::IPADDR, [10, 0, 0, last]);
+        Attr::nest(0, vec![address, Attr::u8(allowed_ip::CIDR_MASK, 32)])
+    }
+
+    fn part(flags: u16, attrs: Vec<Attr>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        Message::new(0, flags, attrs).write(FAMILY, 1, &mut bytes);
+        bytes
+    }
+
+    fn read(parts: &[Vec<u8>]) -> State {
+        State::read(parts.iter().map(Vec::as_slice), FAMILY)
+    }
+
+    #[test]
+    fn a_peer_in_two_messages_is_one() {
+        let key = |byte| Attr::new(peer::PUBLIC_KEY, [byte; 32]);
+        let begun = vec![
+            key(1),
+            Attr::new(peer::PRESHARED_KEY, [0; 32]),
+            Attr::nest(peer::ALLOWEDIPS, vec![ip(1), ip(2)]),
+        ];
+        let rest = vec![key(1), Attr::nest(peer::ALLOWEDIPS, vec![ip(3)])];
+        let other = vec![key(2), Attr::new(peer::PRESHARED_KEY, [5; 32])];
+        let peers = |list: Vec<Vec<Attr>>| {
+            let list = list.into_iter().map(|attrs| Attr::nest(0, attrs));
+            Attr::nest(device::PEERS, list.collect())
+        };
+        let port = Attr::u16(device::LISTEN_PORT, 9);
+        let state = read(&[
+            part(2, vec![port, peers(vec![begun])]),
+            part(2, vec![peers(vec![rest, other])]),
+        ]);
+        assert_eq!((state.parts, state.heads, state.splits), (2, 1, 1));
+        assert_eq!((state.port, state.torn), (9, false));
+        assert_eq!(state.peers.len(), 2);
+        let lasts: Vec<_> = state.peers[0].ips.iter().map(|it| it.1[3]).collect();
+        assert_eq!(lasts, [1, 2, 3]);
+        assert_eq!(state.peers[1].psk, [5; 32]);
+        assert_eq!(state.owner(32, &[10, 0, 0, 3]), Some(&[1; 32]));
+        assert_eq!(state.owner(31, &[10, 0, 0, 3]), None);
+    }
+
+    #[test]
+    fn one_torn_message_makes_a_torn_dump() {
+        assert!(!read(&[part(2, vec![]), part(2, vec![])]).torn);
+        assert!(read(&[part(2, vec![]), part(2 | DUMP_INTR, vec![])]).torn);
+    }
+}

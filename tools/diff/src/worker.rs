@@ -3,12 +3,16 @@
 //! One pair of interfaces, and all that is done to both.
 
 use crate::{
+    answer::Answer,
+    case::{Case, EPERM},
     grammar::{Grammar, Mood},
-    message::{allowed_ip, device, messages, peer, u16_at, Attr, Message, ACK, REQUEST, SET},
+    message::{
+        allowed_ip, device, messages, peer, u16_at, Attr, Message, Sender, ACK, REQUEST, SET,
+    },
     rng::Rng,
-    rows::{Case, Table},
+    rows::Table,
     show,
-    side::{dump, expect, Answer, Birth, Side, IFINDEX, SINK},
+    side::{dump, expect, Birth, Side, IFINDEX, SINK},
     state::State,
 };
 use std::time::Duration;
@@ -165,7 +169,7 @@ impl Worker {
     fn set(&mut self, attrs: Vec<Attr>) -> Result<()> {
         let mut all = vec![Attr::u32(device::IFINDEX, IFINDEX)];
         all.extend(attrs);
-        self.step(Message::new(SET, REQUEST | ACK, all))
+        self.step(Message::new(SET, REQUEST | ACK, all)).map(drop)
     }
 
     /// Makes an interface large, so that its dump takes several messages: by peers, or by prefixes of the first one.
@@ -189,8 +193,8 @@ impl Worker {
         self.set(vec![Attr::u32(device::FLAGS, flags), list])
     }
 
-    /// Sends a request to both, and compares what they say and what they are then.
-    fn step(&mut self, request: Message) -> Result<()> {
+    /// Sends a request to both, and compares what they say and what they are then. Returns the status that they agree on.
+    fn step(&mut self, request: Message) -> Result<Option<i32>> {
         let (answer, status, last) = self.exchange(&request)?;
         let has_ended = answer.status(last).is_some();
         if !has_ended {
@@ -221,7 +225,7 @@ impl Worker {
         {
             self.compare_ports()?;
         }
-        Ok(())
+        Ok(status)
     }
 
     fn exchange(&mut self, request: &Message) -> Result<(Answer, Option<i32>, u32)> {
@@ -248,9 +252,7 @@ impl Worker {
         let theirs = theirs.begin(&dump(), size, parts)?.0;
         let request = self.change();
         let before = self.state.clone();
-        let successes = self.summary.successes;
-        self.step(request.clone())?;
-        let is_success = self.summary.successes > successes;
+        let status = self.step(request.clone())?.unwrap_or(0);
         let [our_side, their_side] = &mut self.sides;
         let answers = [our_side.end(ours, size)?, their_side.end(theirs, size)?];
         let answer = compare("a dump with a request in between", &request, answers)?;
@@ -265,11 +267,15 @@ impl Worker {
         }
         if found.torn {
             table.hit("G7");
-            if !is_success {
+            if status != 0 {
                 table.hit("2.3 3");
             }
         } else if found.parts > parts + 1 {
-            table.hit("G7 not");
+            table.hit(match (status, request.sender) {
+                (EPERM, Sender::Admin) => "G7 EPERM",
+                (EPERM, Sender::Nobody) => "G7 nobody",
+                _ => "G7 not",
+            });
         }
         let is_cut = found.peers.iter().any(|it| {
             let len = |state: &State| state.peer(&it.key).map_or(0, |peer| peer.ips.len());
@@ -283,16 +289,23 @@ impl Worker {
         Ok(())
     }
 
-    /// What to ask for in the middle of a dump.
+    /// What to ask for in the middle of a dump: a change, or what is refused and must not be told as one.
     fn change(&mut self) -> Message {
         let keys: Vec<_> = self.state.peers.iter().map(|peer| peer.key).collect();
-        let nested = |children| {
-            vec![
-                Attr::u32(device::IFINDEX, IFINDEX),
-                Attr::nest(device::PEERS, children),
-            ]
+        let named = |attr| {
+            let attrs = vec![Attr::u32(device::IFINDEX, IFINDEX), attr];
+            Message::new(SET, REQUEST | ACK, attrs)
         };
-        match self.rng.below(7) {
+        let nested = |children| named(Attr::nest(device::PEERS, children));
+        // Without the namespace of the sockets nobody may set these.
+        if self.birth == Birth::Nowhere && self.rng.percent(40) {
+            return named(if self.rng.percent(50) {
+                Attr::u32(device::FWMARK, self.rng.below(3) as u32)
+            } else {
+                Attr::u16(device::LISTEN_PORT, 2000 + self.rng.below(20) as u16)
+            });
+        }
+        match self.rng.below(8) {
             // Peers are removed, all or a part.
             0 | 1 if !keys.is_empty() => {
                 let first = self.rng.below(keys.len());
@@ -305,11 +318,7 @@ impl Worker {
                     let flags = Attr::u32(peer::FLAGS, peer::REMOVE_ME);
                     Attr::nest(0, vec![Attr::new(peer::PUBLIC_KEY, *key), flags])
                 };
-                Message::new(
-                    SET,
-                    REQUEST | ACK,
-                    nested(some.iter().map(remove).collect()),
-                )
+                nested(some.iter().map(remove).collect())
             }
             // A peer that stays gets a prefix.
             2 if !keys.is_empty() => {
@@ -319,18 +328,22 @@ impl Worker {
                     Attr::new(peer::PUBLIC_KEY, key),
                     Attr::nest(peer::ALLOWEDIPS, vec![ip]),
                 ];
-                Message::new(SET, REQUEST | ACK, nested(vec![Attr::nest(0, attrs)]))
+                nested(vec![Attr::nest(0, attrs)])
             }
             // An error of the driver, after the change was noted.
-            3 => Message::new(SET, REQUEST | ACK, nested(vec![Attr::nest(0, vec![])])),
-            // Without the namespace of the sockets this is no change.
-            5 => {
-                let mark = Attr::u32(device::FWMARK, self.rng.below(3) as u32);
-                let attrs = vec![Attr::u32(device::IFINDEX, IFINDEX), mark];
-                Message::new(SET, REQUEST | ACK, attrs)
-            }
-            // No change at all.
+            3 => nested(vec![Attr::nest(0, vec![])]),
+            // No change at all: no interface is named.
             4 => Message::new(SET, REQUEST | ACK, vec![]),
+            5 => {
+                let mut request = self.grammar.set(&mut self.rng, &self.state, self.mood);
+                request.sender = Sender::Nobody;
+                request
+            }
+            6 => {
+                let mut request = self.grammar.set(&mut self.rng, &self.state, self.mood);
+                self.grammar.spoil(&mut self.rng, &mut request);
+                request
+            }
             _ => self.grammar.set(&mut self.rng, &self.state, self.mood),
         }
     }
