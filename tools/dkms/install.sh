@@ -99,14 +99,27 @@ install_module() {
 	for old in $(versions); do
 		if [[ $old != "$version" && ! $(find "$state/$old" -mindepth 2 -maxdepth 2 -name x86_64) ]]; then
 			dkms remove "$name/$old" --all >>"$log" 2>&1 || true
-			remove_tree "/usr/src/$name-$old"
 		fi
+	done
+	# DKMS forgets a version with its last kernel, but leaves the sources.
+	for old in "/usr/src/$name"-*; do
+		[[ ! -d $old || -e $state/${old#"/usr/src/$name-"} ]] || remove_tree "$old"
 	done
 	if [[ ! $done ]]; then
 		die "DKMS has the sources, but the module is installed for no kernel"
 	fi
 	"$WG_TOP/tools/which.sh" --switch
 	[[ ! $failed ]]
+}
+
+# index_stale: runs depmod for kernels where a run that was killed has taken our file away but not told modprobe.
+index_stale() {
+	local list kernel
+	for list in /lib/modules/*/modules.dep; do
+		kernel=$(basename "$(dirname "$list")")
+		grep -q '^updates/dkms/wireguard\.ko' "$list" || continue
+		compgen -G "/lib/modules/$kernel/updates/dkms/wireguard.ko*" >/dev/null || depmod "$kernel"
+	done
 }
 
 remove_module() {
@@ -121,6 +134,7 @@ remove_module() {
 		[[ ! -d $folder ]] || remove_tree "$folder"
 	done
 	remove_tree "$cache"
+	index_stale
 	"$WG_TOP/tools/which.sh" --switch
 }
 

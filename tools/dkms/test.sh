@@ -94,6 +94,12 @@ newer_sources() {
 	[[ $(grep -c installed <<<"$before") == $(grep -c 'wireguard-rust/20370101.0000.*installed' <<<"$after") ]]
 	[[ $(wc -l <<<"$before") == $(wc -l <<<"$after") ]]
 	takes Rust "$release"
+	[[ $(on_machine bash -c 'echo /usr/src/wireguard-rust-*') == /usr/src/wireguard-rust-20370101.0000 ]]
+}
+
+# dkms_version: the one version there is.
+dkms_version() {
+	on_machine bash -c 'echo /usr/src/wireguard-rust-*' | sed 's/.*-//'
 }
 
 # skipped REASON SPOIL MEND COMMAND…: when the shell command SPOIL went before it, COMMAND, which makes DKMS build for the
@@ -101,8 +107,7 @@ newer_sources() {
 skipped() {
 	local reason=$1 spoil=$2 mend=$3 version
 	shift 3
-	version=$(compgen -G "$machine/upper/usr/src/wireguard-rust-*")
-	version=${version##*-}
+	version=$(dkms_version)
 	on_machine dkms unbuild "wireguard-rust/$version" -k "$cloud"
 	takes C "$cloud"
 	on_machine bash -ec "cd /usr/src/wireguard-rust-$version; $spoil"
@@ -154,7 +159,15 @@ reasons() {
 	says "the headers of the kernel 1.2.3 are missing here" "" 1.2.3
 }
 
+# As if DKMS had been killed between taking the file away and running depmod.
+killed_remove() {
+	on_machine dkms uninstall --no-depmod "wireguard-rust/$(dkms_version)" -k "$cloud"
+	# modprobe would look for a file that is not there.
+	wants "/updates/dkms/wireguard.ko" file_for "$cloud"
+}
+
 dkms_remove() {
+	killed_remove
 	on_machine make -C "$checkout" dkms-remove
 	takes C "$release"
 	takes C "$cloud"
