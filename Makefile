@@ -45,6 +45,9 @@ test-diff: setup ## the same netlink requests to ours and to the C driver (SEED=
 test-upstream: setup ## the selftest of the kernel source, netns.sh
 	@tools/test-vm.sh upstream
 
+test-two-vms: setup ## our module in one virtual machine, the C module in another one
+	@tools/test-two-vms.sh
+
 test-install: setup ## installing, DKMS over a kernel upgrade, signing: in virtual machines
 	@tools/test-install.sh
 
@@ -90,5 +93,5 @@ distclean: ## remove the cache too
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all run test test-all check test-host test-vm test-diff test-upstream test-install test-debug install uninstall dkms-install \
-	dkms-remove which shell doc rust-analyzer setup update clean distclean help
+.PHONY: all run test test-all check test-host test-vm test-diff test-upstream test-two-vms test-install test-debug install uninstall \
+	dkms-install dkms-remove which shell doc rust-analyzer setup update clean distclean help

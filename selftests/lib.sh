@@ -206,18 +206,22 @@ tunnel() {
 	for ns in "$a" "$b"; do ip -n "$ns" link set "$(device_of "$ns")" up; done
 }
 
+# How long an answer may take, and how long none must have come. Tests in real time want more of both.
+answer_within=1
+silence=0.3
+
 # answers NS ADDRESS [OPTIONS OF PING]: whether one ping (or what the options say) is answered within a second.
 answers() {
 	local ns=$1 address=$2
 	shift 2
-	in_ns "$ns" ping -q -c 1 -W 1 "$@" "$address" >/dev/null
+	in_ns "$ns" ping -q -c 1 -W "$answer_within" "$@" "$address" >/dev/null
 }
 
 # unanswered NS ADDRESS [OPTIONS OF PING]: whether it is not.
 unanswered() {
 	local ns=$1 address=$2
 	shift 2
-	! in_ns "$ns" ping -q -c 1 -W 0.3 "$@" "$address" >/dev/null 2>&1
+	! in_ns "$ns" ping -q -c 1 -W "$silence" "$@" "$address" >/dev/null 2>&1
 }
 
 # datagram NS ADDRESS: sends one UDP datagram: 29 bytes of IPv4 or 49 of IPv6, so 64 or 96 bytes through a tunnel. It goes

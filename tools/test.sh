@@ -68,6 +68,8 @@ echo "selftests in virtual machines, two CPUs:"
 count "$log/selftests-smp.log"
 
 if [[ $all ]]; then
+	part "two virtual machines, ours and the C module" "$log/two-vms.log" "$WG_TOP/tools/test-two-vms.sh" --no-build
+
 	echo "installing, in virtual machines:"
 	"$WG_TOP/tools/test-install.sh" --short 2>&1 | tee "$log/install.log" | grep -v ' passed, ' || true
 	count "$log/install.log"

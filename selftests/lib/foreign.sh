@@ -32,11 +32,14 @@ know() {
 
 # by NS COUNT: so many initiations came from there since "fresh".
 by() {
-	local -A port=([ours]=51821 [theirs]=51822)
-	local count
 	pass 0.2
-	count=$(grep -c "\.${port[$1]} >" /tmp/sent || true)
-	[[ $count == "$2" ]] || fail "$1 sent $count initiations, not $2: $(cat /tmp/sent)"
+	eventually 3 sent "$1" "$2" || fail "$1 did not send $2 initiations: $(cat /tmp/sent)"
+}
+
+# sent NS COUNT
+sent() {
+	local -A port=([ours]=51821 [theirs]=51822)
+	[[ $(grep -c "\.${port[$1]} >" /tmp/sent) == "$2" ]]
 }
 
 # both_ways NS TEXT: small and large, over IPv4 and IPv6, first from NS.
@@ -48,16 +51,23 @@ both_ways() {
 	answers "$there" "${inside6[$1]}" || fail "$2, IPv6 the way back"
 }
 
-# fresh NS: neither side has a session but the one that NS makes now.
+# fresh NS: neither side has a session but the one that NS makes now, between the times $since and $made.
 fresh() {
 	restart
 	: >/tmp/sent
+	since=$EPOCHSECONDS
 	both_ways "$1" "$1 as initiator"
+	made=$((EPOCHSECONDS + 1))
 	# So that ours does not wait for an answer: boringtun, whose clock ticks every 250 ms, may owe us its keepalive.
 	pass 0.5
 	datagram theirs "${inside4[ours]}"
 	by "$1" 1
 	by "${other[$1]}" 0
+}
+
+# pass_until TIME: lets time pass, until there are so many seconds since 1970.
+pass_until() {
+	while ((EPOCHSECONDS < $1)); do pass $(($1 - EPOCHSECONDS)); done
 }
 
 # at NS ADDRESS:PORT: where NS thinks that the other one is.
@@ -70,14 +80,14 @@ endpoint() {
 }
 
 foreign() {
-	local ns right
+	local ns right since made
 	load_module
 	modprobe tun
 	joined ours theirs
 	device[theirs]=foreign
 	tunnel ours theirs
 	touch /tmp/sent
-	capture theirs veth /tmp/all "$initiation"
+	capture ours veth /tmp/all "$initiation"
 	# tcpdump writes where it likes; this copy can be emptied.
 	tail -n +1 -f /tmp/all >>/tmp/sent &
 
@@ -88,10 +98,11 @@ foreign() {
 	# more than once, as the clock of some ticks slowly.
 	for ns in ours theirs; do
 		fresh $ns
-		pass 113
+		pass_until $((since + 105))
 		both_ways $ns "$ns before the rekey"
 		by $ns 1
-		pass 9
+		((EPOCHSECONDS < since + 120)) || fail "this took too long to be before the rekey"
+		pass_until $((made + 121))
 		both_ways $ns "$ns at the time of the rekey"
 		pass 0.5
 		both_ways $ns "$ns in the new session"

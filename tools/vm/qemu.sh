@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Runs in the root: one virtual machine with the stock kernel, whose root file system is the folder /.guest.
 # usage: qemu.sh MODE MEMORY JOB-FOLDER [QEMU ARGUMENTS]
+# WG_WIRE="ADDRESS on|off SOCKET": a network card with that address on a wire to another machine, of which one ("on") makes the
+# socket. Without it there is no card.
 
 set -euo pipefail
 
@@ -50,8 +52,16 @@ words=(
 	no_timer_check tsc=reliable lpj=10000000 "${WG_WORDS:-}"
 )
 
+wire=()
+if [[ ${WG_WIRE:-} ]]; then
+	read -r address server path <<<"$WG_WIRE"
+	netdev=stream,id=wire,server=$server,addr.type=unix,addr.path=$path
+	[[ $server == on ]] || netdev+=,reconnect-ms=200
+	wire=(-netdev "$netdev" -device "virtio-net-pci,netdev=wire,mac=$address")
+fi
+
 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic none \
 	-machine q35,memory-backend=memory -cpu "$cpu" "${machine[@]}" \
 	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
 	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
-	-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}" "$@"
+	-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}" "${wire[@]}" "$@"
