@@ -112,8 +112,8 @@ skipped() {
 	takes C "$cloud"
 	on_machine bash -ec "cd /usr/src/wireguard-rust-$version; $spoil"
 	wants "skipped for module(s) wireguard-rust" "$@"
-	wants "$reason; the kernel's own C module stays in use" \
-		on_machine sed -n 's/^error: //p' "/var/lib/dkms/wireguard-rust/$version/build/make.log"
+	wants "the kernel's own C module stays in use" wants "error: $reason" \
+		on_machine cat "/var/lib/dkms/wireguard-rust/$version/build/make.log"
 	takes C "$cloud"
 	on_machine bash -ec "cd /usr/src/wireguard-rust-$version; $mend"
 	wants "succeeded for module(s) wireguard-rust" on_machine dkms autoinstall -k "$cloud"
