@@ -202,9 +202,9 @@ fn send_initiation(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject>
         .add_macs::<Library>(message.as_mut_bytes(), time::boottime_coarse())?;
     timers::authenticated_sent(peer, &bh);
     peer.handshake_sent_now();
-    let sent = send::message(peer, message.as_bytes(), HANDSHAKE_DSCP, &bh);
+    // Before the message goes: another CPU may take the response, which stops this timer, while we are still here.
     timers::handshake_initiated(peer, &bh);
-    sent
+    send::message(peer, message.as_bytes(), HANDSHAKE_DSCP, &bh)
 }
 
 fn send_response(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {

@@ -206,7 +206,7 @@ pub(crate) fn authenticated_received(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     );
 }
 
-/// A handshake initiation was sent.
+/// A handshake initiation is about to be sent.
 pub(crate) fn handshake_initiated(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     apply(peer, TimerState::handshake_initiated(), bh);
 }
