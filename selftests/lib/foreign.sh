@@ -7,6 +7,9 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
+# racing=NS: that side has several CPUs and arms the timer of its retry only when the initiation is gone, as the C module does.
+# If the response is taken even before, there is another session after 5 s.
+
 declare -A inside4=([ours]=192.168.7.1 [theirs]=192.168.7.2) inside6=([ours]=fd77::1 [theirs]=fd77::2)
 declare -A outside=([ours]=10.0.0.1:51821 [theirs]=10.0.0.2:51822)
 declare -A other=([ours]=theirs [theirs]=ours)
@@ -36,10 +39,12 @@ by() {
 	eventually 3 sent "$1" "$2" || fail "$1 did not send $2 initiations: $(cat /tmp/sent)"
 }
 
-# sent NS COUNT
+# sent NS COUNT: it did; or more, where it is $racing and has made a session before.
 sent() {
 	local -A port=([ours]=51821 [theirs]=51822)
-	[[ $(grep -c "\.${port[$1]} >" /tmp/sent) == "$2" ]]
+	local count
+	count=$(grep -c "\.${port[$1]} >" /tmp/sent) || true
+	((count == $2)) || [[ ${racing:-} == "$1" && $2 -gt 1 && $count -gt $2 ]]
 }
 
 # both_ways NS TEXT: small and large, over IPv4 and IPv6, first from NS.
@@ -58,6 +63,10 @@ fresh() {
 	since=$EPOCHSECONDS
 	both_ways "$1" "$1 as initiator"
 	made=$((EPOCHSECONDS + 1))
+	if [[ ${racing:-} == "$1" ]]; then
+		pass 6
+		sent "$1" 1 || { fresh "$1"; return; }
+	fi
 	# So that ours does not wait for an answer: boringtun, whose clock ticks every 250 ms, may owe us its keepalive.
 	pass 0.5
 	datagram theirs "${inside4[ours]}"

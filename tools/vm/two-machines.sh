@@ -112,7 +112,7 @@ wire 1
 eventually 600 reachable || fail "the other machine does not answer"
 trap ended EXIT
 # shellcheck disable=SC2034 # for lib.sh: time is real here, and two machines share this one's processors
-answer_within=$((10 * ${WG_PATIENCE:-1})) silence=3
+answer_within=$((10 * ${WG_PATIENCE:-1})) silence=3 racing=theirs
 began=$EPOCHSECONDS
 began_there=$(there date +%s)
 foreign
