@@ -155,7 +155,7 @@ reasons() {
 	says "apt install linux-source-$series=" \
 		"printf '#!/bin/sh\n[ \"\$4\" = linux-source-$series ] && echo installed 1.2 || exec /usr/bin/dpkg-query \"\$@\"\n' >/tmp/dpkg-query
 		chmod +x /tmp/dpkg-query; PATH=/tmp:\$PATH"
-	says "apt install dwarves" "mount --bind /dev/null /usr/bin/pahole"
+	says "apt install dwarves" "mv /usr/bin/pahole /root; trap 'mv /root/pahole /usr/bin' EXIT"
 	says "the headers of the kernel 1.2.3 are missing here" "" 1.2.3
 }
 
