@@ -2,15 +2,17 @@
 
 //! The way of packets out of the interface.
 
+mod batch;
+
+pub(crate) use batch::{
+    seal_elsewhere,
+    Batch, //
+};
+
 use crate::{
-    crypto,
     device::Device,
-    keypair::Keypair,
     packet::PacketCb,
-    peer::{
-        Peer,
-        RELEASE, //
-    },
+    peer::Peer,
     queueing::{
         Job,
         Order, //
@@ -22,12 +24,16 @@ use crate::{
     timers,
     worker::Pace, //
 };
+use batch::{
+    give_back,
+    release,
+    seal_all,
+    transmit,
+    State, //
+};
 use kernel::prelude::*;
 use kext::{
-    context::{
-        Bh,
-        Process, //
-    },
+    context::Bh,
     debug_ratelimited,
     net::{
         device::Running,
@@ -37,17 +43,12 @@ use kext::{
             SkBuff, //
         }, //
     },
-    sync::rcu::{
-        RcuArc,
-        Ref, //
-    },
-    time,
-    workqueue::Run, //
+    sync::rcu::Ref,
+    time, //
 };
 use wg_proto::{
     crypto::TAG_LEN,
     message::DataHeader,
-    padding::padding,
     prefix::Address,
     Reject, //
 };
@@ -58,26 +59,8 @@ const MAX_STAGED_PACKETS: usize = 128;
 /// Batches of one peer that may be on their way at once.
 const MAX_BATCHES: u64 = 1024;
 
-/// Batches that one sender sends for others before it leaves the rest to a work item.
-const RELEASE_AT_ONCE: usize = 16;
-
 /// Head room of an outgoing message: ours, UDP, IPv6 and what the stack reserves, aligned.
 pub(crate) const HEADROOM: usize = 128;
-
-/// A batch that other CPUs see.
-pub(crate) struct Batch {
-    keypair: RcuArc<Keypair>,
-    packets: skb::List,
-    state: State,
-}
-
-/// How far a batch is.
-enum State {
-    /// Its packets own nonces, from this one on.
-    Numbered(u64),
-    /// Its packets are encrypted.
-    Sealed,
-}
 
 /// What waits for transmission to a peer.
 pub(crate) struct Tx {
@@ -329,155 +312,6 @@ fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     }
     if let Some(peer) = peer.upgrade() {
         timers::initiation_wanted(&peer, bh);
-    }
-}
-
-/// Encrypts a batch on another CPU than the one that took it, and hands it back.
-pub(crate) fn seal_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
-    let Some(batch) = job.batch.take() else {
-        return;
-    };
-    let peer = batch.keypair.peer().clone();
-    let packets = match batch.state {
-        State::Numbered(first) => seal_all(&batch.keypair, first, batch.packets),
-        State::Sealed => batch.packets,
-    };
-    job.batch = Some(Batch {
-        packets,
-        state: State::Sealed,
-        keypair: batch.keypair,
-    });
-    give_back(peer.borrow(), job, bh);
-}
-
-/// Hands a batch back to the order, and sends what is due if nobody else does.
-fn give_back(peer: Ref<'_, Peer>, job: KBox<Job<Batch>>, bh: &Bh<'_>) {
-    let turn = peer.tx().lock(bh).order.put(job);
-    if let Ok(true) = turn {
-        release(peer, bh);
-    }
-}
-
-/// Sends batches for as long as the next one is ready. Only for the holder of the turn.
-///
-/// Others may finish batches as fast as they are sent here: after some of them, a work item keeps the turn instead, so
-/// that a sender does not go on sending for all.
-fn release(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    if !release_some(peer, bh) {
-        return;
-    }
-    let Some(peer) = peer.upgrade() else {
-        // What is ready has a session that holds the peer.
-        return;
-    };
-    let workers = peer.device().data().workers();
-    let _ = workers.queue().enqueue(&peer.release_work, &peer);
-}
-
-/// Sends some batches. Returns whether there are more; then the caller keeps the turn.
-fn release_some(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
-    for _ in 0..RELEASE_AT_ONCE {
-        let job = peer.tx().lock(bh).order.next_or_end();
-        let Some(mut job) = job else {
-            return false;
-        };
-        if let Some(batch) = job.batch.take() {
-            transmit(&batch.keypair, batch.packets, bh);
-        }
-        peer.tx().lock(bh).order.release();
-    }
-    peer.tx().lock(bh).order.keeps_turn()
-}
-
-impl Run<RELEASE> for Peer {
-    fn run(this: RcuArc<Self>, ctx: &mut Process) {
-        while release_some(this.borrow(), &ctx.bh()) {
-            ctx.cond_resched();
-        }
-    }
-}
-
-/// Encrypts packets under consecutive nonces. Those that fail are dropped and counted.
-fn seal_all(keypair: &Keypair, first: u64, mut packets: skb::List) -> skb::List {
-    let mut sealed = skb::List::new();
-    let mut nonce = first;
-    while let Some(packet) = packets.pop_front() {
-        match seal(keypair, nonce, packet) {
-            Ok(packet) => sealed.push_back(packet),
-            Err(reason) => keypair.peer().device().data().drops().count(reason),
-        }
-        nonce = nonce.wrapping_add(1);
-    }
-    sealed
-}
-
-/// Pads and encrypts a packet, and puts the header in front.
-fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<SkBuff, Reject> {
-    let cb = *packet.cb::<PacketCb>();
-    let ds = packet.ecn_encap();
-    let len = packet.len();
-    // CAST: From small to large.
-    let padding = padding(len, cb.mtu_or_index as usize);
-    let trailer = padding.saturating_add(TAG_LEN);
-    packet.finish_checksum().map_err(|_| Reject::TxEncrypt)?;
-    let mut packet = packet
-        .into_linear(HEADROOM, trailer)
-        .map_err(|_| Reject::NoMemory)?;
-    packet.put(trailer).ok_or(Reject::TxEncrypt)?;
-    packet.push(DataHeader::LEN).ok_or(Reject::TxEncrypt)?;
-    let keys = keypair.keys();
-    let (header, body) = packet
-        .bytes_mut()
-        .split_at_mut_checked(DataHeader::LEN)
-        .ok_or(Reject::TxEncrypt)?;
-    header.copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
-    if !crypto::seal(&keys.sending, nonce, body) {
-        return Err(Reject::TxEncrypt);
-    }
-    let mut packet = packet.into_skb();
-    packet.reset_for_encap();
-    *packet.cb_mut() = PacketCb { ds, ..cb };
-    Ok(packet)
-}
-
-/// Hands encrypted packets to the UDP socket and tells the timers.
-fn transmit(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) {
-    let peer = keypair.peer();
-    let dev = peer.device();
-    if packets.is_empty() {
-        return;
-    }
-    timers::authenticated_sent(peer, bh);
-    match Path::to_peer(dev, peer, bh) {
-        Ok(path) => {
-            let mut data_sent = false;
-            let mut bytes: u64 = 0;
-            while let Some(packet) = packets.pop_front() {
-                let cb = *packet.cb::<PacketCb>();
-                // CAST: From small to large.
-                let len = packet.len() as u64;
-                match path.send(packet, cb.ds, bh) {
-                    Ok(()) => {
-                        data_sent |= cb.keepalive == 0;
-                        bytes = bytes.saturating_add(len);
-                    }
-                    Err(reason) => dev.data().drops().count(reason),
-                }
-            }
-            peer.add_tx_bytes(bytes);
-            if data_sent {
-                timers::data_sent(peer, bh);
-            }
-        }
-        // CAST: From small to large.
-        Err(reason) => dev.data().drops().add(reason, packets.len() as u64),
-    }
-    let now = time::boottime_coarse();
-    let rekey = peer
-        .current(bh)
-        .is_some_and(|current| current.rekeys_on_send(now));
-    if rekey {
-        timers::initiation_wanted(peer, bh);
     }
 }
 
