@@ -13,7 +13,11 @@ use kext::{
     random, //
 };
 use wg_proto::{
-    crypto::Crypto,
+    crypto::{
+        Crypto,
+        HASH_LEN,
+        MAC_LEN, //
+    },
     key::SymmetricKey, //
 };
 
@@ -22,8 +26,13 @@ pub(crate) enum Library {}
 
 impl Crypto for Library {
     #[inline]
-    fn blake2s(out: &mut [u8], key: &[u8], parts: &[&[u8]]) {
-        blake2s::hash(out, key, parts);
+    fn hash(out: &mut [u8; HASH_LEN], parts: &[&[u8]]) {
+        blake2s::hash(out, &[], parts);
+    }
+
+    #[inline]
+    fn mac(out: &mut [u8; MAC_LEN], key: &[u8], text: &[u8]) {
+        blake2s::hash(out, key, &[text]);
     }
 
     #[inline]

@@ -10,7 +10,8 @@
 use crate::{
     crypto::{
         Crypto,
-        HASH_LEN, //
+        HASH_LEN,
+        MAC_LEN, //
     },
     key::{
         self,
@@ -21,8 +22,7 @@ use crate::{
     message::{
         CookieReply,
         Index,
-        COOKIE_NONCE_LEN,
-        MAC_LEN, //
+        COOKIE_NONCE_LEN, //
     },
     session::has_expired,
     Reject, //
@@ -52,8 +52,8 @@ impl Labelled {
     }
 
     fn set<C: Crypto>(&mut self, public: &PublicKey) {
-        C::blake2s(&mut self.mac1, &[], &[b"mac1----", public.as_bytes()]);
-        C::blake2s(&mut self.cookie, &[], &[b"cookie--", public.as_bytes()]);
+        C::hash(&mut self.mac1, &[b"mac1----", public.as_bytes()]);
+        C::hash(&mut self.cookie, &[b"cookie--", public.as_bytes()]);
     }
 }
 
@@ -125,7 +125,7 @@ impl Checker {
             return MacState::Invalid;
         };
 
-        C::blake2s(&mut mac, &keys.mac1, &[before1]);
+        C::mac(&mut mac, &keys.mac1, before1);
         if !C::equal(&mac, mac1) {
             return MacState::Invalid;
         }
@@ -135,7 +135,7 @@ impl Checker {
         }
         let mut cookie = Cookie::zeroed();
         self.bake::<C>(&mut cookie, source);
-        C::blake2s(&mut mac, cookie.as_bytes(), &[before2]);
+        C::mac(&mut mac, cookie.as_bytes(), before2);
         if !C::equal(&mac, mac2) {
             return MacState::Valid;
         }
@@ -176,7 +176,7 @@ impl Checker {
 
     /// Makes the cookie of a source.
     fn bake<C: Crypto>(&self, out: &mut Cookie, source: &[u8]) {
-        C::blake2s(out.as_mut_bytes(), self.secret.as_bytes(), &[source]);
+        C::mac(out.as_mut_bytes(), self.secret.as_bytes(), source);
     }
 }
 
@@ -224,11 +224,11 @@ impl Jar {
             .split_last_chunk_mut::<MAC_LEN>()
             .ok_or(Reject::BadLength)?;
 
-        C::blake2s(mac1, &self.keys.mac1, &[before1]);
+        C::mac(mac1, &self.keys.mac1, before1);
         self.sent = Some(*mac1);
         match self.born {
             Some(born) if !has_expired(born, Self::MAX_AGE, now) => {
-                C::blake2s(mac2, self.cookie.as_bytes(), &[before2]);
+                C::mac(mac2, self.cookie.as_bytes(), before2);
             }
             _ => *mac2 = [0; MAC_LEN],
         }

@@ -8,14 +8,20 @@ pub const TAG_LEN: usize = 16;
 /// Length of a BLAKE2s hash.
 pub const HASH_LEN: usize = 32;
 
+/// Length of the macs and of a cookie.
+pub const MAC_LEN: usize = 16;
+
 /// Implementation of the primitives.
 ///
 /// Implementations leave no copies of secret arguments or results behind.
 pub trait Crypto {
-    /// Puts the BLAKE2s hash of the concatenated `parts` into `out`, keyed unless `key` is empty.
+    /// Puts the BLAKE2s hash of the concatenated `parts` into `out`.
+    fn hash(out: &mut [u8; HASH_LEN], parts: &[&[u8]]);
+
+    /// Puts BLAKE2s of `text` under `key`, which has one to 32 bytes, into `out`.
     ///
-    /// `out` and `key` are at most 32 bytes, `out` is not empty; its length is part of the hash.
-    fn blake2s(out: &mut [u8], key: &[u8], parts: &[&[u8]]);
+    /// It is of that length from the start, not a longer one cut short.
+    fn mac(out: &mut [u8; MAC_LEN], key: &[u8], text: &[u8]);
 
     /// Puts the product of a scalar and a point into `out`; returns `false` if it is zero.
     ///

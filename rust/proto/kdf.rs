@@ -31,11 +31,11 @@ pub fn hmac<C: Crypto>(out: &mut [u8; HASH_LEN], key: &[u8; 32], a: &[u8], b: &[
     for byte in pad.as_mut_bytes() {
         *byte ^= 0x36;
     }
-    C::blake2s(inner.as_mut_bytes(), &[], &[pad.as_bytes(), a, b]);
+    C::hash(inner.as_mut_bytes(), &[pad.as_bytes(), a, b]);
     for byte in pad.as_mut_bytes() {
         *byte ^= 0x36 ^ 0x5c;
     }
-    C::blake2s(out, &[], &[pad.as_bytes(), inner.as_bytes()]);
+    C::hash(out, &[pad.as_bytes(), inner.as_bytes()]);
 }
 
 /// Replaces `chain` by the first key derived from it and `input`.

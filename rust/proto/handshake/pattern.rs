@@ -96,12 +96,8 @@ impl Symmetric {
 
     /// Starts a handshake with any prologue.
     pub fn start_with<C: Crypto>(&mut self, prologue: &[u8], responder: &PublicKey) {
-        C::blake2s(self.chain.as_mut_bytes(), &[], &[NAME]);
-        C::blake2s(
-            self.hash.as_mut_bytes(),
-            &[],
-            &[self.chain.as_bytes(), prologue],
-        );
+        C::hash(self.chain.as_mut_bytes(), &[NAME]);
+        C::hash(self.hash.as_mut_bytes(), &[self.chain.as_bytes(), prologue]);
         self.mix_hash::<C>(responder.as_bytes());
     }
 
@@ -298,7 +294,7 @@ impl Symmetric {
 
     fn mix_hash<C: Crypto>(&mut self, data: &[u8]) {
         let mut next = Transcript::zeroed();
-        C::blake2s(next.as_mut_bytes(), &[], &[self.hash.as_bytes(), data]);
+        C::hash(next.as_mut_bytes(), &[self.hash.as_bytes(), data]);
         self.hash.copy_from(&next);
     }
 
@@ -312,7 +308,7 @@ impl Symmetric {
     fn open<C: Crypto>(&mut self, key: &SymmetricKey, buf: &mut [u8]) -> bool {
         // The ciphertext is overwritten, so what is mixed in has to be computed before.
         let mut next = Transcript::zeroed();
-        C::blake2s(next.as_mut_bytes(), &[], &[self.hash.as_bytes(), buf]);
+        C::hash(next.as_mut_bytes(), &[self.hash.as_bytes(), buf]);
         let valid = C::open(key.as_bytes(), 0, self.hash.as_bytes(), buf);
         if valid {
             self.hash.copy_from(&next);

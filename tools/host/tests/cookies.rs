@@ -70,8 +70,8 @@ fn the_first_mac_is_as_the_protocol_says() {
     let (mut a, b) = Node::pair(1);
     let message = a.initiate().expect("an initiation");
     let (mut key, mut mac) = ([0; 32], [0; 16]);
-    Soft::blake2s(&mut key, &[], &[b"mac1----", b.public().as_bytes()]);
-    Soft::blake2s(&mut mac, &key, &[&message.as_bytes()[..116]]);
+    Soft::hash(&mut key, &[b"mac1----", b.public().as_bytes()]);
+    Soft::mac(&mut mac, &key, &message.as_bytes()[..116]);
     assert_eq!(message.as_bytes()[116..132], mac);
     assert_eq!(message.as_bytes()[132..], [0; 16]);
 }
@@ -181,8 +181,8 @@ fn a_checker_without_secret_gives_no_cookies() {
     assert_eq!(made, Err(Reject::RngNotReady));
     // Nor does it take those that would follow from the secret zero.
     let (mut cookie, mut mac) = ([0; 16], [0; 16]);
-    Soft::blake2s(&mut cookie, &[0; 32], &[SOURCE]);
-    Soft::blake2s(&mut mac, &cookie, &[&first.as_bytes()[..132]]);
+    Soft::mac(&mut cookie, &[0; 32], SOURCE);
+    Soft::mac(&mut mac, &cookie, &first.as_bytes()[..132]);
     let mut bytes = first.as_bytes().to_vec();
     bytes[132..].copy_from_slice(&mac);
     let state = b.checker.check::<Soft>(&bytes, SOURCE, true);
@@ -334,7 +334,7 @@ fn a_checker_without_identity_takes_nothing_of_the_old_one() {
     // Nor is a mac under the key zero right.
     let mut bytes = first.as_bytes().to_vec();
     let mut mac = [0; 16];
-    Soft::blake2s(&mut mac, &[0; 32], &[&bytes[..116]]);
+    Soft::mac(&mut mac, &[0; 32], &bytes[..116]);
     bytes[116..132].copy_from_slice(&mac);
     let state = b.checker.check::<Soft>(&bytes, SOURCE, true);
     assert_eq!(state, MacState::Invalid);

@@ -12,16 +12,12 @@ pub use node::{
 
 use blake2::{
     digest::{
-        consts::{
-            U16,
-            U32, //
-        },
-        Mac,
-        Update as _,
-        VariableOutput as _, //
+        consts::U16,
+        Digest as _,
+        Mac as _, //
     },
-    Blake2sMac,
-    Blake2sVar, //
+    Blake2s256,
+    Blake2sMac, //
 };
 use chacha20poly1305::{
     aead::AeadInPlace,
@@ -32,6 +28,8 @@ use chacha20poly1305::{
 use curve25519_dalek::MontgomeryPoint;
 use wg_proto::crypto::{
     Crypto,
+    HASH_LEN,
+    MAC_LEN,
     TAG_LEN, //
 };
 
@@ -57,12 +55,6 @@ fn open(cipher: &impl AeadInPlace, nonce: &[u8], ad: &[u8], buf: &mut [u8]) -> b
         .is_ok()
 }
 
-fn mac<M: Mac + KeyInit>(out: &mut [u8], key: &[u8], parts: &[&[u8]]) {
-    let mut hash = <M as Mac>::new_from_slice(key).expect("a short key");
-    parts.iter().for_each(|part| Mac::update(&mut hash, part));
-    out.copy_from_slice(&hash.finalize().into_bytes());
-}
-
 fn nonce(counter: u64) -> [u8; 12] {
     let mut nonce = [0; 12];
     nonce[4..].copy_from_slice(&counter.to_le_bytes());
@@ -70,19 +62,15 @@ fn nonce(counter: u64) -> [u8; 12] {
 }
 
 impl Crypto for Soft {
-    fn blake2s(out: &mut [u8], key: &[u8], parts: &[&[u8]]) {
-        assert!(!out.is_empty() && out.len() <= 32 && key.len() <= 32);
-        if key.is_empty() {
-            let mut hash = Blake2sVar::new(out.len()).expect("a length of BLAKE2s");
-            parts.iter().for_each(|part| hash.update(part));
-            hash.finalize_variable(out).expect("the same length");
-        } else if out.len() == 32 {
-            mac::<Blake2sMac<U32>>(out, key, parts);
-        } else if out.len() == 16 {
-            mac::<Blake2sMac<U16>>(out, key, parts);
-        } else {
-            unimplemented!("the protocol has no such macs");
-        }
+    fn hash(out: &mut [u8; HASH_LEN], parts: &[&[u8]]) {
+        let mut hash = Blake2s256::new();
+        parts.iter().for_each(|part| hash.update(part));
+        *out = hash.finalize().into();
+    }
+
+    fn mac(out: &mut [u8; MAC_LEN], key: &[u8], text: &[u8]) {
+        let mac = <Blake2sMac<U16> as KeyInit>::new_from_slice(key).expect("a short key");
+        *out = mac.chain_update(text).finalize().into_bytes().into();
     }
 
     fn x25519(out: &mut [u8; 32], secret: &[u8; 32], point: &[u8; 32]) -> bool {

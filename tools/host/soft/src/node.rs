@@ -45,10 +45,10 @@ impl Rng {
 
     /// Returns the next number.
     pub fn number(&mut self) -> u64 {
-        let mut out = [0; 8];
+        let mut out = [0; 32];
         self.0 += 1;
-        Soft::blake2s(&mut out, &[], &[&self.0.to_le_bytes()]);
-        u64::from_le_bytes(out)
+        Soft::hash(&mut out, &[&self.0.to_le_bytes()]);
+        u64::from_le_bytes(out[..8].try_into().expect("eight bytes"))
     }
 
     /// Fills `out`.
@@ -244,6 +244,28 @@ impl Node {
                 Ok(text)
             }
         }
+    }
+
+    /// Takes both through a handshake that this one begins.
+    pub fn shake(&mut self, other: &mut Self) {
+        let message = self.initiate().expect("an initiation");
+        other
+            .consume_initiation(&message)
+            .expect("a new initiation");
+        let message = other.respond().expect("a response");
+        self.consume_response(&message).expect("the response");
+        self.begin().expect("a session");
+    }
+
+    /// Checks that both have the same session.
+    pub fn agree(&self, other: &Self) {
+        let (one, two) = (&self.session, &other.session);
+        assert_eq!(one.sending.as_bytes(), two.receiving.as_bytes());
+        assert_eq!(one.receiving.as_bytes(), two.sending.as_bytes());
+        assert_ne!(one.sending.as_bytes(), one.receiving.as_bytes());
+        assert_ne!(one.sending.as_bytes(), &[0; 32]);
+        assert_eq!(one.local, two.remote);
+        assert_eq!(one.remote, two.local);
     }
 
     /// Makes the data message with this counter.
