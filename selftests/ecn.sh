@@ -30,7 +30,7 @@ outside() {
 	[[ $(class /tmp/outside) == "$expected" ]] || fail "class $inner to $1 left with $(class /tmp/outside), not $expected"
 }
 
-# inside OUTER CLASS EXPECTED ADDRESS: a ping of this class, whose bits outside become OUTER on the way, arrives as expected.
+# inside OUTER CLASS EXPECTED ADDRESS: a ping of this class, whose bits outside become OUTER, arrives as EXPECTED.
 inside() {
 	in_ns a nft "flush chain inet way out; add rule inet way out udp dport 51822 ip ecn set $1"
 	capture b wg0 /tmp/inside -v "icmp or icmp6"

@@ -137,8 +137,8 @@ def shape():
     fails("bridge fdb add 02:00:00:00:00:01 dev wg0", "only supported for Ethernet")
 
 
-# NETIF_F_HW_CSUM, RXCSUM, SG, GSO, HIGHDMA, and NETIF_F_GSO_SOFTWARE, by ethtool's names; what else is on comes from the
-# core and is the same for all links.
+# NETIF_F_HW_CSUM, RXCSUM, SG, GSO, HIGHDMA, and NETIF_F_GSO_SOFTWARE, by ethtool's names; what else is on comes from
+# the core and is the same for all links.
 OFFLOADS = {
     "tx-checksum-ip-generic", "rx-checksum", "tx-scatter-gather", "tx-generic-segmentation", "highdma",
     "tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-tcp-ecn-segmentation", "tx-tcp-mangleid-segmentation",

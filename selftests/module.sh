@@ -65,8 +65,8 @@ unload_module
 for ns in a b; do refuses ip -n $ns link show wg0; done
 ip link add wg9 type dummy
 
-# row M4: whoever wants the kind or the family makes the kernel ask for that alias. What it asks for is noted and loaded,
-# where in an installed system modprobe would know it from modinfo's list.
+# row M4: whoever wants the kind or the family makes the kernel ask for that alias. What it asks for is noted and
+# loaded, where in an installed system modprobe would know it from modinfo's list.
 cat >/run/modprobe <<END
 #!/bin/bash
 echo "\${@: -1}" >>/run/asked

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds programs of others that Debian does not package, with the root's cargo, and prints the folder of each with them.
-# It lies in the cache and is keyed by version; quick when it is there.
+# Builds programs of others that Debian does not package, with the root's cargo, and prints the folder of each with
+# them. It lies in the cache and is keyed by version; quick when it is there.
 # usage: foreign.sh NAME
 #
 #	boringtun         the program boringtun-cli, WireGuard in user space

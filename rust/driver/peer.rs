@@ -85,8 +85,8 @@ pub(crate) struct Noise {
 
 /// A peer of an interface.
 ///
-/// The configuration, the tables and whatever is on its way hold references; each removes or finishes its own, and the last
-/// one ends the peer.
+/// The configuration, the tables and whatever is on its way hold references; each removes or finishes its own, and the
+/// last one ends the peer.
 #[pin_data]
 pub(crate) struct Peer {
     id: u64,

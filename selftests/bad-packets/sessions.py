@@ -109,7 +109,8 @@ def sessions():
 
 def waiting():
     """What sends packets that wait, besides an answer."""
-    # row P11: five seconds after our own message a handshake may begin, but nothing asks for one. A SET of the peer does.
+    # row P11: five seconds after our own message a handshake may begin, but nothing asks for
+    # one. A SET of the peer does.
     fresh()
     far.connect(confirm=False)
     into_tunnel()

@@ -187,7 +187,8 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// `EAFNOSUPPORT` if this is not an IPv4 socket, `ENONET` if the network namespace of the socket
     /// or of the route is gone, `EINVAL` if the packet is yet to be segmented, `ENOMEM` if there is
-    /// no room for the headers and none to be had. The packet is freed. What becomes of the packet later is not told, but counted.
+    /// no room for the headers and none to be had. The packet is freed. What becomes of the packet later is not told,
+    /// but counted.
     #[allow(clippy::too_many_arguments)]
     pub fn send4<T: Operations>(
         &self,
@@ -236,7 +237,8 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// `EAFNOSUPPORT` if this is not an IPv6 socket, `ENONET` if the network namespace of the socket
     /// or of the route is gone, `EINVAL` if the packet is yet to be segmented, `ENOMEM` if there is
-    /// no room for the headers and none to be had. The packet is freed. What becomes of the packet later is not told, but counted.
+    /// no room for the headers and none to be had. The packet is freed. What becomes of the packet later is not told,
+    /// but counted.
     #[allow(clippy::too_many_arguments)]
     pub fn send6<T: Operations>(
         &self,
