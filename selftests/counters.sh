@@ -28,9 +28,7 @@ for ns in a b; do
 		}
 	RULES
 done
-in_ns b iperf3 --server --daemon
-listening() { in_ns b ss -Hltn 'sport = 5201' | grep -q .; }
-eventually 5 listening || fail "the iperf3 server does not start"
+iperf3_server b
 in_ns a iperf3 --client 192.168.7.2 --parallel 8 --bidir --time 5 >/tmp/iperf3.log || fail "$(cat /tmp/iperf3.log)"
 
 # Both numbers have to be of the same moment.

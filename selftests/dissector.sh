@@ -3,16 +3,15 @@
 # vm: icount
 # when: all
 # limit: 120
-# tshark's dissector reads all that the module sends, finds nothing to complain about, and decrypts it with the keys of the
-# other side.
+# tshark's dissector reads all that the module sends, finds nothing to complain about, and decrypts it with the keys of
+# the other side.
 
 . "$(dirname "$0")/lib.sh"
 
 load_module
 joined near far
 interface near 1
-private[far]=$(wg genkey)
-public[far]=$(wg pubkey <<<"${private[far]}")
+keys far
 psk=$(wg genpsk)
 peer near far endpoint 10.0.0.2:40000 preshared-key /dev/stdin allowed-ips 192.168.7.2/32 <<<"$psk"
 ip -n near link set wg0 up

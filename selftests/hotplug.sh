@@ -10,38 +10,27 @@
 cpu=/sys/devices/system/cpu/cpu1/online
 trap 'echo 1 >$cpu' EXIT
 
-received() {
-	shown b transfer a | cut -f 1
-}
-
 # moves TEXT: both streams are alive: bytes arrive at b, and each second a datagram of the other peer's at c.
 moves() {
 	local before other
-	before=$(received)
-	other=$(shown c transfer a | cut -f 1)
-	more() { (($(received) > before + 100000 && $(shown c transfer a | cut -f 1) > other)); }
+	before=$(received b a)
+	other=$(received c a)
+	more() { (($(received b a) > before + 100000 && $(received c a) > other)); }
 	eventually 10 more || fail "$1: something stands still: $(shown b transfer a), $(shown c transfer a)"
 }
 
 load_module
 joined a b
 tunnel a b
-namespace c
-ip link add veth1 netns a type veth peer name veth netns c
-ip -n a addr add 10.1.0.1/24 dev veth1
-ip -n c addr add 10.1.0.3/24 dev veth
-ip -n a link set veth1 up
-ip -n c link set veth up
+joined a c 1 veth1
 interface c 3
 peer c a allowed-ips 192.168.7.1/32
-peer a c allowed-ips 192.168.7.3/32 endpoint 10.1.0.3:51823
+peer a c allowed-ips 192.168.7.3/32 endpoint 10.1.0.2:51823
 ip -n c link set wg0 up
 answers a 192.168.7.2 -w 5 || fail "a ping"
 answers a 192.168.7.3 -w 5 || fail "a ping to the other peer"
 
-in_ns b iperf3 --server --daemon
-listening() { in_ns b ss -Hltn 'sport = 5201' | grep -q .; }
-eventually 5 listening || fail "the iperf3 server does not start"
+iperf3_server b
 ip netns exec a iperf3 --client 192.168.7.2 --time 300 --bidir --parallel 2 >/tmp/iperf3.log 2>&1 &
 ip netns exec a ping -q -i 0.05 192.168.7.3 >/dev/null &
 moves "with all CPUs"

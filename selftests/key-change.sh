@@ -27,8 +27,7 @@ answers a 192.168.7.2 || fail "after the same key"
 # A new one, a moment after the last handshake: a new handshake within a second, not after five, and b, who was told,
 # answers.
 peer b a remove
-private[a]=$(wg genkey)
-public[a]=$(wg pubkey <<<"${private[a]}")
+keys a
 peer b a allowed-ips 192.168.7.1/32,fd77::1/128
 own_key a "${private[a]}"
 [[ $(in_ns a wg show wg0 public-key) == "${public[a]}" ]] || fail "the public key of a new private key"
@@ -39,8 +38,7 @@ answers b 192.168.7.1 || fail "from the other side"
 
 # The other side's key changes, for which a is the initiator.
 peer a b remove
-private[b]=$(wg genkey)
-public[b]=$(wg pubkey <<<"${private[b]}")
+keys b
 own_key b "${private[b]}"
 peer a b allowed-ips 192.168.7.2/32,fd77::2/128 endpoint 10.0.0.2:51822
 answers a 192.168.7.2 || fail "no handshake at once with a new peer key"
@@ -67,8 +65,7 @@ peer a a allowed-ips 192.168.7.2/32
 # row SF1
 [[ $(in_ns a wg show wg0 peers) == "${public[b]}" ]] || fail "the interface is its own peer"
 [[ $(shown a allowed-ips b) == "192.168.7.2/32 fd77::2/128" ]] || fail "b lost a prefix: $(shown a allowed-ips b)"
-private[c]=$(wg genkey)
-public[c]=$(wg pubkey <<<"${private[c]}")
+keys c
 peer a c allowed-ips 192.168.8.0/24
 own_key a "${private[c]}"
 [[ $(in_ns a wg show wg0 peers) == "${public[b]}" ]] || fail "a peer with the interface's new key stayed"

@@ -129,18 +129,18 @@ namespace() {
 	ip -n "$1" link set lo up
 }
 
-# joined A B [NET]: two namespaces and a veth pair between them, "veth" in both:
-# A has 10.NET.0.1 and fd00:NET::1, B has 10.NET.0.2 and fd00:NET::2 (NET: 0 to 99, default 0).
+# joined A B [NET [DEVICE]]: two namespaces, made if they are not there, and a veth pair between them: DEVICE (default
+# "veth") in A has 10.NET.0.1 and fd00:NET::1, "veth" in B has 10.NET.0.2 and fd00:NET::2 (NET: 0 to 99, default 0).
 joined() {
-	local a=$1 b=$2 net=${3:-0} host
-	namespace "$a"
-	namespace "$b"
-	ip link add veth netns "$a" type veth peer name veth netns "$b"
+	local a=$1 b=$2 net=${3:-0} device=${4:-veth} ns host
+	for ns in "$a" "$b"; do ip netns pids "$ns" >/dev/null 2>&1 || namespace "$ns"; done
+	ip link add "$device" netns "$a" type veth peer name veth netns "$b"
 	for host in 1 2; do
-		ip -n "$a" addr add "10.$net.0.$host/24" dev veth
-		ip -n "$a" addr add "fd00:$net::$host/64" dev veth nodad
-		ip -n "$a" link set veth up
+		ip -n "$a" addr add "10.$net.0.$host/24" dev "$device"
+		ip -n "$a" addr add "fd00:$net::$host/64" dev "$device" nodad
+		ip -n "$a" link set "$device" up
 		a=$b
+		device=veth
 	done
 	# Without this the first packets meet neighbours still being resolved.
 	in_ns "$b" ping -q -c 1 -W 5 "10.$net.0.1" >/dev/null
@@ -172,12 +172,17 @@ wg_in() {
 	in_ns "$ns" "$program" "$@"
 }
 
-# interface NS NUMBER [NAME]: an interface (default ${device[NS]}, wg0) with keys of its own, ${private[NS]} and ${public[NS]}, that
-# listens on port 51820 + NUMBER and has the addresses 192.168.7.NUMBER and fd77::NUMBER. It is not up yet.
+# keys NS: new ones, ${private[NS]} and ${public[NS]}.
+keys() {
+	private[$1]=$(wg genkey)
+	public[$1]=$(wg pubkey <<<"${private[$1]}")
+}
+
+# interface NS NUMBER [NAME]: an interface (default ${device[NS]}, wg0) with keys of its own (see keys) that listens on
+# port 51820 + NUMBER and has the addresses 192.168.7.NUMBER and fd77::NUMBER. It is not up yet.
 interface() {
 	local ns=$1 number=$2 name=${3:-$(device_of "$1")}
-	private[$ns]=$(wg genkey)
-	public[$ns]=$(wg pubkey <<<"${private[$ns]}")
+	keys "$ns"
 	case ${kind[$ns]:-wireguard} in
 	wireguar[cd]) ip -n "$ns" link add "$name" type "${kind[$ns]:-wireguard}" ;;
 	*) "${kind[$ns]}" "$ns" "$name" ;;
@@ -224,8 +229,8 @@ unanswered() {
 	! in_ns "$ns" ping -q -c 1 -W "$silence" "$@" "$address" >/dev/null 2>&1
 }
 
-# datagram NS ADDRESS: sends one UDP datagram: 29 bytes of IPv4 or 49 of IPv6, so 64 or 96 bytes through a tunnel. It goes
-# to the port of the other end's WireGuard, which swallows it, so that there is no ICMP message either.
+# datagram NS ADDRESS: sends one UDP datagram: 29 bytes of IPv4 or 49 of IPv6, so 64 or 96 bytes through a tunnel. It
+# goes to the port of the other end's WireGuard, which swallows it, so that there is no ICMP message either.
 datagram() {
 	# shellcheck disable=SC2016 # the inner shell expands it
 	in_ns "$1" bash -c 'echo >"/dev/udp/$1/5182${1: -1}"' - "$2"
@@ -236,6 +241,21 @@ shown() {
 	wg_in "$1" show "$(device_of "$1")" "$2" | awk -v key="${public[$3]}" '$1 == key { sub(/^[^\t]*\t/, ""); print }'
 }
 
+# received NS OTHER: bytes from its peer OTHER.
+received() {
+	shown "$1" transfer "$2" | cut -f 1
+}
+
+# is_at NS OTHER ADDRESS:PORT: whether NS has its peer OTHER there.
+is_at() {
+	[[ $(shown "$1" endpoints "$2") == "$3" ]]
+}
+
+# located NS OTHER ADDRESS:PORT [TEXT]: soon it must.
+located() {
+	eventually 3 is_at "$@" || fail "${4:+$4: }$1 has $2 at $(shown "$1" endpoints "$2"), not at $3"
+}
+
 # counted NS OTHER RX TX: whether NS received and sent so many bytes from and to its peer OTHER.
 counted() {
 	[[ $(shown "$1" transfer "$2") == "$3"$'\t'"$4" ]]
@@ -244,6 +264,19 @@ counted() {
 # statistic NS NAME: of the interface wg0, for example rx_bytes.
 statistic() {
 	in_ns "$1" cat "/sys/class/net/wg0/statistics/$2"
+}
+
+# --- TCP
+
+# listens NS PORT [OPTION OF SS]: whether somebody listens there, on TCP or what the option says.
+listens() {
+	in_ns "$1" ss -Hln "${3:--t}" "sport = $2" | grep -q .
+}
+
+# iperf3_server NS [OPTIONS]: runs in the background from now on.
+iperf3_server() {
+	in_ns "$1" iperf3 --server --daemon "${@:2}"
+	eventually 5 listens "$1" 5201 || fail "the iperf3 server does not start"
 }
 
 # --- packets
@@ -272,6 +305,26 @@ captured() {
 # lines FILE: how many there are; tcpdump ends with an empty one.
 lines() {
 	grep -c . "$1" || true
+}
+
+# has_packet FILE: whether the capture has more in it than its own header and those of a packet.
+has_packet() {
+	(($(stat -c %s "$1") > 24 + 16 + 14 + 20 + 8))
+}
+
+# withhold A B FILE FILTER COMMAND…: runs the command. The first packet that B then sends (see FILTER) is in FILE, for
+# resend, and nothing comes in at A's port until "let_through A".
+withhold() {
+	local file=$3
+	in_ns "$1" iptables -I INPUT -p udp --dport "$(wg_in "$1" show "$(device_of "$1")" listen-port)" -j DROP
+	capture "$2" veth "$file" -w - "$4"
+	"${@:5}"
+	eventually 3 has_packet "$file" || fail "no packet was captured"
+	captured "$file"
+}
+
+let_through() {
+	in_ns "$1" iptables -D INPUT 1
 }
 
 # resend NS FILE ADDRESS PORT SOURCE-PORT: sends the UDP payload of the first packet in FILE, a capture of IPv4 over
@@ -303,7 +356,7 @@ check_clean_log() {
 check_debug_kernel() {
 	local kmemleak=/sys/kernel/debug/kmemleak found
 	if [[ -w $kmemleak ]]; then
-		# It tells of nothing that is younger than five seconds, and of nothing that changed since the last scan.
+		# It tells of nothing younger than five seconds, and of nothing that changed since the last scan.
 		pass 6
 		echo scan >"$kmemleak"
 		echo scan >"$kmemleak"

@@ -30,8 +30,7 @@ soon() {
 load_module
 joined a b
 interface b 2
-private[a]=$(wg genkey)
-public[a]=$(wg pubkey <<<"${private[a]}")
+keys a
 psk=$(wg genpsk)
 other=$(wg genkey | wg pubkey)
 peer b a allowed-ips 192.168.7.1/32,fd77::1/128 preshared-key /dev/stdin <<<"$psk"

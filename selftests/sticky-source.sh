@@ -6,10 +6,9 @@
 
 . "$(dirname "$0")/lib.sh"
 
-# sees ADDRESS:PORT: where b thinks that a is: the source of a's last packet.
+# sees ADDRESS:PORT TEXT: where b thinks that a is: the source of a's last packet.
 sees() {
-	at() { [[ $(shown b endpoints a) == "$1" ]]; }
-	eventually 3 at "$1" || fail "$2: b has a at $(shown b endpoints a), not at $1"
+	located b a "$1" "$2"
 }
 
 load_module

@@ -11,15 +11,11 @@ peers() {
 	in_ns a wg show wg0 peers | wc -l
 }
 
-received() {
-	shown b transfer a | cut -f 1
-}
-
 # moves TEXT: the stream is still alive.
 moves() {
 	local before
-	before=$(received)
-	more() { (($(received) > before + 100000)); }
+	before=$(received b a)
+	more() { (($(received b a) > before + 100000)); }
 	eventually 10 more || fail "$1: the stream stands still: $(cat /tmp/iperf3.log)"
 	echo "second $SECONDS: the stream moves, $1"
 }
@@ -28,9 +24,7 @@ load_module
 joined a b
 tunnel a b
 answers a 192.168.7.2 -w 5 || fail "a ping"
-in_ns b iperf3 --server --daemon
-listening() { in_ns b ss -Hltn 'sport = 5201' | grep -q .; }
-eventually 5 listening || fail "the iperf3 server does not start"
+iperf3_server b
 ip netns exec a iperf3 --client 192.168.7.2 --time 300 --bidir --bitrate 3M >/tmp/iperf3.log 2>&1 &
 
 # Every 32 bytes are somebody's public key. The endpoint is b's: its port is open, but b knows none of these peers.

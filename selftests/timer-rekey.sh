@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# The initiator makes a new session on sending after 120 s and on receiving after 165 s; the responder never does for age,
-# but after 180 s the session is dead for both.
+# The initiator makes a new session on sending after 120 s and on receiving after 165 s; the responder never does for
+# age, but after 180 s the session is dead for both.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -85,10 +85,10 @@ in_ns a iptables -D INPUT -p udp --dport 51821 -j DROP
 # So that b does not miss an answer.
 datagram a 192.168.7.2
 at 160
-received=$(shown a transfer b | cut -f 1)
+before=$(received a b)
 resend b /tmp/data1 10.0.0.1 51821 6001
 pass 0.2
-(($(shown a transfer b | cut -f 1) == received + 64)) || fail "a packet at 160 s was not taken: $(shown a transfer b)"
+(($(received a b) == before + 64)) || fail "a packet at 160 s was not taken: $(shown a transfer b)"
 at 181
 resend b /tmp/data2 10.0.0.1 51821 6002
 pass 0.2

@@ -11,14 +11,8 @@
 
 load_module
 internet
-public router1 1
-lan router1 a 1
-nat router1
-public router2 2
-lan router2 b 2
-nat router2
-interface a 1
-interface b 2
+home router1 a 1
+home router2 b 2
 peer a b allowed-ips 192.168.7.2/32 endpoint 198.51.100.2:51822 persistent-keepalive 25
 peer b a allowed-ips 192.168.7.1/32
 up a b

@@ -11,10 +11,8 @@
 
 load_module
 internet
-public left 1
-public right 2
-interface left 1
-interface right 2
+host left 1
+host right 2
 for ns in left right net; do ip -n $ns -4 addr flush scope global; done
 peer left right allowed-ips ::/0 endpoint '198.51.100.2:51822'
 peer right left allowed-ips fd77::1/128

@@ -41,8 +41,7 @@ captured /tmp/shelf
 answers desk 10.2.0.2 -M "do" -s 1392 || fail "a packet of 1420 bytes"
 refuses in_ns desk ping -c 1 -W 1 -M "do" -s 1393 10.2.0.2
 [[ $message == *"Frag needed and DF set (mtu = 1420)"* ]] || fail "a packet of 1421 bytes: $message"
-in_ns shelf iperf3 --server --one-off --daemon --pidfile /run/iperf3.pid
-eventually 5 in_ns shelf sh -c 'ss -Hltn sport = 5201 | grep -q .' || fail "the iperf3 server does not start"
+iperf3_server shelf --one-off
 in_ns desk iperf3 --client 10.2.0.2 --bytes 2M >/tmp/iperf3.log || fail "a TCP stream: $(cat /tmp/iperf3.log)"
 
 # Without the network in the allowed IPs there is neither a way out nor in.

@@ -11,12 +11,8 @@
 
 load_module
 internet
-public router 1
-lan router home 1
-nat router
-public server 2
-interface home 1
-interface server 2
+home router home 1
+host server 2
 peer home server allowed-ips 192.168.7.2/32 endpoint 198.51.100.2:51822
 peer server home allowed-ips 192.168.7.1/32
 up home server

@@ -15,16 +15,9 @@
 
 load_module
 internet
-public router1 1
-lan router1 a 1
-nat router1
-public router2 2
-lan router2 b 2
-nat router2
-public relay 3
-interface a 1
-interface b 2
-interface relay 3
+home router1 a 1
+home router2 b 2
+host relay 3
 for ns in a b; do
 	peer $ns relay allowed-ips 192.168.7.0/24,fd77::/64 endpoint 198.51.100.3:51823 persistent-keepalive 25
 done

@@ -19,29 +19,23 @@ echoes() {
 	[[ $line == "$1" ]]
 }
 
-# at ADDRESS: whether the server has the laptop there.
-at() {
-	[[ $(shown server endpoints laptop) == "$1" ]]
-}
-
 load_module
 internet
 public cafe 1
 public train 2
-public server 3
+host server 3
 for router in cafe train; do nat $router; done
 lan cafe laptop 1
 interface laptop 1
-interface server 3
 peer laptop server allowed-ips 192.168.7.3/32 endpoint 198.51.100.3:51823
 peer server laptop allowed-ips 192.168.7.1/32
 up laptop server
 
 in_ns server ncat --listen --keep-open --exec /bin/cat 192.168.7.3 7 &
-eventually 10 in_ns server sh -c 'ss -Hltn sport = 7 | grep -q .' || fail "the server for echoes does not start"
+eventually 10 listens server 7 || fail "the server for echoes does not start"
 coproc connection { exec ip netns exec laptop ncat 192.168.7.3 7; }
 echoes cafe || fail "no echo in the cafe"
-at 198.51.100.1:51821 || fail "the server has the laptop at $(shown server endpoints laptop)"
+is_at server laptop 198.51.100.1:51821 || fail "the server has the laptop at $(shown server endpoints laptop)"
 
 # No network: nothing arrives, nothing is lost for good.
 ip -n laptop link del eth0
@@ -51,14 +45,14 @@ unanswered server 192.168.7.1 || fail "an answer from nowhere"
 lan train laptop 2
 unanswered server 192.168.7.1 || fail "the server knows where the laptop is before it spoke"
 echoes train || fail "no echo in the train"
-at 198.51.100.2:51821 || fail "the server has the laptop at $(shown server endpoints laptop)"
+is_at server laptop 198.51.100.2:51821 || fail "the server has the laptop at $(shown server endpoints laptop)"
 answers server 192.168.7.1 || fail "the server to the laptop in the train"
 
 # And over a cable, with an address of its own and IPv6.
 ip -n laptop link del eth0
 public laptop 4
 echoes cable || fail "no echo at the cable"
-at 198.51.100.4:51821 || fail "the server has the laptop at $(shown server endpoints laptop)"
+is_at server laptop 198.51.100.4:51821 || fail "the server has the laptop at $(shown server endpoints laptop)"
 peer laptop server endpoint '[2001:db8::3]:51823'
 echoes IPv6 || fail "no echo over IPv6"
-at '[2001:db8::4]:51821' || fail "the server has the laptop at $(shown server endpoints laptop)"
+is_at server laptop '[2001:db8::4]:51821' || fail "the server has the laptop at $(shown server endpoints laptop)"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # when: all
-# Several servers sharing one key behind one name. A session belongs to one of them; whoever the name leads to next makes
-# its own at the next handshake, and the client changes nothing but the address that the name stands for.
+# Several servers sharing one key behind one name. A session belongs to one of them; whoever the name leads to next
+# makes its own at the next handshake, and the client changes nothing but the address that the name stands for.
 #
 #	                          +--- server1 198.51.100.1
 #	client 198.51.100.9 --- Internet                       both: vpn.example, one key, wg0 192.168.7.1
@@ -18,23 +18,21 @@ name() {
 	[[ $(shown client endpoints server1) == "$1:51821" ]] || fail "vpn.example leads to $(shown client endpoints server1)"
 }
 
-# received NUMBER: whether that server has more from the client than before.
-received() {
-	local ns=server$1 old=${bytes[$1]:-0}
-	bytes[$1]=$(shown "$ns" transfer client | cut -f 1)
+# heard NUMBER: whether that server has more from the client than before.
+heard() {
+	local old=${bytes[$1]:-0}
+	bytes[$1]=$(received "server$1" client)
 	((bytes[$1] > old))
 }
 
 load_module
 internet
-public server1 1
+host server1 1
 public server2 2
-public client 9
+host client 9
 touch /tmp/hosts
 mount --bind /tmp/hosts /etc/hosts
 bytes=()
-interface server1 1
-interface client 9
 ip -n server2 link add wg0 type wireguard
 in_ns server2 wg set wg0 private-key /dev/stdin listen-port 51821 <<<"${private[server1]}"
 ip -n server2 addr add 192.168.7.1/24 dev wg0
@@ -47,8 +45,8 @@ name 198.51.100.1
 answers client 192.168.7.1 || fail "the first server"
 # A server that still waits for an answer would make a handshake itself, and the client would go back to it.
 pass 11
-received 1 || fail "the first server received nothing"
-! received 2 || fail "the second server received something"
+heard 1 || fail "the first server received nothing"
+! heard 2 || fail "the second server received something"
 
 # The second one does not know the session of the first: what it gets it cannot read, until after 15 s without an answer
 # there is a new handshake.
@@ -57,8 +55,8 @@ unanswered client 192.168.7.1 || fail "the second server knows the session of th
 no_handshake server2 client || fail "a handshake with the second server right away"
 pass 17
 answers client 192.168.7.1 || fail "the second server"
-received 2 || fail "the second server received nothing"
-! received 1 || fail "the first server received something"
+heard 2 || fail "the second server received nothing"
+! heard 1 || fail "the first server received something"
 [[ $(in_ns client wg show wg0 peers | wc -l) == 1 ]] || fail "the client has another peer"
 [[ $(shown client endpoints server1) == 198.51.100.2:51821 ]] || fail "the client went to $(shown client endpoints server1)"
 
@@ -68,11 +66,11 @@ name 198.51.100.1
 datagram client 192.168.7.1
 pass 17
 answers client 192.168.7.1 || fail "the first server again"
-received 1 || fail "the first server received nothing after the way back"
+heard 1 || fail "the first server received nothing after the way back"
 
 # Without a session the change is immediate.
 ip -n server2 link set wg0 up
 pass 200
 name 198.51.100.2
 answers client 192.168.7.1 || fail "the second server, without a session before"
-received 2 || fail "the second server received nothing at the end"
+heard 2 || fail "the second server received nothing at the end"

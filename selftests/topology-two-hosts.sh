@@ -11,10 +11,8 @@
 
 load_module
 internet
-public left 1
-public right 2
-interface left 1
-interface right 2
+host left 1
+host right 2
 peer left right allowed-ips 192.168.7.2/32,fd77::2/128 endpoint 198.51.100.2:51822
 peer right left allowed-ips 192.168.7.1/32,fd77::1/128
 up left right

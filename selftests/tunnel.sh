@@ -33,8 +33,7 @@ cold() {
 stream() {
 	local address=$1
 	shift
-	in_ns b iperf3 --server --one-off --daemon --pidfile /run/iperf3.pid
-	eventually 5 in_ns b sh -c 'ss -Hltn sport = 5201 | grep -q .' || fail "the iperf3 server does not start"
+	iperf3_server b --one-off
 	in_ns a iperf3 --client "$address" --time 1 "$@" >/tmp/iperf3.log || fail "iperf3 $*: $(cat /tmp/iperf3.log)"
 	echo "$address $*:"
 	grep -E 'sender|receiver' /tmp/iperf3.log

@@ -68,9 +68,7 @@ datagram a 192.168.7.2
 unloaded "a handshake that nobody answers"
 
 # Under traffic in both directions, of two streams and a flood of large and small packets.
-in_ns b iperf3 --server --daemon
-listening() { in_ns b ss -Hltn 'sport = 5201' | grep -q .; }
-eventually 5 listening || fail "the iperf3 server does not start"
+iperf3_server b
 for round in 1 2 3; do
 	load_module
 	tunnel a b

@@ -35,8 +35,7 @@ mkdir -p /etc/wireguard
 
 joined a b
 interface b 2
-private[a]=$(wg genkey)
-public[a]=$(wg pubkey <<<"${private[a]}")
+keys a
 peer b a allowed-ips 192.168.7.1/32,fd77::1/128
 ip -n b link set wg0 up
 ip -n b addr add 10.66.0.1/24 dev wg0

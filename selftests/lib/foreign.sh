@@ -79,13 +79,9 @@ pass_until() {
 	while ((EPOCHSECONDS < $1)); do pass $(($1 - EPOCHSECONDS)); done
 }
 
-# at NS ADDRESS:PORT: where NS thinks that the other one is.
-at() {
-	[[ $(shown "$1" endpoints "${other[$1]}") == "$2" ]]
-}
-
+# endpoint NS ADDRESS:PORT: where NS thinks that the other one is.
 endpoint() {
-	eventually 3 at "$1" "$2" || fail "$1 has ${other[$1]} at $(shown "$1" endpoints "${other[$1]}"), not at $2"
+	located "$1" "${other[$1]}" "$2"
 }
 
 foreign() {
@@ -103,8 +99,8 @@ foreign() {
 	fresh ours
 	fresh theirs
 
-	# After 120 s the initiator makes a new session on sending; the old one carries the packets meanwhile. Either sends
-	# more than once, as the clock of some ticks slowly.
+	# After 120 s the initiator makes a new session on sending; the old one carries the packets meanwhile. Either
+	# sends more than once, as the clock of some ticks slowly.
 	for ns in ours theirs; do
 		fresh $ns
 		pass_until $((since + 105))

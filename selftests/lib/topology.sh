@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# An Internet to draw topologies in: the namespace "net" routes between public hosts, each of which has its own wire to it.
+# An Internet to draw topologies in: the namespace "net" routes between public hosts, each with its own wire to it.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -43,8 +43,8 @@ lan() {
 	in_ns "$router" sysctl -qw net.ipv4.ip_forward=1
 }
 
-# nat ROUTER [HOW]: everything leaves its eth0 with the router's address, and nothing new comes in, as in a router at home.
-# Entries expire as Linux has it: after 30 s, and 120 s if there was an answer.
+# nat ROUTER [HOW]: everything leaves its eth0 with the router's address, and nothing new comes in, as in a router at
+# home. Entries expire as Linux has it: after 30 s, and 120 s if there was an answer.
 nat() {
 	in_ns "$1" nft -f - <<-END
 		table ip nat {
@@ -64,6 +64,20 @@ nat() {
 			}
 		}
 	END
+}
+
+# host NS NUMBER: a public host with the interface of that number (see interface).
+host() {
+	public "$1" "$2"
+	interface "$1" "$2"
+}
+
+# home ROUTER NS NUMBER: a host with the interface of that number behind a public router with NAT.
+home() {
+	public "$1" "$3"
+	lan "$1" "$2" "$3"
+	nat "$1"
+	interface "$2" "$3"
 }
 
 # up NS…: the interfaces.
