@@ -77,8 +77,11 @@ soon "192.168.7.1/24" ip -n a addr show dev wg0
 soon "fd77::1/64" ip -n a addr show dev wg0
 soon "10.66.0.0/24" ip -n a route show dev wg0
 
-# Peers are in no order of the file's, so the whole is compared by lines.
-in_ns a wg showconf wg0 | sort >/tmp/shown
+# configured: whether wg0 has the settings that the files say. Peers are in no order of the file's, so the whole is
+# compared by lines.
+configured() {
+	in_ns a wg showconf wg0 | sort | diff -u /tmp/expected - >/tmp/difference
+}
 sort >/tmp/expected <<-END
 	[Interface]
 	ListenPort = 51821
@@ -96,13 +99,14 @@ sort >/tmp/expected <<-END
 	PublicKey = $other
 	AllowedIPs = 10.77.0.0/16
 END
-diff -u /tmp/expected /tmp/shown || fail "networkd configures something else"
+configured || fail "networkd configures something else: $(cat /tmp/difference)"
 eventually 7 answers a 192.168.7.2 || fail "IPv4"
 answers a fd77::2 || fail "IPv6"
 answers a 10.66.0.1 || fail "a routed prefix"
 
-# Started again it takes over what is there, without ending the session, and makes what changed in the files.
-at=$(shown a latest-handshakes b)
+# Started again it takes over the interface, makes its peers anew, which ends the session, and makes what changed in
+# the files.
+peers=$(created Peer)
 kill "$networkd"
 wait "$networkd" || true
 answers a 192.168.7.2 || fail "the tunnel ends with networkd"
@@ -119,7 +123,8 @@ END
 chgrp systemd-network /run/systemd/network/wg1.netdev
 networkd
 soon "mtu 1380" ip -n a link show wg1
-answers a 192.168.7.2 || fail "ping after networkd was started again"
-[[ $(shown a latest-handshakes b) == "$at" ]] || fail "networkd made a new session"
+eventually 20 configured || fail "networkd, started again, configures something else: $(cat /tmp/difference)"
+eventually 7 answers a 192.168.7.2 || fail "ping after networkd was started again"
+(($(created Peer) == peers + 2)) || fail "$peers peers before, $(created Peer) after networkd was started again"
 kill "$networkd"
 wait "$networkd" || true
