@@ -27,6 +27,10 @@ if [[ ! -d $folder ]]; then
 	# Links take no space, and no build writes into a source file. Sources of drivers that are off could go, but
 	# the lists of options beside them could not.
 	cp -al "$(kernel_folder)/tree" "$folder.new/tree"
+	if [[ -f ${config%.config}.patch ]]; then
+		# It puts a new file in the place of the one that is shared.
+		in_root -b "$folder.new" patch -d "$folder.new/tree" -p1 --input="${config%.config}.patch"
+	fi
 	# Under its final path, which some generated files remember.
 	step "debug kernel $name" "$WG_OUT/log/debug-kernel-$name.log" \
 		in_root -b "$folder.new:$folder" "$WG_TOP/tools/debug/build-kernel.sh" "$config" "$folder"

@@ -12,6 +12,7 @@ debug_kernel() {
 		basename "$stock"
 		basename "$(root_folder)"
 		cat "$WG_TOP/tools/debug/$1.config" "$WG_TOP/tools/debug/build-kernel.sh"
+		[[ ! -f $WG_TOP/tools/debug/$1.patch ]] || cat "$WG_TOP/tools/debug/$1.patch"
 	} | sha256sum)
 	printf '%s/debug-%s-%s\n' "$WG_CACHE" "$1" "${key:0:12}"
 }
