@@ -19,7 +19,7 @@ words=(
 	"mem=$memory" root=none rootfstype=hostfs rootflags=/.guest rw init="$WG_TOP/tools/vm/init.sh"
 	"wg_job=$job" "wg_folders=$WG_TOP:$WG_KERNEL" wg_end=o
 	time-travel uml_dir=/run/uml/ umid=guest con=null con0=null,fd:1 ssl=null console=tty0
-	loglevel=6 oops=panic panic=-1
+	loglevel=6 oops=panic panic=-1 log_buf_len=64M
 	kasan_multi_shot ${WG_WORDS:-}
 )
 mkdir -p /run/uml
