@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # The tests. The last line is "N passed, M failed"; logs stay below out/.
 # usage: test.sh [--all]   (--all: also those that take long or need much: other programs, topologies, installing,
-# the comparison with the C driver)
+# the comparison with the C driver, a kernel built for debugging)
+#
+# WG_DEADLINE: seconds since 1970 when all must be done, for a machine that has a time limit.
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -76,6 +78,22 @@ if [[ $all ]]; then
 
 	part "difference to the C driver, 500 000 netlink requests" "$log/diff.log" "$WG_TOP/tools/diff/run" --no-build
 	grep -h ' requests, of which ' "$log/diff.log" || true
+
+	# The debug kernel is built once, which must not take the time that everything has to be done in. What did not run
+	# has not passed.
+	limit=()
+	if [[ ${WG_DEADLINE:-} ]]; then
+		left=$((WG_DEADLINE - EPOCHSECONDS - 600))
+		limit=(timeout "$((left > 1 ? left : 1))")
+	fi
+	if "$WG_TOP/tools/debug/kernel.sh" um --cached || "${limit[@]}" "$WG_TOP/tools/debug/kernel.sh" um; then
+		"$WG_TOP/tools/test-debug.sh" --short um 2>&1 | tee "$log/debug.log" | grep -v ' passed, ' || true
+	else
+		printf '\nthe debug kernel could not be built, or not in time: NOT PASSED\n' | tee "$log/debug.log"
+	fi
+	sum=$((passed + failed))
+	count "$log/debug.log"
+	((passed + failed > sum)) || failed=$((failed + 1))
 fi
 
 # Which kernel to fall back on when the archive no longer has this series.
