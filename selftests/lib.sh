@@ -346,11 +346,11 @@ kernel_log() {
 	dmesg | awk '/selftest: / { n = 0; delete line } { line[n++] = $0 } END { for (i = 0; i < n; i++) print line[i] }'
 }
 
-# check_clean_log [REGEX]: no complaint of the kernel since the mark, which is still there, but for lines like this.
+# check_clean_log: no complaint of the kernel since the mark, which is still there, but for lines like $WG_LOG_EXPECTED.
 check_clean_log() {
-	local found expected=${1:-}
+	local found
 	dmesg | grep 'selftest: ' >/dev/null || fail "the kernel's log has lost where this test began: it is too small"
-	found=$(kernel_log | { if [[ $expected ]]; then grep -vE "$expected"; else cat; fi; } | grep -E 'BUG|WARNING|Oops|refcount_t|leaked|general protection|Call Trace|unable to handle|suspicious RCU|possible (recursive|circular) locking|INFO: (task|rcu)|self-detected stall|unregister_netdevice: waiting|Objects remaining|UBSAN|KASAN|kmemleak|DEBUG_LOCKS|scheduling while atomic|panicked at|ODEBUG|ref_tracker|still has objects' || true)
+	found=$(kernel_log | grep -vE "${WG_LOG_EXPECTED:-^$}" | grep -E 'BUG|WARNING|Oops|refcount_t|leaked|general protection|Call Trace|unable to handle|suspicious RCU|possible (recursive|circular) locking|INFO: (task|rcu)|self-detected stall|unregister_netdevice: waiting|Objects remaining|UBSAN|KASAN|kmemleak|DEBUG_LOCKS|scheduling while atomic|panicked at|ODEBUG|ref_tracker|still has objects' || true)
 	[[ ! $found ]] || fail "the kernel complains:"$'\n'"$found"
 }
 
