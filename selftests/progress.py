@@ -103,6 +103,7 @@ def rounds():
     check.note(f"{ROUNDS} rounds of {SENT} packets, held back in {held}, queue full in {full}; "
                f"longest {longest:.3f} s; fewest delivered {fewest}")
     check.equal("rounds in which a decryption was held back", held, ROUNDS)
+    # row D15
     check.equal("rounds in which the queue was full", full, ROUNDS)
     check.holds("all that was not refused is delivered within a second", longest < 1)
 

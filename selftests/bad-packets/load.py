@@ -80,10 +80,16 @@ def load():
     index, cookie = noise.open_cookie(answers[0], WG0, first)
     equal("index in the reply", index, ask.index)
 
+    def invalid():
+        return run("dmesg").count("wg0: Invalid MAC of handshake, dropping packet from 10.0.0.2:")
+
     def asking(count, **more):
         return [Handshake(REMOTE, WG0, PSK).initiation(**more) for _ in range(count)]
     # A burst of five per address passes; of those, one per 20 ms.
+    before = invalid()
     answers, counted = overload(*asking(10, cookie=cookie))
+    # row M9: what comes too fast is logged like this.
+    equal("called invalid", invalid() - before, 5)
     # rows C4 K15
     equal("ten with mac2", [len(answer) for answer in answers], [92])
     if not check.STOCK:
