@@ -7,8 +7,8 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # shellcheck disable=SC2016 # the shell in the root expands it
-in_root sh -c 'cd tools/host && exec cargo test --locked "$@"' - "$@"
+in_root sh -c 'cd tools/host && exec cargo test --locked --no-fail-fast "$@"' - "$@"
 if ((!$#)); then
 	# shellcheck disable=SC2016
-	in_root sh -c 'cd tools/diff && CARGO_TARGET_DIR=$CARGO_TARGET_DIR/diff exec cargo test --locked'
+	in_root sh -c 'cd tools/diff && CARGO_TARGET_DIR=$CARGO_TARGET_DIR/diff exec cargo test --locked --no-fail-fast'
 fi

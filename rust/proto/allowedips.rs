@@ -81,6 +81,10 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
     }
 
     /// Returns the owner of the longest prefix that holds `address`.
+    ///
+    /// A lookup that one change meets finds what was before or what is after. One that several
+    /// meet may have seen the later and not the earlier; it finds somebody who owned a prefix that
+    /// holds `address` meanwhile, and no shorter one than was there all the time.
     #[inline]
     pub fn lookup<'g>(
         &'g self,

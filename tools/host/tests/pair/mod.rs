@@ -54,6 +54,14 @@ pub fn holds(prefix: &Prefix, address: Address) -> bool {
     Prefix::new(address, prefix.len()) == Some(*prefix)
 }
 
+/// Returns who owns the longest prefix of a list that holds an address.
+pub fn owner(list: &[(Prefix, Peer, u64)], address: Address) -> Option<Peer> {
+    list.iter()
+        .filter(|entry| holds(&entry.0, address))
+        .max_by_key(|entry| entry.0.len())
+        .map(|entry| entry.1)
+}
+
 /// A trie and the list it has to agree with.
 pub struct Pair {
     pub trie: Rc<AllowedIps<Host, Peer>>,
@@ -125,11 +133,7 @@ impl Pair {
     }
 
     pub fn expected(&self, address: Address) -> Option<Peer> {
-        self.list
-            .iter()
-            .filter(|entry| holds(&entry.0, address))
-            .max_by_key(|entry| entry.0.len())
-            .map(|entry| entry.1)
+        owner(&self.list, address)
     }
 
     pub fn actual(&self, address: Address) -> Option<Peer> {
