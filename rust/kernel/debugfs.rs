@@ -182,6 +182,18 @@ impl<T: Writer> fmt::Display for Shown<'_, T> {
     }
 }
 
+/// Returns what an open file is about.
+///
+/// # Safety
+///
+/// The file must be one made by [`Dir::file`] with a `T`, and must not be removed during `'a`.
+unsafe fn value_of<'a, T>(file: *mut kernel::bindings::file) -> &'a T {
+    // SAFETY: By the requirements, the file is open.
+    let value = unsafe { (*file).private_data }.cast::<T>();
+    // SAFETY: C set the pointer, when the file was opened, to what it was made with.
+    unsafe { &*value }
+}
+
 /// # Safety
 ///
 /// Only for files made by [`Dir::file`] with a `T`, which C keeps from being removed meanwhile.
@@ -191,10 +203,8 @@ unsafe extern "C" fn read<T: Writer + Send + Sync + 'static>(
     size: usize,
     offset: *mut loff_t,
 ) -> isize {
-    // SAFETY: The file is being read.
-    let value = unsafe { (*file).private_data }.cast::<T>();
-    // SAFETY: C set the pointer, when the file was opened, to what it was made with.
-    let value = unsafe { &*value };
+    // SAFETY: By the requirements.
+    let value = unsafe { value_of::<T>(file) };
     // SAFETY: The position is the caller's.
     let offset = unsafe { &mut *offset };
     // Each read writes all of it anew, so only one with room for all is of one moment.
@@ -224,10 +234,8 @@ unsafe extern "C" fn write<T: Reader + Send + Sync + 'static>(
     size: usize,
     _offset: *mut loff_t,
 ) -> isize {
-    // SAFETY: The file is being written.
-    let value = unsafe { (*file).private_data }.cast::<T>();
-    // SAFETY: As in `read`.
-    let value = unsafe { &*value };
+    // SAFETY: By the requirements.
+    let value = unsafe { value_of::<T>(file) };
     let user = UserPtr::from_ptr(buf.cast_mut().cast::<c_void>());
     match value.read_from_slice(&mut UserSlice::new(user, size).reader()) {
         // CAST: C asks for no more than a signed number holds.
