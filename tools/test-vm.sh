@@ -100,7 +100,8 @@ group() {
 	((${#together[@]} == 0)) || machine "$mode" "${together[@]}"
 }
 
-# machine MODE NAME…, for group, with logs in $job: boots as often as it takes; a test that ends the machine costs one more boot.
+# machine MODE NAME…, for group, with logs in $job: boots as often as it takes; a test that ends the machine costs one
+# more boot.
 machine() {
 	local mode=$1 name status results rest boots=0
 	shift

@@ -41,6 +41,19 @@ part() {
 	fi
 }
 
+# counted LOG: adds what a runner of many tests says at its end. One that says nothing has failed.
+counted() {
+	local sum=$((passed + failed))
+	count "$1"
+	((passed + failed > sum)) || failed=$((failed + 1))
+}
+
+# shown LOG COMMAND…: such a runner, whose lines are shown as they come.
+shown() {
+	"${@:2}" 2>&1 | tee "$1" | grep -v ' passed, ' || true
+	counted "$1"
+}
+
 "$WG_TOP/tools/setup.sh"
 echo "kernel $(cat "$(kernel_folder)/release"), as Debian built it"
 if ! step "wireguard.ko" "$log/build.log" "$WG_TOP/tools/build.sh" modules; then
@@ -63,18 +76,16 @@ echo "selftests in virtual machines, instruction-counted time:"
 wait "$icount" || true
 trap - EXIT
 grep -v ' passed, ' "$log/selftests-icount.log" || true
-count "$log/selftests-icount.log"
+counted "$log/selftests-icount.log"
 
 echo "selftests in virtual machines, two CPUs:"
-"$WG_TOP/tools/test-vm.sh" --no-build "${core[@]}" --mode smp 2>&1 | tee "$log/selftests-smp.log" | grep -v ' passed, ' || true
-count "$log/selftests-smp.log"
+shown "$log/selftests-smp.log" "$WG_TOP/tools/test-vm.sh" --no-build "${core[@]}" --mode smp
 
 if [[ $all ]]; then
 	part "two virtual machines, ours and the C module" "$log/two-vms.log" "$WG_TOP/tools/test-two-vms.sh" --no-build
 
 	echo "installing, in virtual machines:"
-	"$WG_TOP/tools/test-install.sh" --short 2>&1 | tee "$log/install.log" | grep -v ' passed, ' || true
-	count "$log/install.log"
+	shown "$log/install.log" "$WG_TOP/tools/test-install.sh" --short
 
 	part "difference to the C driver, 500 000 netlink requests" "$log/diff.log" "$WG_TOP/tools/diff/run" --no-build
 	grep -h ' requests, of which ' "$log/diff.log" || true
@@ -87,13 +98,11 @@ if [[ $all ]]; then
 		limit=(timeout "$((left > 1 ? left : 1))")
 	fi
 	if "$WG_TOP/tools/debug/kernel.sh" um --cached || "${limit[@]}" "$WG_TOP/tools/debug/kernel.sh" um; then
-		"$WG_TOP/tools/test-debug.sh" --short um 2>&1 | tee "$log/debug.log" | grep -v ' passed, ' || true
+		shown "$log/debug.log" "$WG_TOP/tools/test-debug.sh" --short um
 	else
-		printf '\nthe debug kernel could not be built, or not in time: NOT PASSED\n' | tee "$log/debug.log"
+		printf '\nthe debug kernel could not be built, or not in time: NOT PASSED\n'
+		failed=$((failed + 1))
 	fi
-	sum=$((passed + failed))
-	count "$log/debug.log"
-	((passed + failed > sum)) || failed=$((failed + 1))
 fi
 
 # Which kernel to fall back on when the archive no longer has this series.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Runs in the root: one virtual machine with the stock kernel, whose root file system is the folder /.guest.
 # usage: qemu.sh MODE MEMORY JOB-FOLDER [QEMU ARGUMENTS]
-# WG_WIRE="ADDRESS on|off SOCKET": a network card with that address on a wire to another machine, of which one ("on") makes the
-# socket. Without it there is no card.
+# WG_WIRE="ADDRESS on|off SOCKET": a network card with that address on a wire to another machine, of which one ("on")
+# makes the socket. Without it there is no card.
 
 set -euo pipefail
 
