@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 # pylint: disable=wrong-import-position
 import check
 from check import note, problem
-from genl import GET, REQUEST, ACK, Client, Device, Error, Peer, attr, merge, name, peer, peers, sockaddr, u16, u32
+from genl import GET, REQUEST, ACK, Client, Device, Error, Peer, attr, merge, name, peer, peers, sockaddr, u16
 from links import UP, Links
 
 WG0 = name("wg0")
@@ -159,6 +159,7 @@ def loading_the_module():
     check.equal("loading at the end", number, 0)
 
 
+# rows L5 L21
 def adding_a_link():
     links = Links()
 
