@@ -24,11 +24,11 @@ all: $(setup) ## build wireguard.ko (KDIR=… for a kernel of your own)
 run: ## set up what is missing, build, and show a tunnel at work in a virtual machine
 	@tools/run.sh
 
-test: ## static checks, host tests, fuzzing, selftests in virtual machines
-	@tools/test.sh
+test: ## static checks, host tests, fuzzing, selftests in virtual machines (ALSO="part …": see tools/test.sh)
+	@tools/test.sh $(ALSO)
 
 test-all: ## these, and what takes long: other programs, topologies, installing, comparison with the C driver
-	@tools/test.sh --all
+	@tools/test.sh all
 
 check: setup ## static checks only
 	@tools/check.sh

@@ -1,18 +1,31 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # The tests. The last line is "N passed, M failed"; logs stay below out/.
-# usage: test.sh [--all]   (--all: also those that take long or need much: other programs, topologies, installing,
-# the comparison with the C driver, a kernel built for debugging)
+# usage: test.sh [PART…]
+#
+# Parts beyond what always runs; "all" is all of them:
+#   selftests  those that are "# when: all": other programs, topologies and what takes long
+#   two-vms    ours and the C module in two machines
+#   install    installing, short
+#   diff       500 000 netlink requests to ours and to the C driver
+#   debug      User Mode Linux that watches memory, short
 #
 # WG_DEADLINE: seconds since 1970 when all must be done, for a machine that has a time limit.
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-all=
-[[ ${1:-} != --all ]] || all=yes
+known=(selftests two-vms install diff debug)
+parts=" $* "
+[[ $parts != " all " ]] || parts=" ${known[*]} "
+for word in $parts; do
+	[[ " ${known[*]} " == *" $word "* ]] || die "there is no part '$word' of the tests (all, ${known[*]})"
+done
+# with PART: whether it was asked for.
+with() { [[ $parts == *" $1 "* ]]; }
+
 core=(--core)
-[[ ! $all ]] || core=()
+! with selftests || core=()
 log=$WG_OUT/log
 passed=0
 failed=0
@@ -81,15 +94,21 @@ counted "$log/selftests-icount.log"
 echo "selftests in virtual machines, two CPUs:"
 shown "$log/selftests-smp.log" "$WG_TOP/tools/test-vm.sh" --no-build "${core[@]}" --mode smp
 
-if [[ $all ]]; then
+if with two-vms; then
 	part "two virtual machines, ours and the C module" "$log/two-vms.log" "$WG_TOP/tools/test-two-vms.sh" --no-build
+fi
 
+if with install; then
 	echo "installing, in virtual machines:"
 	shown "$log/install.log" "$WG_TOP/tools/test-install.sh" --short
+fi
 
+if with diff; then
 	part "difference to the C driver, 500 000 netlink requests" "$log/diff.log" "$WG_TOP/tools/diff/run" --no-build
 	grep -h ' requests, of which ' "$log/diff.log" || true
+fi
 
+if with debug; then
 	# The debug kernel is built once, which must not take the time that everything has to be done in. What did not run
 	# has not passed.
 	limit=()
