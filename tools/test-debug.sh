@@ -84,12 +84,16 @@ left_out() {
 	case $1:$2 in
 	um:hotplug) echo "User Mode Linux has one CPU here" ;;
 	x86:fail-nth) echo "failing allocations are a matter of User Mode Linux" ;;
-	x86:timer-*) echo "this machine skips no idle time, and it waits for minutes" ;;
 	x86:scale) echo "it measures, which says nothing on a kernel that checks every lock" ;;
 	um:scale) echo "it measures, which says nothing on a kernel that checks every byte" ;;
 	*)
-		# The C driver beside ours, modules of tests, and programs built from elsewhere.
-		[[ ! $(selftest_says "$2" needs) ]] || echo "it needs $(selftest_says "$2" needs), built for the stock kernel alone"
+		if [[ $(selftest_says "$2" needs) ]]; then
+			# The C driver beside ours, modules of tests, and programs built from elsewhere.
+			echo "it needs $(selftest_says "$2" needs), built for the stock kernel alone"
+		elif [[ $1 == x86 && $(selftest_says "$2" vm) == icount ]]; then
+			# Some wait for minutes, or are exact about times or about who is faster.
+			echo "its time is counted in instructions, this machine's is real"
+		fi
 		;;
 	esac
 }
