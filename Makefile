@@ -69,6 +69,9 @@ which: ## say which implementation is loaded, and which one modprobe takes
 test-debug: setup ## selftests on kernels built for debugging (memory, locks, faults); PART=um, x86 or planted
 	@tools/test-debug.sh $(PART)
 
+bench: setup ## speed beside the C module's, in instruction-counted time (QUICK=1: the core in 5 minutes; CASE="word …")
+	@tools/bench/run $(if $(QUICK),quick) $(CASE)
+
 shell: setup ## a virtual machine with the module loaded, to try things in
 	@tools/shell.sh
 
@@ -93,5 +96,5 @@ distclean: ## remove the cache too
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all run test test-all check test-host test-vm test-diff test-upstream test-two-vms test-install test-debug install uninstall \
+.PHONY: all run test test-all check test-host test-vm test-diff test-upstream test-two-vms test-install test-debug bench install uninstall \
 	dkms-install dkms-remove which shell doc rust-analyzer setup update clean distclean help
