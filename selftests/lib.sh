@@ -354,6 +354,12 @@ check_clean_log() {
 	[[ ! $found ]] || fail "the kernel complains:"$'\n'"$found"
 }
 
+# debug_kernel: whether this kernel watches itself (make test-debug), which makes it some ten times slower. Tests that pile
+# up work for every CPU have less to do then.
+debug_kernel() {
+	[[ -e /sys/kernel/debug/kmemleak || -e /proc/lockdep_stats ]]
+}
+
 # check_debug_kernel: what only a kernel built for debugging knows: no memory is lost, and its lock checks are still on.
 check_debug_kernel() {
 	local kmemleak=/sys/kernel/debug/kmemleak found

@@ -27,7 +27,7 @@ mkdir -p "$log" "$out"
 
 if [[ $short ]]; then
 	export WG_TURMOIL=${WG_TURMOIL:-20}
-	tests=(kunit tunnel netlink-errors netlink-set psk up-down allowed-ips timer-wipe unload turmoil fail-nth)
+	tests=(kunit tunnel netlink-errors netlink-set psk up-down allowed-ips timer-wipe unload turmoil fail-nth upstream)
 else
 	export WG_TURMOIL=${WG_TURMOIL:-300}
 	tests=(kunit)
