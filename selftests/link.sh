@@ -15,8 +15,8 @@ in_ns b nft 'add table netdev t
 	add chain netdev t in { type filter hook ingress device wg0 priority 0; }
 	add rule netdev t in ip saddr 192.168.7.1 icmp type echo-request counter'
 answers a 192.168.7.2 || fail "a ping past nftables"
-in_ns b nft list table netdev t | grep -q 'counter packets 1 bytes 84' ||
-	fail "nftables at ingress: $(in_ns b nft list table netdev t)"
+rules=$(in_ns b nft list table netdev t)
+[[ $rules == *'counter packets 1 bytes 84'* ]] || fail "nftables at ingress: $rules"
 in_ns b nft delete table netdev t
 in_ns b tc qdisc add dev wg0 clsact
 in_ns b tc filter add dev wg0 ingress matchall action drop
