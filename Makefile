@@ -69,7 +69,7 @@ which: ## say which implementation is loaded, and which one modprobe takes
 test-debug: setup ## selftests on kernels built for debugging (memory, locks, faults); PART=um, x86 or planted
 	@tools/test-debug.sh $(PART)
 
-bench: setup ## speed beside the C module's, in instruction-counted time (QUICK=1: the core in 5 minutes; CASE="word …")
+bench: setup ## speed beside the C module's, in instruction-counted time (QUICK=1: only the core; CASE="word …")
 	@tools/bench/run $(if $(QUICK),quick) $(CASE)
 
 shell: setup ## a virtual machine with the module loaded, to try things in

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
-# Eight streams in each direction at once (fewer on a debug kernel): the bytes that a peer is said to have been sent are those that left the host,
-# to the last one, and those it is said to have sent are those that its interface received.
+# Eight streams in each direction at once (fewer on a debug kernel): the bytes that a peer is said to have been sent are
+# those that left the host, to the last one, and those it is said to have sent are those that its interface received.
 
 . "$(dirname "$0")/lib.sh"
 

@@ -96,7 +96,6 @@ class Run(NamedTuple):
     left: str
     right: str
 
-
     def topology(self):
         """What guest.sh builds for it; the next run goes on with the same."""
         case = self.case
