@@ -83,7 +83,7 @@ ready() {
 left_out() {
 	case $1:$2 in
 	um:timer-*) echo "with 100 ticks a second its timers are later than the windows of the test allow" ;;
-	um:hotplug) echo "User Mode Linux has one CPU here" ;;
+	um:hotplug | um:link) echo "User Mode Linux has one CPU here" ;;
 	x86:fail-nth) echo "failing allocations are a matter of User Mode Linux" ;;
 	x86:scale) echo "it measures, which says nothing on a kernel that checks every lock" ;;
 	um:scale) echo "it measures, which says nothing on a kernel that checks every byte" ;;

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs in the root: configures and builds the kernel in FOLDER/tree by a list of options, everything else off.
-# usage: build-kernel.sh CONFIG FOLDER
+# Runs in the root: configures and builds the kernel in FOLDER/tree by lists of options, everything else off.
+# usage: build-kernel.sh FOLDER CONFIG…
 
 set -euo pipefail
 
-config=$1
-folder=$2
+folder=$1
+shift
+config=$folder/options
+cat "$@" >"$config"
 cd "$folder/tree"
 
 # clang, as its sanitizers are those that rustc has too.

@@ -33,7 +33,7 @@ if [[ ! -d $folder ]]; then
 	fi
 	# Under its final path, which some generated files remember.
 	step "debug kernel $name" "$WG_OUT/log/debug-kernel-$name.log" \
-		in_root -b "$folder.new:$folder" "$WG_TOP/tools/debug/build-kernel.sh" "$config" "$folder"
+		in_root -b "$folder.new:$folder" "$WG_TOP/tools/debug/build-kernel.sh" "$folder" "$WG_TOP/tools/debug/common.config" "$config"
 	# Before it is there: what was never used is pruned.
 	touch "$folder.new/.used"
 	mv "$folder.new" "$folder"

@@ -10,8 +10,8 @@ debug_kernel() {
 	stock=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
 	key=$({
 		basename "$stock"
-		basename "$(root_folder)"
-		cat "$WG_TOP/tools/debug/$1.config" "$WG_TOP/tools/debug/build-kernel.sh"
+		in_root sh -c 'clang --version; rustc --version; bindgen --version'
+		cat "$WG_TOP"/tools/debug/{common.config,"$1.config",build-kernel.sh}
 		[[ ! -f $WG_TOP/tools/debug/$1.patch ]] || cat "$WG_TOP/tools/debug/$1.patch"
 	} | sha256sum)
 	printf '%s/debug-%s-%s\n' "$WG_CACHE" "$1" "${key:0:12}"
