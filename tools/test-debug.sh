@@ -6,7 +6,7 @@
 #
 # WG_TURMOIL seconds of turmoil (default 300; short: 20), WG_TESTS="name …" only these selftests.
 # --short is for every run of all tests: fewer selftests.
-# A run of all parts that finds nothing is noted in tools/debug/LAST-RUN.
+# A whole part (no WG_TESTS, turmoil of 300 seconds) that finds nothing is noted in tools/debug/LAST-RUN.
 
 set -euo pipefail
 . "$(dirname "$0")/debug/lib.sh"
@@ -24,6 +24,12 @@ out=$WG_OUT/debug
 passed=0
 failed=0
 mkdir -p "$log" "$out"
+
+# What all parts are built from. A note of an earlier run is no change.
+state=$(git -C "$WG_TOP" rev-parse HEAD 2>/dev/null || echo unknown)
+if [[ $(git -C "$WG_TOP" status --porcelain -- . ':!tools/debug/LAST-RUN' 2>/dev/null) ]]; then
+	state+=", with changes"
+fi
 
 if [[ $short ]]; then
 	export WG_TURMOIL=${WG_TURMOIL:-20}
@@ -83,14 +89,13 @@ ready() {
 left_out() {
 	case $1:$2 in
 	um:timer-*) echo "with 100 ticks a second its timers are later than the windows of the test allow" ;;
-	um:hotplug | um:link) echo "User Mode Linux has one CPU here" ;;
+	um:hotplug | um:progress) echo "User Mode Linux has one CPU here" ;;
 	x86:fail-nth) echo "failing allocations are a matter of User Mode Linux" ;;
 	x86:scale) echo "it measures, which says nothing on a kernel that checks every lock" ;;
 	um:scale) echo "it measures, which says nothing on a kernel that checks every byte" ;;
 	*)
-		if [[ $(selftest_says "$2" needs) ]]; then
-			# The C driver beside ours, modules of tests, and programs built from elsewhere.
-			echo "it needs $(selftest_says "$2" needs), built for the stock kernel alone"
+		if [[ $(selftest_says "$2" needs) == c-module ]]; then
+			echo "the C driver beside ours is built for the stock kernel alone"
 		elif [[ $1 == x86 && $(selftest_says "$2" vm) == icount ]]; then
 			# Some wait for minutes, or are exact about times or about who is faster.
 			echo "its time is counted in instructions, this machine's is real"
@@ -147,24 +152,45 @@ run_planted() {
 	done
 }
 
+# noted PART PASSED SECONDS: notes that this part found nothing.
+noted() {
+	local file=$WG_TOP/tools/debug/LAST-RUN name kernel=$1 old
+	[[ $1 != planted ]] || kernel=um
+	old=$(cat "$file" 2>/dev/null || true)
+	{
+		echo "# SPDX-License-Identifier: GPL-2.0"
+		echo "# The last run of each part of 'make test-debug' that was whole and found nothing (tools/test-debug.sh)."
+		for name in um x86 planted; do
+			echo
+			if [[ $name != "$1" ]]; then
+				awk -v RS= -v name="$name:" '$1 == name { seen = 1; print } END { if (!seen) print name, "never" }' <<<"$old"
+				continue
+			fi
+			echo "$1: $2 passed, 0 failed"
+			echo "    ended   $(date -u '+%Y-%m-%d %H:%M UTC'), after $((($3 + 59) / 60)) minutes"
+			echo "    kernel  $(cat "$(debug_kernel "$kernel")/release"), $(basename "$(debug_kernel "$kernel")")"
+			echo "    commit  $state"
+			[[ $1 == planted ]] || echo "    turmoil $WG_TURMOIL s"
+		done
+	} >"$file"
+}
+
+# whole PART: runs it, and notes it if it was whole.
+whole() {
+	local before=$passed begin=$SECONDS bad=$failed
+	"${@:2}"
+	if ((failed == bad && WG_TURMOIL >= 300)) && [[ ! $short && ! ${WG_TESTS:-} ]]; then
+		noted "$1" $((passed - before)) $((SECONDS - begin))
+	fi
+}
+
 "$WG_TOP/tools/setup.sh"
 for part in "${parts[@]}"; do
 	case $part in
-	um | x86) run_kernel "$part" ;;
-	planted) run_planted ;;
+	um | x86) whole "$part" run_kernel "$part" ;;
+	planted) whole "$part" run_planted ;;
 	*) die "unknown part $part (um, x86, planted)" ;;
 	esac
 done
-
-if ((failed == 0)) && [[ ! $short && ! ${WG_TESTS:-} && ${parts[*]} == "um x86 planted" ]]; then
-	{
-		echo "The last run of all of 'make test-debug' that found nothing:"
-		echo "date    $(date -u '+%Y-%m-%d %H:%M UTC')"
-		for name in um x86; do echo "kernel  $(cat "$(debug_kernel "$name")/release") ($name)"; done
-		echo "commit  $(git -C "$WG_TOP" rev-parse HEAD)$(git -C "$WG_TOP" diff --quiet HEAD || echo ', and changes')"
-		echo "turmoil $WG_TURMOIL s on each"
-		echo "result  $passed passed, 0 failed"
-	} >"$WG_TOP/tools/debug/LAST-RUN"
-fi
 echo "$passed passed, $failed failed"
 ((failed == 0))

@@ -73,10 +73,10 @@ for need in "${!needed[@]}"; do
 		WG_C_MODULE=$("$WG_TOP/tools/c-module.sh")
 		export WG_C_MODULE
 		;;
-	faults) step "wireguard.ko, with faults" "$WG_OUT/log/build-faults.log" "$WG_TOP/tools/variant.sh" faults ;;
+	faults) step "wireguard.ko, with faults" "$WG_OUT/log/build-faults.log" "$WG_TOP/tools/variant.sh" faults "$kernel" ;;
 	boringtun) export WG_BORINGTUN="${WG_BORINGTUN:-$("$WG_TOP/tools/foreign.sh" boringtun || true)}" ;;
 	wireguard-uapi) export WG_UAPI="${WG_UAPI:-$("$WG_TOP/tools/foreign.sh" wireguard-uapi || true)}" ;;
-	*) step "the module $need of selftests/$need" "$WG_OUT/log/$need.log" "$WG_TOP/tools/test-module.sh" "$need" ;;
+	*) step "the module $need of selftests/$need" "$WG_OUT/log/$need.log" "$WG_TOP/tools/test-module.sh" "$need" "$kernel" ;;
 	esac
 done
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds another form of the module from a copy of the sources: out/variants/NAME/wireguard.ko.
-# usage: variant.sh NAME     faults: with switches for tests that provoke faults
+# usage: variant.sh NAME [KERNEL]    for the stock kernel or that in the folder KERNEL
+#
+# Names: faults: with switches for tests that provoke faults
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -12,7 +14,7 @@ faults) arguments=(WG_FAULTS=y) ;;
 *) die "unknown variant '$name' (faults)" ;;
 esac
 
-kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
+kernel=${2:-$(kernel_folder)} || die "no kernel is prepared; 'make setup' does it"
 copy=$WG_OUT/variants/$name
 copy_sources "$copy"
 kernel_make "$kernel/tree" "$copy" "${arguments[@]}" modules
