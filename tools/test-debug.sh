@@ -116,7 +116,7 @@ run_kernel() {
 		fi
 	done
 	echo "selftests on the debug kernel $1 ($(cat "$(debug_kernel "$1")/release")):"
-	selftests "$1" "$out/$1" "debug-$1" "${chosen[@]}" 2>&1 | tee "$log/selftests-debug-$1.log" | grep -v ' passed, ' || true
+	selftests "$1" "$out/$1" "debug-$1" "${chosen[@]}" 2>&1 | tee "$log/selftests-debug-$1.log" | grep --line-buffered -v ' passed, ' || true
 	count "$log/selftests-debug-$1.log"
 }
 
