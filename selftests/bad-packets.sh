@@ -18,9 +18,9 @@ idling python3 -B "$WG_TOP/selftests/bad-packets.py"
 number='[0-9]+'
 peer="peer $number \\((10\\.0\\.0\\.2:$number|\\[fd00::2\\]:$number|\\(einval\\)|198\\.51\\.100\\.1:9)\\)"
 source='(10\.0\.0\.2|\[fd00::2\]):[0-9]+'
-kernel_log >/tmp/log
+kernel_log >"$work/log"
 while read -r line; do
-	grep -qE "wireguard: wg[01]: $line\$" /tmp/log || fail "the log has no line $line"
+	grep -qE "wireguard: wg[01]: $line\$" "$work/log" || fail "the log has no line $line"
 done <<END
 Interface created
 Interface destroyed
@@ -57,6 +57,6 @@ Zeroing out all keys for $peer, since we haven't received a new one in 540 secon
 END
 # Numbers are given once, in order.
 for thing in Peer Keypair; do
-	grep -oE "$thing $number created" /tmp/log | awk '$2 <= last { exit 1 } { last = $2 }' ||
+	grep -oE "$thing $number created" "$work/log" | awk '$2 <= last { exit 1 } { last = $2 }' ||
 		fail "numbers of ${thing}s are not given in order"
 done

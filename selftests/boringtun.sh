@@ -10,8 +10,8 @@
 
 # start NS NAME: without its connected sockets, which keep the address that they once had.
 start() {
-	ip netns exec "$1" "$program" --foreground --disable-drop-privileges --disable-connected-udp "$2" >/tmp/boringtun.log 2>&1 &
-	eventually 20 test -S "/var/run/wireguard/$2.sock" || fail "boringtun does not start: $(cat /tmp/boringtun.log)"
+	ip netns exec "$1" "$program" --foreground --disable-drop-privileges --disable-connected-udp "$2" >"$work/boringtun.log" 2>&1 &
+	eventually 20 test -S "/var/run/wireguard/$2.sock" || fail "boringtun does not start: $(cat "$work/boringtun.log")"
 }
 
 program=${WG_BORINGTUN:?it could not be built}/boringtun-cli

@@ -31,7 +31,7 @@ done
 iperf3_server b
 streams=8
 ! debug_kernel || streams=2
-in_ns a iperf3 --client 192.168.7.2 --parallel "$streams" --bidir --time 5 >/tmp/iperf3.log || fail "$(cat /tmp/iperf3.log)"
+in_ns a iperf3 --client 192.168.7.2 --parallel "$streams" --bidir --time 5 >"$work/iperf3.log" || fail "$(cat "$work/iperf3.log")"
 
 # Both numbers have to be of the same moment.
 still() {

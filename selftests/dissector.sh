@@ -17,12 +17,12 @@ peer near far endpoint 10.0.0.2:40000 preshared-key /dev/stdin allowed-ips 192.1
 ip -n near link set wg0 up
 
 # The flood that puts the module under load comes from another port and stays out.
-capture far veth /tmp/all.pcap -w - 'udp port 40000'
-idling ip netns exec far python3 -B "$WG_TOP/selftests/dissector.py" talk "${private[far]}" "${public[near]}" "$psk" /tmp/keys
-captured /tmp/all.pcap
-tshark -r /tmp/all.pcap -o wg.keylog_file:/tmp/keys -T fields -E occurrence=a -E aggregator=, \
+capture far veth "$work/all.pcap" -w - 'udp port 40000'
+idling ip netns exec far python3 -B "$WG_TOP/selftests/dissector.py" talk "${private[far]}" "${public[near]}" "$psk" "$work/keys"
+captured "$work/all.pcap"
+tshark -r "$work/all.pcap" -o "wg.keylog_file:$work/keys" -T fields -E occurrence=a -E aggregator=, \
 	-e udp.srcport -e wg.type -e wg.timestamp.nanoseconds -e wg.handshake_ok -e wg.receiver_pubkey \
-	-e wg.mac2 -e icmp.type -e _ws.expert.severity -e _ws.expert.message -e _ws.malformed >/tmp/fields 2>/tmp/tshark.err ||
-	fail "tshark: $(cat /tmp/tshark.err)"
-cat /tmp/fields
-python3 -B "$WG_TOP/selftests/dissector.py" judge "${public[near]}" "${public[far]}" /tmp/fields
+	-e wg.mac2 -e icmp.type -e _ws.expert.severity -e _ws.expert.message -e _ws.malformed >"$work/fields" 2>"$work/tshark.err" ||
+	fail "tshark: $(cat "$work/tshark.err")"
+cat "$work/fields"
+python3 -B "$WG_TOP/selftests/dissector.py" judge "${public[near]}" "${public[far]}" "$work/fields"

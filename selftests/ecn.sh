@@ -24,21 +24,21 @@ outside() {
 	local inner=$1 expected=$2 filter="src 10.0.0.1 and $data"
 	shift 2
 	if [[ $(shown a endpoints b) == *:*:* ]]; then filter="src fd00::1 and ip6[48:4] = 0x04000000"; fi
-	capture b veth /tmp/outside -c 1 -w - "$filter"
+	capture b veth "$work/outside" -c 1 -w - "$filter"
 	answers a "$@" -Q "0x$inner" || fail "a ping of class $inner to $1"
-	wait "${captures[/tmp/outside]}"
-	[[ $(class /tmp/outside) == "$expected" ]] || fail "class $inner to $1 left with $(class /tmp/outside), not $expected"
+	wait "${captures[$work/outside]}"
+	[[ $(class "$work/outside") == "$expected" ]] || fail "class $inner to $1 left with $(class "$work/outside"), not $expected"
 }
 
 # inside OUTER CLASS EXPECTED ADDRESS: a ping of this class, whose bits outside become OUTER, arrives as EXPECTED.
 inside() {
 	in_ns a nft "flush chain inet way out; add rule inet way out udp dport 51822 ip ecn set $1"
-	capture b wg0 /tmp/inside -v "icmp or icmp6"
+	capture b wg0 "$work/inside" -v "icmp or icmp6"
 	answers a "$4" -Q "0x$2" || fail "a ping of class $2 that became $1 outside"
-	captured /tmp/inside
+	captured "$work/inside"
 	# tcpdump tells of no class where it is zero over IPv6.
 	local line expected=$3
-	line=$(grep -m 1 'echo request\|class\|tos' /tmp/inside)
+	line=$(grep -m 1 'echo request\|class\|tos' "$work/inside")
 	if [[ $4 == *:* ]]; then
 		if [[ $expected == 0x0 ]]; then
 			[[ $line != *class* ]]
@@ -53,13 +53,13 @@ inside() {
 load_module
 joined a b
 tunnel a b
-capture b veth /tmp/initiation -c 1 -w - "$initiation"
-capture b veth /tmp/response -c 1 -w - "$response"
+capture b veth "$work/initiation" -c 1 -w - "$initiation"
+capture b veth "$work/response" -c 1 -w - "$response"
 answers a 192.168.7.2 || fail "the first ping"
-wait "${captures[/tmp/initiation]}" "${captures[/tmp/response]}"
+wait "${captures[$work/initiation]}" "${captures[$work/response]}"
 # row K18
-[[ $(class /tmp/initiation) == 88 ]] || fail "an initiation has class $(class /tmp/initiation)"
-[[ $(class /tmp/response) == 88 ]] || fail "a response has class $(class /tmp/response)"
+[[ $(class "$work/initiation") == 88 ]] || fail "an initiation has class $(class "$work/initiation")"
+[[ $(class "$work/response") == 88 ]] || fail "a response has class $(class "$work/response")"
 
 # The other side answers with the same class. "Congestion experienced" is the inner packet's own story.
 # row D9
@@ -73,12 +73,12 @@ outside 22 02 fd77::2
 outside 03 02 fd77::2
 # A keepalive has none.
 peer a b persistent-keepalive 0
-capture b veth /tmp/keepalive -c 1 -w - "src 10.0.0.1 and $data and udp[4:2] = 40"
+capture b veth "$work/keepalive" -c 1 -w - "src 10.0.0.1 and $data and udp[4:2] = 40"
 peer a b persistent-keepalive 100
-wait "${captures[/tmp/keepalive]}"
+wait "${captures[$work/keepalive]}"
 peer a b persistent-keepalive 0
 # row D17
-[[ $(class /tmp/keepalive) == 00 ]] || fail "a keepalive has class $(class /tmp/keepalive)"
+[[ $(class "$work/keepalive") == 00 ]] || fail "a keepalive has class $(class "$work/keepalive")"
 
 in_ns a nft 'add table inet way; add chain inet way out { type filter hook output priority 0; }'
 # row E5

@@ -31,7 +31,7 @@ answers a 192.168.7.2 -w 5 || fail "a ping"
 answers a 192.168.7.3 -w 5 || fail "a ping to the other peer"
 
 iperf3_server b
-ip netns exec a iperf3 --client 192.168.7.2 --time 300 --bidir --parallel 2 >/tmp/iperf3.log 2>&1 &
+ip netns exec a iperf3 --client 192.168.7.2 --time 300 --bidir --parallel 2 >"$work/iperf3.log" 2>&1 &
 ip netns exec a ping -q -i 0.05 192.168.7.3 >/dev/null &
 moves "with all CPUs"
 

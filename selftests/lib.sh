@@ -21,6 +21,10 @@ set -euo pipefail
 
 WG_TOP=${WG_TOP:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)}
 
+# A folder for the test's files: /run is its own and begins empty. In /tmp there may be the checkout, under any name.
+work=/run/work
+mkdir -p "$work"
+
 # fail TEXT: ends the test.
 fail() {
 	echo "FAIL: $*" >&2

@@ -26,8 +26,8 @@ info() {
 # row M7: two lines, the first with the version and the site.
 load_module
 [[ $(cat /sys/module/wireguard/version) == 1.0.0 ]] || fail "version in /sys: $(cat /sys/module/wireguard/version)"
-kernel_log | grep -o 'wireguard: .*' | grep -v 'loading out-of-tree\|module verification\|taint' >/tmp/said
-diff - /tmp/said <<'END' || fail "loading says something else"
+kernel_log | grep -o 'wireguard: .*' | grep -v 'loading out-of-tree\|module verification\|taint' >"$work/said"
+diff - "$work/said" <<'END' || fail "loading says something else"
 wireguard: WireGuard 1.0.0 loaded. See www.wireguard.com for information.
 wireguard: Copyright (C) 2015-2019 Jason A. Donenfeld <Jason@zx2c4.com>. All Rights Reserved.
 END

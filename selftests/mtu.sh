@@ -15,7 +15,7 @@ carries() {
 		address=fd77::2
 		header=48
 	fi
-	file=/tmp/sent$((++capture_number))
+	file=$work/sent$((++capture_number))
 	capture b veth "$file" -c 1 "$data" and dst port 51822
 	answers a $address "$@" -s $((inner - header)) || fail "a ping of $inner bytes"
 	wait "${captures[$file]}"

@@ -23,12 +23,12 @@ key=$(wg genkey)
 ynl --do set-device --json "{\"ifname\": \"wg0\", \"listen-port\": 4711, \"private-key\": \"$(base64 -d <<<"$key" | od -An -tx1 | tr -d ' \n')\"}"
 [[ $(in_ns a wg show wg0 listen-port) == 4711 ]] || fail "ynl set another port"
 [[ $(in_ns a wg show wg0 private-key) == "$key" ]] || fail "ynl set another key"
-ynl --no-schema --dump get-device --json '{"ifname": "wg0"}' --output-json >/tmp/ynl.json
-grep -q '"listen-port": 4711' /tmp/ynl.json || fail "ynl shows $(cat /tmp/ynl.json)"
+ynl --no-schema --dump get-device --json '{"ifname": "wg0"}' --output-json >"$work/ynl.json"
+grep -q '"listen-port": 4711' "$work/ynl.json" || fail "ynl shows $(cat "$work/ynl.json")"
 refuses ynl --no-schema --dump get-device --json '{"ifname": "wg404"}'
 [[ $message == *"No such device"* ]] || fail "ynl about no such device: $message"
 
 for test in set_and_get enodev; do
-	in_ns a "${WG_UAPI:?it could not be built}/$test" --test-threads 1 >/tmp/uapi.log || fail "wireguard-uapi: $(cat /tmp/uapi.log)"
-	grep -qE 'test result: ok. [1-9]' /tmp/uapi.log || fail "wireguard-uapi ran no test: $(cat /tmp/uapi.log)"
+	in_ns a "${WG_UAPI:?it could not be built}/$test" --test-threads 1 >"$work/uapi.log" || fail "wireguard-uapi: $(cat "$work/uapi.log")"
+	grep -qE 'test result: ok. [1-9]' "$work/uapi.log" || fail "wireguard-uapi ran no test: $(cat "$work/uapi.log")"
 done

@@ -11,7 +11,7 @@
 networkd() {
 	# shellcheck disable=SC2016 # the inner shell expands it
 	in_ns a unshare --mount bash -c 'mount -o remount,ro /sys
-		exec /usr/lib/systemd/systemd-networkd' >>/tmp/networkd.log 2>&1 &
+		exec /usr/lib/systemd/systemd-networkd' >>"$work/networkd.log" 2>&1 &
 	networkd=$!
 }
 
@@ -24,7 +24,7 @@ has() {
 
 # soon PATTERN COMMAND…: it must have within some seconds.
 soon() {
-	eventually 20 has "$@" || fail "no '$1' in $("${@:2}" 2>&1); networkd: $(tail -n 20 /tmp/networkd.log)"
+	eventually 20 has "$@" || fail "no '$1' in $("${@:2}" 2>&1); networkd: $(tail -n 20 "$work/networkd.log")"
 }
 
 load_module
@@ -80,9 +80,9 @@ soon "10.66.0.0/24" ip -n a route show dev wg0
 # configured: whether wg0 has the settings that the files say. Peers are in no order of the file's, so the whole is
 # compared by lines.
 configured() {
-	in_ns a wg showconf wg0 | sort | diff -u /tmp/expected - >/tmp/difference
+	in_ns a wg showconf wg0 | sort | diff -u "$work/expected" - >"$work/difference"
 }
-sort >/tmp/expected <<-END
+sort >"$work/expected" <<-END
 	[Interface]
 	ListenPort = 51821
 	FwMark = 0xca6c
@@ -99,7 +99,7 @@ sort >/tmp/expected <<-END
 	PublicKey = $other
 	AllowedIPs = 10.77.0.0/16
 END
-configured || fail "networkd configures something else: $(cat /tmp/difference)"
+configured || fail "networkd configures something else: $(cat "$work/difference")"
 eventually 7 answers a 192.168.7.2 || fail "IPv4"
 answers a fd77::2 || fail "IPv6"
 answers a 10.66.0.1 || fail "a routed prefix"
@@ -123,7 +123,7 @@ END
 chgrp systemd-network /run/systemd/network/wg1.netdev
 networkd
 soon "mtu 1380" ip -n a link show wg1
-eventually 20 configured || fail "networkd, started again, configures something else: $(cat /tmp/difference)"
+eventually 20 configured || fail "networkd, started again, configures something else: $(cat "$work/difference")"
 eventually 7 answers a 192.168.7.2 || fail "ping after networkd was started again"
 (($(created Peer) == peers + 2)) || fail "$peers peers before, $(created Peer) after networkd was started again"
 kill "$networkd"

@@ -51,11 +51,11 @@ asks() {
 	ip -n a link set wg0 up
 	datagram a 192.168.7.2
 }
-withhold a b /tmp/response "$response" asks
+withhold a b "$work/response" "$response" asks
 sleeps freeze "suspend entry"
 let_through a
 sessions=$(created Keypair)
-resend b /tmp/response 10.0.0.1 51821 6001
+resend b "$work/response" 10.0.0.1 51821 6001
 pass 0.3
 [[ $(created Keypair) == "$sessions" ]] || fail "a handshake of before the sleep was completed after it"
 pass 6
@@ -72,7 +72,7 @@ cloned() {
 	ip -n a link set wg0 up
 	answers a 192.168.7.2 || fail "before the clone"
 	answers b 192.168.7.1 || fail "before the clone, the other way"
-	withhold a b /tmp/fresh "$data" datagram b 192.168.7.1
+	withhold a b "$work/fresh" "$data" datagram b 192.168.7.1
 	let_through a
 	sessions=$(created Keypair)
 	ended=$(wiped)
@@ -81,16 +81,16 @@ cloned() {
 	[[ $(created Keypair) == "$sessions" && $(wiped) == "$ended" ]] || fail "sessions ended: they must still receive"
 	before=$(received a b)
 	more() { (($(received a b) == before + $1)); }
-	resend b /tmp/fresh 10.0.0.1 51821 6001
+	resend b "$work/fresh" 10.0.0.1 51821 6001
 	eventually 3 more 64 || fail "a clone does not receive under its old session"
 	peer a b endpoint 10.0.0.2:51822
 	# At once, though the last handshake was a moment ago.
-	capture b veth /tmp/sent udp and dst port 51822
+	capture b veth "$work/sent" udp and dst port 51822
 	datagram a 192.168.7.2
 	again() { (($(created Keypair) == sessions + 2)); }
 	eventually 2 again || fail "no new session in a clone"
-	captured /tmp/sent
-	grep -m 1 . /tmp/sent | grep -q 'length 148' || fail "a clone sends under its old session: $(cat /tmp/sent)"
+	captured "$work/sent"
+	grep -m 1 . "$work/sent" | grep -q 'length 148' || fail "a clone sends under its old session: $(cat "$work/sent")"
 }
 if debug_kernel && [[ ! -d /sys/kernel/debug/kprobes ]]; then
 	echo "this debug kernel cannot say that it is a clone"
@@ -119,8 +119,8 @@ pass 6
 ip -n a link set wg0 down
 ip -n a link set wg0 up
 unanswered a 192.168.7.2 || fail "an initiation of the past was believed"
-kernel_log >/tmp/log
-grep -q 'Invalid handshake initiation from 10.0.0.1:51821' /tmp/log || fail "the log tells of no refused initiation"
+kernel_log >"$work/log"
+grep -q 'Invalid handshake initiation from 10.0.0.1:51821' "$work/log" || fail "the log tells of no refused initiation"
 # The other way its clock never was ahead.
 ip -n b link set wg0 down
 ip -n b link set wg0 up

@@ -8,8 +8,8 @@
 
 # psk NS OTHER [KEY]: the key zero without KEY.
 psk() {
-	printf %s "${3:-}" >/tmp/psk
-	peer "$1" "$2" preshared-key /tmp/psk
+	printf %s "${3:-}" >"$work/psk"
+	peer "$1" "$2" preshared-key "$work/psk"
 }
 
 one=$(wg genpsk)

@@ -8,29 +8,28 @@
 
 . "$(dirname "$0")/lib.sh"
 
-# flood: pings, some hundred at a time so that none is under way at the end, until /tmp/stop is there.
+# flood: pings, some hundred at a time so that none is under way at the end, until $work/stop is there.
 flood() {
-	until [[ -e /tmp/stop ]]; do
+	until [[ -e $work/stop ]]; do
 		in_ns a ping -q -f -c 300 -W 5 192.168.7.2 2>&1 || true
-	done >/tmp/flood
+	done >"$work/flood"
 }
 
 load_module
 joined a b
 tunnel a b
 answers a 192.168.7.2 -w 5 || fail "a ping"
-rm -f /tmp/stop
 flood &
 flooding=$!
 python3 "$WG_TOP/selftests/replace-allowed-ips.py" 10000 || fail "the lists are not what they should be"
-touch /tmp/stop
+touch "$work/stop"
 wait $flooding
 
-read -r sent received < <(awk '/packets transmitted/ { sent += $1; received += $4 } END { print sent + 0, received + 0 }' /tmp/flood)
+read -r sent received < <(awk '/packets transmitted/ { sent += $1; received += $4 } END { print sent + 0, received + 0 }' "$work/flood")
 echo "$((sent - received)) of $sent pings were lost"
 ((sent >= 1000)) || fail "merely $sent pings were sent"
 if stock; then
 	((received < sent)) || fail "the C module lost nothing: this test cannot see a gap"
 else
-	((received == sent)) || fail "$((sent - received)) of $sent pings were lost: $(grep -v '^$' /tmp/flood | sort | uniq -c | sort -rn | head -n 20)"
+	((received == sent)) || fail "$((sent - received)) of $sent pings were lost: $(grep -v '^$' "$work/flood" | sort | uniq -c | sort -rn | head -n 20)"
 fi

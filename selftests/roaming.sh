@@ -45,23 +45,23 @@ answers b 192.168.7.1 || fail "ping from the old family"
 endpoint 10.0.0.22:4001
 
 # A packet that a has not seen moves the endpoint to whoever passes it on, but only once, and not when it was touched.
-withhold a b /tmp/fresh "$data" datagram b 192.168.7.1
+withhold a b "$work/fresh" "$data" datagram b 192.168.7.1
 let_through a
 endpoint 10.0.0.22:4001
 
 # The last byte belongs to the tag.
-head -c -1 /tmp/fresh >/tmp/touched
-tail -c 1 /tmp/fresh | tr '\000-\377' '\001-\377\000' >>/tmp/touched
+head -c -1 "$work/fresh" >"$work/touched"
+tail -c 1 "$work/fresh" | tr '\000-\377' '\001-\377\000' >>"$work/touched"
 before=$(received a b)
 more() { (($(received a b) == before + $1)); }
-resend b /tmp/touched 10.0.0.1 51821 5001
+resend b "$work/touched" 10.0.0.1 51821 5001
 pass 0.5
 endpoint 10.0.0.22:4001
 more 0 || fail "a touched packet was counted"
-resend b /tmp/fresh 10.0.0.1 51821 5002
+resend b "$work/fresh" 10.0.0.1 51821 5002
 eventually 3 more 64 || fail "a fresh packet was not counted"
 endpoint 10.0.0.22:5002
-resend b /tmp/fresh 10.0.0.1 51821 5003
+resend b "$work/fresh" 10.0.0.1 51821 5003
 pass 0.5
 more 64 || fail "a replayed packet was counted"
 endpoint 10.0.0.22:5002
@@ -69,15 +69,15 @@ answers b 192.168.7.1 || fail "ping after the replay"
 endpoint 10.0.0.22:4001
 
 # An initiation is good once.
-capture b veth /tmp/initiation -w - "$initiation"
+capture b veth "$work/initiation" -w - "$initiation"
 ip -n b link set wg0 down
 ip -n b link set wg0 up
 answers b 192.168.7.1 || fail "ping after a new handshake"
-captured /tmp/initiation
+captured "$work/initiation"
 before=$(received a b)
 at=$(shown a latest-handshakes b)
 # row H7
-resend b /tmp/initiation 10.0.0.1 51821 5004
+resend b "$work/initiation" 10.0.0.1 51821 5004
 pass 0.5
 more 0 || fail "a replayed initiation was counted"
 endpoint 10.0.0.22:4001

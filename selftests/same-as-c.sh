@@ -94,7 +94,7 @@ shown_in new
 key=$(wg genkey)
 one=$(wg genkey | wg pubkey)
 two=$(wg genkey | wg pubkey)
-cat >/tmp/conf <<-END
+cat >"$work/conf" <<-END
 	[Interface]
 	PrivateKey = $key
 	ListenPort = 51820
@@ -110,7 +110,7 @@ cat >/tmp/conf <<-END
 	Endpoint = [2001:db8::1]:6
 	AllowedIPs = ::/0, 10.0.0.0/9
 END
-both setconf %wg setconf wg0 /tmp/conf
+both setconf %wg setconf wg0 "$work/conf"
 shown_in configured
 both up ip link set wg0 up
 # What is sent at once finds no route on either side; both have counted it after a moment.

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 measure() {
-	python3 "$WG_TOP/selftests/scale.py" measure | tee "/tmp/$1"
+	python3 "$WG_TOP/selftests/scale.py" measure | tee "$work/$1"
 }
 
 if stock; then
@@ -22,4 +22,4 @@ measure c
 rmmod wireguard
 load_module
 measure ours
-python3 "$WG_TOP/selftests/scale.py" compare /tmp/ours /tmp/c
+python3 "$WG_TOP/selftests/scale.py" compare "$work/ours" "$work/c"

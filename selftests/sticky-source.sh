@@ -18,15 +18,15 @@ ip -n a addr add fd00::11/64 dev veth nodad preferred_lft 0
 tunnel a b
 
 # Handshake and data: all of it to and from the second address, which no route prefers.
-capture b veth /tmp/sent udp and src port 51821
+capture b veth "$work/sent" udp and src port 51821
 peer b a endpoint 10.0.0.11:51821
 answers b 192.168.7.1 || fail "the first ping"
 answers a 192.168.7.2 || fail "a ping by the other side"
 # row D12
 sees 10.0.0.11:51821 "a reply came from another address"
-captured /tmp/sent
-[[ $(lines /tmp/sent) -ge 3 && $(grep -c ' 10.0.0.11.51821 >' /tmp/sent) == "$(lines /tmp/sent)" ]] ||
-	fail "not all from 10.0.0.11: $(cat /tmp/sent)"
+captured "$work/sent"
+[[ $(lines "$work/sent") -ge 3 && $(grep -c ' 10.0.0.11.51821 >' "$work/sent") == "$(lines "$work/sent")" ]] ||
+	fail "not all from 10.0.0.11: $(cat "$work/sent")"
 
 # The address goes: the next packet takes the one that the route prefers.
 ip -n a addr del 10.0.0.11/24 dev veth
@@ -38,14 +38,14 @@ answers a 192.168.7.2 || fail "after the address came back"
 sees 10.0.0.1:51821 "the address came back"
 
 # IPv6.
-capture b veth /tmp/sent6 ip6 and udp and src port 51821
+capture b veth "$work/sent6" ip6 and udp and src port 51821
 peer b a endpoint '[fd00::11]:51821'
 answers b 192.168.7.1 || fail "over IPv6"
 answers a 192.168.7.2 || fail "a ping by the other side over IPv6"
 sees '[fd00::11]:51821' "a reply came from another IPv6 address"
-captured /tmp/sent6
-[[ $(lines /tmp/sent6) -ge 2 && $(grep -c ' fd00::11.51821 >' /tmp/sent6) == "$(lines /tmp/sent6)" ]] ||
-	fail "not all from fd00::11: $(cat /tmp/sent6)"
+captured "$work/sent6"
+[[ $(lines "$work/sent6") -ge 2 && $(grep -c ' fd00::11.51821 >' "$work/sent6") == "$(lines "$work/sent6")" ]] ||
+	fail "not all from fd00::11: $(cat "$work/sent6")"
 ip -n a addr del fd00::11/64 dev veth
 answers a 192.168.7.2 || fail "after the IPv6 address went"
 sees '[fd00::1]:51821' "the IPv6 address went"

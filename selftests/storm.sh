@@ -16,7 +16,7 @@ moves() {
 	local before
 	before=$(received b a)
 	more() { (($(received b a) > before + 100000)); }
-	eventually 10 more || fail "$1: the stream stands still: $(cat /tmp/iperf3.log)"
+	eventually 10 more || fail "$1: the stream stands still: $(cat "$work/iperf3.log")"
 	echo "second $SECONDS: the stream moves, $1"
 }
 
@@ -25,37 +25,37 @@ joined a b
 tunnel a b
 answers a 192.168.7.2 -w 5 || fail "a ping"
 iperf3_server b
-ip netns exec a iperf3 --client 192.168.7.2 --time 300 --bidir --bitrate 3M >/tmp/iperf3.log 2>&1 &
+ip netns exec a iperf3 --client 192.168.7.2 --time 300 --bidir --bitrate 3M >"$work/iperf3.log" 2>&1 &
 
 # Every 32 bytes are somebody's public key. The endpoint is b's: its port is open, but b knows none of these peers.
-head -c $((count * 63 / 2)) /dev/urandom | base64 -w 42 | sed 's/$/A=/' >/tmp/keys
+head -c $((count * 63 / 2)) /dev/urandom | base64 -w 42 | sed 's/$/A=/' >"$work/keys"
 awk '{
 	printf "[Peer]\nPublicKey = %s\nEndpoint = 10.0.0.2:51822\nPersistentKeepalive = 25\n", $1
 	printf "AllowedIPs = 10.%d.%d.0/24, fd99:%x::/32\n", 100 + NR / 256, NR % 256, NR
-}' /tmp/keys >/tmp/peers.conf
-sed 's/$/ remove/; s/^/peer /' /tmp/keys | tr '\n' ' ' >/tmp/removal
+}' "$work/keys" >"$work/peers.conf"
+sed 's/$/ remove/; s/^/peer /' "$work/keys" | tr '\n' ' ' >"$work/removal"
 moves "before"
 peers_before=$(created Peer)
 
 # One by one.
-in_ns a wg showconf wg0 >/tmp/one.conf
-in_ns a wg addconf wg0 /tmp/peers.conf
+in_ns a wg showconf wg0 >"$work/one.conf"
+in_ns a wg addconf wg0 "$work/peers.conf"
 [[ $(peers) == $((count + 1)) ]] || fail "$(peers) peers"
 # rows X1 X2
 moves "with $count peers more"
 # shellcheck disable=SC2046 # words are what is wanted
-in_ns a wg set wg0 $(cat /tmp/removal)
+in_ns a wg set wg0 $(cat "$work/removal")
 [[ $(peers) == 1 ]] || fail "$(peers) peers after the removal"
 moves "without them"
 
 # All at once, and the stream's peer with them; the stream goes on in a new session.
-in_ns a wg addconf wg0 /tmp/peers.conf
-in_ns a wg setconf wg0 /tmp/one.conf
+in_ns a wg addconf wg0 "$work/peers.conf"
+in_ns a wg setconf wg0 "$work/one.conf"
 [[ $(peers) == 1 ]] || fail "$(peers) peers after setconf"
 moves "after setconf"
 
 # The interface goes with all of them, and none stays.
-in_ns a wg addconf wg0 /tmp/peers.conf
+in_ns a wg addconf wg0 "$work/peers.conf"
 ip -n a link del wg0
 ip -n b link del wg0
 (($(created Peer) >= peers_before + 3 * count)) || fail "$(created Peer) peers in all"

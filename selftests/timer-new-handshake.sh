@@ -15,22 +15,22 @@ pass 15
 ip -n b link set wg0 down
 in_ns b iptables -A OUTPUT -j DROP
 
-capture b veth /tmp/sent udp and dst port 51822
+capture b veth "$work/sent" udp and dst port 51822
 datagram a 192.168.7.2
 pass 3
 datagram a 192.168.7.2
 pass 11.5
 # row T3
-[[ $(lines /tmp/sent) == 2 ]] || fail "before 15 s: $(cat /tmp/sent)"
+[[ $(lines "$work/sent") == 2 ]] || fail "before 15 s: $(cat "$work/sent")"
 pass 1.5
-[[ $(lines /tmp/sent) == 3 ]] || fail "after 15 s: $(cat /tmp/sent)"
+[[ $(lines "$work/sent") == 3 ]] || fail "after 15 s: $(cat "$work/sent")"
 # Fifteen seconds from the first of the two, plus jitter; then every five seconds.
 pass 5.5
 awk 'NR == 1 { first = $1 } NR == 3 { third = $1 - first } NR == 4 { fourth = $1 - first - third }
 	END { print third, fourth; exit !(NR == 4 && third >= 14.99 && third < 15.65 && fourth >= 4.99 && fourth < 5.65) }' \
-	/tmp/sent || fail "when it was sent: $(cat /tmp/sent)"
-[[ $(grep -c 'length 148' /tmp/sent) == 2 ]] || fail "not initiations: $(cat /tmp/sent)"
-captured /tmp/sent
+	"$work/sent" || fail "when it was sent: $(cat "$work/sent")"
+[[ $(grep -c 'length 148' "$work/sent") == 2 ]] || fail "not initiations: $(cat "$work/sent")"
+captured "$work/sent"
 kernel_log | grep -q 'because we stopped hearing back after 15 seconds' || fail "the log does not say so"
 
 # b is back: the attempts succeed.
@@ -44,9 +44,9 @@ pass 15
 peer a b persistent-keepalive 7
 pass 1
 in_ns b iptables -A OUTPUT -j DROP
-capture b veth /tmp/keepalives udp and dst port 51822
+capture b veth "$work/keepalives" udp and dst port 51822
 pass 60
 # row D18
-[[ $(grep -c 'length 32' /tmp/keepalives) == "$(lines /tmp/keepalives)" ]] || fail "not only keepalives: $(cat /tmp/keepalives)"
-(($(lines /tmp/keepalives) >= 8)) || fail "keepalives are missing: $(cat /tmp/keepalives)"
-captured /tmp/keepalives
+[[ $(grep -c 'length 32' "$work/keepalives") == "$(lines "$work/keepalives")" ]] || fail "not only keepalives: $(cat "$work/keepalives")"
+(($(lines "$work/keepalives") >= 8)) || fail "keepalives are missing: $(cat "$work/keepalives")"
+captured "$work/keepalives"

@@ -15,7 +15,7 @@ fresh() {
 	datagram a 192.168.7.2
 	pass 0.5
 	began=$EPOCHREALTIME
-	: >/tmp/sent
+	: >"$work/sent"
 }
 
 # at SECONDS: waits until the session has this age.
@@ -28,18 +28,18 @@ at() {
 initiations() {
 	pass 0.2
 	local by_a by_b
-	by_a=$(grep -c ' 10.0.0.1.51821 >' /tmp/sent || true)
-	by_b=$(grep -c ' 10.0.0.2.51822 >' /tmp/sent || true)
+	by_a=$(grep -c ' 10.0.0.1.51821 >' "$work/sent" || true)
+	by_b=$(grep -c ' 10.0.0.2.51822 >' "$work/sent" || true)
 	[[ $by_a == "$1" && $by_b == "$2" ]] || fail "$3: a sent $by_a initiations and b $by_b, not $1 and $2"
 }
 
 load_module
 joined a b
 tunnel a b
-touch /tmp/sent
-capture b veth /tmp/all "$initiation"
+touch "$work/sent"
+capture b veth "$work/all" "$initiation"
 # tcpdump writes where it likes; this copy can be emptied.
-tail -n +1 -f /tmp/all >>/tmp/sent &
+tail -n +1 -f "$work/all" >>"$work/sent" &
 
 fresh
 at 118
@@ -76,21 +76,21 @@ initiations 0 1 "the responder, sending at 181 s"
 fresh
 in_ns a iptables -A INPUT -p udp --dport 51821 -j DROP
 for number in 1 2; do
-	capture b veth /tmp/data$number -w - "$data"
+	capture b veth "$work/data$number" -w - "$data"
 	datagram b 192.168.7.1
 	pass 0.5
-	captured /tmp/data$number
+	captured "$work/data$number"
 done
 in_ns a iptables -D INPUT -p udp --dport 51821 -j DROP
 # So that b does not miss an answer.
 datagram a 192.168.7.2
 at 160
 before=$(received a b)
-resend b /tmp/data1 10.0.0.1 51821 6001
+resend b "$work/data1" 10.0.0.1 51821 6001
 pass 0.2
 (($(received a b) == before + 64)) || fail "a packet at 160 s was not taken: $(shown a transfer b)"
 at 181
-resend b /tmp/data2 10.0.0.1 51821 6002
+resend b "$work/data2" 10.0.0.1 51821 6002
 pass 0.2
 # row S6
 [[ $(shown a endpoints b) == *:6001 ]] || fail "a packet at 181 s was taken: it moved the endpoint"

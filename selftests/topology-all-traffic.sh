@@ -60,18 +60,18 @@ done
 [[ $(seen 2001:db8::3) == 2001:db8::2 ]] || fail "over IPv6 one is seen from '$(seen 2001:db8::3)'"
 
 # The wire has only messages to the server.
-capture router lan1 /tmp/bare 'ip and not (udp and host 198.51.100.2 and port 51822)'
+capture router lan1 "$work/bare" 'ip and not (udp and host 198.51.100.2 and port 51822)'
 answers laptop 198.51.100.3 || fail "ping through the tunnel"
-captured /tmp/bare
-(($(lines /tmp/bare) == 0)) || fail "packets beside the tunnel: $(cat /tmp/bare)"
+captured "$work/bare"
+(($(lines "$work/bare") == 0)) || fail "packets beside the tunnel: $(cat "$work/bare")"
 
 # What is near stays near.
 ip -n laptop addr add 10.9.0.2/24 dev eth0
 ip -n router addr add 10.9.0.9/24 dev lan1
-capture router lan1 /tmp/near 'icmp and host 10.9.0.9'
+capture router lan1 "$work/near" 'icmp and host 10.9.0.9'
 answers laptop 10.9.0.9 || fail "the printer"
-captured /tmp/near
-(($(lines /tmp/near) == 2)) || fail "the printer is not reached directly: $(cat /tmp/near)"
+captured "$work/near"
+(($(lines "$work/near") == 2)) || fail "the printer is not reached directly: $(cat "$work/near")"
 
 # Without the mark WireGuard's own packets go into the tunnel, and nothing arrives.
 in_ns laptop wg set wg0 fwmark 0

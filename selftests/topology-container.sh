@@ -42,10 +42,10 @@ answers server 192.168.7.1 || fail "to the container"
 unanswered container 198.51.100.1 || fail "the container reaches the host"
 unanswered container 198.51.100.254 || fail "the container reaches the Internet"
 unanswered host 192.168.7.1 || fail "the host reaches the container"
-capture net host /tmp/bare 'ip and not udp'
+capture net host "$work/bare" 'ip and not udp'
 answers container 198.51.100.2 || fail "the server's outer address, through the tunnel"
-captured /tmp/bare
-(($(lines /tmp/bare) == 0)) || fail "packets beside the tunnel: $(cat /tmp/bare)"
+captured "$work/bare"
+(($(lines "$work/bare") == 0)) || fail "packets beside the tunnel: $(cat "$work/bare")"
 
 # The port is the host's: it can be changed from inside, and is free again when the interface is down.
 in_ns container wg set wg0 listen-port 51831

@@ -32,16 +32,16 @@ answers right fd77::1 || fail "from right"
 [[ $(shown right endpoints left) == '[2001:db8::1]:51821' ]] || fail "right learned $(shown right endpoints left)"
 
 # 1420 bytes inside are 1500 outside, so they need no fragments; one more says so itself, or is cut before.
-capture net left /tmp/large 'ip6 and greater 1514'
-capture net left /tmp/fragments 'ip6[6] = 44'
+capture net left "$work/large" 'ip6 and greater 1514'
+capture net left "$work/fragments" 'ip6[6] = 44'
 answers left fd77::2 -M "do" -s 1372 || fail "a packet of 1420 bytes"
 refuses in_ns left ping -c 1 -W 1 -M "do" -s 1373 fd77::2
 [[ $message == *"essage too long"* ]] || fail "a packet of 1421 bytes: $message"
 answers left fd77::2 -s 1373 || fail "a packet of 1421 bytes that may be cut"
-captured /tmp/large
-captured /tmp/fragments
-(($(lines /tmp/large) >= 2)) || fail "no packet of full size on the wire"
-(($(lines /tmp/fragments) == 0)) || fail "fragments on the wire: $(cat /tmp/fragments)"
+captured "$work/large"
+captured "$work/fragments"
+(($(lines "$work/large") >= 2)) || fail "no packet of full size on the wire"
+(($(lines "$work/fragments") == 0)) || fail "fragments on the wire: $(cat "$work/fragments")"
 
 # A stranger's address does not come in.
 ip -n left addr add fd77::9/64 dev wg0 nodad

@@ -32,17 +32,17 @@ answers shelf 10.1.0.2 || fail "from shelf to desk"
 
 # Two hops, with the addresses that the hosts have.
 in_ns desk ping -c 1 -W 1 10.2.0.2 | grep -q ttl=62 || fail "not two hops between desk and shelf"
-capture shelf eth0 /tmp/shelf 'icmp and src 10.1.0.2'
+capture shelf eth0 "$work/shelf" 'icmp and src 10.1.0.2'
 answers desk 10.2.0.2 || fail "ping under observation"
-captured /tmp/shelf
-(($(lines /tmp/shelf) == 1)) || fail "the shelf sees another address than the desk's"
+captured "$work/shelf"
+(($(lines "$work/shelf") == 1)) || fail "the shelf sees another address than the desk's"
 
 # The tunnel's size reaches the hosts: 1420 bytes fit, more are said not to.
 answers desk 10.2.0.2 -M "do" -s 1392 || fail "a packet of 1420 bytes"
 refuses in_ns desk ping -c 1 -W 1 -M "do" -s 1393 10.2.0.2
 [[ $message == *"Frag needed and DF set (mtu = 1420)"* ]] || fail "a packet of 1421 bytes: $message"
 iperf3_server shelf --one-off
-in_ns desk iperf3 --client 10.2.0.2 --bytes 2M >/tmp/iperf3.log || fail "a TCP stream: $(cat /tmp/iperf3.log)"
+in_ns desk iperf3 --client 10.2.0.2 --bytes 2M >"$work/iperf3.log" || fail "a TCP stream: $(cat "$work/iperf3.log")"
 
 # Without the network in the allowed IPs there is neither a way out nor in.
 peer east west allowed-ips 192.168.7.2/32

@@ -38,13 +38,13 @@ answers b 192.168.7.1 || fail "b to a after five minutes"
 
 # One hop, and not one message goes from router to router.
 in_ns a ping -c 1 -W 1 192.168.7.2 | grep -q ttl=63 || fail "not one hop between a and b"
-capture net router1 /tmp/router1 'udp and host 198.51.100.2'
-capture net router1 /tmp/relay 'udp and host 198.51.100.3'
+capture net router1 "$work/router1" 'udp and host 198.51.100.2'
+capture net router1 "$work/relay" 'udp and host 198.51.100.3'
 answers a 192.168.7.2 -s 5000 || fail "large packets from a to b"
-captured /tmp/router1
-captured /tmp/relay
-(($(lines /tmp/router1) == 0)) || fail "a speaks to b itself: $(cat /tmp/router1)"
-(($(lines /tmp/relay) >= 8)) || fail "nothing goes through the relay: $(cat /tmp/relay)"
+captured "$work/router1"
+captured "$work/relay"
+(($(lines "$work/router1") == 0)) || fail "a speaks to b itself: $(cat "$work/router1")"
+(($(lines "$work/relay") >= 8)) || fail "nothing goes through the relay: $(cat "$work/relay")"
 
 # What the relay does not allow b, a does not hear.
 peer relay b allowed-ips 192.168.7.22/32

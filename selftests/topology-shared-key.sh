@@ -13,7 +13,7 @@
 
 # name ADDRESS: what vpn.example stands for; the client asks for it again.
 name() {
-	echo "$1 vpn.example" >/tmp/hosts
+	echo "$1 vpn.example" >"$work/hosts"
 	peer client server1 endpoint vpn.example:51821
 	[[ $(shown client endpoints server1) == "$1:51821" ]] || fail "vpn.example leads to $(shown client endpoints server1)"
 }
@@ -30,8 +30,8 @@ internet
 host server1 1
 public server2 2
 host client 9
-touch /tmp/hosts
-mount --bind /tmp/hosts /etc/hosts
+touch "$work/hosts"
+mount --bind "$work/hosts" /etc/hosts
 bytes=()
 ip -n server2 link add wg0 type wireguard
 in_ns server2 wg set wg0 private-key /dev/stdin listen-port 51821 <<<"${private[server1]}"

@@ -26,13 +26,13 @@ answers right fd77::1 || fail "IPv6 from right"
 [[ $(shown right endpoints left) == 198.51.100.1:51821 ]] || fail "right learned $(shown right endpoints left)"
 
 # The Internet carries nothing but encrypted messages of the two ports.
-capture net left /tmp/inner 'ip and not (udp port 51821 and udp port 51822)'
-capture net left /tmp/outer "$data"
+capture net left "$work/inner" 'ip and not (udp port 51821 and udp port 51822)'
+capture net left "$work/outer" "$data"
 answers left 192.168.7.2 -c 3 -i 0.1 || fail "ping under observation"
-captured /tmp/inner
-captured /tmp/outer
-(($(lines /tmp/outer) == 6)) || fail "not 6 data messages: $(cat /tmp/outer)"
-(($(lines /tmp/inner) == 0)) || fail "something else on the wire: $(cat /tmp/inner)"
+captured "$work/inner"
+captured "$work/outer"
+(($(lines "$work/outer") == 6)) || fail "not 6 data messages: $(cat "$work/outer")"
+(($(lines "$work/inner") == 0)) || fail "something else on the wire: $(cat "$work/inner")"
 
 # An address that is not allowed goes neither out nor in.
 ip -n left addr add 192.168.7.9/24 dev wg0

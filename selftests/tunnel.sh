@@ -34,9 +34,9 @@ stream() {
 	local address=$1
 	shift
 	iperf3_server b --one-off
-	in_ns a iperf3 --client "$address" --time 1 "$@" >/tmp/iperf3.log || fail "iperf3 $*: $(cat /tmp/iperf3.log)"
+	in_ns a iperf3 --client "$address" --time 1 "$@" >"$work/iperf3.log" || fail "iperf3 $*: $(cat "$work/iperf3.log")"
 	echo "$address $*:"
-	grep -E 'sender|receiver' /tmp/iperf3.log
+	grep -E 'sender|receiver' "$work/iperf3.log"
 }
 
 recent() {

@@ -74,14 +74,14 @@ for round in 1 2 3; do
 	tunnel a b
 	answers a 192.168.7.2 -w 5 || fail "a ping"
 	answers a fd77::2 -w 5 || fail "a ping over IPv6"
-	ip netns exec a iperf3 --client 192.168.7.2 --time 30 --bidir >/tmp/iperf3.log 2>&1 &
+	ip netns exec a iperf3 --client 192.168.7.2 --time 30 --bidir >"$work/iperf3.log" 2>&1 &
 	jobs=($!)
 	ip netns exec b ping -q -f -s 3000 192.168.7.1 >/dev/null 2>&1 &
 	jobs+=($!)
 	ip netns exec a ping -q -f fd77::2 >/dev/null 2>&1 &
 	jobs+=($!)
 	busy() { (($(statistic a rx_bytes) > 500000 && $(statistic a tx_bytes) > 500000)); }
-	eventually 20 busy || fail "no traffic: $(cat /tmp/iperf3.log)"
+	eventually 20 busy || fail "no traffic: $(cat "$work/iperf3.log")"
 	unloaded "under traffic ($round)"
 	kill "${jobs[@]}" 2>/dev/null || true
 	wait "${jobs[@]}" 2>/dev/null || true

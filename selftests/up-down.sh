@@ -56,7 +56,7 @@ answers b 192.168.7.1 || fail "after settings, the other way"
 [[ $(created Keypair) == "$sessions" ]] || fail "settings ended the session"
 
 # rows U9 S4: down and up, a moment after the last handshake: settings stay, counters too, the session does not.
-in_ns a wg showconf wg0 >/tmp/before
+in_ns a wg showconf wg0 >"$work/before"
 transfer=$(shown a transfer b)
 at=$(shown a latest-handshakes b)
 if answered_icmp; then fail "ICMP from an open port"; fi
@@ -66,7 +66,7 @@ ip -n a link set wg0 down
 [[ $(in_ns a cat /proc/sys/net/ipv4/conf/{all,wg0}/send_redirects) == 0$'\n'0 ]] || fail "down lets redirects be sent"
 # row U10
 answered_icmp || fail "no ICMP from a closed port"
-in_ns a wg showconf wg0 | diff /tmp/before - || fail "down changed the settings"
+in_ns a wg showconf wg0 | diff "$work/before" - || fail "down changed the settings"
 [[ $(shown a transfer b) == "$transfer" ]] || fail "down changed the counters"
 [[ $(shown a latest-handshakes b) == "$at" ]] || fail "down changed the time of the last handshake"
 refuses datagram a 192.168.7.2

@@ -11,8 +11,8 @@
 
 load_module
 # It puts its files beside itself and its output is coloured.
-cp "$WG_KERNEL/tree/tools/testing/selftests/wireguard/netns.sh" /tmp/netns.sh
-NPROC=$(nproc) bash /tmp/netns.sh
+cp "$WG_KERNEL/tree/tools/testing/selftests/wireguard/netns.sh" "$work/netns.sh"
+NPROC=$(nproc) bash "$work/netns.sh"
 (($(created Peer) + $(created Keypair) + $(created Interface) > 100)) ||
 	fail "its log has merely $(objects | wc -l) objects: the search for leaks has seen nothing"
 check_balance all

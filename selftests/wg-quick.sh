@@ -21,14 +21,14 @@ snapshot() {
 }
 
 quick() {
-	in_ns a wg-quick "$@" >>/tmp/wg-quick.log 2>&1 || fail "wg-quick $*: $(tail -n 20 /tmp/wg-quick.log)"
+	in_ns a wg-quick "$@" >>"$work/wg-quick.log" 2>&1 || fail "wg-quick $*: $(tail -n 20 "$work/wg-quick.log")"
 }
 
 load_module
 # It writes into /etc, which is read-only here.
 modprobe overlay
-mkdir /tmp/etc /tmp/work
-mount -t overlay overlay -o lowerdir=/etc,upperdir=/tmp/etc,workdir=/tmp/work /etc
+mkdir "$work/etc" "$work/work"
+mount -t overlay overlay -o "lowerdir=/etc,upperdir=$work/etc,workdir=$work/work" /etc
 rm -f /etc/resolv.conf
 echo 'nameserver 10.0.0.53' >/etc/resolv.conf
 mkdir -p /etc/wireguard
@@ -49,18 +49,18 @@ cat >/etc/wireguard/wg0.conf <<-END
 	ListenPort = 51821
 	PrivateKey = ${private[a]}
 	DNS = 192.168.7.53, fd77::53, example.org
-	PostUp = echo up %i >>/tmp/hooks; wg show %i listen-port >>/tmp/hooks
-	PreDown = wg show %i listen-port >>/tmp/hooks
-	PostDown = echo down %i >>/tmp/hooks
+	PostUp = echo up %i >>$work/hooks; wg show %i listen-port >>$work/hooks
+	PreDown = wg show %i listen-port >>$work/hooks
+	PostDown = echo down %i >>$work/hooks
 
 	[Peer]
 	PublicKey = ${public[b]}
 	AllowedIPs = 192.168.7.2/32, fd77::2/128, 10.66.0.0/24
 	Endpoint = 10.0.0.2:51822
 END
-snapshot >/tmp/before
+snapshot >"$work/before"
 quick up wg0
-[[ $(cat /tmp/hooks) == $'up wg0\n51821' ]] || fail "hooks on the way up: $(cat /tmp/hooks)"
+[[ $(cat "$work/hooks") == $'up wg0\n51821' ]] || fail "hooks on the way up: $(cat "$work/hooks")"
 answers a 192.168.7.2 || fail "IPv4"
 answers a fd77::2 || fail "IPv6"
 [[ $(ip -n a route show 10.66.0.0/24) == *"dev wg0"* ]] || fail "no route for an allowed prefix"
@@ -71,14 +71,14 @@ grep -q 192.168.7.53 /etc/resolv.conf || fail "no name server of the tunnel: $(c
 grep -q example.org /etc/resolv.conf || fail "no search domain of the tunnel: $(cat /etc/resolv.conf)"
 refuses in_ns a wg-quick up wg0
 [[ $message == *"already exists"* ]] || fail "up twice: $message"
-in_ns a wg-quick strip wg0 >/tmp/stripped
-! grep -qE 'Address|DNS|Post|Pre' /tmp/stripped || fail "strip leaves $(cat /tmp/stripped)"
-in_ns a wg syncconf wg0 /tmp/stripped
+in_ns a wg-quick strip wg0 >"$work/stripped"
+! grep -qE 'Address|DNS|Post|Pre' "$work/stripped" || fail "strip leaves $(cat "$work/stripped")"
+in_ns a wg syncconf wg0 "$work/stripped"
 answers a 192.168.7.2 || fail "ping after syncconf of the stripped file"
 quick down wg0
-[[ $(tail -n 2 /tmp/hooks) == $'51821\ndown wg0' ]] || fail "hooks on the way down: $(cat /tmp/hooks)"
-snapshot >/tmp/after
-diff -u /tmp/before /tmp/after || fail "down does not undo up"
+[[ $(tail -n 2 "$work/hooks") == $'51821\ndown wg0' ]] || fail "hooks on the way down: $(cat "$work/hooks")"
+snapshot >"$work/after"
+diff -u "$work/before" "$work/after" || fail "down does not undo up"
 
 # SaveConfig: what was changed by hand is in the file afterwards, and comes back.
 sed -i '/^DNS\|^P.*=.*hooks/d; s/^\[Interface\]/&\nSaveConfig = true/' /etc/wireguard/wg0.conf
@@ -111,8 +111,8 @@ END
 ip -n b addr add 203.0.113.1/32 dev lo
 ip -n b addr add 203.0.113.2/32 dev lo
 ip -n b addr add 2001:db8::1/128 dev lo nodad
-snapshot >/tmp/before
-capture b veth /tmp/bare 'icmp or icmp6 and host 2001:db8::1'
+snapshot >"$work/before"
+capture b veth "$work/bare" 'icmp or icmp6 and host 2001:db8::1'
 quick up wg0
 [[ $(in_ns a wg show wg0 fwmark) == 0xca6c ]] || fail "mark: $(in_ns a wg show wg0 fwmark)"
 for family in -4 -6; do
@@ -124,8 +124,8 @@ done
 [[ $(in_ns a sysctl -n net.ipv4.conf.all.src_valid_mark) == 1 ]] || fail "src_valid_mark is off"
 answers a 203.0.113.1 || fail "an address far away, IPv4"
 answers a 2001:db8::1 || fail "an address far away, IPv6"
-captured /tmp/bare
-(($(lines /tmp/bare) == 0)) || fail "packets beside the tunnel: $(cat /tmp/bare)"
+captured "$work/bare"
+(($(lines "$work/bare") == 0)) || fail "packets beside the tunnel: $(cat "$work/bare")"
 # Nobody on the wire may send to the tunnel's address.
 ip -n b addr add 192.168.8.8/24 dev veth
 ip -n b route add 192.168.7.1/32 via 10.0.0.1 dev veth
@@ -133,6 +133,6 @@ unanswered b 192.168.7.1 -I 10.0.0.2 || fail "the tunnel's address answers besid
 ip -n b route del 192.168.7.1/32 via 10.0.0.1 dev veth
 quick down wg0
 in_ns a sysctl -qw net.ipv4.conf.all.src_valid_mark=0
-snapshot >/tmp/after
-diff -u /tmp/before /tmp/after || fail "down does not undo up with all traffic"
+snapshot >"$work/after"
+diff -u "$work/before" "$work/after" || fail "down does not undo up with all traffic"
 unanswered a 2001:db8::1 || fail "the address is reached without the tunnel"

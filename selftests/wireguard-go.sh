@@ -9,9 +9,9 @@
 
 # start NS NAME
 start() {
-	ip netns exec "$1" wireguard-go -f "$2" >/tmp/wireguard-go.log 2>&1 &
+	ip netns exec "$1" wireguard-go -f "$2" >"$work/wireguard-go.log" 2>&1 &
 	program=$!
-	eventually 20 test -S "/var/run/wireguard/$2.sock" || fail "wireguard-go does not start: $(cat /tmp/wireguard-go.log)"
+	eventually 20 test -S "/var/run/wireguard/$2.sock" || fail "wireguard-go does not start: $(cat "$work/wireguard-go.log")"
 }
 
 stop() {

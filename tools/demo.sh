@@ -48,10 +48,10 @@ configure() {
 	right=$(wg genkey)
 	left_public=$(wg pubkey <<<"$left")
 	right_public=$(wg pubkey <<<"$right")
-	settings "$left" "$right_public" 51820 10.0.0.2:51821 2 >/tmp/left.conf
-	settings "$right" "$left_public" 51821 10.0.0.1:51820 1 >/tmp/right.conf
+	settings "$left" "$right_public" 51820 10.0.0.2:51821 2 >"$work/left.conf"
+	settings "$right" "$left_public" 51821 10.0.0.1:51820 1 >"$work/right.conf"
 	for ns in left right; do
-		in_ns "$ns" wg setconf wg0 "/tmp/$ns.conf"
+		in_ns "$ns" wg setconf wg0 "$work/$ns.conf"
 		ip -n "$ns" addr add "192.168.7.$host/24" dev wg0
 		ip -n "$ns" addr add "fd77::$host/64" dev wg0 nodad
 		ip -n "$ns" link set wg0 up

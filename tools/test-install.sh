@@ -73,7 +73,7 @@ file_for() {
 make_install() {
 	wants "installed: /lib/modules/$release/updates/wireguard.ko" on_machine make install
 	wants "/updates/wireguard.ko" file_for "$release"
-	wants stripped on_machine bash -c "modinfo -k $release -n wireguard | xargs xz -dc >/tmp/m.ko && readelf -WS /tmp/m.ko |
+	wants stripped on_machine bash -c "modinfo -k $release -n wireguard | xargs xz -dc >/run/m.ko && readelf -WS /run/m.ko |
 		awk '/\.text/ { text = 1 } /\.debug/ { debug = 1 } END { print text && !debug ? \"stripped\" : \"not so\" }'"
 }
 

@@ -36,14 +36,14 @@ know() {
 # by NS COUNT: so many initiations came from there since "fresh".
 by() {
 	pass 0.2
-	eventually 3 sent "$1" "$2" || fail "$1 did not send $2 initiations: $(cat /tmp/sent)"
+	eventually 3 sent "$1" "$2" || fail "$1 did not send $2 initiations: $(cat "$work/sent")"
 }
 
 # sent NS COUNT: it did; or more, where it is $racing and has made a session before.
 sent() {
 	local -A port=([ours]=51821 [theirs]=51822)
 	local count
-	count=$(grep -c "\.${port[$1]} >" /tmp/sent) || true
+	count=$(grep -c "\.${port[$1]} >" "$work/sent") || true
 	((count == $2)) || [[ ${racing:-} == "$1" && $2 -gt 1 && $count -gt $2 ]]
 }
 
@@ -59,7 +59,7 @@ both_ways() {
 # fresh NS: neither side has a session but the one that NS makes now, between the times $since and $made.
 fresh() {
 	restart
-	: >/tmp/sent
+	: >"$work/sent"
 	since=$EPOCHSECONDS
 	both_ways "$1" "$1 as initiator"
 	made=$((EPOCHSECONDS + 1))
@@ -91,10 +91,10 @@ foreign() {
 	joined ours theirs
 	device[theirs]=foreign
 	tunnel ours theirs
-	touch /tmp/sent
-	capture ours veth /tmp/all "$initiation"
+	touch "$work/sent"
+	capture ours veth "$work/all" "$initiation"
 	# tcpdump writes where it likes; this copy can be emptied.
-	tail -n +1 -f /tmp/all >>/tmp/sent &
+	tail -n +1 -f "$work/all" >>"$work/sent" &
 
 	fresh ours
 	fresh theirs

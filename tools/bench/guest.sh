@@ -103,8 +103,8 @@ rules() {
 			echo "}"
 		done
 		echo "}"
-	} >/tmp/rules
-	for ns in $(ip netns list | cut -d ' ' -f 1); do in_ns "$ns" nft -f /tmp/rules; done
+	} >"$work/rules"
+	for ns in $(ip netns list | cut -d ' ' -f 1); do in_ns "$ns" nft -f "$work/rules"; done
 }
 
 # --- traffic from left to 192.168.7.2; each function puts out its part of the result
@@ -112,7 +112,7 @@ rules() {
 # iperf_server t|u: TCP or UDP; runs until the topology goes.
 declare -A servers=()
 iperf_server() {
-	local options=() file=/tmp/server-$1
+	local options=() file=$work/server-$1
 	if [[ ! ${servers[$1]:-} ]]; then
 		[[ $1 == t ]] || options=(--udp)
 		: >"$file"
@@ -120,8 +120,8 @@ iperf_server() {
 		servers[$1]=$!
 		eventually 5 listens right 5001 "-$1" || fail "the iperf server does not start"
 		# Through a gateway, datagrams of iperf's own size do not fit.
-		in_ns left iperf --client 192.168.7.2 "${options[@]}" -l 1000 --reportstyle C -n 64K >/tmp/client
-		eventually 5 has_reports "$file" 1 || fail "iperf says: $(cat /tmp/client)"
+		in_ns left iperf --client 192.168.7.2 "${options[@]}" -l 1000 --reportstyle C -n 64K >"$work/client"
+		eventually 5 has_reports "$file" 1 || fail "iperf says: $(cat "$work/client")"
 	fi
 	: >"$file"
 }
@@ -137,7 +137,7 @@ has_reports() {
 
 # result FILE COUNT: "bytes=… seconds=…" (and packets, lost) from so many reports of iperf: all bytes, and the longest time.
 result() {
-	eventually 5 has_reports "$1" "$2" || fail "iperf says: $(cat /tmp/client "$1")"
+	eventually 5 has_reports "$1" "$2" || fail "iperf says: $(cat "$work/client" "$1")"
 	reports "$1" | awk -F, '
 		{ bytes += $8; lost += $11; all += $12; time = $8 * 8 / $9; if (time > seconds) seconds = time }
 		END {
@@ -156,33 +156,33 @@ retransmits() {
 
 # run_tcp AMOUNT OPTIONS-OF-IPERF…
 run_tcp() {
-	local file=/tmp/server-t count=1 before after
+	local file=$work/server-t count=1 before after
 	case "${*:2}" in
-	-R) file=/tmp/client ;;
-	--full-duplex) file=/tmp/client count=2 ;;
+	-R) file=$work/client ;;
+	--full-duplex) file=$work/client count=2 ;;
 	"-P "*) count=$3 ;;
 	esac
 	iperf_server t
 	before=$(retransmits)
-	measured in_ns left iperf --client 192.168.7.2 --reportstyle C -n "$@" >/tmp/client
+	measured in_ns left iperf --client 192.168.7.2 --reportstyle C -n "$@" >"$work/client"
 	after=$(retransmits)
-	result $file "$count"
+	result "$file" "$count"
 	echo "retransmits=$((after - before)) idle=$idled"
 }
 
 # run_udp SIZE COUNT: as fast as the sender can.
 run_udp() {
 	iperf_server u
-	measured in_ns left iperf --client 192.168.7.2 --reportstyle C --udp -b 100g -l "$1" -n $(($2 * $1)) >/tmp/client
-	result /tmp/server-u 1
+	measured in_ns left iperf --client 192.168.7.2 --reportstyle C --udp -b 100g -l "$1" -n $(($2 * $1)) >"$work/client"
+	result "$work/server-u" 1
 	echo "idle=$idled"
 }
 
 # run_ping COUNT: the next request goes out when the last one is answered.
 run_ping() {
-	measured in_ns left ping -q -f -c "$1" 192.168.7.2 >/tmp/client
-	sed -n 's/^\([0-9]*\) packets transmitted, \1 received, .* time \([0-9]*\)ms$/packets=\1 seconds=\2e-3/p' /tmp/client |
-		grep . || fail "ping says: $(cat /tmp/client)"
+	measured in_ns left ping -q -f -c "$1" 192.168.7.2 >"$work/client"
+	sed -n 's/^\([0-9]*\) packets transmitted, \1 received, .* time \([0-9]*\)ms$/packets=\1 seconds=\2e-3/p' "$work/client" |
+		grep . || fail "ping says: $(cat "$work/client")"
 	echo "idle=$idled"
 }
 
@@ -251,7 +251,7 @@ while read -r number left right wire family shape rules words; do
 		built=$wanted
 	fi
 	# shellcheck disable=SC2086 # several words
-	run_$words >/tmp/result
-	echo "end $number $(tr '\n' ' ' </tmp/result)" >>"$WG_RESULTS"
+	run_$words >"$work/result"
+	echo "end $number $(tr '\n' ' ' <"$work/result")" >>"$WG_RESULTS"
 done <"$1"
 clean

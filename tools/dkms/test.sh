@@ -139,22 +139,22 @@ no_build() {
 # says REASON PREPARATION: what the build for the first kernel says without a prepared tree.
 says() {
 	wants "$1" on_machine bash -ec "
-		cp -r /usr/src/wireguard-rust-* /tmp/build
-		cd /tmp/build
-		export WG_DKMS_CACHE=/tmp/cache
+		cp -r /usr/src/wireguard-rust-* /run/build
+		cd /run/build
+		export WG_DKMS_CACHE=/run/cache
 		$2
 		status=0
-		tools/dkms/build.sh ${3:-$release} >/tmp/log || status=\$?
-		tail -n 1 /tmp/log
+		tools/dkms/build.sh ${3:-$release} >/run/log || status=\$?
+		tail -n 1 /run/log
 		[[ \$status == 77 ]]"
 }
 
 reasons() {
 	says "of another day', whose modules it would not take" \
-		"mkdir /tmp/bin; echo \"echo '$(on_machine rustc --version) of another day'\" >/tmp/bin/rustc; chmod +x /tmp/bin/rustc; PATH=/tmp/bin:\$PATH"
+		"mkdir /run/bin; echo \"echo '$(on_machine rustc --version) of another day'\" >/run/bin/rustc; chmod +x /run/bin/rustc; PATH=/run/bin:\$PATH"
 	says "apt install linux-source-$series=" \
-		"printf '#!/bin/sh\n[ \"\$4\" = linux-source-$series ] && echo installed 1.2 || exec /usr/bin/dpkg-query \"\$@\"\n' >/tmp/dpkg-query
-		chmod +x /tmp/dpkg-query; PATH=/tmp:\$PATH"
+		"printf '#!/bin/sh\n[ \"\$4\" = linux-source-$series ] && echo installed 1.2 || exec /usr/bin/dpkg-query \"\$@\"\n' >/run/dpkg-query
+		chmod +x /run/dpkg-query; PATH=/run:\$PATH"
 	says "apt install dwarves" "mv /usr/bin/pahole /root; trap 'mv /root/pahole /usr/bin' EXIT"
 	says "the headers of the kernel 1.2.3 are missing here" "" 1.2.3
 }
