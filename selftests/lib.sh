@@ -275,7 +275,7 @@ statistic() {
 
 # listens NS PORT [OPTION OF SS]: whether somebody listens there, on TCP or what the option says.
 listens() {
-	in_ns "$1" ss -Hln "${3:--t}" "sport = $2" | grep -q .
+	in_ns "$1" ss -Hln "${3:--t}" "sport = $2" | grep . >/dev/null
 }
 
 # iperf3_server NS [OPTIONS]: runs in the background from now on.
@@ -358,8 +358,8 @@ check_clean_log() {
 	[[ ! $found ]] || fail "the kernel complains:"$'\n'"$found"
 }
 
-# debug_kernel: whether this kernel watches itself (make test-debug), which makes it some ten times slower. Tests that pile
-# up work for every CPU have less to do then.
+# debug_kernel: whether this kernel watches itself (make test-debug), which makes it some ten times slower. Tests that
+# pile up work for every CPU have less to do then.
 debug_kernel() {
 	[[ -e /sys/kernel/debug/kmemleak || -e /proc/lockdep_stats ]]
 }

@@ -19,7 +19,7 @@ networkd() {
 has() {
 	local pattern=$1
 	shift
-	"$@" 2>/dev/null | grep -q -- "$pattern"
+	"$@" 2>/dev/null | grep -- "$pattern" >/dev/null
 }
 
 # soon PATTERN COMMAND…: it must have within some seconds.

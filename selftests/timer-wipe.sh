@@ -36,7 +36,7 @@ counted b a $((148 + 64 + 148 + 64 + 32)) $((92 + 32 + 92)) || fail "b counted $
 ip -n b link set wg0 down
 datagram a 192.168.7.2
 pass 110
-kernel_log | grep -q 'giving up' || fail "a did not give up"
+kernel_log | grep 'giving up' >/dev/null || fail "a did not give up"
 pass 528
 [[ $(kernel_log | grep -c 'Zeroing out all keys') == 2 ]] || fail "wiped less than 540 s after giving up"
 pass 30

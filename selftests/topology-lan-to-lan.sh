@@ -31,7 +31,7 @@ answers desk 10.2.0.2 || fail "from desk to shelf"
 answers shelf 10.1.0.2 || fail "from shelf to desk"
 
 # Two hops, with the addresses that the hosts have.
-in_ns desk ping -c 1 -W 1 10.2.0.2 | grep -q ttl=62 || fail "not two hops between desk and shelf"
+in_ns desk ping -c 1 -W 1 10.2.0.2 | grep ttl=62 >/dev/null || fail "not two hops between desk and shelf"
 capture shelf eth0 "$work/shelf" 'icmp and src 10.1.0.2'
 answers desk 10.2.0.2 || fail "ping under observation"
 captured "$work/shelf"
