@@ -94,7 +94,7 @@ impl Worker {
         })
     }
 
-    /// Sends so many requests.
+    /// Sends so many requests, and tells the one who waits how many more they are by now.
     pub(crate) fn run(mut self, count: u64) -> Result<Summary> {
         let epochs = (count / 500).clamp(1, 104);
         let whole: u64 = (0..epochs).map(share).sum();
@@ -102,10 +102,12 @@ impl Worker {
         for epoch in 0..epochs {
             done += share(epoch);
             let end = count * done / whole;
+            let begin = self.summary.requests;
             self.epoch(epoch, end).map_err(|error| {
                 let at = self.summary.requests;
                 Error::from(format!("interface {epoch}, request {at}: {error}"))
             })?;
+            println!("progress {}", self.summary.requests - begin);
         }
         Ok(self.summary)
     }
