@@ -6,6 +6,7 @@
 # WG_RESULTS gets a line "begin NAME" and one "end NAME STATUS" per test; logs go beside it as NAME.log and
 # NAME.kernel.log. A test after which the module cannot be removed ends the run: the host boots again for the rest.
 
+. "$WG_TOP/tools/lib.sh"
 . "$WG_TOP/selftests/lib.sh"
 set +e
 
@@ -33,7 +34,7 @@ judge() {
 	((status == 0)) || echo "the test ended with status $status"
 	unload || echo "the module cannot be removed"
 	export WG_LOG_EXPECTED
-	WG_LOG_EXPECTED=$(sed -n '1,10s/^# log: *//p' "$WG_TOP/selftests/$1.sh")
+	WG_LOG_EXPECTED=$(selftest_says "$1" log)
 	(check_clean_log) || status=1
 	(check_balance none) || status=1
 	(check_debug_kernel) || status=1
