@@ -2,7 +2,7 @@
 
 //! A trie beside a linear list that has to agree with it, and changes for both.
 
-#![allow(unreachable_pub)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::rc::Rc;
 
