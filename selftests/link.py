@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 import check
 from check import equal, holds, run
 from genl import Client, Device, attr, name, nest, parse, peer, peers, u16, u32
-from rtnl import Link, Links, info, refused
+from links import Link, Links, info, refused
 
 links = Links()
 
@@ -60,9 +60,9 @@ def kind():
     equal("ip -d link", [line.split()[:2] for line in lines if "wireguard" in line], [["wireguard", "addrgenmode"]])
     # row L2
     index = int(sysfs("ifindex"))
-    equal("change", refused(links.ask, 16, info(b""), index=index), "EOPNOTSUPP")
-    equal("change, with data", refused(links.ask, 16, info(attr(1, bytes(4))), index=index), "EOPNOTSUPP")
-    equal("another kind", refused(links.ask, 16, info(b"", b"dummy"), index=index), "EOPNOTSUPP")
+    equal("change", refused(links.change, info(b""), index=index), "EOPNOTSUPP")
+    equal("change, with data", refused(links.change, info(attr(1, bytes(4))), index=index), "EOPNOTSUPP")
+    equal("another kind", refused(links.change, info(b"", b"dummy"), index=index), "EOPNOTSUPP")
 
 
 def listeners(where, port):
@@ -286,8 +286,8 @@ def xdp():
     inside = Links("b")
 
     def attach(fd, flags):
-        return refused(inside.change, "wg0", nest(Link.XDP, attr(Link.XDP_FD, struct.pack("=i", fd)),
-                                                 u32(Link.XDP_FLAGS, flags)))
+        return refused(inside.change, nest(Link.XDP, attr(Link.XDP_FD, struct.pack("=i", fd)), u32(Link.XDP_FLAGS, flags)),
+                       name="wg0")
 
     def answered():
         return subprocess.run(["ip", "netns", "exec", "a", "ping", "-qc1", "-W1", "192.168.7.2"], check=False,

@@ -7,13 +7,36 @@ Numbers: include/uapi/linux/{rtnetlink,if_link}.h.
 import socket
 import struct
 
-from genl import ACK, REQUEST, attr, namespace, read_status
+from genl import ACK, REQUEST, Error, attr, namespace, nest, parse, read_status
 
-NEWLINK, DELLINK, SETLINK, GETLINK = 16, 17, 19, 18
+ERROR, NEWLINK, DELLINK, GETLINK = 2, 16, 17, 18
 CREATE, EXCL = 0x400, 0x200
-IFNAME, LINKINFO, NET_NS_FD = 3, 18, 28
-INFO_KIND = 1
 UP = 1
+
+
+class Link:
+    """Attributes of a link."""
+    IFNAME, LINKINFO, NET_NS_FD, NETNSID, XDP, HEADROOM, TAILROOM = 3, 18, 28, 37, 43, 68, 69
+    INFO_KIND, INFO_DATA = 1, 2
+    XDP_FD, XDP_FLAGS = 1, 3
+    XDP_FLAGS_SKB, XDP_FLAGS_DRV = 2, 4
+
+
+def info(data=None, kind=b"wireguard"):
+    """What a link is, with INFO_DATA if there is some."""
+    parts = [attr(Link.INFO_KIND, kind)]
+    if data is not None:
+        parts.append(attr(Link.INFO_DATA | 0x8000, data))
+    return nest(Link.LINKINFO, *parts)
+
+
+def refused(ask, *args, **more):
+    """The name of the error that a request gets, or "ok"."""
+    try:
+        ask(*args, **more)
+    except Error as error:
+        return error.name
+    return "ok"
 
 
 class Links:
@@ -21,7 +44,7 @@ class Links:
 
     def __init__(self, where=None):
         with namespace(where):
-            self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+            self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self.socket.setsockopt(270, 10, 1)  # NETLINK_CAP_ACK
         self.socket.bind((0, 0))
         self.socket.settimeout(60)
@@ -30,42 +53,53 @@ class Links:
     def close(self):
         self.socket.close()
 
-    def message(self, kind, name, *attrs, flags=0, state=0, change=0):
-        """A request about the link of this name."""
+    def message(self, what, *attrs, name=None, index=0, flags=0, state=0, change=0):
+        """A request about the link of this name or index."""
         self.seq += 1
-        body = struct.pack("=BxHiII", 0, 0, 0, state, change) + attr(IFNAME, name.encode() + b"\0") + b"".join(attrs)
-        return struct.pack("=IHHII", 16 + len(body), kind, REQUEST | ACK | flags, self.seq, 0) + body
+        if name is not None:
+            attrs = (attr(Link.IFNAME, name.encode() + b"\0"), *attrs)
+        body = struct.pack("=BxHiII", 0, 0, index, state, change) + b"".join(attrs)
+        return struct.pack("=IHHII", 16 + len(body), what, REQUEST | ACK | flags, self.seq, 0) + body
 
-    def added(self, name, kind="wireguard", into=None):
+    def added(self, name, data=None, into=None):
         """The request for a new link, in the namespace of the open file `into`."""
-        attrs = [attr(LINKINFO, attr(INFO_KIND, kind.encode()))]
+        attrs = [info(data)]
         if into is not None:
-            attrs.append(attr(NET_NS_FD, struct.pack("=I", into)))
-        return self.message(NEWLINK, name, *attrs, flags=CREATE | EXCL)
+            attrs.append(attr(Link.NET_NS_FD, struct.pack("=I", into)))
+        return self.message(NEWLINK, *attrs, name=name, flags=CREATE | EXCL)
 
     def switched(self, name, is_up):
         """The request that brings a link up or down."""
-        return self.message(NEWLINK, name, state=UP if is_up else 0, change=UP)
+        return self.message(NEWLINK, name=name, state=UP if is_up else 0, change=UP)
 
-    def deleted(self, name):
-        return self.message(DELLINK, name)
-
-    def answer(self):
-        """The error of the last request, or None. Raises OSError where there is no answer."""
+    def answers(self):
+        """The error of the last request, or None; and the link that came back, or None. OSError without an answer."""
+        link = None
         while True:
             data = self.socket.recv(1 << 16)
-            length, kind, flags, seq, _ = struct.unpack_from("=IHHII", data)
-            if seq == self.seq and kind == 2:
-                return read_status(data[16:length], flags)
+            while data:
+                length, kind, flags, seq, _ = struct.unpack_from("=IHHII", data)
+                payload = data[16:length]
+                data = data[(length + 3) & ~3:]
+                if seq == self.seq and kind == NEWLINK:
+                    link = payload
+                if seq == self.seq and kind == ERROR:
+                    return read_status(payload, flags), link
+
+    def answer(self):
+        """The error of the last request, or None."""
+        return self.answers()[0]
 
     def ask(self, message):
+        """The link that comes back, or None. Raises Error."""
         self.socket.send(message)
-        error = self.answer()
+        error, link = self.answers()
         if error:
             raise error
+        return link
 
-    def add(self, name, kind="wireguard", into=None):
-        self.ask(self.added(name, kind, into))
+    def add(self, name, data=None, into=None):
+        self.ask(self.added(name, data, into))
 
     def up(self, name):
         self.ask(self.switched(name, True))
@@ -74,21 +108,17 @@ class Links:
         self.ask(self.switched(name, False))
 
     def delete(self, name):
-        self.ask(self.deleted(name))
+        self.ask(self.message(DELLINK, name=name))
+
+    def change(self, *attrs, name=None, index=0):
+        self.ask(self.message(NEWLINK, *attrs, name=name, index=index))
+
+    def get(self, name):
+        """The attributes of a link."""
+        return parse(self.ask(self.message(GETLINK, name=name))[16:])
 
     def flags(self, name):
         """The flags of a link; None where there is none."""
-        self.socket.send(self.message(GETLINK, name))
-        found = None
-        while True:
-            data = self.socket.recv(1 << 16)
-            length, kind, _, seq, _ = struct.unpack_from("=IHHII", data)
-            if seq != self.seq:
-                continue
-            if kind == NEWLINK:
-                found = struct.unpack_from("=I", data, 16 + 8)[0]
-                # An acknowledgement may stand in the same datagram.
-                data = data[(length + 3) & ~3:]
-                if not data:
-                    continue
-            return found
+        self.socket.send(self.message(GETLINK, name=name))
+        link = self.answers()[1]
+        return link and struct.unpack_from("=I", link, 8)[0]
