@@ -86,9 +86,10 @@ kernel_make_arguments() {
 	fi
 }
 
-# in_root [-w FOLDER[:LAYER]] [-b FOLDER[:PATH]]… [-v] COMMAND…: runs a command in the trixie root. The checkout and each
-# FOLDER are seen there under the path they have outside, or PATH; -v adds the tree that a virtual machine boots from,
-# at /.guest. With -w the root is a machine of its own: what LAYER has lies over it, and what is written goes to FOLDER.
+# in_root [-w FOLDER[:LAYER]] [-b FOLDER[:PATH]]… [-v] COMMAND…: runs a command in the trixie root. The checkout and
+# each FOLDER are seen there under the path they have outside, or PATH; -v adds the tree that a virtual machine boots
+# from, at /.guest. With -w the root is a machine of its own: what LAYER has lies over it, and what is written goes to
+# FOLDER.
 #
 # All mounts and processes live in namespaces of their own and end with the command, even when it is killed.
 in_root() {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Two virtual machines joined by a wire: one has our module, the other one the C module, and what selftests/lib/foreign.sh
-# tries with any other implementation is tried between them. It takes seven minutes of real time.
+# Two virtual machines joined by a wire: one has our module, the other one the C module, and what
+# selftests/lib/foreign.sh tries with any other implementation is tried between them. It takes seven minutes of real
+# time.
 # usage: test-two-vms.sh [--no-build]
 # Logs: out/vm/two-ours and out/vm/two-theirs: output.log, kernel.log, console.log. Ends with "N passed, M failed".
 

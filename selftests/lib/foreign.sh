@@ -7,8 +7,8 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-# racing=NS: that side has several CPUs and arms the timer of its retry only when the initiation is gone, as the C module does.
-# If the response is taken even before, there is another session after 5 s.
+# racing=NS: that side has several CPUs and arms the timer of its retry only when the initiation is gone, as the C module
+# does. If the response is taken even before, there is another session after 5 s.
 
 declare -A inside4=([ours]=192.168.7.1 [theirs]=192.168.7.2) inside6=([ours]=fd77::1 [theirs]=fd77::2)
 declare -A outside=([ours]=10.0.0.1:51821 [theirs]=10.0.0.2:51822)

@@ -61,7 +61,8 @@ value() {
 	sed -n "s/^CONFIG_$1=\"\(.*\)\"/\1/p" "$headers/.config"
 }
 
-# settings FILE: without what is set anew, and without the revisions of the C compiler and its like, which do not matter.
+# settings FILE: without what is set anew, and without the revisions of the C compiler and its like, which do not
+# matter.
 settings() {
 	grep -Ev '^(#|$)|^CONFIG_(LOCALVERSION|MODULE_SIG_KEY|CC_VERSION_TEXT|(GCC|AS|LD|PAHOLE)_VERSION)=' "$1"
 }
