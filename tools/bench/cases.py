@@ -4,7 +4,6 @@
 usage: cases.py ROUND [quick] [WORD…]   prints the plan; WORDs choose the cases with such a word in their names
 """
 
-import shutil
 import sys
 from typing import NamedTuple
 
@@ -102,17 +101,12 @@ class Run(NamedTuple):
         return f"{self.left} {self.right} {self.wire} {case.family} {case.shape} {case.rules}"
 
 
-def has_iperf():
-    """Whether the root, which the guest runs on, has iperf 2. (iperf3 only looks once a second whether all is sent.)"""
-    return shutil.which("iperf") is not None
-
-
-def runs(number, quick, words=(), iperf=True):
+def runs(number, quick, words=()):
     """The runs of round `number` (from 1). Those of one topology stand together, C's next to ours; every other round
     has them in the opposite order."""
     groups = {}
     for case in CASES:
-        if words and not any(word in case.name for word in words) or not iperf and case.program in ("tcp", "udp"):
+        if words and not any(word in case.name for word in words):
             continue
         for wire in case.quick if quick else case.wires:
             for left, right in (("c", "c"), ("ours", "ours"), *(() if quick else case.pairs)):
@@ -121,12 +115,12 @@ def runs(number, quick, words=(), iperf=True):
     return found if number % 2 else found[::-1]
 
 
-def plan(number, quick, words=(), iperf=True):
+def plan(number, quick, words=()):
     """Lines of guest.sh: NUMBER LEFT RIGHT WIRE FAMILY SHAPE RULES PROGRAM WORDS…"""
-    for index, run in enumerate(runs(number, quick, words, iperf)):
+    for index, run in enumerate(runs(number, quick, words)):
         yield f"{index} {run.topology()} {run.case.program} {run.case.words}"
 
 
 if __name__ == "__main__":
     chosen = sys.argv[2:]
-    print(*plan(int(sys.argv[1]), "quick" in chosen, [word for word in chosen if word != "quick"], has_iperf()), sep="\n")
+    print(*plan(int(sys.argv[1]), "quick" in chosen, [word for word in chosen if word != "quick"]), sep="\n")

@@ -43,9 +43,6 @@ class Plan(unittest.TestCase):
     def test_words_choose_cases(self):
         self.assertEqual({run.case.name for run in cases.runs(1, False, ["MSS"])}, {"TCP, MSS 536"})
 
-    def test_without_iperf_what_needs_it_is_left_out(self):
-        self.assertEqual({run.case.program for run in cases.runs(1, False, (), False)}, {"ping", "peers"})
-
     def test_lines_are_what_the_guest_reads(self):
         self.assertIn("1 ours ours veth 4 direct 0 tcp 4M -M 536", list(cases.plan(1, False, ["MSS"])))
 
