@@ -2,6 +2,7 @@
 
 //! The kernel's primitives for the protocol.
 
+use kernel::prelude::*;
 use kext::{
     crypto::{
         self,
@@ -72,11 +73,36 @@ impl Crypto for Library {
     }
 }
 
-/// Encrypts a packet in place, its tag at the end. Returns whether it is encrypted now.
+/// Room that [`seal`] needs in front of a packet.
+pub(crate) const SEAL_HEADROOM: usize = chacha20poly1305::BLOCK_LEN;
+
+/// Bytes behind the tag of a text of that length that are used if there are so many.
+#[inline]
+pub(crate) fn slack(len: usize) -> usize {
+    chacha20poly1305::slack(len)
+}
+
+/// Encrypts `len` bytes of a packet in place, behind [`SEAL_HEADROOM`] bytes that are lost; the tag comes behind them.
+/// Returns whether they are encrypted now.
 #[inline]
 #[must_use]
-pub(crate) fn seal(key: &SymmetricKey, nonce: u64, packet: &mut [u8]) -> bool {
-    chacha20poly1305::seal_in_place(key.as_bytes(), nonce, &[], packet)
+pub(crate) fn seal(key: &SymmetricKey, nonce: u64, packet: &mut [u8], len: usize) -> bool {
+    chacha20poly1305::seal_behind_block(key.as_bytes(), nonce, packet, len)
+}
+
+/// Decrypts `len` bytes of a packet in place, whose tag comes behind them and is lost. Returns whether they are
+/// authentic.
+#[inline]
+#[must_use]
+pub(crate) fn open(key: &SymmetricKey, nonce: u64, packet: &mut [u8], len: usize) -> bool {
+    chacha20poly1305::open_text(key.as_bytes(), nonce, packet, len)
+}
+
+/// Checks at load that the above is what the kernel's library does.
+pub(crate) fn self_test() -> Result {
+    chacha20poly1305::self_test().inspect_err(|_| {
+        pr_err!("The self-test of packet encryption fails\n");
+    })
 }
 
 /// Fills a key with random bytes.

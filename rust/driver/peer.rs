@@ -74,6 +74,8 @@ pub(crate) const INITIATE: usize = 0;
 pub(crate) const RELEASE: usize = 2;
 /// Work item that forgets all keys.
 pub(crate) const ZERO: usize = 1;
+/// Work item that sends what is staged.
+pub(crate) const SEND: usize = 3;
 
 /// The handshake with a peer, and the index it goes by.
 pub(crate) struct Noise {
@@ -96,6 +98,8 @@ pub(crate) struct Peer {
     last_sent_handshake: Atomic<u64>,
     rx_bytes: Atomic<u64>,
     tx_bytes: Atomic<u64>,
+    /// Whether data was received since this was last asked.
+    heard: Atomic<bool>,
     queue: u32,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
@@ -120,6 +124,8 @@ pub(crate) struct Peer {
     pub(crate) zero_work: Work<Peer, ZERO>,
     #[pin]
     pub(crate) release_work: Work<Peer, RELEASE>,
+    #[pin]
+    pub(crate) send_work: Work<Peer, SEND>,
     life: Life,
 }
 
@@ -162,6 +168,7 @@ impl Peer {
                 last_sent_handshake: Atomic::new(session::long_ago(time::boottime_coarse())),
                 rx_bytes: Atomic::new(0),
                 tx_bytes: Atomic::new(0),
+                heard: Atomic::new(false),
                 queue,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
@@ -178,6 +185,7 @@ impl Peer {
                 initiate_work <- new_work!(),
                 zero_work <- new_work!(),
                 release_work <- new_work!(),
+                send_work <- new_work!(),
                 life,
             }? Error),
             GFP_KERNEL,
@@ -309,6 +317,24 @@ impl Peer {
     /// Returns the bytes received and sent.
     pub(crate) fn transfer(&self) -> (u64, u64) {
         (self.rx_bytes.load(Relaxed), self.tx_bytes.load(Relaxed))
+    }
+
+    /// Notes that data was received.
+    #[inline]
+    pub(crate) fn set_heard(&self) {
+        if !self.heard.load(Relaxed) {
+            self.heard.store(true, Relaxed);
+        }
+    }
+
+    /// Returns whether data was received since the last call.
+    #[inline]
+    pub(crate) fn take_heard(&self) -> bool {
+        let heard = self.heard.load(Relaxed);
+        if heard {
+            self.heard.store(false, Relaxed);
+        }
+        heard
     }
 
     /// Returns something that prints the remote address for the log.

@@ -3,7 +3,7 @@
 //! The way of datagrams into the interface.
 
 use crate::{
-    crypto::Library,
+    crypto,
     device::Device,
     keypair::Keypair,
     packet::PacketCb,
@@ -43,10 +43,7 @@ use kext::{
     time, //
 };
 use wg_proto::{
-    crypto::{
-        Crypto,
-        TAG_LEN, //
-    },
+    crypto::TAG_LEN,
     message::{
         DataHeader,
         Kind, //
@@ -318,12 +315,16 @@ fn open_all(keypair: &Keypair, mut packets: skb::List) -> skb::List {
 fn open(keypair: &Keypair, packet: SkBuff) -> Result<SkBuff, Reject> {
     let counter = packet.cb::<PacketCb>().counter;
     let mut packet = packet.into_linear(0, 0).map_err(|_| Reject::NoMemory)?;
+    let text = packet
+        .len()
+        .checked_sub(DataHeader::LEN + TAG_LEN)
+        .ok_or(Reject::BadLength)?;
+    let _ = packet.put(crypto::slack(text));
     let body = packet
         .bytes_mut()
         .get_mut(DataHeader::LEN..)
         .ok_or(Reject::BadLength)?;
-    let text = body.len().checked_sub(TAG_LEN).ok_or(Reject::BadLength)?;
-    if !Library::open(keypair.keys().receiving.as_bytes(), counter, &[], body) {
+    if !crypto::open(&keypair.keys().receiving, counter, body, text) {
         return Err(Reject::BadData);
     }
     packet.pull(DataHeader::LEN).ok_or(Reject::BadLength)?;
@@ -365,6 +366,7 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
         return;
     };
     peer.set_endpoint(&endpoint, bh);
+    peer.set_heard();
     if peer.is_next(keypair, bh) && peer.confirm(keypair, bh) {
         timers::handshake_complete(peer, bh);
         send::send_staged(peer.borrow(), bh);

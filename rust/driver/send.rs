@@ -12,7 +12,10 @@ pub(crate) use batch::{
 use crate::{
     device::Device,
     packet::PacketCb,
-    peer::Peer,
+    peer::{
+        Peer,
+        SEND, //
+    },
     queueing::{
         Job,
         Order, //
@@ -33,7 +36,10 @@ use batch::{
 };
 use kernel::prelude::*;
 use kext::{
-    context::Bh,
+    context::{
+        Bh,
+        Process, //
+    },
     debug_ratelimited,
     net::{
         device::Running,
@@ -43,8 +49,12 @@ use kext::{
             SkBuff, //
         }, //
     },
-    sync::rcu::Ref,
-    time, //
+    sync::rcu::{
+        RcuArc,
+        Ref, //
+    },
+    time,
+    workqueue::Run, //
 };
 use wg_proto::{
     crypto::TAG_LEN,
@@ -56,6 +66,12 @@ use wg_proto::{
 /// Packets that wait for a session; before more are added, the oldest make room down to this.
 const MAX_STAGED_PACKETS: usize = 128;
 
+/// Packets that may wait for a worker to send them.
+const MAX_DEFERRED_PACKETS: usize = 1024;
+
+/// Packets that a worker sends as one batch.
+const MAX_DEFERRED_BATCH: usize = 64;
+
 /// Batches of one peer that may be on their way at once.
 const MAX_BATCHES: u64 = 1024;
 
@@ -65,6 +81,8 @@ pub(crate) const HEADROOM: usize = 128;
 /// What waits for transmission to a peer.
 pub(crate) struct Tx {
     staged: skb::List,
+    /// Whether a worker is about to send what is staged.
+    is_deferred: bool,
     order: Order<Batch>,
     pace: Pace,
 }
@@ -74,6 +92,7 @@ impl Tx {
     pub(crate) const fn new() -> Self {
         Self {
             staged: skb::List::new(),
+            is_deferred: false,
             order: Order::new(),
             pace: Pace::new(),
         }
@@ -126,8 +145,11 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
             ..PacketCb::default()
         };
     }
-    stage(&peer, packets, bh);
-    send_staged(peer, bh);
+    match stage(&peer, packets, bh) {
+        Staged::Send => send_staged(peer, bh),
+        Staged::Defer => defer(peer, bh),
+        Staged::Deferred => {}
+    }
     Ok(())
 }
 
@@ -138,11 +160,35 @@ fn destination(addresses: &IpAddrs) -> Address {
     }
 }
 
+/// What is to be done after packets were staged.
+enum Staged {
+    /// Send them.
+    Send,
+    /// Have a worker send them.
+    Defer,
+    /// Nothing: a worker is about to.
+    Deferred,
+}
+
 /// Adds packets to those that wait, at the cost of the oldest.
-fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) {
+///
+/// Who sends one packet after the other without waiting for anything in return gets them sent by a worker, which takes
+/// as many at once as have come until it runs. An answer or a question goes out at once.
+fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) -> Staged {
     let mut old = skb::List::new();
-    {
+    let is_answered = peer.take_heard();
+    let staged = {
         let mut tx = peer.tx().lock(bh);
+        let is_burst = packets.len() == 1 && tx.pace.is_burst(is_answered);
+        if tx.is_deferred {
+            if tx.staged.len() >= MAX_DEFERRED_PACKETS {
+                drop(tx);
+                discarded(peer, packets, Reject::TxQueueFull);
+                return Staged::Deferred;
+            }
+            tx.staged.append(&mut packets);
+            return Staged::Deferred;
+        }
         // Before adding, so that all segments of one big packet stay together.
         while tx.staged.len() > MAX_STAGED_PACKETS {
             if let Some(packet) = tx.staged.pop_front() {
@@ -150,8 +196,34 @@ fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) {
             }
         }
         tx.staged.append(&mut packets);
-    }
+        tx.is_deferred = is_burst;
+        if is_burst {
+            Staged::Defer
+        } else {
+            Staged::Send
+        }
+    };
     dropped(peer, old, Reject::TxStagedOverflow);
+    staged
+}
+
+/// Has a worker send what is staged.
+fn defer(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    if let Some(counted) = peer.upgrade() {
+        let workers = counted.device().data().workers();
+        let _ = workers.queue().enqueue(&counted.send_work, &counted);
+        return;
+    }
+    peer.tx().lock(bh).is_deferred = false;
+    send_staged(peer, bh);
+}
+
+impl Run<SEND> for Peer {
+    fn run(this: RcuArc<Self>, ctx: &mut Process) {
+        while send_some(this.borrow(), MAX_DEFERRED_BATCH, &ctx.bh()) {
+            ctx.cond_resched();
+        }
+    }
 }
 
 /// Drops all packets that wait for a session.
@@ -213,35 +285,46 @@ enum Way {
 
 /// Sends what is staged under the current session; without one, begins a handshake.
 pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    send_some(peer, usize::MAX, bh);
+}
+
+/// Sends up to so many of the packets that are staged under the current session; without one, begins a handshake.
+///
+/// Returns whether there may be more; if not, the staged packets are no longer left to a worker.
+fn send_some(peer: Ref<'_, Peer>, max: usize, bh: &Bh<'_>) -> bool {
     let now = time::boottime_coarse();
     let Some(keypair) = peer.current(bh) else {
-        return wait_for_session(peer, bh);
+        wait_for_session(peer, bh);
+        // Who has begun a session just now found nothing staged, perhaps, and left the rest to this worker.
+        return peer.current(bh).is_some();
     };
     // A reference that lasts beyond this section is only needed where others finish the batch.
     let (batch, way) = {
         let mut guard = peer.tx().lock(bh);
         let tx = &mut *guard;
         if tx.staged.is_empty() {
-            return;
+            tx.is_deferred = false;
+            return false;
         }
-        let n = tx.staged.len();
-        let elsewhere = tx.pace.is_high(n, bh);
+        let mut packets = tx.staged.split_front(max);
+        let n = packets.len();
+        // More than one batch has come while this CPU was busy: others may help.
+        let elsewhere =
+            tx.pace.is_high(n, bh) || tx.staged.len() >= max && tx.pace.next_elsewhere();
         let way = if !elsewhere && tx.order.take_turn_if_idle() {
             Way::Here
         } else if tx.order.in_flight() >= MAX_BATCHES {
-            let mut old = skb::List::new();
-            old.append(&mut tx.staged);
             drop(guard);
-            return discarded(&peer, old, Reject::TxQueueFull);
+            discarded(&peer, packets, Reject::TxQueueFull);
+            return true;
         } else {
             match Job::new() {
                 Ok(job) if elsewhere => Way::Elsewhere(job),
                 Ok(job) => Way::Behind(job),
                 Err(_) => {
-                    let mut old = skb::List::new();
-                    old.append(&mut tx.staged);
                     drop(guard);
-                    return discarded(&peer, old, Reject::NoMemory);
+                    discarded(&peer, packets, Reject::NoMemory);
+                    return true;
                 }
             }
         };
@@ -250,11 +333,11 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
             if let Way::Here = way {
                 tx.order.end_turn();
             }
+            tx.staged.prepend(&mut packets);
             drop(guard);
-            return wait_for_session(peer, bh);
+            wait_for_session(peer, bh);
+            return false;
         };
-        let mut packets = skb::List::new();
-        packets.append(&mut tx.staged);
         let way = match way {
             Way::Here => Way::Here,
             Way::Behind(mut job) => {
@@ -296,12 +379,14 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
             None => give_back(peer, job, bh),
         },
     }
+    true
 }
 
 /// Keeps the staged packets until there is a session, and begins the handshake for it.
 fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     {
         let mut tx = peer.tx().lock(bh);
+        tx.is_deferred = false;
         if tx.staged.is_empty() {
             return;
         }

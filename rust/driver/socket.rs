@@ -40,6 +40,7 @@ use kext::{
             Route6, //
         },
         skb::{
+            Datagrams,
             SkBuff,
             UdpSource, //
         },
@@ -387,8 +388,13 @@ impl<'g> Path<'g> {
         })
     }
 
-    /// Sends one datagram. An error means that it was not even handed to the stack.
-    pub(crate) fn send(&self, skb: SkBuff, ds: u8, bh: &Bh<'_>) -> Result<(), Reject> {
+    /// Sends one datagram or a bundle of them. An error means that it was not even handed to the stack.
+    pub(crate) fn send(
+        &self,
+        skb: impl Into<Datagrams>,
+        ds: u8,
+        bh: &Bh<'_>,
+    ) -> Result<(), Reject> {
         let sent = match (&self.route, self.remote) {
             (Route::V4(route), SocketAddr::V4 { addr, port }) => {
                 self.socket

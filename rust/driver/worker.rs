@@ -45,6 +45,9 @@ const MAX_DEPTH: u32 = 3;
 /// Packets of one peer in a jiffy above which one CPU has enough of it.
 const MANY_PACKETS: usize = 512;
 
+/// Single packets in a jiffy, with nothing received in between, from which on a worker sends them.
+const MANY_UNANSWERED: u32 = 8;
+
 /// Batches of an interface that may wait to be decrypted by workers; beyond that the receiving CPU does it.
 const MAX_OPENING: u32 = 128;
 
@@ -52,6 +55,8 @@ const MAX_OPENING: u32 = 128;
 pub(crate) struct Pace {
     jiffy: u64,
     packets: usize,
+    /// Packets that were sent one by one in that jiffy since something was received.
+    unanswered: u32,
     turn: bool,
 }
 
@@ -61,6 +66,7 @@ impl Pace {
         Self {
             jiffy: 0,
             packets: 0,
+            unanswered: 0,
             turn: false,
         }
     }
@@ -70,18 +76,37 @@ impl Pace {
         if xmit_depth(bh) >= MAX_DEPTH {
             return true;
         }
-        let jiffy = time::jiffies();
-        if jiffy != self.jiffy {
-            self.jiffy = jiffy;
-            self.packets = 0;
-        }
+        self.look_at_clock();
         self.packets = self.packets.saturating_add(n);
         if self.packets <= MANY_PACKETS || cpu::online_count() < 2 {
             return false;
         }
-        // This CPU keeps a share: it would be idle otherwise.
-        self.turn = !self.turn;
+        self.next_elsewhere()
+    }
+
+    /// Counts one packet sent alone, and returns whether its sender does not seem to wait for an answer.
+    pub(crate) fn is_burst(&mut self, is_answered: bool) -> bool {
+        self.look_at_clock();
+        if is_answered {
+            self.unanswered = 0;
+        }
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.unanswered > MANY_UNANSWERED
+    }
+
+    /// Returns whether the next batch goes to another CPU. This one keeps a share: it would be idle otherwise.
+    pub(crate) fn next_elsewhere(&mut self) -> bool {
+        self.turn = !self.turn && cpu::online_count() > 1;
         self.turn
+    }
+
+    fn look_at_clock(&mut self) {
+        let jiffy = time::jiffies();
+        if jiffy != self.jiffy {
+            self.jiffy = jiffy;
+            self.packets = 0;
+            self.unanswered = 0;
+        }
     }
 }
 

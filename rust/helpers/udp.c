@@ -106,3 +106,17 @@ void wg_helper_skb_set_ignore_df(struct sk_buff *skb, bool ignore_df)
 {
 	skb->ignore_df = ignore_df;
 }
+
+void wg_helper_inet_dec_convert_csum(struct sock *sk)
+{
+	inet_dec_convert_csum(sk);
+}
+
+static bool bundle = true;
+module_param(bundle, bool, 0644);
+MODULE_PARM_DESC(bundle, "Send datagrams of one size together, as one packet with UDP segmentation offload (default: Y)");
+
+bool wg_helper_may_bundle(void)
+{
+	return READ_ONCE(bundle);
+}

@@ -4,7 +4,11 @@
 
 use super::HEADROOM;
 use crate::{
-    crypto,
+    crypto::{
+        self,
+        SEAL_HEADROOM, //
+    },
+    drops::Drops,
     keypair::Keypair,
     packet::PacketCb,
     peer::{
@@ -21,9 +25,13 @@ use kext::{
         Bh,
         Process, //
     },
-    net::skb::{
-        self,
-        SkBuff, //
+    net::{
+        skb::{
+            self,
+            Bundle,
+            SkBuff, //
+        },
+        udp, //
     },
     sync::rcu::{
         RcuArc,
@@ -149,20 +157,91 @@ fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<SkBuff, Rej
         .into_linear(HEADROOM, trailer)
         .map_err(|_| Reject::NoMemory)?;
     packet.put(trailer).ok_or(Reject::TxEncrypt)?;
-    packet.push(DataHeader::LEN).ok_or(Reject::TxEncrypt)?;
+    let message = packet.len();
+    let text = len.saturating_add(padding);
+    let _ = packet.put(crypto::slack(text));
+    packet.push(SEAL_HEADROOM).ok_or(Reject::TxEncrypt)?;
     let keys = keypair.keys();
-    let (header, body) = packet
-        .bytes_mut()
-        .split_at_mut_checked(DataHeader::LEN)
-        .ok_or(Reject::TxEncrypt)?;
-    header.copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
-    if !crypto::seal(&keys.sending, nonce, body) {
+    if !crypto::seal(&keys.sending, nonce, packet.bytes_mut(), text) {
         return Err(Reject::TxEncrypt);
     }
+    packet.trim(message.saturating_add(SEAL_HEADROOM));
+    packet
+        .pull(SEAL_HEADROOM - DataHeader::LEN)
+        .ok_or(Reject::TxEncrypt)?;
+    packet
+        .bytes_mut()
+        .first_chunk_mut::<{ DataHeader::LEN }>()
+        .ok_or(Reject::TxEncrypt)?
+        .copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
     let mut packet = packet.into_skb();
     packet.reset_for_encap();
     *packet.cb_mut() = PacketCb { ds, ..cb };
     Ok(packet)
+}
+
+/// Divides and rounds up; by nothing, to nothing.
+fn div_ceil(n: usize, by: usize) -> usize {
+    n.saturating_add(by.saturating_sub(1))
+        .checked_div(by)
+        .unwrap_or(0)
+}
+
+/// Takes the next packets that can be sent as one bundle; a single one if there is nothing to bundle.
+fn take_burst(packets: &mut skb::List) -> Option<skb::List> {
+    let waiting = packets.len();
+    let first = packets.pop_front()?;
+    let (len, ds) = (first.len(), first.cb::<PacketCb>().ds);
+    let mut burst = skb::List::new();
+    burst.push_back(first);
+    if waiting == 1 || !udp::may_bundle() {
+        return Some(burst);
+    }
+    // Bundles of about the same size, rather than a last one that is hardly worth it.
+    let bundles = div_ceil(waiting, Bundle::capacity(len));
+    let max = div_ceil(waiting, bundles);
+    while burst.len() < max {
+        let next_len = match packets.front() {
+            Some(next) if next.len() <= len && next.cb::<PacketCb>().ds == ds => next.len(),
+            _ => break,
+        };
+        if let Some(next) = packets.pop_front() {
+            burst.push_back(next);
+        }
+        // Only the last one may be shorter.
+        if next_len < len {
+            break;
+        }
+    }
+    Some(burst)
+}
+
+/// Sends packets as one bundle, or if that cannot be, one by one. Returns how many bytes were sent.
+fn send_burst(path: &Path<'_>, mut burst: skb::List, ds: u8, drops: &Drops, bh: &Bh<'_>) -> u64 {
+    if burst.len() > 1 {
+        // CAST: From small to large.
+        let (len, n) = (burst.byte_len() as u64, burst.len() as u64);
+        match Bundle::new(burst) {
+            Ok(bundle) => match path.send(bundle, ds, bh) {
+                Ok(()) => return len,
+                Err(reason) => {
+                    drops.add(reason, n);
+                    return 0;
+                }
+            },
+            Err(list) => burst = list,
+        }
+    }
+    let mut bytes: u64 = 0;
+    while let Some(packet) = burst.pop_front() {
+        // CAST: From small to large.
+        let len = packet.len() as u64;
+        match path.send(packet, ds, bh) {
+            Ok(()) => bytes = bytes.saturating_add(len),
+            Err(reason) => drops.count(reason),
+        }
+    }
+    bytes
 }
 
 /// Hands encrypted packets to the UDP socket and tells the timers.
@@ -177,17 +256,13 @@ pub(super) fn transmit(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) {
         Ok(path) => {
             let mut data_sent = false;
             let mut bytes: u64 = 0;
-            while let Some(packet) = packets.pop_front() {
-                let cb = *packet.cb::<PacketCb>();
-                // CAST: From small to large.
-                let len = packet.len() as u64;
-                match path.send(packet, cb.ds, bh) {
-                    Ok(()) => {
-                        data_sent |= cb.keepalive == 0;
-                        bytes = bytes.saturating_add(len);
-                    }
-                    Err(reason) => dev.data().drops().count(reason),
-                }
+            while let Some(burst) = take_burst(&mut packets) {
+                let Some(cb) = burst.front().map(|first| *first.cb::<PacketCb>()) else {
+                    break;
+                };
+                let sent = send_burst(&path, burst, cb.ds, dev.data().drops(), bh);
+                data_sent |= sent != 0 && cb.keepalive == 0;
+                bytes = bytes.saturating_add(sent);
             }
             peer.add_tx_bytes(bytes);
             if data_sent {

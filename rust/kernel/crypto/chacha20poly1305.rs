@@ -2,10 +2,213 @@
 
 //! ChaCha20-Poly1305 with a counter for the nonce.
 //!
+//! The functions of the C library compute the key of the tag as a ChaCha20 block of its own, without
+//! vector instructions, and do all of a text of one block that way. For texts without additional
+//! data there are [`seal_behind_block`] and [`open_text`], which use the same primitives such that
+//! this block comes out of the pass over the text. [`self_test`] compares both.
+//!
 //! C header: [`include/crypto/chacha20poly1305.h`](srctree/include/crypto/chacha20poly1305.h)
 
-use super::TAG_LEN;
+use super::{
+    equal,
+    wipe,
+    TAG_LEN, //
+};
 use crate::bindings;
+use core::mem::MaybeUninit;
+use kernel::prelude::*;
+use zerocopy::IntoBytes;
+
+/// Bytes of one block of ChaCha20.
+pub const BLOCK_LEN: usize = 64;
+
+/// Texts up to this length are decrypted in the same pass that the key of the tag is from.
+const SHORT_LEN: usize = 3 * BLOCK_LEN;
+
+/// Copies as many bytes as there are on both sides.
+#[inline]
+fn copy(to: &mut [u8], from: &[u8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+}
+
+/// The state of ChaCha20, which is wiped on drop.
+struct Cipher(bindings::chacha_state);
+
+impl Cipher {
+    /// Makes the state for block 0.
+    #[inline]
+    fn new(key: &[u8; 32], nonce: u64) -> Self {
+        // The constants, the key, the block counter (32 bits, as the nonce has 96), and the nonce.
+        let mut x = [0; 16];
+        [x[0], x[1], x[2], x[3]] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
+        for (word, bytes) in x.iter_mut().skip(4).zip(key.chunks_exact(4)) {
+            if let Ok(bytes) = bytes.try_into() {
+                *word = u32::from_le_bytes(bytes);
+            }
+        }
+        // CAST: The halves of the nonce.
+        [x[14], x[15]] = [nonce as u32, (nonce >> 32) as u32];
+        Self(bindings::chacha_state { x })
+    }
+
+    /// Encrypts or decrypts the next bytes. All but the last ones must be whole blocks.
+    ///
+    /// Vector instructions are used for more than one block.
+    #[inline]
+    fn apply(&mut self, bytes: &mut [u8]) {
+        for piece in bytes.chunks_mut(1 << 20) {
+            let data = piece.as_mut_ptr();
+            // CAST: At most 2^20.
+            // SAFETY: All of the piece is valid for reads and writes; source and destination may be
+            // the same.
+            unsafe { bindings::chacha_crypt(&raw mut self.0, data, data, piece.len() as u32, 20) };
+        }
+    }
+}
+
+impl Drop for Cipher {
+    #[inline]
+    fn drop(&mut self) {
+        wipe(self.0.x.as_mut_bytes());
+    }
+}
+
+/// How many bytes behind the tag let it be computed in one pass: see [`seal_behind_block`].
+#[inline]
+pub fn slack(text_len: usize) -> usize {
+    text_len.wrapping_neg() & 15
+}
+
+/// Computes the tag of the first `len` bytes, which have no additional data, under the key that `block` starts with.
+///
+/// Wipes the block. What follows the text is overwritten if there is room for what ends the input of Poly1305.
+#[inline]
+fn tag(block: &mut [u8; BLOCK_LEN], bytes: &mut [u8], len: usize) -> [u8; TAG_LEN] {
+    let mut state = MaybeUninit::uninit();
+    let state = state.as_mut_ptr();
+    // SAFETY: The state is valid for writes, the block for reads, and longer than a key.
+    unsafe { bindings::poly1305_init(state, block.as_ptr()) };
+    wipe(block);
+    let update = |bytes: &[u8]| {
+        for piece in bytes.chunks(1 << 20) {
+            // CAST: At most 2^20.
+            // SAFETY: The state is initialised, and the piece valid for reads.
+            unsafe { bindings::poly1305_update(state, piece.as_ptr(), piece.len() as u32) };
+        }
+    };
+    // Zeroes up to a multiple of 16, no additional data, and the length of the text.
+    let padding = slack(len);
+    let end_len = padding.wrapping_add(16);
+    let mut end = [0; 31];
+    if let Some(length) = end.get_mut(padding.wrapping_add(8)..end_len) {
+        // CAST: Of the same size, or to a larger one.
+        copy(length, &(len as u64).to_le_bytes());
+    }
+    let end = end.get(..end_len).unwrap_or(&[]);
+    match bytes.get_mut(..len.saturating_add(end_len)) {
+        Some(whole) => {
+            if let Some(room) = whole.get_mut(len..) {
+                copy(room, end);
+            }
+            update(whole);
+        }
+        None => {
+            update(bytes.get(..len).unwrap_or(&[]));
+            update(end);
+        }
+    }
+    let mut tag = [0; TAG_LEN];
+    // SAFETY: The state is initialised, and wiped by this. The tag has the right length.
+    unsafe { bindings::poly1305_final(state, tag.as_mut_ptr()) };
+    tag
+}
+
+/// Encrypts the `len` bytes of `buffer` that follow the first [`BLOCK_LEN`].
+///
+/// The tag is written behind the text; the first bytes are lost. The same as [`seal_in_place`] without
+/// additional data. If there are [`slack`] bytes behind the tag, which are lost, it is faster.
+/// Returns whether there was room for block and tag; otherwise nothing is done.
+#[inline]
+#[must_use = "nothing is encrypted if this fails"]
+pub fn seal_behind_block(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> bool {
+    if buffer.len() < len.saturating_add(BLOCK_LEN + TAG_LEN) {
+        return false;
+    }
+    let Some(block) = buffer.first_chunk_mut::<BLOCK_LEN>() else {
+        return false;
+    };
+    block.fill(0);
+    let Some(all) = buffer.get_mut(..len.saturating_add(BLOCK_LEN)) else {
+        return false;
+    };
+    Cipher::new(key, nonce).apply(all);
+    let Some((block, text)) = buffer.split_first_chunk_mut::<BLOCK_LEN>() else {
+        return false;
+    };
+    let tag = tag(block, text, len);
+    let Some(end) = text.get_mut(len..).and_then(|end| end.first_chunk_mut()) else {
+        return false;
+    };
+    *end = tag;
+    true
+}
+
+/// Decrypts the first `len` bytes of `buffer`, if the tag behind them is right, and returns whether it is.
+///
+/// The same as [`open_in_place`] without additional data: if the tag is wrong, the text is left as it
+/// was. What is behind the text may be lost. If there are [`slack`] bytes behind the tag, it is faster.
+#[inline]
+#[must_use = "the text is not authentic if this fails"]
+pub fn open_text(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> bool {
+    let Some(end) = buffer
+        .get(len..)
+        .and_then(|end| end.first_chunk::<TAG_LEN>())
+    else {
+        return false;
+    };
+    let end = *end;
+    let mut cipher = Cipher::new(key, nonce);
+    if len <= SHORT_LEN {
+        open_start::<{ BLOCK_LEN + SHORT_LEN }>(&mut cipher, buffer, len, &end)
+    } else {
+        let is_right = open_start::<{ 2 * BLOCK_LEN }>(&mut cipher, buffer, len, &end);
+        if let (true, Some(rest)) = (is_right, buffer.get_mut(BLOCK_LEN..len)) {
+            cipher.apply(rest);
+        }
+        is_right
+    }
+}
+
+/// Decrypts as much of a text as there is room for behind one block in `N` bytes.
+#[inline]
+fn open_start<const N: usize>(
+    cipher: &mut Cipher,
+    buffer: &mut [u8],
+    text_len: usize,
+    end: &[u8; TAG_LEN],
+) -> bool {
+    let mut scratch = [0; N];
+    let len = text_len.min(N.saturating_sub(BLOCK_LEN));
+    let used = len.saturating_add(BLOCK_LEN);
+    if let (Some(to), Some(from)) = (scratch.get_mut(BLOCK_LEN..used), buffer.get(..len)) {
+        copy(to, from);
+    }
+    if let Some(whole) = scratch.get_mut(..used) {
+        cipher.apply(whole);
+    }
+    let is_right = scratch
+        .first_chunk_mut::<BLOCK_LEN>()
+        .is_some_and(|block| equal(&tag(block, buffer, text_len), end));
+    if is_right {
+        if let (Some(to), Some(from)) = (buffer.get_mut(..len), scratch.get(BLOCK_LEN..used)) {
+            copy(to, from);
+        }
+    }
+    wipe(&mut scratch);
+    is_right
+}
 
 /// Encrypts all of `buffer` but its last [`TAG_LEN`] bytes, and writes the tag there.
 ///
@@ -56,4 +259,66 @@ pub fn open_in_place(key: &[u8; 32], nonce: u64, ad: &[u8], buffer: &mut [u8]) -
             key.as_ptr(),
         )
     }
+}
+
+/// Compares the functions of this module with those of the C library, for texts of many lengths.
+///
+/// # Errors
+///
+/// `EKEYREJECTED` if they differ.
+pub fn self_test() -> Result {
+    const MAX_LEN: usize = 1500;
+    let mut key = [0u8; 32];
+    for (i, byte) in key.iter_mut().enumerate() {
+        // CAST: Less than 32.
+        *byte = 3u8.wrapping_mul(i as u8);
+    }
+    let nonce = 0x8040_2010_0804_0201;
+    let room = BLOCK_LEN + MAX_LEN + TAG_LEN + 15;
+    let mut ours = KVec::from_elem(0u8, room, GFP_KERNEL)?;
+    let mut theirs = KVec::from_elem(0u8, room, GFP_KERNEL)?;
+    // All the ways by which blocks are put together in vectors of up to eight, and those of real packets.
+    let long = [508, 511, 512, 513, 1023, 1408, 1420, MAX_LEN];
+    for len in Iterator::chain(0..=5 * BLOCK_LEN, long) {
+        let sealed_len = len.wrapping_add(TAG_LEN);
+        let theirs = theirs.get_mut(..sealed_len).ok_or(EINVAL)?;
+        for slack in [0, slack(len)] {
+            let end = sealed_len.wrapping_add(BLOCK_LEN).wrapping_add(slack);
+            let ours = ours.get_mut(..end).ok_or(EINVAL)?;
+            for (i, byte) in theirs.iter_mut().enumerate() {
+                // CAST: The low bits will do.
+                *byte = 7u8.wrapping_mul(i as u8);
+            }
+            let text = ours.get_mut(BLOCK_LEN..).ok_or(EINVAL)?;
+            let (text, _) = text.split_at_mut_checked(sealed_len).ok_or(EINVAL)?;
+            copy(text, theirs);
+            let is_sealed = seal_behind_block(&key, nonce, ours, len)
+                && seal_in_place(&key, nonce, &[], theirs);
+            let sealed = ours.get_mut(BLOCK_LEN..).ok_or(EINVAL)?;
+            let is_same = sealed.get(..sealed_len) == Some(&*theirs);
+            let mut open = |is_right: bool| {
+                if let (Some(to), false) = (sealed.first_mut(), is_right) {
+                    *to ^= 1;
+                }
+                let opens = open_text(&key, nonce, sealed, len);
+                if let (Some(to), false) = (sealed.first_mut(), is_right) {
+                    *to ^= 1;
+                }
+                if let (Some(to), Some(from)) = (sealed.get_mut(len..sealed_len), theirs.get(len..))
+                {
+                    copy(to, from);
+                }
+                opens
+            };
+            // With a text or tag that is wrong by one bit it stays as it is.
+            let opens_any = open(false);
+            let opens = open(true);
+            let is_opened = open_in_place(&key, nonce, &[], theirs);
+            let is_text = sealed.get(..len) == theirs.get(..len);
+            if !(is_sealed && is_same && !opens_any && opens && is_opened && is_text) {
+                return Err(EKEYREJECTED);
+            }
+        }
+    }
+    Ok(())
 }

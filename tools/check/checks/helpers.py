@@ -2,7 +2,8 @@
 """A C helper is a name for an inline function or macro, nothing more.
 
 So each is one statement, without branch, loop, state or macro of its own: nobody reviews
-C for memory errors in a module that is said to be Rust.
+C for memory errors in a module that is said to be Rust. The one exception are parameters of the module that are true or
+false, as the kernel crate has none that can be changed later.
 """
 
 import re
@@ -50,6 +51,15 @@ def body_faults(body):
         yield "does nothing"
 
 
+def is_parameter(head, tokens):
+    """Whether this is `static bool NAME = VALUE`, and NAME a parameter, or what says so."""
+    if head[0] == "module_param":
+        return True
+    words = [text for _, text, _ in tokens]
+    return head[:2] == ["static", "bool"] and head[3:] in (["=", "true"], ["=", "false"]) and any(
+        words[i:i + 5] == ["module_param", "(", head[2], ",", "bool"] for i in range(len(words)))
+
+
 def check_file(path, text):
     tokens = list(lex(text))
     for _, directive, line in (t for t in tokens if t[0] == "hash"):
@@ -63,7 +73,7 @@ def check_file(path, text):
         line = tokens[i][2]
         name = head[head.index("(") - 1] if "(" in head[1:] else " ".join(head)
         if tokens[end][1] != "{" or "=" in head:
-            if not re.match(r"MODULE_[A-Z_]+$", name):
+            if not re.match(r"MODULE_[A-Z_]+$", name) and not is_parameter(head, tokens):
                 yield f"{path}:{line}: not a function: {' '.join(head)}"
             i = end + 1 if tokens[end][1] == ";" else close(tokens, end, "{", "}") + 1
             continue
@@ -96,6 +106,8 @@ SAMPLES = [
     ("a comma", sample("void wg_helper_a(void) { f(), g(); }"), "several expressions"),
     ("a statement expression", sample("int wg_helper_a(void) { return ({ f(); g(); }); }"), "'{' in it"),
     ("state", sample("static int count;"), "not a function"),
+    ("state that could be a parameter", sample("static bool x = true;\nmodule_param(y, bool, 0644);"), "not a function"),
+    ("a parameter", sample("static bool x = true;\nmodule_param(x, bool, 0644);"), None),
     ("state with braces", sample("struct s x = { 1 };"), "not a function"),
     ("state inside", sample("int wg_helper_a(void) { static int x; }"), "'static' in it"),
     ("another name", sample("int helper(void) { return 1; }"), "helper: the name"),

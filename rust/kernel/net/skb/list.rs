@@ -97,6 +97,22 @@ impl List {
         Some(SkBuff(first))
     }
 
+    /// Takes the first packets, up to `max`.
+    #[inline]
+    pub fn split_front(&mut self, max: usize) -> List {
+        if self.len <= max {
+            return core::mem::take(self);
+        }
+        let mut front = List::new();
+        while front.len() < max {
+            let Some(skb) = self.pop_front() else {
+                break;
+            };
+            front.push_back(skb);
+        }
+        front
+    }
+
     /// Returns the first packet.
     #[inline]
     pub fn front(&self) -> Option<Listed<'_>> {
@@ -125,6 +141,14 @@ impl List {
     pub fn prepend(&mut self, other: &mut List) {
         core::mem::swap(self, other);
         self.append(other);
+    }
+
+    /// Gives the packets to C, as a chain by their `next`.
+    #[inline]
+    pub(super) fn into_raw(mut self) -> *mut bindings::sk_buff {
+        self.len = 0;
+        self.last = null_mut();
+        core::mem::replace(&mut self.first, null_mut())
     }
 
     /// Returns the packets one after the other.
@@ -187,6 +211,12 @@ impl ListedMut<'_> {
     #[inline]
     pub fn cb_mut<C: FromBytes + IntoBytes + Immutable + KnownLayout>(&mut self) -> &mut C {
         self.skb.cb_mut()
+    }
+
+    /// Returns the fields of the buffer for changes, but for its place on the list.
+    #[inline]
+    pub(super) fn c_mut(&mut self) -> &mut bindings::sk_buff {
+        self.skb.c_mut()
     }
 
     /// See [`SkBuff::orphan`].

@@ -159,6 +159,55 @@ pub(super) fn is_gso(skb: &sk_buff) -> bool {
     unsafe { (*shared_info(skb)).gso_size != 0 }
 }
 
+/// Returns the structure that follows the buffer, which must have no other owner.
+#[inline]
+fn shared_info_mut(skb: &mut sk_buff) -> &mut bindings::skb_shared_info {
+    let info = shared_info(skb).cast_mut();
+    // SAFETY: The structure is part of a valid buffer, and the borrow is that of its owner.
+    unsafe { &mut *info }
+}
+
+/// Tells that copies of the packet need its data only, without what is in front: `__skb_header_release()`.
+///
+/// The data must have no other owner.
+#[inline]
+pub(super) fn release_headers(skb: &mut sk_buff) {
+    skb.set_nohdr(1);
+    shared_info_mut(skb).dataref.counter = (1 << 16) + 1;
+}
+
+/// Makes a chain of buffers, whose lengths and sizes sum up to these, the data of an empty buffer.
+#[inline]
+pub(super) fn set_frag_list(skb: &mut sk_buff, list: *mut sk_buff, bytes: u32, truesize: u32) {
+    shared_info_mut(skb).frag_list = list;
+    skb.len = bytes;
+    skb.data_len = bytes;
+    skb.truesize = skb.truesize.wrapping_add(truesize);
+}
+
+/// Makes the packet stand for so many datagrams of one size.
+#[inline]
+pub(super) fn set_udp_gso(skb: &mut sk_buff, size: u16, segments: u16) {
+    let info = shared_info_mut(skb);
+    info.gso_size = size;
+    info.gso_segs = segments;
+    // CAST: A bit of an unsigned field.
+    info.gso_type = bindings::SKB_GSO_UDP_L4 as u32;
+}
+
+/// Leaves a checksum to the device, over all from `start`, which lies before the data, to the end.
+#[inline]
+pub(super) fn set_partial_checksum(skb: &mut sk_buff, start: u16, offset: u16) {
+    let headers = headers_mut(skb);
+    // CAST: The constant has two bits.
+    headers.set_ip_summed(bindings::CHECKSUM_PARTIAL as u8);
+    headers.__bindgen_anon_1.__bindgen_anon_1 =
+        bindings::sk_buff__bindgen_ty_4__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1 {
+            csum_start: start,
+            csum_offset: offset,
+        };
+}
+
 /// Adds to the tail, whose type depends on the architecture.
 macro_rules! move_tail {
     ($skb:expr, $by:expr) => {{

@@ -19,6 +19,10 @@ const ECN_ECT_1: u8 = 1;
 const ECN_ECT_0: u8 = 2;
 const ECN_CE: u8 = 3;
 
+const UDP_HEADER_LEN: usize = 8;
+/// Where the checksum is in the header of UDP.
+const UDP_CHECKSUM_OFFSET: u16 = 6;
+
 impl SkBuff {
     /// Makes the packet look as if it came from nowhere, but keeps the hash of its flow.
     ///
@@ -102,6 +106,16 @@ impl SkBuff {
             // SAFETY: By the type invariants. It looks for complete headers.
             unsafe { bindings::inet_ecn_decapsulate(self.as_raw(), outer, inner) };
         }
+    }
+
+    /// Leaves the UDP checksum of a bundle to whoever takes it apart.
+    ///
+    /// The UDP header comes right in front of the data, for which there must be room.
+    #[inline]
+    pub(in crate::net) fn leave_udp_checksum(&mut self) {
+        let start = self.headroom().saturating_sub(UDP_HEADER_LEN);
+        // CAST: Headers start within the first 64 kB, here as in C.
+        raw::set_partial_checksum(self.c_mut(), start as u16, UDP_CHECKSUM_OFFSET);
     }
 
     /// Tells the sender of the packet, which `dev` was to send, that its destination cannot be

@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: icount
+# limit: 240
+# Datagrams go down the stack together, unless that is switched off. On a wire that takes one at
+# a time each looks as if it had been sent alone, and nothing is counted differently. C sends each alone.
+
+. "$(dirname "$0")/lib.sh"
+
+if stock; then exit 0; fi
+
+parameter=/sys/module/wireguard/parameters/bundle
+
+# wire ON|OFF: whether the wire takes what stands for several datagrams, and its checksums half done.
+wire() {
+	local ns
+	for ns in a b c d; do in_ns "$ns" ethtool -K veth tso "$1" gso "$1" tx-udp-segmentation "$1" tx "$1"; done
+}
+
+# counters FROM TO: of the interfaces, as the one sent and the other received.
+counters() {
+	echo "$(statistic "$1" tx_packets) $(statistic "$1" tx_bytes) $(statistic "$2" rx_packets) $(statistic "$2" rx_bytes)"
+}
+
+# transfer FROM TO CAPTURE: sends much data through the tunnel, captures what comes out of the wire, and compares.
+transfer() {
+	local from=$1 to=$2 port=7000 before after server
+	before=$(counters "$from" "$to")
+	capture "$to" veth "$3" -w - "udp src port 51821"
+	in_ns "$to" socat -u TCP-LISTEN:$port "CREATE:$work/arrived" &
+	server=$!
+	eventually 10 listens "$to" $port -t || fail "socat does not listen"
+	in_ns "$from" socat -u "OPEN:$work/data" TCP:192.168.7.2:$port
+	wait "$server"
+	cmp "$work/data" "$work/arrived" || fail "something else arrived"
+	captured "$3"
+	after=$(counters "$from" "$to")
+	# What was sent is what was received, in packets and bytes.
+	echo "$before $after" | awk '{ if ($5 - $1 != $7 - $3 || $6 - $2 != $8 - $4 || $5 - $1 < 150) exit 1 }' ||
+		fail "sent and received before: $before; after: $after"
+}
+
+# together FILE: how many frames of a capture are longer than the wire's MTU allows.
+together() {
+	tcpdump -n -r "$1" 'greater 1515' 2>/dev/null | wc -l
+}
+
+# headers FILE: what the headers of its data messages say, each kind once, but for lengths, identification and
+# checksums. Of the checksums: whether they are right. In FILE.nonces are the nonces of these messages.
+headers() {
+	tshark -r "$1" -o udp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y 'wg.type == 4' -T fields -e wg.counter \
+		-e eth.type -e ip.hdr_len -e ip.dsfield -e ip.flags -e ip.frag_offset -e ip.ttl -e ip.src -e ip.dst \
+		-e ip.checksum.status -e ipv6.tclass -e ipv6.flow -e ipv6.hlim -e ipv6.src -e ipv6.dst \
+		-e udp.srcport -e udp.dstport -e udp.checksum.status 2>/dev/null >"$1.fields"
+	cut -f 1 "$1.fields" >"$1.nonces"
+	cut -f 2- "$1.fields" | sort -u
+}
+
+load_module
+head -c 250000 /dev/urandom >"$work/data"
+joined a b
+tunnel a b 4
+joined c d 1
+tunnel c d 6
+peer c d endpoint "[fd00:1::2]:51822"
+peer d c endpoint "[fd00:1::1]:51821"
+answers a 192.168.7.2 || fail "the first ping over IPv4"
+answers c 192.168.7.2 || fail "the first ping over IPv6"
+[[ $(cat $parameter) == Y ]] || fail "not by default"
+
+for pair in "a b" "c d"; do
+	read -r from to <<<"$pair"
+	wire off
+	echo Y >$parameter
+	transfer "$from" "$to" "$work/bundle"
+	echo N >$parameter
+	transfer "$from" "$to" "$work/alone"
+	for way in bundle alone; do
+		(($(together "$work/$way") == 0)) || fail "$from, $way: something too long for the wire"
+		headers "$work/$way" >"$work/headers.$way"
+		awk 'NR > 1 && $1 != last + 1 { exit 1 } { last = $1 } END { if (NR < 150) exit 1 }' "$work/$way.nonces" ||
+			fail "$from, $way: nonces $(paste -sd ' ' "$work/$way.nonces")"
+	done
+	diff "$work"/headers.{alone,bundle} || fail "$from: other headers on the wire"
+	(($(wc -l <"$work/headers.bundle") == 1)) || fail "$from: several kinds of headers: $(cat "$work/headers.bundle")"
+	[[ $(cut -f 17 "$work/headers.bundle") == 1 ]] || fail "$from: wrong UDP checksums: $(cat "$work/headers.bundle")"
+
+	# A wire that takes them together gets them so, if they are sent so.
+	wire on
+	transfer "$from" "$to" "$work/alone"
+	(($(together "$work/alone") == 0)) || fail "$from: something was sent together in spite of the switch"
+	echo Y >$parameter
+	transfer "$from" "$to" "$work/bundle"
+	(($(together "$work/bundle") > 0)) || fail "$from: nothing was sent together"
+done
+
+# Single datagrams in a row, which a worker sends: none is lost, and each is counted.
+before=$(counters a b)
+in_ns a python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for n in range(500): s.sendto(bytes(n), ("192.168.7.2", 51822))'
+all_there() {
+	counters a b | awk -v before="$before" '{ split(before, b, " "); exit !($3 - b[3] == 500 && $1 - b[1] == 500) }'
+}
+eventually 5 all_there || fail "of 500 datagrams: $before, $(counters a b)"
