@@ -126,3 +126,56 @@ pub struct Datagrams {
     /// Whether it is a bundle, and of how many.
     pub(in crate::net) bundled: Option<u16>,
 }
+
+#[kernel::macros::kunit_tests(kext_skb_bundle)]
+mod tests {
+    use super::*;
+    use kernel::prelude::*;
+
+    /// Makes a datagram of so many bytes.
+    fn datagram(len: usize) -> Result<SkBuff> {
+        let mut linear = SkBuff::alloc(64, len)?
+            .into_linear(64, len)
+            .map_err(|_| ENOMEM)?;
+        let _ = linear.put(len).ok_or(EINVAL)?;
+        Ok(linear.into_skb())
+    }
+
+    fn list(lengths: &[usize]) -> Result<List> {
+        let mut list = List::new();
+        for len in lengths {
+            list.push_back(datagram(*len)?);
+        }
+        Ok(list)
+    }
+
+    #[test]
+    fn datagrams_of_one_size_make_a_bundle() -> Result {
+        let bundle = Bundle::new(list(&[100, 100, 60])?).map_err(|_| EINVAL)?;
+        assert!(bundle.count() == 3);
+        let (skb, count) = bundle.into_parts();
+        assert!(count == 3);
+        assert!(skb.is_gso());
+        assert!(skb.len() == 260);
+        assert!(skb.head_len() == 0);
+        assert!(skb.headroom() >= 64);
+        Ok(())
+    }
+
+    #[test]
+    fn others_do_not() -> Result {
+        for lengths in [&[100][..], &[], &[100, 101], &[100, 60, 100], &[100, 0]] {
+            let list = list(lengths)?;
+            let back = Bundle::new(list).err().ok_or(EINVAL)?;
+            assert!(back.len() == lengths.len());
+        }
+        let many = Bundle::capacity(10).saturating_add(1);
+        let mut list = List::new();
+        for _ in 0..many {
+            list.push_back(datagram(10)?);
+        }
+        assert!(Bundle::new(list).is_err());
+        assert!(Bundle::capacity(0) == 0);
+        Ok(())
+    }
+}
