@@ -13,8 +13,12 @@ intended() {
 	case $1 in
 	# There is no kernel thread per peer (see ARCHITECTURE.md).
 	"sysfs, "*) printf -- '-./threaded:0\n+./threaded:1\n' ;;
-	# A number of the source's files.
-	modinfo) grep -E '^[-+]srcversion:' ;;
+	# A number of the source's files, the modules whose functions are used, and the switch of what C does not do.
+	modinfo) grep -E '^([-+](srcversion|depends):|-parm: +bundle:)' ;;
+	parameters)
+		echo "-parameters: bundle"
+		echo "+parameters: ls: cannot access '/sys/module/wireguard/parameters': No such file or directory"
+		;;
 	esac
 }
 
