@@ -53,7 +53,7 @@ def body_faults(body):
 
 def is_parameter(head, tokens):
     """Whether this is `static bool NAME = VALUE`, and NAME a parameter, or what says so."""
-    if head[0] == "module_param":
+    if head[:1] == ["module_param"]:
         return True
     words = [text for _, text, _ in tokens]
     return head[:2] == ["static", "bool"] and head[3:] in (["=", "true"], ["=", "false"]) and any(
