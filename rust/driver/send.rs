@@ -177,9 +177,11 @@ enum Staged {
 fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) -> Staged {
     let mut old = skb::List::new();
     let is_answered = peer.take_heard();
+    // Without a session packets wait, and must not hold up their sockets meanwhile.
+    let may_wait = peer.current(bh).is_some_and(|current| current.may_send());
     let staged = {
         let mut tx = peer.tx().lock(bh);
-        let is_burst = packets.len() == 1 && tx.pace.is_burst(is_answered);
+        let is_burst = packets.len() == 1 && tx.pace.is_burst(is_answered) && may_wait;
         if tx.is_deferred {
             if tx.staged.len() >= MAX_DEFERRED_PACKETS {
                 drop(tx);
@@ -308,9 +310,7 @@ fn send_some(peer: Ref<'_, Peer>, max: usize, bh: &Bh<'_>) -> bool {
         }
         let mut packets = tx.staged.split_front(max);
         let n = packets.len();
-        // More than one batch has come while this CPU was busy: others may help.
-        let elsewhere =
-            tx.pace.is_high(n, bh) || tx.staged.len() >= max && tx.pace.next_elsewhere();
+        let elsewhere = tx.pace.is_high(n, bh);
         let way = if !elsewhere && tx.order.take_turn_if_idle() {
             Way::Here
         } else if tx.order.in_flight() >= MAX_BATCHES {
