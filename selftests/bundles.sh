@@ -46,14 +46,14 @@ together() {
 }
 
 # headers FILE: what the headers of its data messages say, each kind once, but for lengths, identification and
-# checksums. Of the checksums: whether they are right. In FILE.nonces are the nonces of these messages.
+# checksums. Of the checksums: whether they are right. In FILE.nonces are the sessions and nonces of these messages.
 headers() {
-	tshark -r "$1" -o udp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y 'wg.type == 4' -T fields -e wg.counter \
-		-e eth.type -e ip.hdr_len -e ip.dsfield -e ip.flags -e ip.frag_offset -e ip.ttl -e ip.src -e ip.dst \
+	tshark -r "$1" -o udp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y 'wg.type == 4' -T fields -e wg.receiver \
+		-e wg.counter -e eth.type -e ip.hdr_len -e ip.dsfield -e ip.flags -e ip.frag_offset -e ip.ttl -e ip.src -e ip.dst \
 		-e ip.checksum.status -e ipv6.tclass -e ipv6.flow -e ipv6.hlim -e ipv6.src -e ipv6.dst \
 		-e udp.srcport -e udp.dstport -e udp.checksum.status 2>/dev/null >"$1.fields"
-	cut -f 1 "$1.fields" >"$1.nonces"
-	cut -f 2- "$1.fields" | sort -u
+	cut -f 1,2 "$1.fields" >"$1.nonces"
+	cut -f 3- "$1.fields" | sort -u
 }
 
 load_module
@@ -78,7 +78,9 @@ for pair in "a b" "c d"; do
 	for way in bundle alone; do
 		(($(together "$work/$way") == 0)) || fail "$from, $way: something too long for the wire"
 		headers "$work/$way" >"$work/headers.$way"
-		awk 'NR > 1 && $1 != last + 1 { exit 1 } { last = $1 } END { if (NR < 150) exit 1 }' "$work/$way.nonces" ||
+		# Where time is real there may be a new session meanwhile.
+		awk 'NR > 1 && $2 != ($1 == session ? last + 1 : 0) { exit 1 } { session = $1; last = $2 } END { if (NR < 150) exit 1 }' \
+			"$work/$way.nonces" ||
 			fail "$from, $way: nonces $(paste -sd ' ' "$work/$way.nonces")"
 	done
 	diff "$work"/headers.{alone,bundle} || fail "$from: other headers on the wire"
@@ -99,7 +101,14 @@ before=$(counters a b)
 in_ns a python3 -c 'import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for n in range(500): s.sendto(bytes(n), ("192.168.7.2", 51822))'
+# Where time is real there may be a few keepalives among them.
+most=500
+! debug_kernel || most=510
 all_there() {
-	counters a b | awk -v before="$before" '{ split(before, b, " "); exit !($3 - b[3] == 500 && $1 - b[1] == 500) }'
+	counters a b | awk -v before="$before" -v most="$most" '{
+		split(before, b, " ")
+		sent = $1 - b[1]
+		exit !($3 - b[3] == sent && sent >= 500 && sent <= most)
+	}'
 }
 eventually 5 all_there || fail "of 500 datagrams: $before, $(counters a b)"
