@@ -5,6 +5,7 @@
 use crate::{
     crypto,
     device::Device,
+    drops::Drops,
     keypair::Keypair,
     packet::PacketCb,
     peer::{
@@ -31,7 +32,10 @@ use kext::{
     debug_ratelimited,
     net::{
         device::NetDevice,
-        napi::Gro,
+        napi::{
+            Gro,
+            Napi, //
+        },
         skb::{
             self,
             IpAddrs,
@@ -82,14 +86,54 @@ impl Rx {
     }
 }
 
-/// Takes a datagram from the UDP socket.
-pub(crate) fn datagram(dev: &NetDevice<Device>, skb: SkBuff, bh: &Bh<'_>) {
-    if let Err(reason) = sort(dev, skb, bh) {
-        dev.data().drops().count(reason);
+/// Data messages of one session, in a row.
+struct Run<'g> {
+    /// The index of the session, and who decrypts them.
+    session: Option<(u32, &'g Napi<Device>)>,
+    packets: skb::List,
+}
+
+impl Run<'_> {
+    /// Leaves the messages so far to who decrypts them.
+    fn end(&mut self, drops: &Drops, bh: &Bh<'_>) {
+        let Some((_, napi)) = self.session.take() else {
+            return;
+        };
+        if let Err((reason, n)) = napi.queue().push(core::mem::take(&mut self.packets), bh) {
+            drops.add(reason, n);
+        }
+        napi.schedule(bh);
     }
 }
 
-fn sort(dev: &NetDevice<Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result<(), Reject> {
+/// Takes datagrams from the UDP socket.
+pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: skb::List, bh: &Bh<'_>) {
+    let drops = dev.data().drops();
+    let mut run = Run {
+        session: None,
+        packets: skb::List::new(),
+    };
+    while let Some(skb) = datagrams.pop_front() {
+        if let Err(reason) = sort(dev, skb, &mut run, bh) {
+            drops.count(reason);
+        }
+    }
+    run.end(drops, bh);
+}
+
+/// Returns the index of the session that the message with this header belongs to, if it is a data message.
+pub(crate) fn session_index(header: &[u8]) -> Option<u32> {
+    let kind = Kind::of(header, DataHeader::MIN_MESSAGE_LEN).ok()?;
+    let (header, _) = DataHeader::parse(header)?;
+    (kind == Kind::Data).then(|| header.receiver().get())
+}
+
+fn sort<'g>(
+    dev: &'g NetDevice<Device>,
+    mut skb: SkBuff,
+    run: &mut Run<'g>,
+    bh: &'g Bh<'_>,
+) -> Result<(), Reject> {
     let device = dev.data();
     skb.strip_udp().map_err(|_| Reject::BadDatagram)?;
     let len = skb.len();
@@ -110,10 +154,15 @@ fn sort(dev: &NetDevice<Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result<(), Rej
     let (header, _) = DataHeader::parse(head).ok_or(Reject::BadLength)?;
     let index = header.receiver().get();
     let counter = header.counter();
-    let keypair = find_session(device, index, bh).ok_or(Reject::UnknownSession)?;
-    let peer = keypair.peer();
-    if peer.is_dead() {
-        return Err(Reject::Gone);
+    if run.session.is_none_or(|(last, _)| last != index) {
+        run.end(device.drops(), bh);
+        let keypair = find_session(device, index, bh).ok_or(Reject::UnknownSession)?;
+        let peer = keypair.peer();
+        if peer.is_dead() {
+            return Err(Reject::Gone);
+        }
+        let napi = device.rx_queue(peer.queue(), bh).ok_or(Reject::Gone)?;
+        run.session = Some((index, napi));
     }
     let ds = skb.dsfield();
     *skb.cb_mut() = PacketCb {
@@ -122,9 +171,7 @@ fn sort(dev: &NetDevice<Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result<(), Rej
         ds,
         ..PacketCb::default()
     };
-    let queue = device.rx_queue(peer.queue(), bh).ok_or(Reject::Gone)?;
-    queue.queue().push(skb, bh)?;
-    queue.schedule(bh);
+    run.packets.push_back(skb);
     Ok(())
 }
 

@@ -22,10 +22,7 @@ use kernel::{
 };
 use kext::{
     context::Bh,
-    net::skb::{
-        self,
-        SkBuff, //
-    },
+    net::skb,
     new_spinlock,
     sync::lock::SpinLock, //
 };
@@ -103,17 +100,22 @@ impl Queue {
         }
     }
 
-    /// Adds a packet.
-    pub(crate) fn push(&self, skb: SkBuff, bh: &Bh<'_>) -> Result<(), Reject> {
+    /// Adds packets. Says how many it does not take, and why.
+    pub(crate) fn push(&self, mut packets: skb::List, bh: &Bh<'_>) -> Result<(), (Reject, u64)> {
         let mut input = self.input.lock(bh);
-        if !input.is_open {
-            return Err(Reject::Gone);
-        }
-        if input.packets.len() >= MAX_QUEUED_PACKETS {
-            return Err(Reject::RxQueueFull);
-        }
-        input.packets.push_back(skb);
-        Ok(())
+        let reason = if input.is_open {
+            let room = MAX_QUEUED_PACKETS.saturating_sub(input.packets.len());
+            if packets.len() <= room {
+                input.packets.append(&mut packets);
+                return Ok(());
+            }
+            input.packets.append(&mut packets.split_front(room));
+            Reject::RxQueueFull
+        } else {
+            Reject::Gone
+        };
+        // CAST: From small to large.
+        Err((reason, packets.len() as u64))
     }
 
     /// Takes up to `max` packets of the session that the first one belongs to.

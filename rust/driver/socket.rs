@@ -41,7 +41,7 @@ use kext::{
         },
         skb::{
             Datagrams,
-            SkBuff,
+            List,
             UdpSource, //
         },
         udp::{
@@ -55,6 +55,7 @@ use kext::{
     }, //
 };
 use wg_proto::{
+    message::DataHeader,
     prefix::Address,
     Reject, //
 };
@@ -69,8 +70,15 @@ const PORT_RETRIES: usize = 100;
 pub(crate) struct Receiver(DeviceRef<Device>);
 
 impl udp::Receiver for Receiver {
-    fn receive(&self, skb: SkBuff, bh: &Bh<'_>) {
-        receive::datagram(&self.0, skb, bh);
+    fn receive(&self, datagrams: List, bh: &Bh<'_>) {
+        receive::datagrams(&self.0, datagrams, bh);
+    }
+
+    // CAST: Sixteen.
+    const HEADER_LEN: u32 = DataHeader::LEN as u32;
+
+    fn key(header: &[u8]) -> Option<u64> {
+        receive::session_index(header).map(u64::from)
     }
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/inetdevice.h>
 #include <linux/security.h>
+#include <net/addrconf.h>
 #include <net/dst.h>
+#include <net/gro.h>
 #include <net/inet_sock.h>
 #include <net/ip6_fib.h>
 #include <net/ip.h>
@@ -110,6 +113,32 @@ void wg_helper_skb_set_ignore_df(struct sk_buff *skb, bool ignore_df)
 void wg_helper_inet_dec_convert_csum(struct sock *sk)
 {
 	inet_dec_convert_csum(sk);
+}
+
+void wg_helper_udp_allow_gso(struct sock *sk)
+{
+	udp_allow_gso(sk);
+}
+
+int wg_helper_gro_network_flush(const void *th, const void *th2, struct sk_buff *p, u16 diff)
+{
+	return __gro_receive_network_flush(th, th2, p, diff, false);
+}
+
+/* Whether a packet that a device has received is for an address of this machine. */
+bool wg_helper_gro_is_local4(const struct sk_buff *skb, const struct iphdr *ip)
+{
+	return __ip_dev_find(dev_net_rcu(skb->dev), ip->daddr, false);
+}
+
+bool wg_helper_gro_is_local6(const struct sk_buff *skb, const struct ipv6hdr *ip)
+{
+	return ipv6_chk_addr(dev_net_rcu(skb->dev), &ip->daddr, skb->dev, 0);
+}
+
+struct sk_buff *wg_helper_udp_rcv_segment(struct sock *sk, struct sk_buff *skb, bool ipv4)
+{
+	return udp_rcv_segment(sk, skb, ipv4);
 }
 
 static bool bundle = true;

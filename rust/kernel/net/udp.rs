@@ -27,7 +27,11 @@ use super::{
         Residents,
         Socket, //
     },
-    skb::SkBuff, //
+    skb::{
+        chain,
+        List,
+        SkBuff, //
+    }, //
 };
 use crate::{
     bindings,
@@ -41,6 +45,7 @@ use crate::{
     },
 };
 use bindings::{
+    list_head,
     sk_buff,
     sock,
     udp_port_cfg,
@@ -73,8 +78,15 @@ pub use send::may_bundle;
 
 /// What takes the datagrams of a [`Tunnel`].
 pub trait Receiver: Send + Sync + 'static {
-    /// Takes a datagram, with its data beginning at the UDP header.
-    fn receive(&self, skb: SkBuff, bh: &Bh<'_>);
+    /// Takes datagrams, each with its data beginning at the UDP header.
+    fn receive(&self, datagrams: List, bh: &Bh<'_>);
+
+    /// How many bytes of a datagram [`key`](Self::key) looks at.
+    const HEADER_LEN: u32;
+
+    /// Returns a number that datagrams have in common which may come up the stack as one packet,
+    /// until they get here. None for one that has to come alone.
+    fn key(header: &[u8]) -> Option<u64>;
 }
 
 /// Returns whether the machine has IPv6 at all.
@@ -182,6 +194,8 @@ impl<H: Receiver> Tunnel<H> {
             sk_user_data: receiver.cast(),
             encap_type: 1,
             encap_rcv: Some(Self::receive_callback),
+            gro_receive: Some(Self::offer_callback),
+            gro_complete: Some(Self::complete_callback),
             ..pin_init::zeroed()
         };
         // SAFETY: The socket is one of UDP in that namespace, and the receiver lives until a grace
@@ -191,6 +205,8 @@ impl<H: Receiver> Tunnel<H> {
         // datagram of a bundle that arrives by a virtual device. The receiver never uses it.
         // SAFETY: As above.
         unsafe { bindings::inet_dec_convert_csum(sk) };
+        // SAFETY: As above. Chains of datagrams are taken apart by the callback.
+        unsafe { bindings::udp_allow_gso(sk) };
         // SAFETY: Where a value lies is not null.
         let receiver = unsafe { NonNull::new_unchecked(receiver) };
         // SAFETY: Ours, and set up just above.
@@ -211,12 +227,14 @@ impl<H: Receiver> Tunnel<H> {
         Ok(KBox::into_pin(tunnel))
     }
 
-    /// Takes a datagram.
+    /// Takes a datagram, or a packet that stands for several.
     ///
     /// # Safety
     ///
     /// Only for `udp_tunnel_sock_cfg::encap_rcv` of a socket opened by [`Self::open`].
     unsafe extern "C" fn receive_callback(sk: *mut sock, skb: *mut sk_buff) -> c_int {
+        // SAFETY: C gives us a valid buffer.
+        let dev = chain::device(unsafe { &*skb });
         // SAFETY: C gives the buffer away if zero is returned, which is always. It may still point
         // to the next one of a burst, but is not on a list.
         let Some(mut skb) = (unsafe { SkBuff::from_shared(skb) }) else {
@@ -234,7 +252,47 @@ impl<H: Receiver> Tunnel<H> {
         };
         // SAFETY: The count that the socket had when the pointer was read is put later, and then a
         // grace period passes, which waits for this section.
-        unsafe { receiver.as_ref() }.receive(skb, &bh);
+        let receiver = unsafe { receiver.as_ref() };
+        let datagrams = if !skb.is_gso() {
+            let mut alone = List::new();
+            alone.push_back(skb);
+            alone
+        } else if skb.is_chain() {
+            skb.take_apart()
+        } else {
+            // SAFETY: C calls this for one of our sockets, with a packet that was received by `dev`.
+            unsafe { skb.segment_received(sk, dev) }
+        };
+        receiver.receive(datagrams, &bh);
+        0
+    }
+
+    /// Chains a datagram to those before it.
+    ///
+    /// # Safety
+    ///
+    /// Only for `udp_tunnel_sock_cfg::gro_receive`.
+    unsafe extern "C" fn offer_callback(
+        _sk: *mut sock,
+        held: *mut list_head,
+        skb: *mut sk_buff,
+    ) -> *mut sk_buff {
+        // SAFETY: By the requirements.
+        unsafe { chain::offer(held, skb, H::HEADER_LEN, H::key) }
+    }
+
+    /// Readies a chain of datagrams for the way up the stack.
+    ///
+    /// # Safety
+    ///
+    /// Only for `udp_tunnel_sock_cfg::gro_complete`.
+    unsafe extern "C" fn complete_callback(
+        _sk: *mut sock,
+        skb: *mut sk_buff,
+        offset: c_int,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        unsafe { chain::complete(skb, offset) };
         0
     }
 

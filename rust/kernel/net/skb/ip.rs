@@ -108,6 +108,15 @@ pub enum UdpSource {
     },
 }
 
+/// What datagrams of one flow have in common.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Flow {
+    /// The first bytes of the IP header, with the traffic class.
+    class: [u8; 2],
+    addresses: IpAddrs,
+    ports: [u8; 4],
+}
+
 /// Returns a part of an array.
 #[inline]
 fn part<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
@@ -249,6 +258,53 @@ impl SkBuff {
         let end = start.checked_add(udp_len).ok_or(EINVAL)?;
         self.trim(end)?;
         self.pull(payload).ok_or(EINVAL)
+    }
+
+    /// Returns what the headers of a UDP datagram, which are in the first piece, have in common with others of its flow.
+    pub(super) fn flow(&self) -> Option<Flow> {
+        Some(Flow {
+            class: *self.header(self.network_header())?,
+            addresses: self.inner_addresses()?,
+            ports: *self.header(self.transport_header())?,
+        })
+    }
+
+    /// Makes a UDP datagram, over the same version of IP, one of that flow.
+    pub(super) fn set_flow(&mut self, flow: &Flow) -> Result {
+        let network = usize::from(self.network_header());
+        let transport = usize::from(self.transport_header());
+        self.make_private()?;
+        match (flow.addresses, self.ip_version().ok_or(EINVAL)?) {
+            (IpAddrs::V4 { src, dst }, IpVersion::V4) => {
+                self.write(network.saturating_add(12), src)?;
+                self.write(network.saturating_add(16), dst)?;
+            }
+            (IpAddrs::V6 { src, dst }, IpVersion::V6) => {
+                self.write(network.saturating_add(8), src)?;
+                self.write(network.saturating_add(24), dst)?;
+            }
+            _ => return Err(EINVAL),
+        }
+        self.write(network, flow.class)?;
+        self.write(transport, flow.ports)
+    }
+
+    /// Writes bytes to a place of the buffer, before its tail. Nobody else may look at the data.
+    fn write<const N: usize>(&mut self, at: usize, bytes: [u8; N]) -> Result {
+        if at.checked_add(N).ok_or(EINVAL)? > raw::tail(self.c()) || raw::is_cloned(self.c()) {
+            return Err(EINVAL);
+        }
+        let to = self.c_mut().head.wrapping_add(at).cast::<[u8; N]>();
+        // SAFETY: What lies before the tail is part of the buffer, of which nobody else is an owner.
+        unsafe { to.write(bytes) };
+        Ok(())
+    }
+
+    /// Writes the length of a datagram whose UDP header starts at `start` of the buffer, in its first piece.
+    pub(super) fn set_udp_len(&mut self, start: usize) {
+        // CAST: Limited just now.
+        let len = self.len().min(usize::from(u16::MAX)) as u16;
+        let _ = self.write(start.saturating_add(4), len.to_be_bytes());
     }
 
     /// Returns the source of a datagram that [`SkBuff::strip_udp`] has accepted.

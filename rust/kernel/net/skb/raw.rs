@@ -63,6 +63,14 @@ pub(super) fn set_dev(skb: &mut sk_buff, dev: *mut net_device) {
 }
 
 #[inline]
+pub(super) fn dev(skb: &sk_buff) -> *mut net_device {
+    // SAFETY: All members of the union are pointers or made of them.
+    let links = unsafe { &skb.__bindgen_anon_1.__bindgen_anon_1 };
+    // SAFETY: As above.
+    unsafe { links.__bindgen_anon_1.dev }.cast()
+}
+
+#[inline]
 pub(super) fn next(skb: &sk_buff) -> *mut sk_buff {
     // SAFETY: All members of the union are pointers or made of them.
     unsafe { skb.__bindgen_anon_1.__bindgen_anon_1.next }
@@ -193,6 +201,98 @@ pub(super) fn set_udp_gso(skb: &mut sk_buff, size: u16, segments: u16) {
     info.gso_segs = segments;
     // CAST: A bit of an unsigned field.
     info.gso_type = bindings::SKB_GSO_UDP_L4 as u32;
+}
+
+/// Makes the packet stand for so many of its size.
+#[inline]
+pub(super) fn set_gso(skb: &mut sk_buff, kind: u32, segments: u16) {
+    let info = shared_info_mut(skb);
+    info.gso_type = kind;
+    info.gso_segs = segments;
+}
+
+/// Returns the size of what the packet stands for.
+#[inline]
+pub(super) fn gso_size(skb: &sk_buff) -> u16 {
+    // SAFETY: The structure is part of a valid buffer.
+    unsafe { (*shared_info(skb)).gso_size }
+}
+
+/// Returns whether the data is that of a packet of the size that it stands for, behind `header_len` bytes, and a list
+/// of others.
+pub(super) fn is_untouched_chain(skb: &sk_buff, header_len: usize) -> bool {
+    let info = shared_info(skb);
+    // SAFETY: The structure is part of a valid buffer.
+    let info = unsafe { &*info };
+    let mut next = info.frag_list;
+    // CAST: Bits of an unsigned field.
+    const LIST: u32 = bindings::SKB_GSO_FRAGLIST as u32;
+    // CAST: As above.
+    const DODGY: u32 = bindings::SKB_GSO_DODGY as u32;
+    if next.is_null() || info.gso_type & (LIST | DODGY) != LIST {
+        return false;
+    }
+    let mut own = skb.len;
+    // SAFETY: The members of the list are valid buffers.
+    while let Some(member) = unsafe { next.as_ref() } {
+        own = own.wrapping_sub(member.len);
+        next = self::next(member);
+    }
+    // CAST: From 32 bits to at least as many.
+    own as usize == usize::from(info.gso_size).wrapping_add(header_len)
+}
+
+/// Returns whether the fragments of the packet may be changed by others.
+#[inline]
+pub(super) fn has_shared_frags(skb: &sk_buff) -> bool {
+    // SAFETY: The structure is part of a valid buffer.
+    let flags = unsafe { (*shared_info(skb)).flags };
+    // CAST: A bit of a byte.
+    flags & bindings::SKBFL_SHARED_FRAG as u8 != 0
+}
+
+/// Tells that fragments of the packet may be changed by others.
+#[inline]
+pub(super) fn set_shared_frags(skb: &mut sk_buff) {
+    // CAST: A bit of a byte.
+    shared_info_mut(skb).flags |= bindings::SKBFL_SHARED_FRAG as u8;
+}
+
+/// Sets where the network header is in the data.
+#[inline]
+pub(super) fn set_network_header(skb: &mut sk_buff, offset: u16) {
+    // CAST: Headers start within the first 64 kB, here as in C.
+    let at = (headroom(skb) as u16).wrapping_add(offset);
+    headers_mut(skb).network_header = at;
+}
+
+/// Puts the first buffer on the list, without counting its length.
+#[inline]
+pub(super) fn start_frag_list(skb: &mut sk_buff, first: *mut sk_buff) {
+    shared_info_mut(skb).frag_list = first;
+}
+
+/// Takes the list of buffers out of a packet, which stands for itself then. The data must have no other owner.
+pub(super) fn take_frag_list(skb: &mut sk_buff) -> *mut sk_buff {
+    let info = shared_info_mut(skb);
+    let list = core::mem::replace(&mut info.frag_list, null_mut());
+    (info.gso_size, info.gso_segs, info.gso_type) = (0, 0, 0);
+    let mut next = list;
+    // SAFETY: The members of the list are valid buffers.
+    while let Some(member) = unsafe { next.as_ref() } {
+        skb.len = skb.len.wrapping_sub(member.len);
+        skb.data_len = skb.data_len.wrapping_sub(member.len);
+        skb.truesize = skb.truesize.wrapping_sub(member.truesize);
+        next = self::next(member);
+    }
+    list
+}
+
+/// Lets the packet have no owner among sockets; the one it had, if any, is served by another packet.
+#[inline]
+pub(super) fn disown(skb: &mut sk_buff) {
+    skb.__bindgen_anon_3.__bindgen_anon_1.destructor = None;
+    skb.sk = null_mut();
 }
 
 /// Leaves a checksum to the device, over all from `start`, which lies before the data, to the end.

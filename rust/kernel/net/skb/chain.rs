@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Datagrams that come up the stack as one packet.
+//!
+//! While a device's queue is polled, C offers each datagram for a socket that wants that to
+//! [`offer`], together with those that are held back so far. One that goes with a held one is chained
+//! to it. The chain is passed on ([`complete`]) through routing and filters as one packet, with the
+//! headers of the first; the others keep theirs in front of their data. In the end it is taken apart
+//! ([`SkBuff::take_apart`]), or by C (`skb_segment_list()`) if it was not for that socket after all.
+//!
+//! ```text
+//!   first datagram ── frag_list ──► datagram ──► datagram ──► ...
+//! ```
+//!
+//! C header: [`include/net/gro.h`](srctree/include/net/gro.h)
+
+use super::{
+    raw,
+    List,
+    SkBuff, //
+};
+use crate::bindings::{
+    self,
+    list_head,
+    napi_gro_cb,
+    sk_buff, //
+};
+use core::{
+    mem::offset_of,
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
+};
+use kernel::{
+    error::to_result,
+    ffi::c_int,
+    prelude::*, //
+};
+
+/// What the header of UDP takes.
+const UDP_HEADER_LEN: u32 = 8;
+
+/// Datagrams in one chain.
+const MAX_COUNT: u16 = 64;
+
+/// The sum of the lengths of a chain: with headers it has to fit 16 bits.
+const MAX_BYTES: u32 = 65_000;
+
+/// A packet that C offers or holds.
+///
+/// # Invariants
+///
+/// The pointer is such a packet, which nobody else uses for as long as this exists.
+struct Held(NonNull<sk_buff>);
+
+impl Held {
+    fn skb(&mut self) -> &mut sk_buff {
+        // SAFETY: By the type invariants.
+        unsafe { self.0.as_mut() }
+    }
+
+    /// Returns what C keeps in the control block.
+    fn state(&mut self) -> &mut napi_gro_cb {
+        const { raw::assert_cb_fits::<napi_gro_cb>() };
+        let cb = (&raw mut self.skb().cb).cast::<napi_gro_cb>();
+        // SAFETY: By the type invariants this is what is there. Any bytes will do for its integers; its
+        // pointers are only followed as `append` says.
+        unsafe { &mut *cb }
+    }
+
+    fn is_same_flow(&mut self) -> bool {
+        // SAFETY: All members of the union are integers.
+        unsafe { self.state().__bindgen_anon_2.__bindgen_anon_1.same_flow() != 0 }
+    }
+
+    fn set_same_flow(&mut self, same: bool) {
+        let mut bits = self.state().__bindgen_anon_2;
+        // SAFETY: As above.
+        unsafe { bits.__bindgen_anon_1.set_same_flow(same.into()) };
+        self.state().__bindgen_anon_2 = bits;
+    }
+
+    /// Returns whether C has found a socket that takes datagrams in chains.
+    fn is_for_socket(&mut self) -> bool {
+        // SAFETY: As above.
+        unsafe { self.state().__bindgen_anon_2.__bindgen_anon_1.encap_mark() != 0 }
+    }
+
+    fn head_len(&mut self) -> usize {
+        let skb = self.skb();
+        // CAST: From 32 bits to at least as many.
+        skb.len.saturating_sub(skb.data_len) as usize
+    }
+
+    /// Returns `len` bytes from `offset` on, if they are in the first piece.
+    fn header(&mut self, offset: u32, len: u32) -> Option<&[u8]> {
+        let skb = self.skb();
+        if skb.len.saturating_sub(skb.data_len) < offset.checked_add(len)? {
+            return None;
+        }
+        // CAST: From 32 bits to at least as many, twice.
+        let start = skb.data.wrapping_add(offset as usize);
+        // SAFETY: The first piece has so many bytes.
+        Some(unsafe { core::slice::from_raw_parts(start, len as usize) })
+    }
+
+    /// Returns who vouches for the checksums of the packet, and for how many of them.
+    fn checksums(&mut self) -> (u8, u8) {
+        let headers = raw::headers(self.skb());
+        (headers.ip_summed(), headers.csum_level())
+    }
+
+    /// Returns where the IP header starts in the data.
+    fn network_offset(&mut self) -> u16 {
+        // SAFETY: All members of the union are integers.
+        unsafe { self.state().__bindgen_anon_3.network_offsets[0] }
+    }
+
+    /// Returns whether C would not put these two together because of their IP headers, say for another traffic class.
+    ///
+    /// # Safety
+    ///
+    /// In both the UDP header must be at `transport` in the first piece, behind the IP header.
+    unsafe fn differs(&mut self, new: &mut Held, transport: u32) -> bool {
+        // CAST: From 32 bits to at least as many.
+        let th = new.skb().data.wrapping_add(transport as usize);
+        let th2 = self.skb().data.wrapping_add(transport as usize);
+        let diff = transport.saturating_sub(u32::from(self.network_offset()));
+        // CAST: An IP header has no more.
+        // SAFETY: By the requirements; only the IP headers are looked at.
+        unsafe {
+            bindings::gro_network_flush(th.cast(), th2.cast(), self.0.as_ptr(), diff as u16) != 0
+        }
+    }
+
+    /// Returns whether the packet is for an address of this machine.
+    fn is_local(&mut self) -> bool {
+        let skb = self.0.as_ptr();
+        let offset = u32::from(self.network_offset());
+        let Some([first, ..]) = self.header(offset, 20) else {
+            return false;
+        };
+        if first >> 4 == 4 {
+            let ip = self.header(offset, 20).map(|ip| ip.as_ptr());
+            // SAFETY: C offers packets in an RCU section and with their devices; the header is complete.
+            return ip.is_some_and(|ip| unsafe { bindings::gro_is_local4(skb, ip.cast()) });
+        }
+        let ip = self.header(offset, 40).map(|ip| ip.as_ptr());
+        // SAFETY: As above.
+        ip.is_some_and(|ip| unsafe { bindings::gro_is_local6(skb, ip.cast()) })
+    }
+
+    /// Moves the first `len` bytes to the first piece. Returns whether they are there.
+    fn pull(&mut self, len: u32) -> bool {
+        let skb = self.skb();
+        let missing = len.saturating_sub(skb.len.saturating_sub(skb.data_len));
+        if missing == 0 {
+            return true;
+        }
+        if len > skb.len {
+            return false;
+        }
+        // CAST: Less than the length, which has 31 bits.
+        // SAFETY: There are so many bytes behind the first piece. By the type invariants the buffer is
+        // not shared.
+        !unsafe { bindings::__pskb_pull_tail(self.0.as_ptr(), missing as c_int) }.is_null()
+    }
+
+    /// Chains a datagram, whose data starts at `offset`, to this one and those chained to it before.
+    ///
+    /// # Safety
+    ///
+    /// `self` must be held, and `new` be offered and at least `offset` bytes in its first piece.
+    unsafe fn append(&mut self, mut new: Held, offset: u32) {
+        let first = self.0.as_ptr();
+        // SAFETY: Of a packet that is held, this member is set.
+        let last = unsafe { self.state().__bindgen_anon_1.__bindgen_anon_2.last };
+        if last == first {
+            raw::start_frag_list(self.skb(), new.0.as_ptr());
+        } else {
+            // SAFETY: C has set it to the packet itself, and else this function to the last of its chain.
+            raw::set_next(unsafe { &mut *last }, new.0.as_ptr());
+        }
+        let mut ends = self.state().__bindgen_anon_1;
+        ends.__bindgen_anon_2.last = new.0.as_ptr();
+        self.state().__bindgen_anon_1 = ends;
+        self.state().count = self.state().count.wrapping_add(1);
+        // C leaves it at what may be a header in front of that.
+        let network = new.network_offset();
+        raw::set_network_header(new.skb(), network);
+        // CAST: From 32 bits to at least as many.
+        raw::pull(new.skb(), offset as usize);
+        raw::disown(new.skb());
+        let (len, truesize) = (new.skb().len, new.skb().truesize);
+        let skb = self.skb();
+        skb.len = skb.len.wrapping_add(len);
+        skb.data_len = skb.data_len.wrapping_add(len);
+        skb.truesize = skb.truesize.wrapping_add(truesize);
+        if raw::has_shared_frags(new.skb()) {
+            raw::set_shared_frags(skb);
+        }
+        new.set_same_flow(true);
+    }
+}
+
+/// Returns the device that a packet was received by.
+#[inline]
+pub(in crate::net) fn device(skb: &sk_buff) -> *mut bindings::net_device {
+    raw::dev(skb)
+}
+
+/// Chains a datagram to one that is held, if there is one with the same key; see [`Receiver::key`].
+///
+/// Returns the one to be passed on now, if any. `header_len` is how much of a datagram `key` gets.
+///
+/// [`Receiver::key`]: crate::net::udp::Receiver::key
+///
+/// # Safety
+///
+/// Only for `udp_tunnel_sock_cfg::gro_receive`.
+pub(in crate::net) unsafe fn offer(
+    held: *mut list_head,
+    skb: *mut sk_buff,
+    header_len: u32,
+    key: impl Fn(&[u8]) -> Option<u64>,
+) -> *mut sk_buff {
+    let Some(skb) = NonNull::new(skb) else {
+        return null_mut();
+    };
+    // INVARIANT: C offers the packet to us alone.
+    let mut new = Held(skb);
+    let (is_alone, offset) = (new.state().flush != 0, new.state().data_offset);
+    let Some((offset, new_key, transport, checksum)) = u32::try_from(offset)
+        .ok()
+        .filter(|offset| !is_alone && new.pull(offset.saturating_add(header_len)))
+        .and_then(|offset| {
+            let key = key(new.header(offset, header_len)?)?;
+            let transport = offset.checked_sub(UDP_HEADER_LEN)?;
+            let udp: &[u8; 8] = new.header(transport, UDP_HEADER_LEN)?.try_into().ok()?;
+            let [_, _, _, _, _, _, high, low] = *udp;
+            Some((offset, key, transport, u16::from_ne_bytes([high, low])))
+        })
+    else {
+        new.state().flush = 1;
+        return null_mut();
+    };
+    // C overwrites the checksum of the first of a chain; see `complete`. Nobody else uses this field.
+    new.state().pad = checksum;
+    let len = new.skb().len.saturating_sub(offset);
+    // SAFETY: C passes a list of packets, linked by the first member of each.
+    let mut link = unsafe { (*held).next };
+    while link != held {
+        const { assert!(offset_of!(sk_buff, __bindgen_anon_1) == 0) };
+        let Some(this) = NonNull::new(link.cast::<sk_buff>()) else {
+            break;
+        };
+        // SAFETY: As above.
+        link = unsafe { (*link).next };
+        // INVARIANT: C holds it, and it is another one than that which is offered.
+        let mut old = Held(this);
+        if !old.is_same_flow() {
+            continue;
+        }
+        if !old.is_for_socket() {
+            old.set_same_flow(false);
+            continue;
+        }
+        // What does not go with the held one lets it go first, so that the order is kept.
+        if old.header(offset, header_len).and_then(&key) != Some(new_key) {
+            return old.0.as_ptr();
+        }
+        // Where they are not for the socket, C takes them apart only if they are of one size, but for
+        // the last one.
+        let size = u32::from(raw::gso_size(old.skb()));
+        // SAFETY: C has set the offset of the IP header of both, and that of UDP comes right before `offset`.
+        let differs = unsafe { old.differs(&mut new, transport) };
+        // C lets the first one's checksum stand for those of all.
+        let differs = differs || old.checksums() != new.checksums();
+        if differs || len > size || old.skb().len.saturating_add(len) > MAX_BYTES {
+            return old.0.as_ptr();
+        }
+        // What somebody else may be meant to get goes on as it came: C would not count hops in the headers of those
+        // that are chained.
+        if old.state().count == 1 && !new.is_local() {
+            new.state().flush = 1;
+            return old.0.as_ptr();
+        }
+        // SAFETY: As said above; the header, which comes after `offset`, was pulled.
+        unsafe { old.append(new, offset) };
+        let is_last = len < size || old.state().count >= MAX_COUNT;
+        return if is_last { old.0.as_ptr() } else { null_mut() };
+    }
+    null_mut()
+}
+
+/// Readies a chain, whose first message starts at `offset` of the data, for the way up the stack.
+///
+/// # Safety
+///
+/// Only for `udp_tunnel_sock_cfg::gro_complete`.
+pub(in crate::net) unsafe fn complete(skb: *mut sk_buff, offset: c_int) {
+    let Some(skb) = NonNull::new(skb) else {
+        return;
+    };
+    // INVARIANT: C still holds the packet, but for this call.
+    let mut first = Held(skb);
+    let (count, checksum) = (first.state().count, first.state().pad);
+    // Where the chain is not for us, C takes it apart with the checksums as they are.
+    // CAST: From 32 bits to at least as many.
+    let field = offset
+        .checked_sub(2)
+        .and_then(|at| usize::try_from(at).ok());
+    if let Some(field) = field.filter(|at| at.saturating_add(2) <= first.head_len()) {
+        let field = first.skb().data.wrapping_add(field);
+        // SAFETY: In the first piece, where C itself has just written.
+        unsafe { field.cast::<[u8; 2]>().write(checksum.to_ne_bytes()) };
+    }
+    // The last of these tells the socket layer that a chain is what the socket expects.
+    // CAST: Bits of an unsigned field.
+    const TYPE: u32 = (kernel::bindings::SKB_GSO_UDP_L4
+        | kernel::bindings::SKB_GSO_FRAGLIST
+        | kernel::bindings::SKB_GSO_UDP_TUNNEL_CSUM) as u32;
+    raw::set_gso(first.skb(), TYPE, count);
+    let headers = raw::headers_mut(first.skb());
+    headers.set_encapsulation(0);
+    // All of them were checked before they were offered. What is left to a device stays so.
+    // CAST: The constants have two bits.
+    if headers.ip_summed() != bindings::CHECKSUM_PARTIAL as u8 {
+        headers.set_ip_summed(bindings::CHECKSUM_UNNECESSARY as u8);
+    }
+}
+
+impl SkBuff {
+    /// Returns whether this is a chain of datagrams as [`complete`] has left it, but for its first headers.
+    ///
+    /// The data must start with the UDP header.
+    #[inline]
+    pub(in crate::net) fn is_chain(&self) -> bool {
+        // CAST: From 32 bits to at least as many.
+        raw::is_untouched_chain(self.c(), UDP_HEADER_LEN as usize)
+    }
+
+    /// Takes a chain of datagrams apart. Each of them starts with its UDP header.
+    ///
+    /// Those for which there is no memory are dropped.
+    pub(in crate::net) fn take_apart(mut self) -> List {
+        let mut list = List::new();
+        if self.make_private().is_err() {
+            return list;
+        }
+        let mut next = raw::take_frag_list(self.c_mut());
+        // It got the length of all.
+        let start = self.headroom();
+        self.set_udp_len(start);
+        let (iif, protocol) = {
+            let headers = raw::headers(self.c());
+            (headers.skb_iif, headers.protocol)
+        };
+        let flow = self.flow();
+        list.push_back(self);
+        while !next.is_null() {
+            let skb = next;
+            // SAFETY: A member of the chain is a valid buffer, whose reference is ours now. A copy of the
+            // chain may have another, so it is only looked at.
+            next = raw::next(unsafe { &*skb });
+            // SAFETY: As above. The list that it is on is that of such a copy, or no more.
+            let Some(mut skb) = (unsafe { SkBuff::from_shared(skb) }) else {
+                continue;
+            };
+            skb.drop_dst();
+            let headers = raw::headers_mut(skb.c_mut());
+            (headers.skb_iif, headers.protocol) = (iif, protocol);
+            let gap = skb
+                .headroom()
+                .saturating_sub(usize::from(skb.transport_header()));
+            // CAST: From 32 bits to at least as many.
+            if gap != UDP_HEADER_LEN as usize {
+                continue;
+            }
+            raw::push(skb.c_mut(), gap);
+            // What translates addresses or changes the traffic class has seen the first one only.
+            if skb.flow() == flow || flow.is_some_and(|flow| skb.set_flow(&flow).is_ok()) {
+                list.push_back(skb);
+            }
+        }
+        list
+    }
+
+    /// Makes sure that nobody else looks at the data.
+    pub(super) fn make_private(&mut self) -> Result {
+        if !raw::is_cloned(self.c()) {
+            return Ok(());
+        }
+        let gfp = bindings::CONST_GFP_ATOMIC;
+        // SAFETY: The buffer is not shared.
+        to_result(unsafe { bindings::pskb_expand_head(self.as_raw(), 0, 0, gfp) })
+    }
+
+    /// Takes apart what stands for several datagrams and is no chain of ours. Each starts with its UDP header.
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be a valid socket of UDP, and `dev` what the packet was received by.
+    #[cold]
+    pub(in crate::net) unsafe fn segment_received(
+        mut self,
+        sk: *mut bindings::sock,
+        dev: *mut bindings::net_device,
+    ) -> List {
+        let mut list = List::new();
+        let is_v4 = matches!(self.ip_version_checked(), Some(super::IpVersion::V4));
+        let mac = usize::from(raw::headers(self.c()).mac_header);
+        let Some(gap) = self.headroom().checked_sub(mac) else {
+            return list;
+        };
+        raw::push(self.c_mut(), gap);
+        raw::set_dev(self.c_mut(), dev);
+        // SAFETY: By the requirements. The buffer goes over to C.
+        let mut next = unsafe { bindings::udp_rcv_segment(sk, self.into_raw(), is_v4) };
+        while !next.is_null() {
+            let skb = next;
+            // SAFETY: A segment is a valid buffer, which is ours.
+            next = raw::take_next(unsafe { &mut *skb });
+            // SAFETY: As above; it has just been taken off the list.
+            let Some(mut skb) = (unsafe { SkBuff::from_shared(skb) }) else {
+                continue;
+            };
+            skb.drop_dst();
+            let start = usize::from(skb.transport_header()).checked_sub(skb.headroom());
+            if start.is_some_and(|start| skb.pull(start).is_some()) {
+                list.push_back(skb);
+            }
+        }
+        list
+    }
+}
