@@ -43,6 +43,11 @@ impl Member {
         &self.peer
     }
 
+    /// Returns whether the peer has allowed IPs.
+    pub(crate) fn has_prefixes(&self) -> bool {
+        !self.prefixes.is_empty()
+    }
+
     /// Visits the allowed IPs from `tag` on for as long as `visit` returns `true`.
     pub(crate) fn for_each_prefix(
         &mut self,

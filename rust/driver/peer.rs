@@ -85,6 +85,15 @@ pub(crate) struct Noise {
     pub(crate) entry: Option<RcuArc<Entry>>,
 }
 
+/// What only handshakes need. Lies apart: a peer with it would take twice as much memory, as that comes in powers of two.
+#[pin_data]
+struct Cold {
+    #[pin]
+    noise: Mutex<Noise>,
+    #[pin]
+    jar: SpinLock<Jar>,
+}
+
 /// A peer of an interface.
 ///
 /// The configuration, the tables and whatever is on its way hold references; each removes or finishes its own, and the
@@ -104,10 +113,7 @@ pub(crate) struct Peer {
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
     keypairs_writer: SpinLock<keypairs::WriterToken>,
-    #[pin]
-    noise: Mutex<Noise>,
-    #[pin]
-    jar: SpinLock<Jar>,
+    cold: Pin<KBox<Cold>>,
     #[pin]
     endpoint: SpinLock<EndpointState>,
     #[pin]
@@ -159,6 +165,16 @@ impl Peer {
         let key = public_key;
         let mut jar = Jar::new();
         jar.set_remote::<Library>(&public_key);
+        let cold = KBox::pin_init(
+            pin_init!(Cold {
+                noise <- new_mutex!(Noise {
+                    handshake: Handshake::new(key),
+                    entry: None,
+                }),
+                jar <- new_spinlock!(jar),
+            }),
+            GFP_KERNEL,
+        )?;
         let peer = RcuArc::pin_init(
             try_pin_init!(Self {
                 id: place,
@@ -172,11 +188,7 @@ impl Peer {
                 queue,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
-                noise <- new_mutex!(Noise {
-                    handshake: Handshake::new(key),
-                    entry: None,
-                }),
-                jar <- new_spinlock!(jar),
+                cold,
                 endpoint <- new_spinlock!(EndpointState::new(farewell)),
                 last_handshake <- new_spinlock!((0, 0)),
                 tx <- new_spinlock!(Tx::new()),
@@ -229,12 +241,12 @@ impl Peer {
 
     /// Returns the lock around the handshake.
     pub(crate) fn noise(&self) -> &Mutex<Noise> {
-        &self.noise
+        &self.cold.noise
     }
 
     /// Returns the cookie and mac state for messages to the peer.
     pub(crate) fn jar(&self) -> &SpinLock<Jar> {
-        &self.jar
+        &self.cold.jar
     }
 
     /// Returns the lock around the endpoint.
@@ -404,7 +416,7 @@ impl Peer {
     /// Forgets the handshake in progress and frees its index.
     pub(crate) fn clear_handshake(&self, ctx: &mut Process) {
         let entry = {
-            let mut noise = self.noise.lock(ctx);
+            let mut noise = self.noise().lock(ctx);
             let _ = noise.handshake.clear();
             noise.entry.take()
         };

@@ -145,18 +145,25 @@ impl<B> Order<B> {
         true
     }
 
-    /// Takes back a batch, and returns whether the caller now has the turn and must release.
-    ///
-    /// A batch from before a [`reset`](Self::reset) is given back.
-    pub(crate) fn put(&mut self, job: KBox<Job<B>>) -> Result<bool, KBox<Job<B>>> {
+    /// Takes back a batch. One from before a [`reset`](Self::reset) is given back.
+    pub(crate) fn put(&mut self, job: KBox<Job<B>>) -> Result<(), KBox<Job<B>>> {
         if job.ticket < self.released {
             return Err(job);
         }
         self.waiting.insert(job);
-        if self.turn_taken {
-            return Ok(false);
-        }
-        Ok(self.keeps_turn())
+        Ok(())
+    }
+
+    /// Returns whether the next batch is ready and nobody has the turn.
+    pub(crate) fn is_due(&self) -> bool {
+        !self.turn_taken && self.is_next_ready()
+    }
+
+    /// Takes the turn if the next batch is ready and nobody has it; then the caller must release.
+    pub(crate) fn take_turn_if_due(&mut self) -> bool {
+        let is_due = self.is_due();
+        self.turn_taken |= is_due;
+        is_due
     }
 
     /// Marks the oldest batch as released. Only for the holder of the turn.
@@ -173,18 +180,12 @@ impl<B> Order<B> {
         None
     }
 
-    /// Returns whether the next batch is ready; if not, gives up the turn.
-    pub(crate) fn keeps_turn(&mut self) -> bool {
-        self.turn_taken = self.is_next_ready();
-        self.turn_taken
-    }
-
     fn is_next_ready(&self) -> bool {
         let next = self.waiting.0.as_ref();
         next.is_some_and(|job| job.ticket == self.released)
     }
 
-    /// Gives the turn back without having released anything.
+    /// Gives the turn back.
     pub(crate) fn end_turn(&mut self) {
         self.turn_taken = false;
     }

@@ -6,6 +6,7 @@ use crate::{
     crypto,
     device::Device,
     drops::Drops,
+    effort::Task,
     keypair::Keypair,
     packet::PacketCb,
     peer::{
@@ -28,7 +29,6 @@ use crate::{
 use kernel::prelude::*;
 use kext::{
     context::Bh,
-    cpu,
     debug_ratelimited,
     net::{
         device::NetDevice,
@@ -60,13 +60,15 @@ use wg_proto::{
 /// Packets of one session that are decrypted as one batch when CPUs share the work.
 const SHARED_RUN: usize = 16;
 
-/// Batches of one peer that may be on their way at once: as many packets as may wait for a queue.
-const MAX_BATCHES: u64 = 1024 / SHARED_RUN as u64;
+/// Packets of one peer that may be with workers, or wait for those, at once. (A test fills this up a thousand times.)
+const MAX_SHARED_PACKETS: usize = if cfg!(wg_faults) { 1024 } else { 4096 };
 
 /// A batch that other CPUs see.
 pub(crate) struct Batch {
     keypair: RcuArc<Keypair>,
     packets: skb::List,
+    /// How many there were before decryption.
+    taken: usize,
 }
 
 impl Batch {
@@ -76,13 +78,32 @@ impl Batch {
     }
 }
 
+impl Drop for Batch {
+    fn drop(&mut self) {
+        // The interface is down, or was meanwhile.
+        // CAST: From small to large.
+        let n = self.packets.len() as u64;
+        if n != 0 {
+            let device = self.keypair.peer().device().data();
+            device.drops().add(Reject::Gone, n);
+        }
+    }
+}
+
 /// The order in which a peer's packets are delivered.
-pub(crate) struct Rx(Order<Batch>);
+pub(crate) struct Rx {
+    order: Order<Batch>,
+    /// How many packets have a place in that order.
+    packets: usize,
+}
 
 impl Rx {
     /// Creates the empty state.
     pub(crate) const fn new() -> Self {
-        Self(Order::new())
+        Self {
+            order: Order::new(),
+            packets: 0,
+        }
     }
 }
 
@@ -218,20 +239,19 @@ pub(crate) fn poll(
         };
         work = work.saturating_add(give_back(&peer, job, gro, bh));
     }
-    let is_crowded = queue.is_crowded();
-    #[cfg(wg_faults)]
-    let is_crowded = is_crowded || dev.data().workers().hold.is_on();
-    let shared = is_crowded && cpu::online_count() > 1;
     while work < budget {
         let left = budget.saturating_sub(work);
+        let workers = dev.data().workers();
+        let shared = workers.may_help(bh);
+        #[cfg(wg_faults)]
+        let shared = shared || workers.hold.is_on();
         let max = if shared { left.min(SHARED_RUN) } else { left };
         let Some((index, run)) = queue.take_run(max, bh) else {
             break;
         };
         work = work.saturating_add(run.len());
-        receive_run(dev, queue, index, run, shared, gro, bh);
+        receive_run(dev, index, run, shared, gro, bh);
     }
-    queue.polled(work >= budget);
     // More than the budget must not be reported; the rest was delivered anyway.
     work.min(budget)
 }
@@ -239,7 +259,6 @@ pub(crate) fn poll(
 /// Decrypts and delivers packets of one session, or has another CPU decrypt them.
 fn receive_run(
     dev: &NetDevice<Device>,
-    queue: &Queue,
     index: u32,
     run: skb::List,
     shared: bool,
@@ -247,8 +266,9 @@ fn receive_run(
     bh: &Bh<'_>,
 ) {
     let device = dev.data();
+    let taken = run.len();
     // CAST: From small to large.
-    let n = run.len() as u64;
+    let n = taken as u64;
     let Some(keypair) = find_session(device, index, bh) else {
         return device.drops().add(Reject::UnknownSession, n);
     };
@@ -256,12 +276,13 @@ fn receive_run(
         return device.drops().add(reason, n);
     }
     let peer = keypair.peer();
-    let elsewhere = shared && {
-        // One run in as many as there are CPUs stays here.
-        queue.next_run().checked_rem(cpu::online_count()) != Some(0)
+    let helper = if shared {
+        device.workers().opener(bh)
+    } else {
+        None
     };
-    if !elsewhere && peer.rx().lock(bh).0.in_flight() == 0 {
-        let opened = open_all(keypair, run);
+    if helper.is_none() && peer.rx().lock(bh).order.in_flight() == 0 {
+        let opened = open_all(keypair, run, bh);
         deliver(keypair, opened, gro, bh);
         return;
     }
@@ -271,23 +292,29 @@ fn receive_run(
     {
         let mut rx = peer.rx().lock(bh);
         // Decryption comes after this: who can send has to be held off before.
-        if rx.0.in_flight() >= MAX_BATCHES {
+        if rx.packets >= MAX_SHARED_PACKETS {
             return device.drops().add(Reject::RxQueueFull, n);
         }
-        job.set_ticket(rx.0.ticket());
+        rx.packets = rx.packets.saturating_add(taken);
+        job.set_ticket(rx.order.ticket());
     }
-    if elsewhere && device.workers().may_open() {
-        job.batch = Some(Batch {
-            keypair: keypair.clone(),
-            packets: run,
-        });
-        device.workers().open(job, bh);
-    } else {
-        job.batch = Some(Batch {
-            keypair: keypair.clone(),
-            packets: open_all(keypair, run),
-        });
-        give_back(peer, job, gro, bh);
+    match helper {
+        Some(helper) => {
+            job.batch = Some(Batch {
+                keypair: keypair.clone(),
+                packets: run,
+                taken,
+            });
+            device.workers().open(job, &helper, bh);
+        }
+        None => {
+            job.batch = Some(Batch {
+                keypair: keypair.clone(),
+                packets: open_all(keypair, run, bh),
+                taken,
+            });
+            give_back(peer, job, gro, bh);
+        }
     }
 }
 
@@ -299,9 +326,8 @@ pub(crate) fn open_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
     let keypair = batch.keypair.clone();
     let mut packets = skb::List::new();
     packets.append(&mut batch.packets);
-    batch.packets = open_all(&keypair, packets);
+    batch.packets = open_all(&keypair, packets, bh);
     let peer = keypair.peer();
-    peer.device().data().workers().opened();
     let Some(queue) = peer.device().data().rx_queue(peer.queue(), bh) else {
         return reset(peer, bh);
     };
@@ -323,39 +349,55 @@ fn give_back(
     bh: &Bh<'_>,
 ) -> usize {
     let mut work: usize = 0;
-    let turn = peer.rx().lock(bh).0.put(job);
-    if !matches!(turn, Ok(true)) {
+    let (old, is_turn) = {
+        let mut rx = peer.rx().lock(bh);
+        (rx.order.put(job).err(), rx.order.take_turn_if_due())
+    };
+    drop(old);
+    if !is_turn {
         return work;
     }
-    let mut next = peer.rx().lock(bh).0.next_or_end();
+    let mut next = peer.rx().lock(bh).order.next_or_end();
     while let Some(mut job) = next {
-        if let Some(batch) = job.batch.take() {
-            work = work.saturating_add(batch.packets.len());
-            deliver(&batch.keypair, batch.packets, gro, bh);
+        let mut taken: usize = 0;
+        if let Some(mut batch) = job.batch.take() {
+            let packets = core::mem::take(&mut batch.packets);
+            taken = batch.taken;
+            work = work.saturating_add(packets.len());
+            deliver(&batch.keypair, packets, gro, bh);
         }
         let mut rx = peer.rx().lock(bh);
-        rx.0.release();
-        next = rx.0.next_or_end();
+        rx.packets = rx.packets.saturating_sub(taken);
+        rx.order.release();
+        next = rx.order.next_or_end();
     }
     work
 }
 
 /// Forgets the batches of a peer that are on their way. Its queue must be closed.
 pub(crate) fn reset(peer: &Peer, bh: &Bh<'_>) {
-    let old = peer.rx().lock(bh).0.reset();
+    let old = {
+        let mut rx = peer.rx().lock(bh);
+        rx.packets = 0;
+        rx.order.reset()
+    };
     drop(old);
 }
 
 /// Decrypts packets. Those that fail are dropped and counted.
-fn open_all(keypair: &Keypair, mut packets: skb::List) -> skb::List {
-    let mut opened = skb::List::new();
-    while let Some(packet) = packets.pop_front() {
-        match open(keypair, packet) {
-            Ok(packet) => opened.push_back(packet),
-            Err(reason) => keypair.peer().device().data().drops().count(reason),
+fn open_all(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -> skb::List {
+    let device = keypair.peer().device().data();
+    let efforts = device.workers().efforts();
+    efforts.note(Task::Open, packets.len(), bh, || {
+        let mut opened = skb::List::new();
+        while let Some(packet) = packets.pop_front() {
+            match open(keypair, packet) {
+                Ok(packet) => opened.push_back(packet),
+                Err(reason) => device.drops().count(reason),
+            }
         }
-    }
-    opened
+        opened
+    })
 }
 
 /// Decrypts a packet; what remains is the padded inner packet.

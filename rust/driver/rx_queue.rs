@@ -13,13 +13,7 @@ use crate::{
         Batch, //
     }, //
 };
-use kernel::{
-    prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    }, //
-};
+use kernel::prelude::*;
 use kext::{
     context::Bh,
     net::skb,
@@ -28,11 +22,8 @@ use kext::{
 };
 use wg_proto::Reject;
 
-/// Packets that may wait.
-const MAX_QUEUED_PACKETS: usize = 1024;
-
-/// Polls in a row that had to leave packets behind, from which CPUs share the work.
-const FULL_POLLS: u32 = 2;
+/// Packets that may wait: what one softirq brings at once, 64 bundles of 64 packets.
+const MAX_QUEUED_PACKETS: usize = 64 * 64;
 
 /// What waits for one NAPI context. A peer's packets all go through the same one.
 #[pin_data]
@@ -41,8 +32,6 @@ pub(crate) struct Queue {
     input: SpinLock<Input>,
     #[pin]
     opened: SpinLock<Opened>,
-    full_polls: Atomic<u32>,
-    next_run: Atomic<u32>,
 }
 
 struct Input {
@@ -67,8 +56,6 @@ impl Queue {
                 is_open: false,
                 jobs: Chain::new(),
             }),
-            full_polls: Atomic::new(0),
-            next_run: Atomic::new(0),
         })
     }
 
@@ -155,27 +142,5 @@ impl Queue {
     /// Takes a batch that another CPU has decrypted. Tickets tell their order.
     pub(crate) fn pop_opened(&self, bh: &Bh<'_>) -> Option<KBox<Job<Batch>>> {
         self.opened.lock(bh).jobs.pop()
-    }
-
-    /// Notes whether a poll had to leave packets behind.
-    pub(crate) fn polled(&self, is_full: bool) {
-        let polls = if is_full {
-            self.full_polls.load(Relaxed).saturating_add(1)
-        } else {
-            0
-        };
-        self.full_polls.store(polls, Relaxed);
-    }
-
-    /// Returns whether one CPU does not keep up.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.full_polls.load(Relaxed) >= FULL_POLLS
-    }
-
-    /// Counts runs.
-    pub(crate) fn next_run(&self) -> u32 {
-        let run = self.next_run.load(Relaxed);
-        self.next_run.store(run.wrapping_add(1), Relaxed);
-        run
     }
 }

@@ -3,6 +3,8 @@
 //! The way of packets out of the interface.
 
 mod batch;
+mod outlet;
+mod pace;
 
 pub(crate) use batch::{
     seal_elsewhere,
@@ -25,9 +27,13 @@ use crate::{
         Shown, //
     },
     timers,
-    worker::Pace, //
+    worker::{
+        is_nested,
+        Helper, //
+    }, //
 };
 use batch::{
+    end_turn,
     give_back,
     release,
     seal_all,
@@ -56,6 +62,8 @@ use kext::{
     time,
     workqueue::Run, //
 };
+use outlet::Outlet;
+use pace::Pace;
 use wg_proto::{
     crypto::TAG_LEN,
     message::DataHeader,
@@ -84,6 +92,7 @@ pub(crate) struct Tx {
     /// Whether a worker is about to send what is staged.
     is_deferred: bool,
     order: Order<Batch>,
+    outlet: Outlet,
     pace: Pace,
 }
 
@@ -94,6 +103,7 @@ impl Tx {
             staged: skb::List::new(),
             is_deferred: false,
             order: Order::new(),
+            outlet: Outlet::new(),
             pace: Pace::new(),
         }
     }
@@ -177,11 +187,12 @@ enum Staged {
 fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) -> Staged {
     let mut old = skb::List::new();
     let is_answered = peer.take_heard();
-    // Without a session packets wait, and must not hold up their sockets meanwhile.
-    let may_wait = peer.current(bh).is_some_and(|current| current.may_send());
     let staged = {
         let mut tx = peer.tx().lock(bh);
-        let is_burst = packets.len() == 1 && tx.pace.is_burst(is_answered) && may_wait;
+        // Without a session packets must not hold up their sockets.
+        let is_burst = packets.len() == 1
+            && tx.pace.is_burst(is_answered)
+            && peer.current(bh).is_some_and(|current| current.may_send());
         if tx.is_deferred {
             if tx.staged.len() >= MAX_DEFERRED_PACKETS {
                 drop(tx);
@@ -276,13 +287,13 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
 }
 
 /// How a batch goes on after it got its nonces.
-enum Way {
-    /// Nobody else is sending to this peer: encrypt and send here.
+enum Way<'w> {
+    /// Packets leave from here, and nothing is ahead of these: encrypt and send them.
     Here,
-    /// Somebody else is: encrypt here, and leave the rest to them or take over when they are done.
+    /// Others are ahead, or packets leave from another CPU: encrypt here.
     Behind(KBox<Job<Batch>>),
     /// This CPU has enough to do.
-    Elsewhere(KBox<Job<Batch>>),
+    Elsewhere(KBox<Job<Batch>>, Helper<'w>),
 }
 
 /// Sends what is staged under the current session; without one, begins a handshake.
@@ -300,8 +311,9 @@ fn send_some(peer: Ref<'_, Peer>, max: usize, bh: &Bh<'_>) -> bool {
         // Who has begun a session just now found nothing staged, perhaps, and left the rest to this worker.
         return peer.current(bh).is_some();
     };
+    let workers = peer.device().data().workers();
     // A reference that lasts beyond this section is only needed where others finish the batch.
-    let (batch, way) = {
+    let (batch, way, is_outlet) = {
         let mut guard = peer.tx().lock(bh);
         let tx = &mut *guard;
         if tx.staged.is_empty() {
@@ -310,18 +322,19 @@ fn send_some(peer: Ref<'_, Peer>, max: usize, bh: &Bh<'_>) -> bool {
         }
         let mut packets = tx.staged.split_front(max);
         let n = packets.len();
-        let elsewhere = tx.pace.is_high(n, bh);
-        let way = if !elsewhere && tx.order.take_turn_if_idle() {
+        let helper = workers.sealer(bh);
+        let is_outlet = tx.outlet.is(bh.cpu());
+        let way = if helper.is_none() && is_outlet && tx.order.take_turn_if_idle() {
             Way::Here
         } else if tx.order.in_flight() >= MAX_BATCHES {
             drop(guard);
             discarded(&peer, packets, Reject::TxQueueFull);
             return true;
         } else {
-            match Job::new() {
-                Ok(job) if elsewhere => Way::Elsewhere(job),
-                Ok(job) => Way::Behind(job),
-                Err(_) => {
+            match (Job::new(), helper) {
+                (Ok(job), Some(helper)) => Way::Elsewhere(job, helper),
+                (Ok(job), None) => Way::Behind(job),
+                (Err(_), _) => {
                     drop(guard);
                     discarded(&peer, packets, Reject::NoMemory);
                     return true;
@@ -338,28 +351,21 @@ fn send_some(peer: Ref<'_, Peer>, max: usize, bh: &Bh<'_>) -> bool {
             wait_for_session(peer, bh);
             return false;
         };
-        let way = match way {
-            Way::Here => Way::Here,
-            Way::Behind(mut job) => {
-                job.set_ticket(tx.order.ticket());
-                Way::Behind(job)
-            }
-            Way::Elsewhere(mut job) => {
-                job.set_ticket(tx.order.ticket());
-                Way::Elsewhere(job)
-            }
-        };
-        ((first, packets), way)
+        let mut way = way;
+        if let Way::Behind(job) | Way::Elsewhere(job, _) = &mut way {
+            job.set_ticket(tx.order.ticket());
+        }
+        ((first, packets), way, is_outlet)
     };
     let (first, packets) = batch;
     match way {
         Way::Here => {
-            let packets = seal_all(&keypair, first, packets);
+            let packets = seal_all(&keypair, first, packets, bh);
             transmit(&keypair, packets, bh);
-            release(peer, bh);
+            end_turn(peer, bh);
         }
         Way::Behind(mut job) => {
-            let packets = seal_all(&keypair, first, packets);
+            let packets = seal_all(&keypair, first, packets, bh);
             job.batch = keypair.upgrade().map(|keypair| Batch {
                 keypair,
                 packets,
@@ -367,14 +373,18 @@ fn send_some(peer: Ref<'_, Peer>, max: usize, bh: &Bh<'_>) -> bool {
             });
             give_back(peer, job, bh);
         }
-        Way::Elsewhere(mut job) => match keypair.upgrade() {
+        Way::Elsewhere(mut job, helper) => match keypair.upgrade() {
             Some(keypair) => {
                 job.batch = Some(Batch {
                     keypair,
                     packets,
                     state: State::Numbered(first),
                 });
-                peer.device().data().workers().seal(job, bh);
+                workers.seal(job, &helper, bh);
+                // What helpers have finished is due here, and a busy CPU may not come to it otherwise.
+                if is_outlet && !is_nested(bh) {
+                    release(peer, bh);
+                }
             }
             None => give_back(peer, job, bh),
         },

@@ -3,6 +3,7 @@
 //! Sharing the encryption and decryption of one peer's packets among CPUs.
 
 use crate::{
+    effort::Efforts,
     queueing::{
         Chain,
         Job, //
@@ -13,9 +14,12 @@ use crate::{
 use kernel::{
     alloc::flags::GFP_KERNEL,
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
     }, //
 };
 use kext::{
@@ -31,7 +35,6 @@ use kext::{
         lock::SpinLock,
         rcu::RcuArc, //
     },
-    time,
     workqueue::{
         self,
         Run,
@@ -42,73 +45,11 @@ use kext::{
 /// Nesting of transmissions on this CPU from which batches go to a worker: each level takes its share of the stack.
 const MAX_DEPTH: u32 = 3;
 
-/// Packets of one peer in a jiffy above which one CPU has enough of it.
-const MANY_PACKETS: usize = 512;
+/// Batches that may wait for one worker; beyond that others do them.
+const MAX_WAITING: u32 = 4;
 
-/// Single packets in a jiffy, with nothing received in between, from which on a worker sends them.
-const MANY_UNANSWERED: u32 = 8;
-
-/// Batches of an interface that may wait to be decrypted by workers; beyond that the receiving CPU does it.
-const MAX_OPENING: u32 = 128;
-
-/// How much of a peer's traffic a CPU has seen lately.
-pub(crate) struct Pace {
-    jiffy: u64,
-    packets: usize,
-    /// Packets that were sent one by one in that jiffy since something was received.
-    unanswered: u32,
-    turn: bool,
-}
-
-impl Pace {
-    /// Creates the pace of an idle peer.
-    pub(crate) const fn new() -> Self {
-        Self {
-            jiffy: 0,
-            packets: 0,
-            unanswered: 0,
-            turn: false,
-        }
-    }
-
-    /// Counts `n` more packets, and returns whether they should go to another CPU.
-    pub(crate) fn is_high(&mut self, n: usize, bh: &Bh<'_>) -> bool {
-        if xmit_depth(bh) >= MAX_DEPTH {
-            return true;
-        }
-        self.look_at_clock();
-        self.packets = self.packets.saturating_add(n);
-        if self.packets <= MANY_PACKETS || cpu::online_count() < 2 {
-            return false;
-        }
-        self.next_elsewhere()
-    }
-
-    /// Counts one packet sent alone, and returns whether its sender does not seem to wait for an answer.
-    pub(crate) fn is_burst(&mut self, is_answered: bool) -> bool {
-        self.look_at_clock();
-        if is_answered {
-            self.unanswered = 0;
-        }
-        self.unanswered = self.unanswered.saturating_add(1);
-        self.unanswered > MANY_UNANSWERED
-    }
-
-    /// Returns whether the next batch goes to another CPU. This one keeps a share: it would be idle otherwise.
-    pub(crate) fn next_elsewhere(&mut self) -> bool {
-        self.turn = !self.turn && cpu::online_count() > 1;
-        self.turn
-    }
-
-    fn look_at_clock(&mut self) {
-        let jiffy = time::jiffies();
-        if jiffy != self.jiffy {
-            self.jiffy = jiffy;
-            self.packets = 0;
-            self.unanswered = 0;
-        }
-    }
-}
+/// Workers that are asked whether they can take a batch.
+const MAX_ASKED: u32 = 8;
 
 /// A worker on one CPU.
 #[pin_data]
@@ -117,6 +58,8 @@ struct Worker {
     seal: SpinLock<Chain<send::Batch>>,
     #[pin]
     open: SpinLock<Chain<receive::Batch>>,
+    /// Batches that were pushed and are not done.
+    waiting: Atomic<u32>,
     #[pin]
     work: Work<Worker, 0>,
 }
@@ -135,6 +78,7 @@ impl Run<0> for Worker {
             }
             while let Some(job) = seal.pop() {
                 send::seal_elsewhere(job, &ctx.bh());
+                this.waiting.fetch_sub(1, Relaxed);
                 ctx.cond_resched();
             }
             while let Some(job) = open.pop() {
@@ -144,22 +88,33 @@ impl Run<0> for Worker {
                     device.workers().hold.pass(ctx);
                 }
                 receive::open_elsewhere(job, &ctx.bh());
+                this.waiting.fetch_sub(1, Relaxed);
                 ctx.cond_resched();
             }
         }
     }
 }
 
+/// Returns whether transmissions on this CPU are nested so deep that another one must not begin.
+pub(crate) fn is_nested(bh: &Bh<'_>) -> bool {
+    xmit_depth(bh) >= MAX_DEPTH
+}
+
+/// Somebody who takes a batch.
+pub(crate) struct Helper<'w> {
+    cpu: u32,
+    worker: &'w RcuArc<Worker>,
+}
+
 /// The workers of an interface, one for each CPU.
 pub(crate) struct Workers {
     workers: KVec<RcuArc<Worker>>,
+    efforts: Arc<Efforts>,
     last: Atomic<u32>,
-    /// Batches that wait to be decrypted.
-    opening: Atomic<u32>,
     queue: workqueue::Queue,
     /// Holds back one of those who decrypt.
     #[cfg(wg_faults)]
-    pub(crate) hold: kernel::sync::Arc<crate::faults::Hold>,
+    pub(crate) hold: Arc<crate::faults::Hold>,
 }
 
 impl Workers {
@@ -172,6 +127,7 @@ impl Workers {
                     pin_init!(Worker {
                         seal <- new_spinlock!(Chain::new()),
                         open <- new_spinlock!(Chain::new()),
+                        waiting: Atomic::new(0),
                         work <- new_work!(),
                     }),
                     GFP_KERNEL,
@@ -181,11 +137,11 @@ impl Workers {
         }
         Ok(Self {
             workers,
+            efforts: Arc::new(Efforts::new()?, GFP_KERNEL)?,
             last: Atomic::new(0),
-            opening: Atomic::new(0),
             queue,
             #[cfg(wg_faults)]
-            hold: kernel::sync::Arc::new(crate::faults::Hold::new(), GFP_KERNEL)?,
+            hold: Arc::new(crate::faults::Hold::new(), GFP_KERNEL)?,
         })
     }
 
@@ -194,44 +150,71 @@ impl Workers {
         &self.queue
     }
 
-    fn next(&self) -> Option<(u32, &RcuArc<Worker>)> {
+    /// Returns what each CPU has done.
+    pub(crate) fn efforts(&self) -> &Arc<Efforts> {
+        &self.efforts
+    }
+
+    /// Returns whether this CPU has enough to do, and there are others.
+    pub(crate) fn may_help(&self, bh: &Bh<'_>) -> bool {
+        cpu::online_count() > 1 && self.efforts.has_enough(bh)
+    }
+
+    /// Returns who encrypts the next batch, if not this CPU.
+    pub(crate) fn sealer(&self, bh: &Bh<'_>) -> Option<Helper<'_>> {
+        if is_nested(bh) {
+            return self.next();
+        }
+        if self.may_help(bh) {
+            self.idle(bh)
+        } else {
+            None
+        }
+    }
+
+    /// Returns who decrypts the next batch, if not this CPU, which [has enough](Self::may_help).
+    pub(crate) fn opener(&self, bh: &Bh<'_>) -> Option<Helper<'_>> {
+        self.idle(bh)
+    }
+
+    /// Has a batch encrypted.
+    pub(crate) fn seal(&self, job: KBox<Job<send::Batch>>, helper: &Helper<'_>, bh: &Bh<'_>) {
+        helper.worker.seal.lock(bh).push(job);
+        self.start(helper);
+    }
+
+    /// Has a batch decrypted.
+    pub(crate) fn open(&self, job: KBox<Job<receive::Batch>>, helper: &Helper<'_>, bh: &Bh<'_>) {
+        helper.worker.open.lock(bh).push(job);
+        self.start(helper);
+    }
+
+    fn start(&self, helper: &Helper<'_>) {
+        helper.worker.waiting.fetch_add(1, Relaxed);
+        let _ = self
+            .queue
+            .enqueue_on(helper.cpu, &helper.worker.work, helper.worker);
+    }
+
+    /// Returns another CPU that has more time for a batch than this one.
+    fn idle(&self, bh: &Bh<'_>) -> Option<Helper<'_>> {
+        for _ in 0..cpu::online_count().min(MAX_ASKED) {
+            let helper = self.next()?;
+            if helper.cpu != bh.cpu()
+                && helper.worker.waiting.load(Relaxed) < MAX_WAITING
+                && self.efforts.has_less(helper.cpu, bh)
+            {
+                return Some(helper);
+            }
+        }
+        None
+    }
+
+    fn next(&self) -> Option<Helper<'_>> {
         let cpu = cpu::next_online(self.last.load(Relaxed));
         self.last.store(cpu, Relaxed);
         // CAST: From small to large.
         let worker = self.workers.get(cpu as usize).or(self.workers.first())?;
-        Some((cpu, worker))
-    }
-
-    /// Has a batch encrypted by the next worker.
-    pub(crate) fn seal(&self, job: KBox<Job<send::Batch>>, bh: &Bh<'_>) {
-        match self.next() {
-            Some((cpu, worker)) => {
-                worker.seal.lock(bh).push(job);
-                let _ = self.queue.enqueue_on(cpu, &worker.work, worker);
-            }
-            None => send::seal_elsewhere(job, bh),
-        }
-    }
-
-    /// Returns whether the workers keep up with decrypting.
-    pub(crate) fn may_open(&self) -> bool {
-        self.opening.load(Relaxed) < MAX_OPENING
-    }
-
-    /// Notes that a batch was decrypted.
-    pub(crate) fn opened(&self) {
-        self.opening.fetch_sub(1, Relaxed);
-    }
-
-    /// Has a batch decrypted by the next worker.
-    pub(crate) fn open(&self, job: KBox<Job<receive::Batch>>, bh: &Bh<'_>) {
-        self.opening.fetch_add(1, Relaxed);
-        match self.next() {
-            Some((cpu, worker)) => {
-                worker.open.lock(bh).push(job);
-                let _ = self.queue.enqueue_on(cpu, &worker.work, worker);
-            }
-            None => receive::open_elsewhere(job, bh),
-        }
+        Some(Helper { cpu, worker })
     }
 }

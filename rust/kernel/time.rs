@@ -29,6 +29,17 @@ pub fn boottime_coarse() -> u64 {
     now as u64
 }
 
+/// Returns the nanoseconds since boot or so on a clock that is quick to read.
+///
+/// Clocks of different CPUs may differ a little.
+///
+/// C header: [`include/linux/sched/clock.h`](srctree/include/linux/sched/clock.h)
+#[inline]
+pub fn local_clock() -> u64 {
+    // SAFETY: No requirements.
+    unsafe { bindings::local_clock() }
+}
+
 /// Returns the wall clock: the seconds and nanoseconds since 1970.
 pub fn realtime() -> (i64, u32) {
     let mut now = timespec64 {

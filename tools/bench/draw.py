@@ -23,7 +23,7 @@ def draw(result, path):
 
     ratios = {}
     for row in result["rows"]:
-        if row["pair"] == "ours" and row["ratio"] is not None and "peer" not in row["unit"]:
+        if row["pair"] == "ours" and row["ratio"] is not None:
             ratios.setdefault(row["case"], {})[row["wire"]] = row["ratio"]
     ratios = {case: by_wire for case, by_wire in ratios.items() if "peer" not in case}
     if not ratios:

@@ -23,10 +23,11 @@ up)
 	cpu+=,-erms,-fsrm
 	;;
 smp) machine=(-accel "${WG_ACCEL:-tcg,thread=multi}" -smp 2) ;;
+smp4) machine=(-accel "${WG_ACCEL:-tcg,thread=multi}" -smp 4) ;;
 # Guest time is the number of instructions, and idle time is skipped.
 icount) machine=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -smp 1) ;;
 *)
-	echo "unknown mode '$mode' (smp, up, icount)" >&2
+	echo "unknown mode '$mode' (smp, smp4, up, icount)" >&2
 	exit 2
 	;;
 esac

@@ -154,12 +154,8 @@ fn put_peer(
             // The rest would not fit what was already said.
             return Ok(Progress::Done);
         }
-        let mut is_empty = true;
-        member.for_each_prefix(cursor.tag, |_, _| {
-            is_empty = false;
-            false
-        });
-        if is_empty {
+        // If it was begun it is as it was, with the one to go on at.
+        if !member.has_prefixes() {
             return Ok(Progress::Done);
         }
         message.nest(peer_attr::ALLOWEDIPS, |message| {

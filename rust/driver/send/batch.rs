@@ -9,6 +9,7 @@ use crate::{
         SEAL_HEADROOM, //
     },
     drops::Drops,
+    effort::Task,
     keypair::Keypair,
     packet::PacketCb,
     peer::{
@@ -72,7 +73,7 @@ pub(crate) fn seal_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
     };
     let peer = batch.keypair.peer().clone();
     let packets = match batch.state {
-        State::Numbered(first) => seal_all(&batch.keypair, first, batch.packets),
+        State::Numbered(first) => seal_all(&batch.keypair, first, batch.packets, bh),
         State::Sealed => batch.packets,
     };
     job.batch = Some(Batch {
@@ -83,32 +84,45 @@ pub(crate) fn seal_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
     give_back(peer.borrow(), job, bh);
 }
 
-/// Hands a batch back to the order, and sends what is due if nobody else does.
+/// Hands a batch back to the order, and has what is due sent if nobody else does that.
 pub(super) fn give_back(peer: Ref<'_, Peer>, job: KBox<Job<Batch>>, bh: &Bh<'_>) {
-    let turn = peer.tx().lock(bh).order.put(job);
-    if let Ok(true) = turn {
-        release(peer, bh);
-    }
-}
-
-/// Sends batches for as long as the next one is ready. Only for the holder of the turn.
-///
-/// Others may finish batches as fast as they are sent here: after some of them, a work item keeps the turn instead, so
-/// that a sender does not go on sending for all.
-pub(super) fn release(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    if !release_some(peer, bh) {
-        return;
-    }
-    let Some(peer) = peer.upgrade() else {
-        // What is ready has a session that holds the peer.
-        return;
+    let (is_due, outlet) = {
+        let mut tx = peer.tx().lock(bh);
+        // Nothing resets this order, so nothing is given back.
+        let _ = tx.order.put(job);
+        (tx.order.is_due(), tx.outlet.cpu())
     };
-    let workers = peer.device().data().workers();
-    let _ = workers.queue().enqueue(&peer.release_work, &peer);
+    if is_due && outlet == bh.cpu() {
+        release(peer, bh);
+    } else if is_due {
+        leave_to(outlet, peer);
+    }
 }
 
-/// Sends some batches. Returns whether there are more; then the caller keeps the turn.
+/// Sends the batches that are due, if nobody else does.
+///
+/// Others may finish batches as fast as they are sent here: after some of them, a work item goes on, so that a sender
+/// does not send for all.
+pub(super) fn release(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    if release_some(peer, bh) {
+        leave_to(bh.cpu(), peer);
+    }
+}
+
+/// Has a CPU send the batches that are due.
+fn leave_to(cpu: u32, peer: Ref<'_, Peer>) {
+    // What is due has a session that holds the peer: without it there is nothing.
+    if let Some(peer) = peer.upgrade() {
+        let workers = peer.device().data().workers();
+        let _ = workers.queue().enqueue_on(cpu, &peer.release_work, &peer);
+    }
+}
+
+/// Sends some batches that are due, if nobody else does. Returns whether more are.
 fn release_some(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
+    if !peer.tx().lock(bh).order.take_turn_if_due() {
+        return false;
+    }
     for _ in 0..RELEASE_AT_ONCE {
         let job = peer.tx().lock(bh).order.next_or_end();
         let Some(mut job) = job else {
@@ -119,7 +133,21 @@ fn release_some(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
         }
         peer.tx().lock(bh).order.release();
     }
-    peer.tx().lock(bh).order.keeps_turn()
+    let mut tx = peer.tx().lock(bh);
+    tx.order.end_turn();
+    tx.order.is_due()
+}
+
+/// Gives up the turn that was taken for packets which are sent by now, and sends the batches that have become due.
+pub(super) fn end_turn(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    let is_due = {
+        let mut tx = peer.tx().lock(bh);
+        tx.order.end_turn();
+        tx.order.is_due()
+    };
+    if is_due {
+        release(peer, bh);
+    }
 }
 
 impl Run<RELEASE> for Peer {
@@ -131,17 +159,26 @@ impl Run<RELEASE> for Peer {
 }
 
 /// Encrypts packets under consecutive nonces. Those that fail are dropped and counted.
-pub(super) fn seal_all(keypair: &Keypair, first: u64, mut packets: skb::List) -> skb::List {
-    let mut sealed = skb::List::new();
-    let mut nonce = first;
-    while let Some(packet) = packets.pop_front() {
-        match seal(keypair, nonce, packet) {
-            Ok(packet) => sealed.push_back(packet),
-            Err(reason) => keypair.peer().device().data().drops().count(reason),
+pub(super) fn seal_all(
+    keypair: &Keypair,
+    first: u64,
+    mut packets: skb::List,
+    bh: &Bh<'_>,
+) -> skb::List {
+    let device = keypair.peer().device().data();
+    let efforts = device.workers().efforts();
+    efforts.note(Task::Seal, packets.len(), bh, || {
+        let mut sealed = skb::List::new();
+        let mut nonce = first;
+        while let Some(packet) = packets.pop_front() {
+            match seal(keypair, nonce, packet) {
+                Ok(packet) => sealed.push_back(packet),
+                Err(reason) => device.drops().count(reason),
+            }
+            nonce = nonce.wrapping_add(1);
         }
-        nonce = nonce.wrapping_add(1);
-    }
-    sealed
+        sealed
+    })
 }
 
 /// Pads and encrypts a packet, and puts the header in front.

@@ -93,15 +93,17 @@ impl Bundle {
         })
     }
 
-    /// Returns the number of datagrams.
-    pub fn count(&self) -> u16 {
-        self.count
-    }
-
     /// Returns the packet, and how many datagrams it consists of.
     pub(in crate::net) fn into_parts(self) -> (SkBuff, u16) {
         (self.skb, self.count)
     }
+}
+
+/// One datagram or a [`Bundle`], to be sent.
+pub struct Datagrams {
+    pub(in crate::net) skb: SkBuff,
+    /// Whether it is a bundle, and of how many.
+    pub(in crate::net) bundled: Option<u16>,
 }
 
 impl From<SkBuff> for Datagrams {
@@ -118,13 +120,6 @@ impl From<Bundle> for Datagrams {
             bundled: Some(count),
         }
     }
-}
-
-/// One datagram or a [`Bundle`], to be sent.
-pub struct Datagrams {
-    pub(in crate::net) skb: SkBuff,
-    /// Whether it is a bundle, and of how many.
-    pub(in crate::net) bundled: Option<u16>,
 }
 
 #[kernel::macros::kunit_tests(kext_skb_bundle)]
@@ -152,7 +147,6 @@ mod tests {
     #[test]
     fn datagrams_of_one_size_make_a_bundle() -> Result {
         let bundle = Bundle::new(list(&[100, 100, 60])?).map_err(|_| EINVAL)?;
-        assert!(bundle.count() == 3);
         let (skb, count) = bundle.into_parts();
         assert!(count == 3);
         assert!(skb.is_gso());
