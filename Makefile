@@ -72,6 +72,9 @@ test-debug: setup ## selftests on kernels built for debugging (memory, locks, fa
 bench: setup ## speed beside the C module's, in instruction-counted time (QUICK=1: only the core; CASE="word …")
 	@tools/bench/run $(if $(QUICK),quick) $(CASE)
 
+profile: setup ## instructions per packet by what they are for, ours and the C module's side by side
+	@tools/profile/run
+
 shell: setup ## a virtual machine with the module loaded, to try things in
 	@tools/shell.sh
 

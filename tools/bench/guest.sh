@@ -8,6 +8,7 @@
 # the guest time it took (seconds; as many billion instructions, where nothing is idle), and what the machine was idle
 # while the programs started, ran and ended (idle; to 10 ms). A run that fails ends the script, and the next machine
 # goes on after it.
+# WG_MARK is a program to be run right before and after the traffic; WG_SYMBOLS.NUMBER gets the kernel's symbols then.
 
 . "$WG_TOP/selftests/lib.sh"
 
@@ -23,7 +24,9 @@ idle() {
 measured() {
 	local before after
 	before=$(idle)
+	${WG_MARK:-}
 	idling "$@"
+	${WG_MARK:-}
 	after=$(idle)
 	idled=$(awk "BEGIN { print $after - $before }")
 }
@@ -253,6 +256,7 @@ while read -r number left right wire family shape rules words; do
 	fi
 	# shellcheck disable=SC2086 # several words
 	run_$words >"$work/result"
+	[[ ! ${WG_SYMBOLS:-} ]] || cat /proc/kallsyms >"$WG_SYMBOLS.$number"
 	echo "end $number $(tr '\n' ' ' <"$work/result")" >>"$WG_RESULTS"
 done <"$1"
 clean

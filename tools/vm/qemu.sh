@@ -4,6 +4,7 @@
 # usage: qemu.sh MODE MEMORY JOB-FOLDER [QEMU ARGUMENTS]
 # WG_WIRE="ADDRESS on|off SOCKET": a network card with that address on a wire to another machine, of which one ("on")
 # makes the socket. Without it there is no card.
+# WG_PLUGIN: what QEMU's option -plugin takes.
 
 set -euo pipefail
 
@@ -61,8 +62,11 @@ if [[ ${WG_WIRE:-} ]]; then
 	wire=(-netdev "$netdev" -device "virtio-net-pci,netdev=wire,mac=$address")
 fi
 
+plugin=()
+[[ ! ${WG_PLUGIN:-} ]] || plugin=(-plugin "$WG_PLUGIN")
+
 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic none \
 	-machine q35,memory-backend=memory -cpu "$cpu" "${machine[@]}" \
 	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
 	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
-	-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}" "${wire[@]}" "$@"
+	-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}" "${wire[@]}" "${plugin[@]}" "$@"
