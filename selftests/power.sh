@@ -53,11 +53,15 @@ asks() {
 }
 withhold a b "$work/response" "$response" asks
 sleeps freeze "suspend entry"
+# The next try must not come through before the late answer has been judged.
+in_ns b iptables -I INPUT -p udp --sport 51821 -j DROP
 let_through a
 sessions=$(created Keypair)
 resend b "$work/response" 10.0.0.1 51821 6001
-pass 0.3
+refused() { kernel_log | grep 'Invalid handshake response from 10.0.0.2:6001' >/dev/null; }
+eventually 3 refused || fail "the log tells of no refused response"
 [[ $(created Keypair) == "$sessions" ]] || fail "a handshake of before the sleep was completed after it"
+let_through b
 pass 6
 answers a 192.168.7.2 || fail "a session after that"
 pass 12
