@@ -111,8 +111,9 @@ for from in a c; do
 	for way in bundle alone; do
 		file=$work/$from.$way
 		(($(together "$file") == 0)) || fail "$from, $way: something too long for the wire"
-		# Where time is real there may be a new session meanwhile.
-		awk 'NR > 1 && $2 != ($1 == session ? last + 1 : 0) { exit 1 } { session = $1; last = $2 } END { if (NR < 80) exit 1 }' \
+		# Where time is real there may be a new session meanwhile; and this is the far end of a wire that keeps a queue for
+		# each CPU, where packets may arrive in another order after the sender has moved to another CPU.
+		awk -v cpus="$(nproc)" 'NR > 1 && cpus == 1 && $2 != ($1 == session ? last + 1 : 0) { exit 1 } { session = $1; last = $2 } END { if (NR < 80) exit 1 }' \
 			"$file.nonces" ||
 			fail "$from, $way: nonces $(paste -sd ' ' "$file.nonces")"
 	done

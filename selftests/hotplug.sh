@@ -8,7 +8,8 @@
 . "$(dirname "$0")/lib.sh"
 
 cpu=/sys/devices/system/cpu/cpu1/online
-trap 'echo 1 | tee /sys/devices/system/cpu/cpu[1-3]/online >/dev/null' EXIT
+others=$(($(nproc --all) - 1))
+trap 'echo 1 | tee /sys/devices/system/cpu/cpu[1-9]/online >/dev/null' EXIT
 
 # moves TEXT: both streams are alive: bytes arrive at b, and each second a datagram of the other peer's at c.
 moves() {
@@ -31,7 +32,7 @@ answers a 192.168.7.2 -w 5 || fail "a ping"
 answers a 192.168.7.3 -w 5 || fail "a ping to the other peer"
 
 iperf3_server b
-ip netns exec a iperf3 --client 192.168.7.2 --time 300 --bidir --parallel 2 >"$work/iperf3.log" 2>&1 &
+ip netns exec a iperf3 --client 192.168.7.2 --time 3600 --bidir --parallel 2 >"$work/iperf3.log" 2>&1 &
 ip netns exec a ping -q -i 0.05 192.168.7.3 >/dev/null &
 moves "with all CPUs"
 
@@ -68,7 +69,7 @@ pings=($!)
 ip netns exec a ping -n -D -i 0.02 10.1.0.2 >"$work/outside" &
 pings+=($!)
 for ((round = 0; round < 100; round++)); do
-	cpu=/sys/devices/system/cpu/cpu$((1 + round % 3))/online
+	cpu=/sys/devices/system/cpu/cpu$((1 + round % others))/online
 	echo 0 >"$cpu"
 	echo 1 >"$cpu"
 done

@@ -25,7 +25,7 @@ joined a b
 tunnel a b
 answers a 192.168.7.2 -w 5 || fail "a ping"
 iperf3_server b
-ip netns exec a iperf3 --client 192.168.7.2 --time 300 --bidir --bitrate 3M >"$work/iperf3.log" 2>&1 &
+ip netns exec a iperf3 --client 192.168.7.2 --time 3600 --bidir --bitrate 3M >"$work/iperf3.log" 2>&1 &
 
 # Every 32 bytes are somebody's public key. The endpoint is b's: its port is open, but b knows none of these peers.
 head -c $((count * 63 / 2)) /dev/urandom | base64 -w 42 | sed 's/$/A=/' >"$work/keys"
