@@ -427,14 +427,11 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
     let dev = peer.device();
     let drops = dev.data().drops();
     let mut fresh = skb::List::new();
-    let mut source = None;
     {
         let mut window = keypair.window().lock(bh);
         while let Some(packet) = packets.pop_front() {
             let counter = packet.cb::<PacketCb>().counter;
             if window.accept(counter) {
-                // The datagrams of a batch come one after the other: the latest tells where the peer is.
-                source = packet.udp_source().or(source);
                 fresh.push_back(packet);
                 continue;
             }
@@ -451,6 +448,8 @@ fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>,
             });
         }
     }
+    // The datagrams of a batch come one after the other: the latest tells where the peer is.
+    let source = fresh.back().and_then(|packet| packet.udp_source());
     let Some(endpoint) = source.as_ref().map(Endpoint::of) else {
         return;
     };

@@ -22,14 +22,35 @@ use zerocopy::IntoBytes;
 /// Bytes of one block of ChaCha20.
 pub const BLOCK_LEN: usize = 64;
 
-/// Texts up to this length are decrypted in the same pass that the key of the tag is from.
-const SHORT_LEN: usize = 3 * BLOCK_LEN;
+/// Blocks that vector instructions make at once; the key of the tag is from the first of them.
+const BLOCKS: usize = 8;
 
 /// Copies as many bytes as there are on both sides.
 #[inline]
 fn copy(to: &mut [u8], from: &[u8]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
+    }
+}
+
+/// Adds the bytes of a key stream, which is at least as long, to a text.
+#[inline]
+fn add(text: &mut [u8], stream: &[u8]) {
+    // Four words at a time, as there may be many.
+    const LEN: usize = 32;
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    let rest_at = text.len() & !(LEN - 1);
+    let mut pieces = text.chunks_exact_mut(LEN);
+    for (to, from) in pieces.by_ref().zip(stream.chunks_exact(LEN)) {
+        for (to, from) in to.chunks_exact_mut(8).zip(from.chunks_exact(8)) {
+            if let (Ok(to), Ok(from)) = (<&mut [u8; 8]>::try_from(to), from.try_into()) {
+                *to = (word(to) ^ word(from)).to_ne_bytes();
+            }
+        }
+    }
+    let stream = stream.get(rest_at..).unwrap_or(&[]);
+    for (to, from) in pieces.into_remainder().iter_mut().zip(stream) {
+        *to ^= *from;
     }
 }
 
@@ -65,6 +86,26 @@ impl Cipher {
             // the same.
             unsafe { bindings::chacha_crypt(&raw mut self.0, data, data, piece.len() as u32, 20) };
         }
+    }
+}
+
+impl Cipher {
+    /// Returns the next blocks of the key stream, as many as there is room for, but at most `n`.
+    #[inline]
+    fn stream<'a>(
+        &mut self,
+        room: &'a mut [MaybeUninit<[u8; BLOCK_LEN]>; BLOCKS],
+        n: usize,
+    ) -> &'a mut [[u8; BLOCK_LEN]] {
+        static ZEROES: [u8; BLOCKS * BLOCK_LEN] = [0; BLOCKS * BLOCK_LEN];
+        let n = n.min(BLOCKS);
+        let blocks = room.as_mut_ptr().cast::<[u8; BLOCK_LEN]>();
+        // CAST: At most 512.
+        let len = n.wrapping_mul(BLOCK_LEN) as u32;
+        // SAFETY: There are at least so many zeroes, and so much room.
+        unsafe { bindings::chacha_crypt(&raw mut self.0, blocks.cast(), ZEROES.as_ptr(), len, 20) };
+        // SAFETY: So many have just been written.
+        unsafe { core::slice::from_raw_parts_mut(blocks, n) }
     }
 }
 
@@ -170,43 +211,25 @@ pub fn open_text(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> b
     };
     let end = *end;
     let mut cipher = Cipher::new(key, nonce);
-    if len <= SHORT_LEN {
-        open_start::<{ BLOCK_LEN + SHORT_LEN }>(&mut cipher, buffer, len, &end)
-    } else {
-        let is_right = open_start::<{ 2 * BLOCK_LEN }>(&mut cipher, buffer, len, &end);
-        if let (true, Some(rest)) = (is_right, buffer.get_mut(BLOCK_LEN..len)) {
+    let mut room = [const { MaybeUninit::uninit() }; BLOCKS];
+    let start_len = len.min((BLOCKS - 1) * BLOCK_LEN);
+    let stream = cipher.stream(&mut room, start_len.div_ceil(BLOCK_LEN).saturating_add(1));
+    let Some((block, stream)) = stream.split_first_mut() else {
+        return false;
+    };
+    let is_right = equal(&tag(block, buffer, len), &end);
+    if is_right {
+        if let Some((start, rest)) = buffer
+            .get_mut(..len)
+            .and_then(|text| text.split_at_mut_checked(start_len))
+        {
+            add(start, stream.as_flattened());
             cipher.apply(rest);
         }
-        is_right
     }
-}
-
-/// Decrypts as much of a text as there is room for behind one block in `N` bytes.
-#[inline]
-fn open_start<const N: usize>(
-    cipher: &mut Cipher,
-    buffer: &mut [u8],
-    text_len: usize,
-    end: &[u8; TAG_LEN],
-) -> bool {
-    let mut scratch = [0; N];
-    let len = text_len.min(N.saturating_sub(BLOCK_LEN));
-    let used = len.saturating_add(BLOCK_LEN);
-    if let (Some(to), Some(from)) = (scratch.get_mut(BLOCK_LEN..used), buffer.get(..len)) {
-        copy(to, from);
+    for block in stream {
+        wipe(block);
     }
-    if let Some(whole) = scratch.get_mut(..used) {
-        cipher.apply(whole);
-    }
-    let is_right = scratch
-        .first_chunk_mut::<BLOCK_LEN>()
-        .is_some_and(|block| equal(&tag(block, buffer, text_len), end));
-    if is_right {
-        if let (Some(to), Some(from)) = (buffer.get_mut(..len), scratch.get(BLOCK_LEN..used)) {
-            copy(to, from);
-        }
-    }
-    wipe(&mut scratch);
     is_right
 }
 
@@ -278,7 +301,9 @@ pub fn self_test() -> Result {
     let mut ours = KVec::from_elem(0u8, room, GFP_KERNEL)?;
     let mut theirs = KVec::from_elem(0u8, room, GFP_KERNEL)?;
     // All the ways by which blocks are put together in vectors of up to eight, and those of real packets.
-    let long = [508, 511, 512, 513, 1023, 1408, 1420, MAX_LEN];
+    let long = [
+        447, 448, 449, 463, 508, 511, 512, 513, 1023, 1408, 1420, MAX_LEN,
+    ];
     for len in Iterator::chain(0..=5 * BLOCK_LEN, long) {
         let sealed_len = len.wrapping_add(TAG_LEN);
         let theirs = theirs.get_mut(..sealed_len).ok_or(EINVAL)?;

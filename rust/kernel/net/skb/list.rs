@@ -119,6 +119,16 @@ impl List {
         self.iter().next()
     }
 
+    /// Returns the last packet.
+    #[inline]
+    pub fn back(&self) -> Option<Listed<'_>> {
+        let last = NonNull::new(self.last)?;
+        Some(Listed {
+            skb: ManuallyDrop::new(SkBuff(last)),
+            list: PhantomData,
+        })
+    }
+
     /// Moves all packets of `other` to the end.
     #[inline]
     pub fn append(&mut self, other: &mut List) {

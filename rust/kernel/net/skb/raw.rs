@@ -97,6 +97,14 @@ pub(super) fn refdst(skb: &sk_buff) -> c_ulong {
     unsafe { skb.__bindgen_anon_3.__bindgen_anon_1._skb_refdst }
 }
 
+/// Sets the destination, with its flag. Returns the one before, which the caller answers for.
+#[inline]
+pub(super) fn replace_refdst(skb: &mut sk_buff, destination: c_ulong) -> c_ulong {
+    let old = refdst(skb);
+    skb.__bindgen_anon_3.__bindgen_anon_1._skb_refdst = destination;
+    old
+}
+
 /// Takes away what is not counted: the device, links of lists, a borrowed destination.
 #[inline]
 pub(super) fn detach(skb: &mut sk_buff) {
