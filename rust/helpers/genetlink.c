@@ -14,21 +14,6 @@ void wg_helper_genl_dump_check_consistent(struct netlink_callback *cb, void *hdr
 	genl_dump_check_consistent(cb, hdr);
 }
 
-struct nlattr *wg_helper_nla_nest_start(struct sk_buff *skb, int type)
-{
-	return nla_nest_start(skb, type);
-}
-
-int wg_helper_nla_nest_end(struct sk_buff *skb, struct nlattr *start)
-{
-	return nla_nest_end(skb, start);
-}
-
-void wg_helper_nla_nest_cancel(struct sk_buff *skb, struct nlattr *start)
-{
-	nla_nest_cancel(skb, start);
-}
-
 int wg_helper_nla_parse_nested(struct nlattr *tb[], int maxtype,
 			       const struct nlattr *nla,
 			       const struct nla_policy *policy,

@@ -14,6 +14,7 @@ use core::fmt::{
     Formatter, //
 };
 use kernel::bindings;
+use zerocopy::transmute;
 use zerocopy_derive::{
     FromBytes,
     Immutable,
@@ -174,37 +175,27 @@ impl SocketAddr {
     }
 
     /// Returns the address as a `struct sockaddr_in` or `struct sockaddr_in6`, padding zeroed.
+    #[inline]
     pub fn to_sockaddr(&self) -> SockaddrBytes {
-        let mut bytes = [0; Self::MAX_LEN];
-        let fields: (&[&[u8]], u8) = match self {
-            Self::V4 { addr, port } => (
-                &[&FAMILY_INET, &port.to_be_bytes(), &addr.0],
-                SOCKADDR_IN as u8,
-            ),
+        match *self {
+            Self::V4 { addr, port } => SockaddrBytes::V4(transmute!(SockaddrIn {
+                family: FAMILY_INET,
+                port: port.to_be_bytes(),
+                addr,
+                zero: [0; 8],
+            })),
             Self::V6 {
                 addr,
                 port,
                 flowinfo,
                 scope,
-            } => (
-                &[
-                    &FAMILY_INET6,
-                    &port.to_be_bytes(),
-                    &flowinfo.to_be_bytes(),
-                    &addr.0,
-                    &scope.to_ne_bytes(),
-                ],
-                SOCKADDR_IN6 as u8,
-            ),
-        };
-        let mut source = fields.0.iter().copied().flatten();
-        for to in &mut bytes {
-            let Some(from) = source.next() else { break };
-            *to = *from;
-        }
-        SockaddrBytes {
-            bytes,
-            len: fields.1,
+            } => SockaddrBytes::V6(transmute!(SockaddrIn6 {
+                family: FAMILY_INET6,
+                port: port.to_be_bytes(),
+                flowinfo: flowinfo.to_be_bytes(),
+                addr,
+                scope: scope.to_ne_bytes(),
+            })),
         }
     }
 
@@ -253,17 +244,43 @@ impl kernel::fmt::Display for SocketAddr {
     }
 }
 
+/// `struct sockaddr_in`, without its alignment.
+#[derive(IntoBytes)]
+#[repr(C)]
+struct SockaddrIn {
+    family: [u8; 2],
+    port: [u8; 2],
+    addr: Ipv4Addr,
+    zero: [u8; 8],
+}
+
+/// `struct sockaddr_in6`, without its alignment.
+#[derive(IntoBytes)]
+#[repr(C)]
+struct SockaddrIn6 {
+    family: [u8; 2],
+    port: [u8; 2],
+    flowinfo: [u8; 4],
+    addr: Ipv6Addr,
+    scope: [u8; 4],
+}
+
 /// A `struct sockaddr_in` or `struct sockaddr_in6` as bytes.
-pub struct SockaddrBytes {
-    bytes: [u8; SocketAddr::MAX_LEN],
-    len: u8,
+pub enum SockaddrBytes {
+    /// A `struct sockaddr_in`.
+    V4([u8; SOCKADDR_IN]),
+    /// A `struct sockaddr_in6`.
+    V6([u8; SOCKADDR_IN6]),
 }
 
 impl SockaddrBytes {
     /// Returns the bytes.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+        match self {
+            Self::V4(bytes) => bytes,
+            Self::V6(bytes) => bytes,
+        }
     }
 }
 

@@ -7,9 +7,13 @@
 //! cursor, which is plain bytes: a dump that nobody reads on keeps nothing alive.
 
 use super::message::Message;
-use crate::bindings::genl_dump_check_consistent;
+use crate::{
+    bindings::genl_dump_check_consistent,
+    net::skb::raw, //
+};
 use core::{
     marker::PhantomData,
+    mem::MaybeUninit,
     ptr::NonNull, //
 };
 use kernel::{
@@ -39,7 +43,8 @@ pub enum Progress {
 ///
 /// # Invariants
 ///
-/// `skb`, `cb` and `info` are those of a dump that is asking for more, and valid for `'a`.
+/// `skb`, `cb` and `info` are those of a dump that is asking for more, and valid for `'a`. Nobody
+/// else uses `skb` meanwhile.
 pub struct DumpWriter<'a> {
     skb: NonNull<bindings::sk_buff>,
     cb: NonNull<netlink_callback>,
@@ -108,17 +113,35 @@ impl DumpWriter<'_> {
         let header = NonNull::new(header).ok_or(EMSGSIZE)?;
         // SAFETY: `header` is what `genlmsg_put` returned, and `cb` is valid.
         unsafe { genl_dump_check_consistent(self.cb.as_ptr(), header.as_ptr()) };
-        // SAFETY: The buffer is valid, ends with the message just begun, and `self`, by which
-        // another one could be begun, is borrowed.
-        let result = fill(&mut unsafe { Message::from_raw(self.skb) });
+        let mut message = Message::new(self.room());
+        let result = fill(&mut message);
+        let used = message.used();
         if result.is_ok() {
-            // SAFETY: `header` was begun in this buffer, and all nests in it have come to an end.
+            // SAFETY: The buffer is valid, and `used` bytes of its room were written.
+            // CAST: The room is what one buffer has behind its data, less than 4 GiB.
+            unsafe { bindings::skb_put(skb, used as c_uint) };
+            // SAFETY: `header` was begun in this buffer.
             unsafe { bindings::genlmsg_end(skb, header.as_ptr()) };
         } else {
             // SAFETY: As above.
             unsafe { bindings::genlmsg_cancel(skb, header.as_ptr()) };
         }
         result
+    }
+
+    /// Returns the room that there is left in the buffer.
+    fn room(&mut self) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: The buffer is valid by the type invariants.
+        let skb = unsafe { self.skb.as_ref() };
+        // One in several pieces has room only in the last.
+        let len = match skb.data_len {
+            0 => raw::tailroom(skb),
+            _ => 0,
+        };
+        let start = skb.head.wrapping_add(raw::tail(skb));
+        // SAFETY: There is so much room behind the data, which is nobody else's by the type
+        // invariants; it need not be initialised.
+        unsafe { core::slice::from_raw_parts_mut(start.cast(), len) }
     }
 
     /// Returns what C is told about a dump that has come this far.

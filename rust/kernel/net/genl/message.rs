@@ -2,94 +2,119 @@
 
 //! Writing attributes.
 
-use crate::bindings;
 use core::{
     fmt::Write,
-    marker::PhantomData,
-    ptr::NonNull, //
+    mem::MaybeUninit, //
 };
 use kernel::{
-    error::to_result,
-    ffi::c_int,
+    bindings::{
+        nlattr,
+        NLA_F_NESTED, //
+    },
     fmt,
     prelude::*,
     types::NotThreadSafe, //
 };
 
+/// `NLA_HDRLEN`: the size of the header before the payload of an attribute.
+const HEADER: usize = size_of::<nlattr>();
+
 /// The largest payload that the 16 bits of an attribute's length have room for.
-const MAX_PAYLOAD: usize = u16::MAX as usize - size_of::<bindings::nlattr>();
+const MAX_PAYLOAD: usize = u16::MAX as usize - HEADER;
+
+/// `NLA_ALIGNTO`: attributes begin at multiples of this.
+const ALIGN: usize = 4;
 
 /// A message under construction.
 ///
 /// Everything fails with `EMSGSIZE` when there is no room left; what was written before is kept,
 /// and nothing of the attribute that did not fit.
 ///
+/// Attributes are written straight into the room behind the message's header. The buffer counts
+/// them when all are there, which saves calls for each: see [`DumpWriter::message`].
+///
+/// [`DumpWriter::message`]: super::DumpWriter::message
+///
 /// # Invariants
 ///
-/// `skb` is a buffer that is valid for `'a`, and into which nobody else writes meanwhile. It ends
-/// with a message that has a header.
+/// The first `used` bytes of `room` are initialised. `used` is a multiple of [`ALIGN`].
 pub struct Message<'a> {
-    skb: NonNull<bindings::sk_buff>,
-    _skb: PhantomData<&'a mut ()>,
+    room: &'a mut [MaybeUninit<u8>],
+    used: usize,
     _thread: NotThreadSafe,
 }
 
-impl Message<'_> {
-    /// # Safety
-    ///
-    /// `skb` must be what the type invariants say, for as long as the result is in use.
-    pub(super) unsafe fn from_raw(skb: NonNull<bindings::sk_buff>) -> Self {
-        // INVARIANT: By the requirements of this function.
+impl<'a> Message<'a> {
+    /// Begins a message in a room that is aligned to [`ALIGN`].
+    pub(super) fn new(room: &'a mut [MaybeUninit<u8>]) -> Self {
+        // INVARIANT: Nothing has to be initialised.
         Self {
-            skb,
-            _skb: PhantomData,
+            room,
+            used: 0,
             _thread: NotThreadSafe,
         }
     }
 
+    /// Returns how many bytes were written. They are initialised.
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
     /// Puts an attribute of arbitrary bytes.
+    #[inline]
     pub fn put(&mut self, attribute: u16, value: &[u8]) -> Result {
         if value.len() > MAX_PAYLOAD {
             return Err(EMSGSIZE);
         }
-        // SAFETY: The buffer is valid by the type invariants, and `value` is as long as is said.
-        to_result(unsafe {
-            kernel::bindings::nla_put(
-                self.skb.as_ptr(),
-                c_int::from(attribute),
-                // CAST: At most `MAX_PAYLOAD`.
-                value.len() as c_int,
-                value.as_ptr().cast(),
-            )
-        })
+        // No overflow: at most 64 KiB.
+        let len = HEADER.wrapping_add(value.len());
+        let end = self
+            .used
+            .checked_add(len.next_multiple_of(ALIGN))
+            .ok_or(EMSGSIZE)?;
+        let room = self.room.get_mut(self.used..end).ok_or(EMSGSIZE)?;
+        let (head, room) = room.split_first_chunk_mut().ok_or(EMSGSIZE)?;
+        let (payload, padding) = room.split_at_mut_checked(value.len()).ok_or(EMSGSIZE)?;
+        *head = header(len, attribute);
+        payload.copy_from_slice(as_uninit(value));
+        padding.fill(MaybeUninit::new(0));
+        // INVARIANT: Header, payload and padding were just written, and are a multiple of `ALIGN`.
+        self.used = end;
+        Ok(())
     }
 
     /// Puts a `u8`.
+    #[inline]
     pub fn put_u8(&mut self, attribute: u16, value: u8) -> Result {
         self.put(attribute, &value.to_ne_bytes())
     }
 
     /// Puts a `u16`.
+    #[inline]
     pub fn put_u16(&mut self, attribute: u16, value: u16) -> Result {
         self.put(attribute, &value.to_ne_bytes())
     }
 
     /// Puts a `u32`.
+    #[inline]
     pub fn put_u32(&mut self, attribute: u16, value: u32) -> Result {
         self.put(attribute, &value.to_ne_bytes())
     }
 
     /// Puts a `u64`, aligned to eight bytes by an empty attribute `pad` before it where needed.
+    #[inline]
     pub fn put_u64_64bit(&mut self, attribute: u16, value: u64, pad: u16) -> Result {
-        // SAFETY: The buffer is valid by the type invariants, and `value` has eight bytes.
-        to_result(unsafe {
-            kernel::bindings::nla_put_64bit(
-                self.skb.as_ptr(),
-                c_int::from(attribute),
-                size_of::<u64>() as c_int,
-                (&raw const value).cast(),
-                c_int::from(pad),
-            )
+        let before = self.used;
+        if !cfg!(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) {
+            let end = self.room.as_ptr().addr().wrapping_add(before);
+            // The payload comes after a header.
+            if end.wrapping_add(HEADER) % size_of::<u64>() != 0 {
+                self.put(pad, &[])?;
+            }
+        }
+        self.put(attribute, &value.to_ne_bytes()).inspect_err(|_| {
+            // INVARIANT: As it was.
+            self.used = before;
         })
     }
 
@@ -115,35 +140,47 @@ impl Message<'_> {
     ///
     /// If `fill` returns an error the whole attribute is taken back. To keep what has fitted so
     /// far, return `Ok`.
+    #[inline]
     pub fn nest<R>(
         &mut self,
         attribute: u16,
         fill: impl FnOnce(&mut Self) -> Result<R>,
     ) -> Result<R> {
-        // SAFETY: The buffer is valid by the type invariants.
-        let start = unsafe { bindings::nla_nest_start(self.skb.as_ptr(), c_int::from(attribute)) };
-        let start = NonNull::new(start).ok_or(EMSGSIZE)?;
-        let before = self.len();
+        let start = self.used;
+        self.put(attribute | NLA_F_NESTED as u16, &[])?;
         let result = fill(self).and_then(|value| {
-            let grown = self.len().saturating_sub(before);
-            (grown <= MAX_PAYLOAD).then_some(value).ok_or(EMSGSIZE)
+            let len = self.used.saturating_sub(start);
+            let room = self.room.get_mut(start..).ok_or(EMSGSIZE)?;
+            let head = room.first_chunk_mut().ok_or(EMSGSIZE)?;
+            if len > MAX_PAYLOAD.wrapping_add(HEADER) {
+                return Err(EMSGSIZE);
+            }
+            *head = header(len, attribute | NLA_F_NESTED as u16);
+            Ok(value)
         });
-        if result.is_ok() {
-            // SAFETY: `start` was begun above in this buffer, which only ever grows at its end, and
-            // nests that were begun after it have been ended or cancelled.
-            unsafe { bindings::nla_nest_end(self.skb.as_ptr(), start.as_ptr()) };
-        } else {
-            // SAFETY: As above.
-            unsafe { bindings::nla_nest_cancel(self.skb.as_ptr(), start.as_ptr()) };
+        if result.is_err() {
+            // INVARIANT: As it was, and nothing takes initialised bytes back.
+            self.used = start;
         }
         result
     }
+}
 
-    /// Returns how many bytes there are in the buffer.
-    fn len(&self) -> usize {
-        // SAFETY: The buffer is valid by the type invariants. CAST: From 32 bits to 64.
-        unsafe { (*self.skb.as_ptr()).len as usize }
-    }
+/// Returns the header of an attribute that is `len` bytes long with it.
+#[inline]
+fn header(len: usize, attribute: u16) -> [MaybeUninit<u8>; HEADER] {
+    // CAST: The callers have compared it.
+    let [l0, l1] = (len as u16).to_ne_bytes();
+    let [t0, t1] = attribute.to_ne_bytes();
+    [l0, l1, t0, t1].map(MaybeUninit::new)
+}
+
+/// Returns bytes as ones that need not be initialised.
+#[inline]
+fn as_uninit(bytes: &[u8]) -> &[MaybeUninit<u8>] {
+    let start = (&raw const *bytes) as *const [MaybeUninit<u8>];
+    // SAFETY: A `MaybeUninit<u8>` may be any byte, and these are only read through the result.
+    unsafe { &*start }
 }
 
 /// A short text.
@@ -165,5 +202,90 @@ impl Write for Text {
         }
         self.len = end;
         Ok(())
+    }
+}
+
+#[kernel::macros::kunit_tests(kext_genl_message)]
+mod tests {
+    use super::*;
+
+    /// Returns what a message says that `fill` puts into so much room.
+    fn written<const N: usize>(
+        fill: impl FnOnce(&mut Message<'_>) -> Result,
+    ) -> Result<([u8; 64], usize)> {
+        let mut room = [MaybeUninit::new(0xff); N];
+        let mut message = Message::new(&mut room);
+        fill(&mut message)?;
+        let used = message.used();
+        let mut bytes = [0; 64];
+        for (to, from) in bytes.iter_mut().zip(&room).take(used) {
+            // SAFETY: All were initialised.
+            *to = unsafe { from.assume_init() };
+        }
+        Ok((bytes, used))
+    }
+
+    fn says(result: Result<([u8; 64], usize)>, expected: &[u8]) -> bool {
+        matches!(result, Ok((bytes, used)) if bytes.get(..used) == Some(expected))
+    }
+
+    #[test]
+    fn attributes_are_padded_with_zeros() {
+        let result = written::<64>(|message| {
+            message.put(1, &[7; 5])?;
+            message.put_u8(2, 9)?;
+            message.put_u16(0x0304, 0x0506)?;
+            message.put_str(3, c"ab")
+        });
+        let expected = [
+            &[9, 0, 1, 0, 7, 7, 7, 7, 7, 0, 0, 0, 5, 0, 2, 0, 9, 0, 0, 0][..],
+            &[6, 0, 4, 3, 6, 5, 0, 0, 7, 0, 3, 0, b'a', b'b', 0, 0],
+        ];
+        let mut all = [0; 36];
+        for (to, from) in all.iter_mut().zip(expected.iter().copied().flatten()) {
+            *to = *from;
+        }
+        assert!(says(result, &all));
+    }
+
+    #[test]
+    fn a_nest_has_the_length_of_all_that_is_in_it() {
+        let result = written::<64>(|message| {
+            message.nest(8, |message| {
+                message.nest(0, |message| message.put_u32(1, 2))
+            })
+        });
+        let expected = [16, 0, 8, 0x80, 12, 0, 0, 0x80, 8, 0, 1, 0, 2, 0, 0, 0];
+        assert!(says(result, &expected));
+    }
+
+    #[test]
+    fn what_does_not_fit_leaves_nothing() {
+        // With the padding it would be 12.
+        let result = written::<11>(|message| {
+            assert!(message.put(1, &[7; 5]) == Err(EMSGSIZE));
+            assert!(message.put_u64_64bit(1, 2, 0) == Err(EMSGSIZE));
+            assert!(message.put(1, &[0; MAX_PAYLOAD + 1]) == Err(EMSGSIZE));
+            assert!(message.used() == 0);
+            message.put_u32(1, 2)?;
+            assert!(message.nest(1, |_| Ok(())) == Err(EMSGSIZE));
+            Ok(())
+        });
+        assert!(says(result, &[8, 0, 1, 0, 2, 0, 0, 0]));
+    }
+
+    #[test]
+    fn a_nest_that_fails_is_taken_back() {
+        let result = written::<64>(|message| {
+            message.put_u8(1, 1)?;
+            let refused: Result = message.nest(2, |message| {
+                message.put_u32(1, 2)?;
+                Err(EINVAL)
+            });
+            assert!(refused == Err(EINVAL));
+            message.put_u8(3, 3)
+        });
+        let expected = [5, 0, 1, 0, 1, 0, 0, 0, 5, 0, 3, 0, 3, 0, 0, 0];
+        assert!(says(result, &expected));
     }
 }

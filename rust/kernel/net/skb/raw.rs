@@ -124,7 +124,7 @@ pub(super) fn headroom(skb: &sk_buff) -> usize {
 
 /// Returns how far behind the start of the buffer the first piece ends.
 #[inline]
-pub(super) fn tail(skb: &sk_buff) -> usize {
+pub(in crate::net) fn tail(skb: &sk_buff) -> usize {
     #[cfg(CONFIG_64BIT)]
     // CAST: From 32 to 64 bits.
     return skb.tail as usize;
@@ -144,7 +144,7 @@ pub(super) fn end(skb: &sk_buff) -> usize {
 
 /// Returns the room behind the first piece.
 #[inline]
-pub(super) fn tailroom(skb: &sk_buff) -> usize {
+pub(in crate::net) fn tailroom(skb: &sk_buff) -> usize {
     end(skb).saturating_sub(tail(skb))
 }
 
