@@ -2,11 +2,17 @@
 
 //! The way of datagrams into the interface.
 
+mod batch;
+mod delivery;
+
+pub(crate) use batch::{
+    open_elsewhere,
+    Batch, //
+};
+
 use crate::{
-    crypto,
     device::Device,
     drops::Drops,
-    effort::Task,
     keypair::Keypair,
     packet::PacketCb,
     peer::{
@@ -19,13 +25,13 @@ use crate::{
         Order, //
     },
     rx_queue::Queue,
-    send,
-    socket::{
-        Endpoint,
-        Shown, //
-    },
-    timers, //
+    socket::Endpoint, //
 };
+use batch::{
+    give_back,
+    open_all, //
+};
+use delivery::deliver;
 use kernel::prelude::*;
 use kext::{
     context::Bh,
@@ -38,7 +44,6 @@ use kext::{
         },
         skb::{
             self,
-            IpAddrs,
             SkBuff, //
         }, //
     },
@@ -47,13 +52,10 @@ use kext::{
     time, //
 };
 use wg_proto::{
-    crypto::TAG_LEN,
     message::{
         DataHeader,
         Kind, //
     },
-    prefix::Address,
-    session::REJECT_AFTER_MESSAGES,
     Reject, //
 };
 
@@ -62,33 +64,6 @@ const SHARED_RUN: usize = 16;
 
 /// Packets of one peer that may be with workers, or wait for those, at once. (A test fills this up a thousand times.)
 const MAX_SHARED_PACKETS: usize = if cfg!(wg_faults) { 1024 } else { 4096 };
-
-/// A batch that other CPUs see.
-pub(crate) struct Batch {
-    keypair: RcuArc<Keypair>,
-    packets: skb::List,
-    /// How many there were before decryption.
-    taken: usize,
-}
-
-impl Batch {
-    /// Returns whose packets these are.
-    pub(crate) fn peer(&self) -> &RcuArc<Peer> {
-        self.keypair.peer()
-    }
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        // The interface is down, or was meanwhile.
-        // CAST: From small to large.
-        let n = self.packets.len() as u64;
-        if n != 0 {
-            let device = self.keypair.peer().device().data();
-            device.drops().add(Reject::Gone, n);
-        }
-    }
-}
 
 /// The order in which a peer's packets are delivered.
 pub(crate) struct Rx {
@@ -318,62 +293,6 @@ fn receive_run(
     }
 }
 
-/// Decrypts a batch on another CPU than the one that received it, and hands it back to its queue.
-pub(crate) fn open_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
-    let Some(batch) = &mut job.batch else {
-        return;
-    };
-    let keypair = batch.keypair.clone();
-    let mut packets = skb::List::new();
-    packets.append(&mut batch.packets);
-    batch.packets = open_all(&keypair, packets, bh);
-    let peer = keypair.peer();
-    let Some(queue) = peer.device().data().rx_queue(peer.queue(), bh) else {
-        return reset(peer, bh);
-    };
-    match queue.queue().push_opened(job, bh) {
-        Ok(()) => queue.schedule(bh),
-        // The interface is down; whoever waited for this batch would wait for ever.
-        Err(job) => {
-            drop(job);
-            reset(peer, bh);
-        }
-    }
-}
-
-/// Puts a decrypted batch in order and delivers what is due. Returns how many packets that were.
-fn give_back(
-    peer: &RcuArc<Peer>,
-    job: KBox<Job<Batch>>,
-    gro: &mut Gro<'_, Device>,
-    bh: &Bh<'_>,
-) -> usize {
-    let mut work: usize = 0;
-    let (old, is_turn) = {
-        let mut rx = peer.rx().lock(bh);
-        (rx.order.put(job).err(), rx.order.take_turn_if_due())
-    };
-    drop(old);
-    if !is_turn {
-        return work;
-    }
-    let mut next = peer.rx().lock(bh).order.next_or_end();
-    while let Some(mut job) = next {
-        let mut taken: usize = 0;
-        if let Some(mut batch) = job.batch.take() {
-            let packets = core::mem::take(&mut batch.packets);
-            taken = batch.taken;
-            work = work.saturating_add(packets.len());
-            deliver(&batch.keypair, packets, gro, bh);
-        }
-        let mut rx = peer.rx().lock(bh);
-        rx.packets = rx.packets.saturating_sub(taken);
-        rx.order.release();
-        next = rx.order.next_or_end();
-    }
-    work
-}
-
 /// Forgets the batches of a peer that are on their way. Its queue must be closed.
 pub(crate) fn reset(peer: &Peer, bh: &Bh<'_>) {
     let old = {
@@ -382,177 +301,4 @@ pub(crate) fn reset(peer: &Peer, bh: &Bh<'_>) {
         rx.order.reset()
     };
     drop(old);
-}
-
-/// Decrypts packets. Those that fail are dropped and counted.
-fn open_all(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -> skb::List {
-    let device = keypair.peer().device().data();
-    let efforts = device.workers().efforts();
-    efforts.note(Task::Open, packets.len(), bh, || {
-        let mut opened = skb::List::new();
-        while let Some(packet) = packets.pop_front() {
-            match open(keypair, packet) {
-                Ok(packet) => opened.push_back(packet),
-                Err(reason) => device.drops().count(reason),
-            }
-        }
-        opened
-    })
-}
-
-/// Decrypts a packet; what remains is the padded inner packet.
-fn open(keypair: &Keypair, packet: SkBuff) -> Result<SkBuff, Reject> {
-    let counter = packet.cb::<PacketCb>().counter;
-    let mut packet = packet.into_linear(0, 0).map_err(|_| Reject::NoMemory)?;
-    let text = packet
-        .len()
-        .checked_sub(DataHeader::LEN + TAG_LEN)
-        .ok_or(Reject::BadLength)?;
-    let _ = packet.put(crypto::slack(text));
-    let body = packet
-        .bytes_mut()
-        .get_mut(DataHeader::LEN..)
-        .ok_or(Reject::BadLength)?;
-    if !crypto::open(&keypair.keys().receiving, counter, body, text) {
-        return Err(Reject::BadData);
-    }
-    packet.pull(DataHeader::LEN).ok_or(Reject::BadLength)?;
-    packet.trim(text);
-    Ok(packet.into_skb())
-}
-
-/// Delivers decrypted packets of one session in order.
-fn deliver(keypair: &Keypair, mut packets: skb::List, gro: &mut Gro<'_, Device>, bh: &Bh<'_>) {
-    let peer = keypair.peer();
-    let dev = peer.device();
-    let drops = dev.data().drops();
-    let mut fresh = skb::List::new();
-    {
-        let mut window = keypair.window().lock(bh);
-        while let Some(packet) = packets.pop_front() {
-            let counter = packet.cb::<PacketCb>().counter;
-            if window.accept(counter) {
-                fresh.push_back(packet);
-                continue;
-            }
-            debug_ratelimited!(
-                "{}: Packet has invalid nonce {} (max {})\n",
-                dev.name(),
-                counter,
-                window.next()
-            );
-            drops.count(if counter < REJECT_AFTER_MESSAGES {
-                Reject::ReplayedCounter
-            } else {
-                Reject::CounterLimit
-            });
-        }
-    }
-    // The datagrams of a batch come one after the other: the latest tells where the peer is.
-    let source = fresh.back().and_then(|packet| packet.udp_source());
-    let Some(endpoint) = source.as_ref().map(Endpoint::of) else {
-        return;
-    };
-    peer.set_endpoint(&endpoint, bh);
-    peer.set_heard();
-    if peer.is_next(keypair, bh) && peer.confirm(keypair, bh) {
-        timers::handshake_complete(peer, bh);
-        send::send_staged(peer.borrow(), bh);
-    }
-    if let Some(current) = peer.current(bh).filter(|current| current.may_send()) {
-        timers::received_under(peer, current.age(), time::boottime_coarse(), bh);
-    }
-    timers::authenticated_received(peer, bh);
-
-    // The second packet tells that one keepalive will not be enough.
-    for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {
-        timers::data_received(peer, bh);
-    }
-    let mut bytes: u64 = 0;
-    while let Some(packet) = fresh.pop_front() {
-        let len = packet.len();
-        let message = len.saturating_add(DataHeader::MIN_MESSAGE_LEN);
-        if len == 0 {
-            debug_ratelimited!(
-                "{}: Receiving keepalive packet from peer {} ({})\n",
-                dev.name(),
-                peer.number(),
-                peer.place(bh)
-            );
-        } else if let Err(reason) = pass_up(dev, peer, packet, gro, bh) {
-            drops.count(reason);
-            continue;
-        }
-        if let Some(running) = gro.running() {
-            // CAST: A datagram is shorter.
-            running.rx_add(message as u32);
-        }
-        // CAST: From small to large.
-        bytes = bytes.saturating_add(message as u64);
-    }
-    peer.add_rx_bytes(bytes);
-}
-
-/// Checks an inner packet and hands it to the stack.
-fn pass_up(
-    dev: &NetDevice<Device>,
-    peer: &RcuArc<Peer>,
-    mut packet: SkBuff,
-    gro: &mut Gro<'_, Device>,
-    bh: &Bh<'_>,
-) -> Result<(), Reject> {
-    let ds = packet.cb::<PacketCb>().ds;
-    packet.reset_for_decap();
-    let bad_header = || {
-        debug_ratelimited!(
-            "{}: Packet is neither ipv4 nor ipv6 from peer {} ({})\n",
-            dev.name(),
-            peer.number(),
-            peer.place(bh)
-        );
-        dev.count_rx_frame_error();
-        Reject::InnerHeader
-    };
-    let bad_length = || {
-        debug_ratelimited!(
-            "{}: Packet has incorrect size from peer {} ({})\n",
-            dev.name(),
-            peer.number(),
-            peer.place(bh)
-        );
-        dev.count_rx_length_error();
-        Reject::InnerLength
-    };
-    let version = packet.set_protocol_from_version().ok_or_else(bad_header)?;
-    packet.mark_checksum_verified();
-    let len = packet.ip_length().ok_or_else(bad_length)?;
-    if len < version.header_len() {
-        return Err(bad_length());
-    }
-    packet.ecn_decap(ds);
-    if len > packet.len() {
-        return Err(bad_length());
-    }
-    packet.trim(len).map_err(|_| Reject::NoMemory)?;
-    let source = match packet.inner_addresses().ok_or_else(bad_header)? {
-        IpAddrs::V4 { src, .. } => Address::V4(src),
-        IpAddrs::V6 { src, .. } => Address::V6(src),
-    };
-    let owner = dev.data().allowed_ips().lookup(source, bh);
-    if !owner.is_some_and(|owner| owner.ptr_eq(peer)) {
-        debug_ratelimited!(
-            "{}: Packet has unallowed src IP ({}) from peer {} ({})\n",
-            dev.name(),
-            Shown(source),
-            peer.number(),
-            peer.place(bh)
-        );
-        dev.count_rx_frame_error();
-        return Err(Reject::InnerSource);
-    }
-    if gro.receive(packet) {
-        Ok(())
-    } else {
-        Err(Reject::Gone)
-    }
 }

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A batch of datagrams from its place in the order to its delivery.
+
+use super::{
+    delivery::deliver,
+    reset, //
+};
+use crate::{
+    crypto,
+    device::Device,
+    effort::Task,
+    keypair::Keypair,
+    packet::PacketCb,
+    peer::Peer,
+    queueing::Job, //
+};
+use kernel::prelude::*;
+use kext::{
+    context::Bh,
+    net::{
+        napi::Gro,
+        skb::{
+            self,
+            SkBuff, //
+        }, //
+    },
+    sync::rcu::RcuArc, //
+};
+use wg_proto::{
+    crypto::TAG_LEN,
+    message::DataHeader,
+    Reject, //
+};
+
+/// A batch that other CPUs see.
+pub(crate) struct Batch {
+    pub(super) keypair: RcuArc<Keypair>,
+    pub(super) packets: skb::List,
+    /// How many there were before decryption.
+    pub(super) taken: usize,
+}
+
+impl Batch {
+    /// Returns whose packets these are.
+    pub(crate) fn peer(&self) -> &RcuArc<Peer> {
+        self.keypair.peer()
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        // The interface is down, or was meanwhile.
+        // CAST: From small to large.
+        let n = self.packets.len() as u64;
+        if n != 0 {
+            let device = self.keypair.peer().device().data();
+            device.drops().add(Reject::Gone, n);
+        }
+    }
+}
+
+/// Decrypts a batch on another CPU than the one that received it, and hands it back to its queue.
+pub(crate) fn open_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
+    let Some(batch) = &mut job.batch else {
+        return;
+    };
+    let keypair = batch.keypair.clone();
+    let mut packets = skb::List::new();
+    packets.append(&mut batch.packets);
+    batch.packets = open_all(&keypair, packets, bh);
+    let peer = keypair.peer();
+    let Some(queue) = peer.device().data().rx_queue(peer.queue(), bh) else {
+        return reset(peer, bh);
+    };
+    match queue.queue().push_opened(job, bh) {
+        Ok(()) => queue.schedule(bh),
+        // The interface is down; whoever waited for this batch would wait for ever.
+        Err(job) => {
+            drop(job);
+            reset(peer, bh);
+        }
+    }
+}
+
+/// Puts a decrypted batch in order and delivers what is due. Returns how many packets that were.
+pub(super) fn give_back(
+    peer: &RcuArc<Peer>,
+    job: KBox<Job<Batch>>,
+    gro: &mut Gro<'_, Device>,
+    bh: &Bh<'_>,
+) -> usize {
+    let mut work: usize = 0;
+    let (old, is_turn) = {
+        let mut rx = peer.rx().lock(bh);
+        (rx.order.put(job).err(), rx.order.take_turn_if_due())
+    };
+    drop(old);
+    if !is_turn {
+        return work;
+    }
+    let mut next = peer.rx().lock(bh).order.next_or_end();
+    while let Some(mut job) = next {
+        let mut taken: usize = 0;
+        if let Some(mut batch) = job.batch.take() {
+            let packets = core::mem::take(&mut batch.packets);
+            taken = batch.taken;
+            work = work.saturating_add(packets.len());
+            deliver(&batch.keypair, packets, gro, bh);
+        }
+        let mut rx = peer.rx().lock(bh);
+        rx.packets = rx.packets.saturating_sub(taken);
+        rx.order.release();
+        next = rx.order.next_or_end();
+    }
+    work
+}
+
+/// Decrypts packets. Those that fail are dropped and counted.
+pub(super) fn open_all(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -> skb::List {
+    let device = keypair.peer().device().data();
+    let efforts = device.workers().efforts();
+    efforts.note(Task::Open, packets.len(), bh, || {
+        let mut opened = skb::List::new();
+        while let Some(packet) = packets.pop_front() {
+            match open(keypair, packet) {
+                Ok(packet) => opened.push_back(packet),
+                Err(reason) => device.drops().count(reason),
+            }
+        }
+        opened
+    })
+}
+
+/// Decrypts a packet; what remains is the padded inner packet.
+fn open(keypair: &Keypair, packet: SkBuff) -> Result<SkBuff, Reject> {
+    let counter = packet.cb::<PacketCb>().counter;
+    let mut packet = packet.into_linear(0, 0).map_err(|_| Reject::NoMemory)?;
+    let text = packet
+        .len()
+        .checked_sub(DataHeader::LEN + TAG_LEN)
+        .ok_or(Reject::BadLength)?;
+    let _ = packet.put(crypto::slack(text));
+    let body = packet
+        .bytes_mut()
+        .get_mut(DataHeader::LEN..)
+        .ok_or(Reject::BadLength)?;
+    if !crypto::open(&keypair.keys().receiving, counter, body, text) {
+        return Err(Reject::BadData);
+    }
+    packet.pull(DataHeader::LEN).ok_or(Reject::BadLength)?;
+    packet.trim(text);
+    Ok(packet.into_skb())
+}
