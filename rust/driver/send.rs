@@ -86,6 +86,9 @@ const MAX_BATCHES: u64 = 1024;
 /// Head room of an outgoing message: ours, UDP, IPv6 and what the stack reserves, aligned.
 pub(crate) const HEADROOM: usize = 128;
 
+/// Tail room for what encryption adds: padding, the tag, and what lets it be computed in one pass.
+const TAILROOM: usize = 3 * TAG_LEN;
+
 /// What waits for transmission to a peer.
 pub(crate) struct Tx {
     staged: skb::List,
@@ -145,7 +148,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
     let mtu = skb.path_mtu(dev.mtu());
     // Once for all segments, and before encryption: queues on the way still see the inner flows.
     skb.hash(dev);
-    let mut packets = match skb.segment(dev) {
+    let mut packets = match skb.segment(dev, HEADROOM, TAILROOM, bh) {
         Ok(packets) => packets,
         Err((error, skb)) => return refused(skb, Reject::TxSegmentation, error),
     };

@@ -7,6 +7,7 @@
 #include <net/dst_metadata.h>
 #include <net/icmp.h>
 #include <net/inet_ecn.h>
+#include <net/sock.h>
 
 struct sk_buff *wg_helper_alloc_skb(unsigned int size, gfp_t flags)
 {
@@ -27,6 +28,11 @@ void wg_helper_consume_skb(struct sk_buff *skb)
 void wg_helper_skb_orphan(struct sk_buff *skb)
 {
 	skb_orphan(skb);
+}
+
+void wg_helper_sk_wmem_alloc_add(struct sock *sk, int n)
+{
+	refcount_add(n, &sk->sk_wmem_alloc);
 }
 
 bool wg_helper_skb_valid_dst(const struct sk_buff *skb)

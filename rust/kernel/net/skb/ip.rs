@@ -26,7 +26,7 @@ pub enum IpVersion {
 impl IpVersion {
     /// Returns the protocol number, in network byte order.
     #[inline]
-    fn protocol(self) -> u16 {
+    pub(super) fn protocol(self) -> u16 {
         // CAST: The constants have 16 bits.
         match self {
             IpVersion::V4 => (ETH_P_IP as u16).to_be(),

@@ -21,6 +21,9 @@ use kernel::{
 /// The fields that `__copy_skb_header()` copies at once.
 pub(super) type Headers = bindings::sk_buff__bindgen_ty_4__bindgen_ty_1;
 
+/// What is called when a packet leaves its socket.
+pub(super) type Destructor = Option<unsafe extern "C" fn(skb: *mut sk_buff)>;
+
 /// The group that the fields make up.
 type HeadersGroup = bindings::sk_buff__bindgen_ty_4__bindgen_ty_2;
 
@@ -44,6 +47,17 @@ pub(super) fn clear_headers(skb: &mut sk_buff) {
     let headers: *mut Headers = headers_mut(skb);
     // SAFETY: `headers` was made of a reference; zeroes are valid for all fields.
     unsafe { headers.write_bytes(0, 1) };
+}
+
+/// Copies the group, but for the CPU that the buffer was allocated on.
+#[inline]
+pub(super) fn copy_headers(from: &sk_buff, to: &mut sk_buff) {
+    let alloc_cpu = headers(to).alloc_cpu;
+    let (from, to): (*const Headers, *mut Headers) = (headers(from), headers_mut(to));
+    // SAFETY: Both were made of references, of which one is for changes. All fields are integers.
+    unsafe { to.copy_from_nonoverlapping(from, 1) };
+    // SAFETY: As above.
+    unsafe { (*to).alloc_cpu = alloc_cpu };
 }
 
 #[inline]
@@ -294,6 +308,47 @@ pub(super) fn take_frag_list(skb: &mut sk_buff) -> *mut sk_buff {
         next = self::next(member);
     }
     list
+}
+
+/// Returns the kinds of packet that this one stands for several of.
+#[inline]
+pub(super) fn gso_type(skb: &sk_buff) -> u32 {
+    // SAFETY: The structure is part of a valid buffer.
+    unsafe { (*shared_info(skb)).gso_type }
+}
+
+/// Returns whether somebody wants to know when the packet is sent.
+#[inline]
+pub(super) fn has_tx_flags(skb: &sk_buff) -> bool {
+    // SAFETY: The structure is part of a valid buffer.
+    unsafe { (*shared_info(skb)).tx_flags != 0 }
+}
+
+/// Returns where the checksum that was left to the device starts, from the start of the buffer, and where from there
+/// it is to be put.
+#[inline]
+pub(super) fn partial_checksum(skb: &sk_buff) -> Option<(u16, u16)> {
+    let headers = headers(skb);
+    if u32::from(headers.ip_summed()) != bindings::CHECKSUM_PARTIAL {
+        return None;
+    }
+    // SAFETY: All members of the union are integers.
+    let at = unsafe { headers.__bindgen_anon_1.__bindgen_anon_1 };
+    Some((at.csum_start, at.csum_offset))
+}
+
+/// Returns what is called when the packet leaves its socket.
+#[inline]
+pub(super) fn destructor(skb: &sk_buff) -> Destructor {
+    // SAFETY: All members of the union are words or made of them, and any that was set is a function.
+    unsafe { skb.__bindgen_anon_3.__bindgen_anon_1.destructor }
+}
+
+/// Sets the owner among sockets, which must count the buffer's size, and what is called in the end.
+#[inline]
+pub(super) fn set_owner(skb: &mut sk_buff, sk: *mut bindings::sock, destructor: Destructor) {
+    skb.__bindgen_anon_3.__bindgen_anon_1.destructor = destructor;
+    skb.sk = sk;
 }
 
 /// Lets the packet have no owner among sockets; the one it had, if any, is served by another packet.
