@@ -40,7 +40,7 @@ impl Bundle {
         MAX_BYTES.checked_div(len).unwrap_or(0).min(64)
     }
 
-    /// Makes one packet of the datagrams on a list, with the flow's hash and the priority of the first.
+    /// Makes one packet of the datagrams on a list, with the flow's hash, the priority and the delivery time of the first.
     ///
     /// Gives the list back if that cannot be done: if there are less than two, or more than
     /// [`capacity`](Self::capacity), they differ in size, are spread over several pieces or have other
@@ -73,10 +73,13 @@ impl Bundle {
             let from = raw::headers(first.c());
             let (l4_hash, sw_hash) = (from.l4_hash(), from.sw_hash());
             let (hash, priority) = (from.hash, from.priority);
+            let tstamp_type = from.tstamp_type();
             let headers = raw::headers_mut(head.c_mut());
             headers.set_l4_hash(l4_hash);
             headers.set_sw_hash(sw_hash);
             (headers.hash, headers.priority) = (hash, priority);
+            headers.set_tstamp_type(tstamp_type);
+            raw::copy_tstamp(first.c(), head.c_mut());
         }
         for mut skb in list.iter_mut() {
             // Copies of the packet share the data, and put their headers in front of it.

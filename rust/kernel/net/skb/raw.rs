@@ -60,6 +60,12 @@ pub(super) fn copy_headers(from: &sk_buff, to: &mut sk_buff) {
     unsafe { (*to).alloc_cpu = alloc_cpu };
 }
 
+/// Copies when the packet is to be sent, or was received: what clock tells that is up to the fields of the group.
+#[inline]
+pub(super) fn copy_tstamp(from: &sk_buff, to: &mut sk_buff) {
+    to.__bindgen_anon_2 = from.__bindgen_anon_2;
+}
+
 #[inline]
 pub(super) fn mark(skb: &sk_buff) -> u32 {
     // SAFETY: All members of the union are integers.

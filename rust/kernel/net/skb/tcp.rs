@@ -33,6 +33,9 @@ use zerocopy_derive::{
 
 const IPPROTO_TCP: u8 = 6;
 
+/// The first byte of a header of IPv4 without options.
+const IPV4_WITHOUT_OPTIONS: u8 = 0x45;
+
 // The flags of TCP: those of the last segment alone, and that of the first.
 const FIN: u8 = 0x01;
 const PSH: u8 = 0x08;
@@ -102,7 +105,7 @@ fn fold(sum: u64) -> [u8; 2] {
 /// What the segments of a packet have in common.
 pub(super) struct Tcp {
     version: IpVersion,
-    /// The length of the header of IP, with its options.
+    /// The length of the header of IP.
     ip_len: usize,
     /// The length of both headers.
     headers_len: usize,
@@ -143,21 +146,20 @@ impl Tcp {
         if !is_plain || !owner.is_none_or(is_tcp) {
             return None;
         }
-        let start = skb.pull_head(version.header_len())?;
-        let (ip_len, protocol) = match version {
+        let ip_len = version.header_len();
+        let start = skb.pull_head(ip_len)?;
+        let protocol = match version {
             IpVersion::V4 => {
                 let (ip, _) = Ipv4Header::ref_from_prefix(start).ok()?;
-                (
-                    usize::from(ip.version_ihl & 15).wrapping_mul(4),
-                    ip.protocol,
-                )
+                // With a source route the checksum of TCP is over another address than that of the header.
+                if ip.version_ihl != IPV4_WITHOUT_OPTIONS {
+                    return None;
+                }
+                ip.protocol
             }
-            IpVersion::V6 => {
-                let (ip, _) = Ipv6Header::ref_from_prefix(start).ok()?;
-                (version.header_len(), ip.next_header)
-            }
+            IpVersion::V6 => Ipv6Header::ref_from_prefix(start).ok()?.0.next_header,
         };
-        if ip_len < version.header_len() || protocol != IPPROTO_TCP {
+        if protocol != IPPROTO_TCP {
             return None;
         }
         let at = skb.headroom().checked_add(ip_len)?;
@@ -220,10 +222,9 @@ impl Tcp {
         unsafe { to.copy_from_nonoverlapping(headers.as_ptr(), headers.len()) };
         // CAST: Parts of the packet's length, which C limits to 31 bits.
         let (from, n) = (start as c_int, text_len as c_int);
+        let to_text = to.wrapping_add(headers.len());
         // SAFETY: The packet is valid and so long, and so is the room.
-        let text = unsafe {
-            bindings::skb_copy_and_csum_bits(skb.as_raw(), from, to.add(headers.len()), n)
-        };
+        let text = unsafe { bindings::skb_copy_and_csum_bits(skb.as_raw(), from, to_text, n) };
         // CAST: As above.
         raw::set_len(segment.c_mut(), len as u32);
         self.copy_fields(skb, &mut segment);
@@ -240,6 +241,7 @@ impl Tcp {
         // CAST: Headers start within the first 64 kB, here as in C.
         let at = segment.headroom() as u16;
         raw::copy_headers(skb.c(), segment.c_mut());
+        raw::copy_tstamp(skb.c(), segment.c_mut());
         let headers = raw::headers_mut(segment.c_mut());
         // The checksum is written.
         headers.set_ip_summed(0);
@@ -321,15 +323,17 @@ impl Tcp {
         }
         // CAST: The difference of two sizes far below 2^31.
         let more = truesize.wrapping_sub(skb.c().truesize) as c_int;
-        if more < 0 {
-            // What the packet counted for is to be given back as well.
-            if let Some(mut first) = list.iter_mut().next() {
-                let first = first.c_mut();
-                first.truesize = first.truesize.wrapping_add(more.unsigned_abs());
-            }
-        } else if more > 0 {
+        match u32::try_from(more) {
             // SAFETY: The socket is valid: the packet has a part of the count.
-            unsafe { bindings::sk_wmem_alloc_add(sk, more) };
+            Ok(1..) => unsafe { bindings::sk_wmem_alloc_add(sk, more) },
+            Ok(0) => {}
+            // What the packet counted for beyond them is to be given back as well.
+            Err(_) => {
+                if let Some(mut first) = list.iter_mut().next() {
+                    let first = first.c_mut();
+                    first.truesize = first.truesize.wrapping_add(more.unsigned_abs());
+                }
+            }
         }
         raw::disown(skb.c_mut());
     }
@@ -345,11 +349,7 @@ mod tests {
 
     /// Makes a packet with this many bytes of text, for segments of `mss`.
     fn packet(version: IpVersion, kind: i32, text: usize, mss: u16) -> Result<SkBuff> {
-        // With options of IPv4, and of TCP.
-        let ip_len = match version {
-            IpVersion::V4 => 24,
-            IpVersion::V6 => 40,
-        };
+        let ip_len = version.header_len();
         let len = ip_len + 32 + text;
         let mut packet = SkBuff::alloc(HEADROOM, len)?
             .into_linear(HEADROOM, len)
@@ -362,7 +362,7 @@ mod tests {
         match version {
             IpVersion::V4 => {
                 let (header, _) = Ipv4Header::mut_from_prefix(ip).map_err(|_| EINVAL)?;
-                header.version_ihl = 0x46;
+                header.version_ihl = IPV4_WITHOUT_OPTIONS;
                 // The next ones overflow.
                 header.id = [0xff, 0xfe];
                 header.fragment = [0x40, 0];
@@ -377,6 +377,7 @@ mod tests {
         }
         let (header, _) = TcpHeader::mut_from_prefix(tcp).map_err(|_| EINVAL)?;
         header.seq = [0xff, 0xff, 0xff, 0x01];
+        // With options.
         header.offset = 8 << 4;
         header.flags = FIN | PSH | CWR | 0x10;
         // What TCP leaves to the device: the sum of what is not in the packet.
@@ -393,6 +394,7 @@ mod tests {
         raw::set_udp_gso(skb.c_mut(), mss, 2);
         raw::set_gso(skb.c_mut(), kind as u32, 2);
         raw::set_partial_checksum(skb.c_mut(), (HEADROOM + ip_len) as u16, CHECK_OFFSET);
+        skb.c_mut().__bindgen_anon_2.tstamp = 12345;
         let headers = raw::headers_mut(skb.c_mut());
         headers.protocol = version.protocol();
         headers.transport_header = (HEADROOM + ip_len) as u16;
@@ -434,6 +436,8 @@ mod tests {
             assert!(a.head() == b.head());
             assert!(a.headroom() >= 128 && raw::tailroom(a.c()) >= 48);
             assert!(!a.is_gso());
+            // SAFETY: All members of the union are integers.
+            assert!(unsafe { a.c().__bindgen_anon_2.tstamp } == 12345);
             let (a, b) = (raw::headers(a.c()), raw::headers(b.c()));
             assert!(a.ip_summed() == b.ip_summed());
             assert!(a.protocol == b.protocol);
@@ -478,6 +482,11 @@ mod tests {
         }
         let mut short = packet(IpVersion::V4, SKB_GSO_TCPV4, 1000, 1000)?;
         assert!(Tcp::of(&mut short).is_none());
+        let mut with_options = packet(IpVersion::V4, SKB_GSO_TCPV4, 3000, 1000)?
+            .into_linear(0, 0)
+            .map_err(|_| ENOMEM)?;
+        *with_options.bytes_mut().first_mut().ok_or(EINVAL)? = 0x46;
+        assert!(Tcp::of(&mut with_options.into_skb()).is_none());
         let mut wanted = packet(IpVersion::V4, SKB_GSO_TCPV4, 3000, 1000)?;
         raw::headers_mut(wanted.c_mut()).set_encapsulation(1);
         assert!(Tcp::of(&mut wanted).is_none());
