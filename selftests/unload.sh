@@ -83,8 +83,11 @@ for round in 1 2 3; do
 	busy() { (($(statistic a rx_bytes) > 500000 && $(statistic a tx_bytes) > 500000)); }
 	eventually 20 busy || fail "no traffic: $(cat "$work/iperf3.log")"
 	unloaded "under traffic ($round)"
-	kill "${jobs[@]}" 2>/dev/null || true
+	# At a gentler signal iperf3 still talks to the other side, and waits for its threads, one of which may write to a
+	# socket whose way is gone.
+	kill -KILL "${jobs[@]}" 2>/dev/null || true
 	wait "${jobs[@]}" 2>/dev/null || true
+	echo "the traffic ($round) has ended"
 done
 
 # Interfaces that come and go while the module does. (The kernel must not load its own in the place of ours.)
