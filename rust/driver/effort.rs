@@ -25,6 +25,13 @@ const WINDOW: u64 = time::HZ / 50;
 /// packets have to be made, sent and delivered as well.
 const ENOUGH: u64 = 1_000_000_000 / time::HZ * WINDOW / 6;
 
+/// Packets that may leave before softirqs get their turn. Who receives on this machine does so in a softirq, and until
+/// then they wait: in the CPU's backlog for 1000, or with a veth device that does GRO for 256.
+pub(crate) const MAX_UNBROKEN: usize = 128;
+
+/// Packets that others receive on this CPU between two polls: what NAPI lets each have.
+const RECEIVED_BETWEEN_POLLS: usize = 64;
+
 /// What is done to a packet.
 #[derive(Clone, Copy)]
 pub(crate) enum Task {
@@ -44,6 +51,8 @@ struct Effort {
     busy: Atomic<u64>,
     before: Atomic<u64>,
     window: Atomic<u64>,
+    /// Packets that left while softirqs had no turn.
+    unbroken: Atomic<usize>,
 }
 
 impl Effort {
@@ -54,6 +63,7 @@ impl Effort {
             busy: Atomic::new(0),
             before: Atomic::new(0),
             window: Atomic::new(0),
+            unbroken: Atomic::new(0),
         }
     }
 
@@ -106,8 +116,7 @@ impl Efforts {
     /// Does something to `n` packets, and notes it for this CPU.
     #[inline]
     pub(crate) fn note<R>(&self, task: Task, n: usize, bh: &Bh<'_>, work: impl FnOnce() -> R) -> R {
-        // CAST: From small to large.
-        let Some(effort) = self.0.get(bh.cpu() as usize) else {
+        let Some(effort) = self.own(bh) else {
             return work();
         };
         effort.count(task, n);
@@ -119,6 +128,44 @@ impl Efforts {
         let result = work();
         effort.spent(time::local_clock().wrapping_sub(start));
         result
+    }
+
+    /// Notes that `n` packets leave this CPU.
+    pub(crate) fn sent(&self, n: usize, bh: &Bh<'_>) {
+        let Some(effort) = self.own(bh) else {
+            return;
+        };
+        let unbroken = if bh.softirqs_follow() {
+            0
+        } else {
+            effort.unbroken.load(Relaxed).saturating_add(n)
+        };
+        effort.unbroken.store(unbroken, Relaxed);
+    }
+
+    /// Notes that a softirq lets others receive.
+    pub(crate) fn polled(&self, bh: &Bh<'_>) {
+        if let Some(effort) = self.own(bh) {
+            let unbroken = effort.unbroken.load(Relaxed);
+            effort
+                .unbroken
+                .store(unbroken.saturating_sub(RECEIVED_BETWEEN_POLLS), Relaxed);
+        }
+    }
+
+    /// Returns how many more packets may leave this CPU before softirqs get their turn.
+    pub(crate) fn room(&self, bh: &Bh<'_>) -> usize {
+        let unbroken = match self.own(bh) {
+            Some(effort) if !bh.softirqs_follow() => effort.unbroken.load(Relaxed),
+            _ => 0,
+        };
+        MAX_UNBROKEN.saturating_sub(unbroken)
+    }
+
+    /// Returns what this CPU does.
+    fn own(&self, bh: &Bh<'_>) -> Option<&Effort> {
+        // CAST: From small to large.
+        self.0.get(bh.cpu() as usize)
     }
 
     /// Returns whether this CPU has enough to do at this moment.

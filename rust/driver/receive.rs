@@ -202,6 +202,7 @@ pub(crate) fn poll(
     bh: &Bh<'_>,
 ) -> usize {
     let mut work: usize = 0;
+    dev.data().workers().efforts().polled(bh);
 
     // What other CPUs have finished comes first, as it is older.
     while work < budget {

@@ -13,6 +13,7 @@ pub(crate) use batch::{
 
 use crate::{
     device::Device,
+    effort::MAX_UNBROKEN,
     packet::PacketCb,
     peer::{
         Peer,
@@ -74,8 +75,11 @@ use wg_proto::{
 /// Packets that wait for a session; before more are added, the oldest make room down to this.
 const MAX_STAGED_PACKETS: usize = 128;
 
-/// Packets that may wait for a worker to send them.
-const MAX_DEFERRED_PACKETS: usize = 1024;
+/// What may wait for a worker to send it: so many packets as they came, large ones among them, as in C.
+const MAX_DEFERRED: usize = 1024;
+
+/// Packets as they leave that may wait for a worker in any case: what one softirq forwards.
+const MAX_DEFERRED_PACKETS: usize = 4096;
 
 /// Packets that a worker sends as one batch.
 const MAX_DEFERRED_BATCH: usize = 64;
@@ -94,6 +98,8 @@ pub(crate) struct Tx {
     staged: skb::List,
     /// Whether a worker is about to send what is staged.
     is_deferred: bool,
+    /// As how many packets those came that wait for it.
+    deferred: usize,
     order: Order<Batch>,
     outlet: Outlet,
     pace: Pace,
@@ -105,10 +111,16 @@ impl Tx {
         Self {
             staged: skb::List::new(),
             is_deferred: false,
+            deferred: 0,
             order: Order::new(),
             outlet: Outlet::new(),
             pace: Pace::new(),
         }
+    }
+
+    /// Leaves what is staged to whoever comes next.
+    fn not_deferred(&mut self) {
+        (self.is_deferred, self.deferred) = (false, 0);
     }
 }
 
@@ -152,14 +164,19 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
         Ok(packets) => packets,
         Err((error, skb)) => return refused(skb, Reject::TxSegmentation, error),
     };
+    let mut is_first = 1;
     for mut packet in packets.iter_mut() {
         *packet.cb_mut() = PacketCb {
             mtu_or_index: mtu,
+            is_first,
             ..PacketCb::default()
         };
+        is_first = 0;
     }
     match stage(&peer, packets, bh) {
-        Staged::Send => send_staged(peer, bh),
+        Staged::Send => {
+            send_some(peer, usize::MAX, bh);
+        }
         Staged::Defer => defer(peer, bh),
         Staged::Deferred => {}
     }
@@ -186,22 +203,25 @@ enum Staged {
 /// Adds packets to those that wait, at the cost of the oldest.
 ///
 /// Who sends one packet after the other without waiting for anything in return gets them sent by a worker, which takes
-/// as many at once as have come until it runs. An answer or a question goes out at once.
+/// as many at once as have come until it runs. An answer or a question goes out at once. A worker also sends what is so
+/// much that those who receive it must have their turn in between.
 fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) -> Staged {
     let mut old = skb::List::new();
     let is_answered = peer.take_heard();
+    let room = peer.device().data().workers().efforts().room(bh);
     let staged = {
         let mut tx = peer.tx().lock(bh);
+        let is_long = tx.staged.len().saturating_add(packets.len()) > room;
         // Without a session packets must not hold up their sockets.
-        let is_burst = packets.len() == 1
-            && tx.pace.is_burst(is_answered)
+        let is_burst = (is_long || packets.len() == 1 && tx.pace.is_burst(is_answered))
             && peer.current(bh).is_some_and(|current| current.may_send());
         if tx.is_deferred {
-            if tx.staged.len() >= MAX_DEFERRED_PACKETS {
+            if tx.deferred >= MAX_DEFERRED && tx.staged.len() >= MAX_DEFERRED_PACKETS {
                 drop(tx);
                 discarded(peer, packets, Reject::TxQueueFull);
                 return Staged::Deferred;
             }
+            tx.deferred = tx.deferred.saturating_add(1);
             tx.staged.append(&mut packets);
             return Staged::Deferred;
         }
@@ -230,8 +250,8 @@ fn defer(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         let _ = workers.queue().enqueue(&counted.send_work, &counted);
         return;
     }
-    peer.tx().lock(bh).is_deferred = false;
-    send_staged(peer, bh);
+    peer.tx().lock(bh).not_deferred();
+    send_some(peer, usize::MAX, bh);
 }
 
 impl Run<SEND> for Peer {
@@ -301,7 +321,18 @@ enum Way<'w> {
 
 /// Sends what is staged under the current session; without one, begins a handshake.
 pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    send_some(peer, usize::MAX, bh);
+    if !send_some(peer, MAX_UNBROKEN, bh) {
+        return;
+    }
+    let is_left = {
+        let mut tx = peer.tx().lock(bh);
+        let is_left = !tx.is_deferred && !tx.staged.is_empty();
+        tx.is_deferred |= is_left;
+        is_left
+    };
+    if is_left {
+        defer(peer, bh);
+    }
 }
 
 /// Sends up to so many of the packets that are staged under the current session; without one, begins a handshake.
@@ -320,11 +351,17 @@ fn send_some(peer: Ref<'_, Peer>, max: usize, bh: &Bh<'_>) -> bool {
         let mut guard = peer.tx().lock(bh);
         let tx = &mut *guard;
         if tx.staged.is_empty() {
-            tx.is_deferred = false;
+            tx.not_deferred();
             return false;
         }
         let mut packets = tx.staged.split_front(max);
         let n = packets.len();
+        if tx.is_deferred {
+            let taken = packets.iter().fold(0_usize, |n, packet| {
+                n.saturating_add(usize::from(packet.cb::<PacketCb>().is_first))
+            });
+            tx.deferred = tx.deferred.saturating_sub(taken);
+        }
         let helper = workers.sealer(bh);
         let is_outlet = tx.outlet.is(bh.cpu());
         let way = if helper.is_none() && is_outlet && tx.order.take_turn_if_idle() {
@@ -399,7 +436,7 @@ fn send_some(peer: Ref<'_, Peer>, max: usize, bh: &Bh<'_>) -> bool {
 fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     {
         let mut tx = peer.tx().lock(bh);
-        tx.is_deferred = false;
+        tx.not_deferred();
         if tx.staged.is_empty() {
             return;
         }

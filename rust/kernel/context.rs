@@ -113,6 +113,14 @@ impl Bh<'_> {
         // SAFETY: No requirements. By the type invariant the answer stays true.
         unsafe { kernel::bindings::raw_smp_processor_id() }
     }
+
+    /// Returns whether softirqs run as soon as a thread leaves this section: not if this is a softirq itself, or part of
+    /// a longer section.
+    #[inline]
+    pub fn softirqs_follow(&self) -> bool {
+        // SAFETY: No requirements.
+        unsafe { bindings::only_bh_section() }
+    }
 }
 
 impl Drop for Bh<'_> {

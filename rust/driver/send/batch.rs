@@ -48,9 +48,6 @@ use wg_proto::{
     Reject, //
 };
 
-/// Batches that one sender sends for others before it leaves the rest to a work item.
-const RELEASE_AT_ONCE: usize = 16;
-
 /// A batch that other CPUs see.
 pub(crate) struct Batch {
     pub(super) keypair: RcuArc<Keypair>,
@@ -102,7 +99,7 @@ pub(super) fn give_back(peer: Ref<'_, Peer>, job: KBox<Job<Batch>>, bh: &Bh<'_>)
 /// Sends the batches that are due, if nobody else does.
 ///
 /// Others may finish batches as fast as they are sent here: after some of them, a work item goes on, so that a sender
-/// does not send for all.
+/// does not send for all, and that softirqs have their turn.
 pub(super) fn release(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     if release_some(peer, bh) {
         leave_to(bh.cpu(), peer);
@@ -120,15 +117,20 @@ fn leave_to(cpu: u32, peer: Ref<'_, Peer>) {
 
 /// Sends some batches that are due, if nobody else does. Returns whether more are.
 fn release_some(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
+    let mut room = peer.device().data().workers().efforts().room(bh);
+    if room == 0 {
+        return peer.tx().lock(bh).order.is_due();
+    }
     if !peer.tx().lock(bh).order.take_turn_if_due() {
         return false;
     }
-    for _ in 0..RELEASE_AT_ONCE {
+    while room > 0 {
         let job = peer.tx().lock(bh).order.next_or_end();
         let Some(mut job) = job else {
             return false;
         };
         if let Some(batch) = job.batch.take() {
+            room = room.saturating_sub(batch.packets.len());
             transmit(&batch.keypair, batch.packets, bh);
         }
         peer.tx().lock(bh).order.release();
@@ -289,6 +291,8 @@ pub(super) fn transmit(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) {
         return;
     }
     timers::authenticated_sent(peer, bh);
+    let efforts = dev.data().workers().efforts();
+    efforts.sent(packets.len(), bh);
     match Path::to_peer(dev, peer, bh) {
         Ok(path) => {
             let mut data_sent = false;
