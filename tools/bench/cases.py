@@ -15,6 +15,18 @@ WIRES = {
 }
 
 
+# What makes the tunnel, where WireGuard is compared with others; see vpns.sh.
+VPNS = {
+    "ours": "WireGuard, this module",
+    "c": "WireGuard, C module",
+    "ipsec-gcm": "IPsec, AES-128-GCM",
+    "ipsec-chacha": "IPsec, ChaCha20-Poly1305",
+    "openvpn": "OpenVPN, AES-256-GCM, in user space",
+    "go": "WireGuard, wireguard-go",
+}
+OTHERS = set(VPNS) - {"c", "ours"}
+
+
 class Figure(NamedTuple):
     """One number out of a run's results."""
     unit: str
@@ -58,6 +70,14 @@ class Case(NamedTuple):
     rules: int = 0
     # Pairs beside C with C and ours with ours: (sender, receiver), where C's driver has its other name.
     pairs: tuple = ()
+    # Or each of VPNS at both ends: a table of its own, without ratios.
+    vpns: bool = False
+
+    def ends(self, quick):
+        """The pairs that are measured."""
+        if self.vpns:
+            return tuple((vpn, vpn) for vpn in VPNS)
+        return (("c", "c"), ("ours", "ours"), *(() if quick else self.pairs))
 
 
 MIXED = (("wireguarc", "ours"), ("ours", "wireguarc"))
@@ -82,6 +102,8 @@ CASES = (
     Case("20 ms, no loss", "tcp", "8M", (RATE, RETRANSMITS), wires=("single", "gro"), shape="netem:0"),
     Case("20 ms, 0.1 % loss", "tcp", "8M", (RATE, RETRANSMITS), wires=("single", "gro"), shape="netem:0.1"),
     Case("20 ms, 1 % loss", "tcp", "4M", (RATE, RETRANSMITS), wires=("single", "gro"), shape="netem:1"),
+    Case("vpns, TCP, 1 stream", "tcp", "4M", (RATE,), vpns=True),
+    Case("vpns, ping", "ping", "2000", (ROUND_TRIP,), wires=("single",), vpns=True),
     # Without any packet, there is no wire.
     Case("1000 peers", "peers", "1000", PEERS, wires=("-",), shape="none"),
     Case("10000 peers", "peers", "10000", PEERS, wires=("-",), shape="none"),
@@ -100,6 +122,10 @@ class Run(NamedTuple):
         case = self.case
         return f"{self.left} {self.right} {self.wire} {case.family} {case.shape} {case.rules}"
 
+    def place(self):
+        """Where it stands among those on the same wire."""
+        return self.left in OTHERS, self.topology()
+
 
 def runs(number, quick, words=()):
     """The runs of round `number` (from 1). Those of one topology stand together, C's next to ours; every other round
@@ -109,9 +135,9 @@ def runs(number, quick, words=()):
         if words and not any(word in case.name for word in words):
             continue
         for wire in case.quick if quick else case.wires:
-            for left, right in (("c", "c"), ("ours", "ours"), *(() if quick else case.pairs)):
+            for left, right in case.ends(quick):
                 groups.setdefault((wire, case.family, case.shape, case.rules), []).append(Run(case, wire, left, right))
-    found = [run for group in groups.values() for run in sorted(group, key=Run.topology)]
+    found = [run for group in groups.values() for run in sorted(group, key=Run.place)]
     return found if number % 2 else found[::-1]
 
 

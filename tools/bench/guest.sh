@@ -11,6 +11,7 @@
 # WG_MARK is a program to be run right before and after the traffic; WG_SYMBOLS.NUMBER gets the kernel's symbols then.
 
 . "$WG_TOP/selftests/lib.sh"
+. "$WG_TOP/tools/bench/vpns.sh"
 
 # Buffers in which a burst fits, so that all that is sent arrives: the work is to be the same in every run.
 buffer=4M
@@ -53,14 +54,24 @@ wire() {
 
 # implementation WORD NS: what the namespace's interface is made by.
 implementation() {
-	[[ $1 != wireguarc ]] || kind[$2]=wireguarc
+	case $1 in
+	wireguarc) kind[$2]=wireguarc ;;
+	go)
+		kind[$2]=wireguard_go
+		device[$2]=go-$2
+		;;
+	esac
 }
 
 shape_direct() {
 	implementation "$1" left
 	implementation "$2" right
 	joined left right
-	tunnel left right "$3"
+	if [[ $(type -t "vpn_$1") ]]; then
+		"vpn_$1"
+	else
+		tunnel left right "$3"
+	fi
 }
 
 # Plain from left to gate, then through the tunnel to right.
@@ -113,7 +124,6 @@ rules() {
 # --- traffic from left to 192.168.7.2; each function puts out its part of the result
 
 # iperf_server t|u: TCP or UDP; runs until the topology goes.
-declare -A servers=()
 iperf_server() {
 	local options=() file=$work/server-$1
 	if [[ ! ${servers[$1]:-} ]]; then
@@ -222,7 +232,8 @@ build() {
 	"shape_${5%%:*}" "$1" "$2" "$4" "${5#*:}"
 	wire "$3"
 	rules "$6"
-	answers left 192.168.7.2 || fail "no answer through the tunnel"
+	# In user space a handshake may come a little later.
+	eventually 20 answers left 192.168.7.2 || fail "no answer through the tunnel"
 }
 
 # Namespaces die a little later than the last process in them.
@@ -234,6 +245,7 @@ clean() {
 	fi
 	servers=()
 	kind=()
+	device=()
 	ip -all netns delete
 	for module in wireguard wireguarc; do
 		[[ ! -d /sys/module/$module ]] || eventually 20 rmmod "$module" || fail "the module $module cannot be removed"

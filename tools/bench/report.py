@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Collects what the rounds have measured: a table, result.json and ratios.svg.
+"""Collects what the rounds have measured: tables, result.json, ratios.svg and vpns.svg.
 
 usage: report.py FOLDER ROUNDS [quick] [WORD…]   (the words that cases.py got)
 """
@@ -10,7 +10,7 @@ import pathlib
 import sys
 from typing import NamedTuple
 
-from cases import CASES, WIRES, runs
+from cases import CASES, VPNS, WIRES, runs
 
 NAMES = {"c": "C", "wireguarc": "C", "ours": "ours"}
 # What is below is worse than C.
@@ -31,6 +31,14 @@ class Row(NamedTuple):
     spread: float | None
 
 
+class Vpn(NamedTuple):
+    """One figure of a VPN on a wire, from each round."""
+    vpn: str
+    wire: str
+    unit: str
+    values: tuple
+
+
 def read_results(lines):
     """What "end NUMBER KEY=VALUE…" lines say, by number."""
     found = {}
@@ -47,9 +55,10 @@ def collect(rounds):
     for planned, results in rounds:
         for index, run in enumerate(planned):
             if index not in results:
-                missing.append(f"{run.case.name}, {run.wire}, {NAMES[run.left]} to {NAMES[run.right]}")
+                names = (NAMES.get(end, end) for end in (run.left, run.right))
+                missing.append(f"{run.case.name}, {run.wire}, {' to '.join(names)}")
                 continue
-            for figure in run.case.figures:
+            for figure in () if run.case.vpns else run.case.figures:
                 key = run.case.name, run.wire, figure.unit
                 figures[key] = figure
                 values.setdefault(key, {}).setdefault((run.left, run.right), []).append(figure.of(results[index]))
@@ -59,6 +68,18 @@ def collect(rounds):
         rows += [compare(key, figures[key], pair, c, ours) for pair, ours in by_pair.items() if len(c) == len(ours)]
     order = [(case.name, wire) for case in CASES for wire in case.wires]
     return sorted(rows, key=lambda row: order.index((row.case, row.wire))), missing
+
+
+def collect_vpns(rounds):
+    """Vpns out of the same."""
+    values = {}
+    for planned, results in rounds:
+        for index, run in enumerate(planned):
+            if run.case.vpns and index in results:
+                for figure in run.case.figures:
+                    values.setdefault((run.left, run.wire, figure.unit), []).append(figure.of(results[index]))
+    return sorted((Vpn(*key, tuple(of_key)) for key, of_key in values.items()),
+                  key=lambda row: (list(VPNS).index(row.vpn), list(WIRES).index(row.wire)))
 
 
 def compare(key, figure, pair, c, ours):
@@ -88,6 +109,20 @@ def table(rows):
         before = row.case
 
 
+def vpn_table(vpns):
+    """Its lines: a VPN's wires below each other, its figures beside each other."""
+    units = sorted({row.unit for row in vpns})
+    yield f"{'':40}{'wire':8}" + "".join(f"{unit:>11}" for unit in units)
+    lines = {}
+    for row in vpns:
+        lines.setdefault((row.vpn, row.wire), {})[row.unit] = f"{mean(row.values):11.2f}"
+    before = None
+    for (vpn, wire), by_unit in lines.items():
+        figures = "".join(by_unit.get(unit, " " * 11) for unit in units)
+        yield f"{VPNS[vpn] if vpn != before else '':40}{wire:8}{figures}".rstrip()
+        before = vpn
+
+
 def main():
     folder, count, *words = sys.argv[1:]
     folder = pathlib.Path(folder)
@@ -98,16 +133,20 @@ def main():
         lines = (folder / f"round{number}/results").read_text().splitlines()
         rounds.append((list(runs(number, quick, words)), read_results(lines)))
     rows, missing = collect(rounds)
+    vpns = collect_vpns(rounds)
     result = {
         "commit": os.environ["WG_BENCH_COMMIT"], "kernel": os.environ["WG_BENCH_KERNEL"], "quick": quick,
-        "rounds": len(rounds), "rows": [row._asdict() for row in rows], "missing": missing,
+        "rounds": len(rounds), "rows": [row._asdict() for row in rows],
+        "vpns": [row._asdict() for row in vpns], "missing": missing,
         "runs": [{**run._asdict(), "case": run.case.name, "round": number, **results.get(index, {})}
                  for number, (planned, results) in enumerate(rounds, 1) for index, run in enumerate(planned)],
     }
     (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
 
-    print(*table(rows), sep="\n")
-    print("\nratio: above 1 is better than C; spread: between the rounds")
+    if rows:
+        print(*table(rows), "\nratio: above 1 is better than C; spread: between the rounds", sep="\n")
+    if vpns:
+        print(*vpn_table(vpns), "", sep="\n")
     for wire, text in WIRES.items():
         print(f"{wire:8}{text}")
     judged = [row.ratio for row in rows if row.ratio is not None]
@@ -115,10 +154,10 @@ def main():
           f"{sum(ratio < WORSE for ratio in judged)} of {len(judged)} figures are worse than C's")
     for text in missing:
         print(f"FAILED: {text}")
-    if rows:
+    if rows or vpns:
         # Only now: it takes a second, and the tests do without.
         from draw import draw  # pylint: disable=import-outside-toplevel
-        draw(result, folder / "ratios.svg")
+        draw(result, folder)
     sys.exit(1 if missing else 0)
 
 

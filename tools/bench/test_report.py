@@ -40,11 +40,28 @@ class Plan(unittest.TestCase):
         changes = sum(before != after for before, after in itertools.pairwise(topologies))
         self.assertEqual(changes + 1, len(set(topologies)))
 
+    def test_ours_is_next_to_c_whatever_else_there_is(self):
+        ends = [run.left for run in cases.runs(1, False, ["vpn"]) if run.wire == "single"]
+        ends = list(dict.fromkeys(ends))
+        self.assertEqual(abs(ends.index("c") - ends.index("ours")), 1)
+
     def test_words_choose_cases(self):
         self.assertEqual({run.case.name for run in cases.runs(1, False, ["MSS"])}, {"TCP, MSS 536"})
 
     def test_lines_are_what_the_guest_reads(self):
         self.assertIn("1 ours ours veth 4 direct 0 tcp 4M -M 536", list(cases.plan(1, False, ["MSS"])))
+
+    def test_vpns_are_not_in_the_quick_table(self):
+        self.assertFalse([run for run in cases.runs(1, True) if run.case.vpns or run.left in cases.OTHERS])
+
+    def test_each_vpn_has_a_run_on_each_wire(self):
+        found = [run for run in cases.runs(1, False, ["vpn"]) if run.case.program == "tcp"]
+        self.assertEqual({(run.left, run.right, run.wire) for run in found},
+                         {(vpn, vpn, wire) for vpn in cases.VPNS for wire in cases.WIRES})
+
+    def test_a_word_chooses_the_vpns(self):
+        self.assertEqual({run.case.name for run in cases.runs(1, False, ["vpn"])},
+                         {"vpns, TCP, 1 stream", "vpns, ping"})
 
 
 class Results(unittest.TestCase):
@@ -68,6 +85,11 @@ class Results(unittest.TestCase):
         self.assertAlmostEqual(rows[0].pairs[0], 80)
         self.assertAlmostEqual(rows[0].ratio, 2)
         self.assertAlmostEqual(rows[0].spread, 0)
+
+    def test_other_cases_say_nothing_of_vpns(self):
+        planned = list(cases.runs(1, False, ["TCP, MSS 536"]))
+        found = results(planned, {("c", "c"): 0.1, ("ours", "ours"): 0.1})
+        self.assertEqual(report.collect_vpns([(planned, found)]), [])
 
     def test_a_round_trip_is_better_when_it_is_short(self):
         rows, _ = self.rows("ping, IPv6", {("c", "c"): 0.2, ("ours", "ours"): 0.1})
@@ -98,6 +120,40 @@ class Results(unittest.TestCase):
         rows, missing = report.collect([(planned, found)])
         self.assertEqual(len(rows), 2)
         self.assertEqual(len(missing), 1)
+
+    @staticmethod
+    def vpn_rounds(*times):
+        """What comes of rounds in which a VPN takes so long."""
+        rounds = []
+        for number, by_vpn in enumerate(times, 1):
+            planned = list(cases.runs(number, False, ["vpn"]))
+            rounds.append((planned, results(planned, {(vpn, vpn): time for vpn, time in by_vpn.items()})))
+        return rounds
+
+    def test_vpns_have_a_table_without_ratios(self):
+        first = {vpn: number / 10 for number, vpn in enumerate(cases.VPNS, 1)}
+        second = dict(first, openvpn=0.25)
+        rounds = self.vpn_rounds(first, second)
+        self.assertEqual(report.collect(rounds), ([], []))
+        vpns = report.collect_vpns(rounds)
+        self.assertEqual(list(dict.fromkeys(row.vpn for row in vpns)), list(cases.VPNS))
+        found = {(row.vpn, row.wire, row.unit): row.values for row in vpns}
+        self.assertEqual(found["ours", "single", "µs"], (100, 100))
+        self.assertEqual([round(value, 6) for value in found["openvpn", "gro", "Mbit/s"]], [16, 32])
+        self.assertNotIn(("openvpn", "gro", "µs"), found)
+        # Mbit/s, and µs where there are some: the mean of both rounds.
+        lines = [line.split()[-3:] for line in report.vpn_table(vpns)]
+        self.assertIn(["single", "24.00", "375.00"], lines)
+        self.assertIn(["gro", "24.00"], [line[-2:] for line in lines])
+        self.assertNotIn("worse", " ".join(report.vpn_table(vpns)))
+
+    def test_a_vpn_that_failed_is_told(self):
+        planned = list(cases.runs(1, False, ["vpns, ping"]))
+        found = results(planned, {(vpn, vpn): 0.1 for vpn in cases.VPNS})
+        del found[next(index for index, run in enumerate(planned) if run.left == "openvpn")]
+        rounds = [(planned, found)]
+        self.assertEqual(report.collect(rounds), ([], ["vpns, ping, single, openvpn to openvpn"]))
+        self.assertEqual({row.vpn for row in report.collect_vpns(rounds)}, set(cases.VPNS) - {"openvpn"})
 
 
 if __name__ == "__main__":
