@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Forged initiations: each names another idle peer, whose private key the sender does not have."""
+
+import os
+import socket
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+
+# pylint: disable=wrong-import-position
+from check import equal, eventually, holds, main, note
+from genl import Client, Device, attr, merge, name, peer, peers, u16
+from noise import INITIATION, Symmetric, add_macs, dh, public
+
+PEERS = 10000
+# As many as fit into a netlink message.
+CHUNK = 200
+# Fewer than what counts as load, and more cookies asked for.
+BURST = 100
+PORT = 51820
+LOCAL = bytes([8]) + bytes([1]) * 30 + bytes([64])
+DROPS = "/sys/kernel/debug/wireguard/wg0/drops"
+REASON = "rx-initiation-bad-timestamp"
+
+client = Client()
+
+
+def key(number):
+    return number.to_bytes(4, "big") + bytes([1]) * 28
+
+
+def forged(number, ephemeral, shared):
+    """An initiation in the name of a peer; only what the true one shares with us is made up."""
+    state = Symmetric(public(LOCAL))
+    point = public(ephemeral)
+    state.mix_point(point)
+    box = state.seal(state.mix_dh(shared), key(number))
+    stamp = state.seal(state.mix_dh(b"?" * 32), bytes(12))
+    return add_macs(struct.pack("<II", INITIATION, number) + point + box + stamp, public(LOCAL))
+
+
+def memory():
+    """KiB in slab objects and per-CPU memory."""
+    with open("/proc/slabinfo", encoding="ascii") as file:
+        slabs = [line.split() for line in file if not line.startswith(("slabinfo", "#"))]
+    with open("/proc/meminfo", encoding="ascii") as file:
+        pages = {key: int(rest.split()[0]) for key, _, rest in (line.partition(":") for line in file)}
+    return sum(int(active) * int(size) for _, active, _, size, *_ in slabs) / 1024 + pages["Percpu"]
+
+
+def refused():
+    """How many were refused for what only the true peer could have made; nothing else may have been refused."""
+    with open(DROPS, encoding="ascii") as file:
+        counters = {words[0]: int(words[1]) for words in map(str.split, file) if int(words[1])}
+    count = counters.pop(REASON, 0)
+    equal("other refusals", counters, {})
+    return count
+
+
+def send_all(out, messages):
+    """Sends them, no more at once than leave the interface without load; the seconds that took."""
+    begin, done = time.monotonic(), refused()
+    for first in range(0, len(messages), BURST):
+        burst = messages[first:first + BURST]
+        for message in burst:
+            out.sendto(message, ("127.0.0.1", PORT))
+        done += len(burst)
+        eventually(20, lambda expected=done: refused() >= expected)
+    equal("refused", refused(), done)
+    return time.monotonic() - begin
+
+
+def everything():
+    """What a dump shows, in order."""
+    return merge(client.get_messages(name("wg0")))
+
+
+def idle_peers_cost_nothing_more():
+    client.set(name("wg0"), u16(Device.LISTEN_PORT, PORT), attr(Device.PRIVATE_KEY, LOCAL))
+    for first in range(0, PEERS, CHUNK):
+        client.set(name("wg0"), peers(*(peer(key(n)) for n in range(first, first + CHUNK))))
+    ephemeral = b"e" * 32
+    shared = dh(ephemeral, public(LOCAL))
+    messages = [forged(n, ephemeral, shared) for n in range(PEERS)]
+    shown = everything()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        # What the first packets ever cost, once.
+        send_all(out, [forged(0, ephemeral, shared)] * BURST)
+        before = memory()
+        first = send_all(out, messages)
+        grown = memory() - before
+        second = send_all(out, messages)
+    note(f"{PEERS} forged initiations: {first:.2f} s, {grown:.0f} KiB; the same again: {second:.2f} s")
+    # Less than any allocation for each would be.
+    holds(f"memory has grown by {grown:.0f} KiB", grown < PEERS * 32 / 1024)
+    # The first time takes two products of keys each, the second time one.
+    holds(f"once more they took {second:.2f} s after {first:.2f} s", second < first * 0.8)
+    equal("what a dump shows", everything() == shown, True)
+
+
+main(idle_peers_cost_nothing_more)
