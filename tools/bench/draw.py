@@ -68,14 +68,14 @@ def draw_vpns(result, path):
         return
 
     vpns = [vpn for vpn in VPNS if any(vpn == key[0] for key in values)]
-    figure, (left, right) = pyplot.subplots(1, 2, sharey=True, figsize=(8, 1.2 + 0.5 * len(vpns)), layout="constrained",
+    figure, (left, right) = pyplot.subplots(1, 2, sharey=True, figsize=(8, 1.4 + 0.5 * len(vpns)), layout="constrained",
                                             width_ratios=(3, 2))
     for number, (wire, text) in enumerate(WIRES.items()):
         draw_bars(left, [values.get((vpn, wire, "Mbit/s"), 0) for vpn in vpns], (number - 1) * 0.27, 0.27,
                   color=COLOURS[wire], label=text)
     draw_bars(right, [values.get((vpn, "single", "µs"), 0) for vpn in vpns], 0, 0.4, color=COLOURS["single"])
-    left.set_xlabel("TCP, 1 stream: Mbit/s; longer is better")
-    right.set_xlabel("ping, round trip: µs; shorter is better")
+    left.set_xlabel("TCP, 1 stream, Mbit/s\nlonger is better")
+    right.set_xlabel("ping round trip, µs\nshorter is better")
     left.set_yticks(range(len(vpns)), [VPNS[vpn] for vpn in vpns])
     left.invert_yaxis()
     finish(figure, result, path)

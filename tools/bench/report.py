@@ -110,15 +110,16 @@ def table(rows):
 
 
 def vpn_table(vpns):
-    """Its lines: a VPN's wires below each other, its figures beside each other."""
+    """Its lines: a VPN's wires below each other, its figures beside each other, each with its spread."""
     units = sorted({row.unit for row in vpns})
-    yield f"{'':40}{'wire':8}" + "".join(f"{unit:>11}" for unit in units)
+    yield f"{'':40}{'wire':8}" + "".join(f"{unit:>11}{'spread':>8}" for unit in units)
     lines = {}
     for row in vpns:
-        lines.setdefault((row.vpn, row.wire), {})[row.unit] = f"{mean(row.values):11.2f}"
+        spread = (max(row.values) - min(row.values)) / mean(row.values)
+        lines.setdefault((row.vpn, row.wire), {})[row.unit] = f"{mean(row.values):11.2f}{spread * 100:6.1f} %"
     before = None
     for (vpn, wire), by_unit in lines.items():
-        figures = "".join(by_unit.get(unit, " " * 11) for unit in units)
+        figures = "".join(by_unit.get(unit, " " * 19) for unit in units)
         yield f"{VPNS[vpn] if vpn != before else '':40}{wire:8}{figures}".rstrip()
         before = vpn
 
