@@ -76,6 +76,24 @@ pub(crate) const RELEASE: usize = 2;
 pub(crate) const ZERO: usize = 1;
 /// Work item that sends what is staged.
 pub(crate) const SEND: usize = 3;
+/// Work item that has what gathers received.
+pub(crate) const RECEIVE: usize = 4;
+
+/// Sets a flag, whose cache line need not be written if it is set already.
+fn set(flag: &Atomic<bool>) {
+    if !flag.load(Relaxed) {
+        flag.store(true, Relaxed);
+    }
+}
+
+/// Clears a flag, and returns whether it was set.
+fn take(flag: &Atomic<bool>) -> bool {
+    let was_set = flag.load(Relaxed);
+    if was_set {
+        flag.store(false, Relaxed);
+    }
+    was_set
+}
 
 /// The handshake with a peer, and the index it goes by.
 pub(crate) struct Noise {
@@ -109,6 +127,8 @@ pub(crate) struct Peer {
     tx_bytes: Atomic<u64>,
     /// Whether data was received since this was last asked.
     heard: Atomic<bool>,
+    /// Whether something was sent since this was last asked.
+    answered: Atomic<bool>,
     queue: u32,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
@@ -132,6 +152,8 @@ pub(crate) struct Peer {
     pub(crate) release_work: Work<Peer, RELEASE>,
     #[pin]
     pub(crate) send_work: Work<Peer, SEND>,
+    #[pin]
+    pub(crate) receive_work: Work<Peer, RECEIVE>,
     life: Life,
 }
 
@@ -185,6 +207,7 @@ impl Peer {
                 rx_bytes: Atomic::new(0),
                 tx_bytes: Atomic::new(0),
                 heard: Atomic::new(false),
+                answered: Atomic::new(false),
                 queue,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
@@ -198,6 +221,7 @@ impl Peer {
                 zero_work <- new_work!(),
                 release_work <- new_work!(),
                 send_work <- new_work!(),
+                receive_work <- new_work!(),
                 life,
             }? Error),
             GFP_KERNEL,
@@ -334,19 +358,25 @@ impl Peer {
     /// Notes that data was received.
     #[inline]
     pub(crate) fn set_heard(&self) {
-        if !self.heard.load(Relaxed) {
-            self.heard.store(true, Relaxed);
-        }
+        set(&self.heard);
     }
 
     /// Returns whether data was received since the last call.
     #[inline]
     pub(crate) fn take_heard(&self) -> bool {
-        let heard = self.heard.load(Relaxed);
-        if heard {
-            self.heard.store(false, Relaxed);
-        }
-        heard
+        take(&self.heard)
+    }
+
+    /// Notes that something was sent.
+    #[inline]
+    pub(crate) fn set_answered(&self) {
+        set(&self.answered);
+    }
+
+    /// Returns whether something was sent since the last call.
+    #[inline]
+    pub(crate) fn take_answered(&self) -> bool {
+        take(&self.answered)
     }
 
     /// Returns something that prints the remote address for the log.

@@ -14,17 +14,22 @@ use crate::{
     device::Device,
     drops::Drops,
     keypair::Keypair,
+    pace::Pace,
     packet::PacketCb,
     peer::{
         Peer,
-        Place, //
+        Place,
+        RECEIVE, //
     },
     peerlookup::Target,
     queueing::{
         Job,
         Order, //
     },
-    rx_queue::Queue,
+    rx_queue::{
+        Queue,
+        Queued, //
+    },
     socket::Endpoint, //
 };
 use batch::{
@@ -34,7 +39,10 @@ use batch::{
 use delivery::deliver;
 use kernel::prelude::*;
 use kext::{
-    context::Bh,
+    context::{
+        Bh,
+        Process, //
+    },
     debug_ratelimited,
     net::{
         device::NetDevice,
@@ -49,7 +57,8 @@ use kext::{
     },
     random,
     sync::rcu::RcuArc,
-    time, //
+    time,
+    workqueue, //
 };
 use wg_proto::{
     message::{
@@ -70,6 +79,7 @@ pub(crate) struct Rx {
     order: Order<Batch>,
     /// How many packets have a place in that order.
     packets: usize,
+    pace: Pace,
 }
 
 impl Rx {
@@ -78,27 +88,38 @@ impl Rx {
         Self {
             order: Order::new(),
             packets: 0,
+            pace: Pace::new(),
         }
     }
 }
 
 /// Data messages of one session, in a row.
 struct Run<'g> {
-    /// The index of the session, and who decrypts them.
-    session: Option<(u32, &'g Napi<Device>)>,
+    /// The index of the session, its peer, and who decrypts them.
+    session: Option<(u32, &'g RcuArc<Peer>, &'g Napi<Device>)>,
     packets: skb::List,
 }
 
 impl Run<'_> {
     /// Leaves the messages so far to who decrypts them.
     fn end(&mut self, drops: &Drops, bh: &Bh<'_>) {
-        let Some((_, napi)) = self.session.take() else {
+        let Some((_, peer, napi)) = self.session.take() else {
             return;
         };
-        if let Err((reason, n)) = napi.queue().push(core::mem::take(&mut self.packets), bh) {
-            drops.add(reason, n);
+        let packets = core::mem::take(&mut self.packets);
+        let may_wait = packets.len() == 1 && peer.rx().lock(bh).pace.is_burst(peer.take_answered());
+        match napi.queue().push(packets, may_wait, bh) {
+            Ok(Queued::Poll) => napi.schedule(bh),
+            Ok(Queued::Defer) => {
+                let workers = peer.device().data().workers();
+                let _ = workers.queue().enqueue(&peer.receive_work, peer);
+            }
+            Ok(Queued::Deferred) => {}
+            Err((reason, n)) => {
+                drops.add(reason, n);
+                napi.schedule(bh);
+            }
         }
-        napi.schedule(bh);
     }
 }
 
@@ -150,7 +171,7 @@ fn sort<'g>(
     let (header, _) = DataHeader::parse(head).ok_or(Reject::BadLength)?;
     let index = header.receiver().get();
     let counter = header.counter();
-    if run.session.is_none_or(|(last, _)| last != index) {
+    if run.session.is_none_or(|(last, ..)| last != index) {
         run.end(device.drops(), bh);
         let keypair = find_session(device, index, bh).ok_or(Reject::UnknownSession)?;
         let peer = keypair.peer();
@@ -158,7 +179,7 @@ fn sort<'g>(
             return Err(Reject::Gone);
         }
         let napi = device.rx_queue(peer.queue(), bh).ok_or(Reject::Gone)?;
-        run.session = Some((index, napi));
+        run.session = Some((index, peer, napi));
     }
     let ds = skb.dsfield();
     *skb.cb_mut() = PacketCb {
@@ -190,6 +211,19 @@ fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'
     match device.index_table().find(index, bh)?.target() {
         Target::Session(keypair) => Some(keypair),
         Target::Handshake(_) => None,
+    }
+}
+
+impl workqueue::Run<RECEIVE> for Peer {
+    fn run(this: RcuArc<Self>, ctx: &mut Process) {
+        let bh = ctx.bh();
+        let Some(napi) = this.device().data().rx_queue(this.queue(), &bh) else {
+            return;
+        };
+        if napi.queue().end_gathering(&bh) < 2 {
+            this.rx().lock(&bh).pace = Pace::new();
+        }
+        napi.schedule(&bh);
     }
 }
 

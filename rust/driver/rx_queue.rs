@@ -25,6 +25,9 @@ use wg_proto::Reject;
 /// Packets that may wait: what one softirq brings at once, 64 bundles of 64 packets.
 const MAX_QUEUED_PACKETS: usize = 64 * 64;
 
+/// Packets that gather at most: as many as one poll takes.
+const MAX_GATHERED: usize = 64;
+
 /// What waits for one NAPI context. A peer's packets all go through the same one.
 #[pin_data]
 pub(crate) struct Queue {
@@ -36,7 +39,19 @@ pub(crate) struct Queue {
 
 struct Input {
     is_open: bool,
+    /// Whether a worker is about to have the packets polled.
+    is_deferred: bool,
     packets: skb::List,
+}
+
+/// When packets that were added are polled.
+pub(crate) enum Queued {
+    /// At once.
+    Poll,
+    /// When a worker runs, which has to be started.
+    Defer,
+    /// When that worker runs.
+    Deferred,
 }
 
 struct Opened {
@@ -50,6 +65,7 @@ impl Queue {
         pin_init!(Self {
             input <- new_spinlock!(Input {
                 is_open: false,
+                is_deferred: false,
                 packets: skb::List::new(),
             }),
             opened <- new_spinlock!(Opened {
@@ -61,7 +77,10 @@ impl Queue {
 
     /// Accepts packets from now on.
     pub(crate) fn open(&self, bh: &Bh<'_>) {
-        self.input.lock(bh).is_open = true;
+        {
+            let mut input = self.input.lock(bh);
+            (input.is_open, input.is_deferred) = (true, false);
+        }
         self.opened.lock(bh).is_open = true;
     }
 
@@ -87,14 +106,31 @@ impl Queue {
         }
     }
 
-    /// Adds packets. Says how many it does not take, and why.
-    pub(crate) fn push(&self, mut packets: skb::List, bh: &Bh<'_>) -> Result<(), (Reject, u64)> {
+    /// Adds packets, and tells when they are to be polled, or how many it does not take, and why.
+    ///
+    /// Who sends one packet after the other without waiting for answers gets them received by as many as have come until
+    /// a worker runs; for that `may_wait` is set.
+    pub(crate) fn push(
+        &self,
+        mut packets: skb::List,
+        may_wait: bool,
+        bh: &Bh<'_>,
+    ) -> Result<Queued, (Reject, u64)> {
         let mut input = self.input.lock(bh);
         let reason = if input.is_open {
             let room = MAX_QUEUED_PACKETS.saturating_sub(input.packets.len());
             if packets.len() <= room {
                 input.packets.append(&mut packets);
-                return Ok(());
+                if !may_wait || input.packets.len() >= MAX_GATHERED {
+                    return Ok(Queued::Poll);
+                }
+                let queued = if input.is_deferred {
+                    Queued::Deferred
+                } else {
+                    Queued::Defer
+                };
+                input.is_deferred = true;
+                return Ok(queued);
             }
             input.packets.append(&mut packets.split_front(room));
             Reject::RxQueueFull
@@ -103,6 +139,13 @@ impl Queue {
         };
         // CAST: From small to large.
         Err((reason, packets.len() as u64))
+    }
+
+    /// Lets packets gather no longer, and returns how many there are.
+    pub(crate) fn end_gathering(&self, bh: &Bh<'_>) -> usize {
+        let mut input = self.input.lock(bh);
+        input.is_deferred = false;
+        input.packets.len()
     }
 
     /// Takes up to `max` packets of the session that the first one belongs to.

@@ -4,7 +4,6 @@
 
 mod batch;
 mod outlet;
-mod pace;
 
 pub(crate) use batch::{
     seal_elsewhere,
@@ -14,6 +13,7 @@ pub(crate) use batch::{
 use crate::{
     device::Device,
     effort::MAX_UNBROKEN,
+    pace::Pace,
     packet::PacketCb,
     peer::{
         Peer,
@@ -64,7 +64,6 @@ use kext::{
     workqueue::Run, //
 };
 use outlet::Outlet;
-use pace::Pace;
 use wg_proto::{
     crypto::TAG_LEN,
     message::DataHeader,
