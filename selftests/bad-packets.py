@@ -20,6 +20,7 @@ from formats import datagrams, shapes, wire
 from handshakes import initiations, no_identity, responses
 from inner import inner, sending
 from load import cookies, load, other_interface
+from machine import refusals
 from sessions import ages, data, roaming, sessions, waiting
 
 # What cannot be had from outside: the stack, the state of the machine or a race of two CPUs come before it.
@@ -33,8 +34,7 @@ def coverage():
     """Each counter rose at some time, but for those that nobody outside can raise."""
     if check.STOCK or len(sys.argv) > 1:
         return
-    with open("/sys/kernel/debug/wireguard/wg0/drops", encoding="ascii") as file:
-        never = {line.split()[0] for line in file if line.endswith(" 0\n")}
+    never = {reason for reason, count in refusals().items() if not count}
     # row E10
     equal("never counted", sorted(never), sorted(BEYOND_REACH))
 

@@ -14,18 +14,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 # pylint: disable=wrong-import-position
 import check
 from check import equal, holds, run
-from genl import (ACK, DUMP, DUMP_INTR, GET, REQUEST, Client, Device, Error, Peer, merge, name, nest, parse, peer, peers,
-                  u32)
+from genl import (ACK, DUMP, DUMP_INTR, GET, REQUEST, Client, Device, Error, Peer, merge, name, nest, nth_key, parse,
+                  peer, peers, u32)
 
 WG0 = name("wg0")
 REPLACE = u32(Device.FLAGS, Device.REPLACE_PEERS)
 
 # The smallest that the kernel's messages fit in, and what wg reads with.
 SMALL, USUAL = 4096, 8192
-
-
-def key(number):
-    return number.to_bytes(4, "big") + bytes([1]) * 28
 
 
 def fresh(index=None):
@@ -39,14 +35,14 @@ def fill(count, prefixes=1, client=None):
     """`count` peers with some prefixes each."""
     client = client or Client()
     for begin in range(0, count, 100):
-        client.set(WG0, peers(*(peer(key(n), ips=[f"{10 + n // 256}.{n % 256}.{i}.0/24" for i in range(prefixes)])
+        client.set(WG0, peers(*(peer(nth_key(n), ips=[f"{10 + n // 256}.{n % 256}.{i}.0/24" for i in range(prefixes)])
                                 for n in range(begin, min(begin + 100, count)))))
     client.close()
 
 
 def words(count):
     """Keys as wg writes them. Any bytes will do."""
-    return [base64.b64encode(key(n)).decode() for n in range(count)]
+    return [base64.b64encode(nth_key(n)).decode() for n in range(count)]
 
 
 def setconf(lines):
@@ -192,7 +188,7 @@ def follow_up_messages():
         equal("others", shapes[1:], [[Device.PEERS]] * (len(shapes) - 1))
         # row G4
         equal("peers", [(entry["key"], len(entry["ips"])) for entry in dump.device()["peers"]],
-              [(key(n), 3) for n in range(60)])
+              [(nth_key(n), 3) for n in range(60)])
     # A peer appears with only its key and prefixes where it goes on; the device, as long as no peer is complete.
     fresh()
     fill(1, 250)
@@ -209,7 +205,7 @@ def narrow_receive_buffer():
     fill(100, 2)
     dump = Dump()
     dump.client.socket.setsockopt(1, 8, 1)  # SO_RCVBUF
-    equal("peers", dump.rest().keys(), [key(n) for n in range(100)])
+    equal("peers", dump.rest().keys(), [nth_key(n) for n in range(100)])
 
 
 # --- changes while half read
@@ -232,7 +228,7 @@ def interrupted():
     fresh()
     run("ip link add wg1 type wireguard")
     fill(200)
-    everybody = [key(n) for n in range(200)]
+    everybody = [nth_key(n) for n in range(200)]
     client = Client()
     os.seteuid(65534)
     anybody = Client()
@@ -265,13 +261,13 @@ def prefixes_change():
     """The rest of a peer that is half told of is left out; the peers after it are told of."""
     fresh()
     client = Client()
-    client.set(WG0, peers(peer(key(0)), peer(key(1), ips=[f"10.{i // 256}.{i % 256}.0/24" for i in range(1500)]),
-                          peer(key(2), psk=b"p" * 32, ips=["10.0.0.0/8"])))
+    client.set(WG0, peers(peer(nth_key(0)), peer(nth_key(1), ips=[f"10.{i // 256}.{i % 256}.0/24" for i in range(1500)]),
+                          peer(nth_key(2), psk=b"p" * 32, ips=["10.0.0.0/8"])))
     dump = half()
-    client.set(WG0, peers(peer(key(2), ips=["11.0.0.0/8"])))
+    client.set(WG0, peers(peer(nth_key(2), ips=["11.0.0.0/8"])))
     dump.rest()
     equal("end", (dump.error, dump.interrupted), (None, True))
-    equal("peers", dump.keys(), [key(0), key(1), key(2)])
+    equal("peers", dump.keys(), [nth_key(0), nth_key(1), nth_key(2)])
     first, last = dump.device()["peers"][1:]
     holds("the beginning of the list", 0 < len(first["ips"]) < 1500)
     # row G8
@@ -290,7 +286,7 @@ def peers_removed():
     dump.rest()
     equal("all removed", (dump.error, dump.interrupted), (None, True))
     seen = dump.keys()
-    equal("the beginning was told", seen, [key(n) for n in range(len(seen))])
+    equal("the beginning was told", seen, [nth_key(n) for n in range(len(seen))])
     holds("and no more", 0 < len(seen) < count)
     # row G9
     holds("the last message has no peers", Device.PEERS not in dict(dump.messages[-1].attrs()))
@@ -300,23 +296,23 @@ def peers_removed():
         client.set(WG0, REPLACE)
         fill(count)
         dump = half()
-        client.set(WG0, peers(peer(key(victim), flags=Peer.REMOVE_ME)))
+        client.set(WG0, peers(peer(nth_key(victim), flags=Peer.REMOVE_ME)))
         dump.rest()
         equal(f"peer {victim} removed", (dump.error, dump.interrupted), (None, True))
         told = dump.keys()
         if len(told) < count - 1:
             early += 1
-            equal("told before its end", told, [key(n) for n in range(len(told))])
+            equal("told before its end", told, [nth_key(n) for n in range(len(told))])
         else:
-            holds("told without it", [k for k in told if k != key(victim)]
-                  == [key(n) for n in range(count) if n != victim])
+            holds("told without it", [k for k in told if k != nth_key(victim)]
+                  == [nth_key(n) for n in range(count) if n != victim])
     equal("removals under the cursor", early, 1)
     # What is added comes at the end, in the same dump.
     client.set(WG0, REPLACE)
     fill(count)
     dump = half()
-    client.set(WG0, peers(peer(key(count))))
-    equal("added", (dump.rest().keys()[-1], dump.interrupted), (key(count), True))
+    client.set(WG0, peers(peer(nth_key(count))))
+    equal("added", (dump.rest().keys()[-1], dump.interrupted), (nth_key(count), True))
 
 
 def delete(seconds=3):
@@ -375,7 +371,7 @@ def another_with_the_same_index():
     fresh(index)
     client = Client()
     for begin in (0, 100):
-        client.set(WG0, peers(*(peer(bytes([7]) + key(n)[1:]) for n in range(begin, begin + 100))))
+        client.set(WG0, peers(*(peer(bytes([7]) + nth_key(n)[1:]) for n in range(begin, begin + 100))))
     dump.rest()
     holds("torn, or an error", dump.interrupted or dump.error)
     client.close()
@@ -399,7 +395,7 @@ def steady_changes():
     """While one writer replaces all peers again and again, a dump that is not torn shows one state or the other."""
     fresh()
     count = 40
-    states = [[bytes([which]) + key(n)[1:] for n in range(count)] for which in (1, 2)]
+    states = [[bytes([which]) + nth_key(n)[1:] for n in range(count)] for which in (1, 2)]
     messages = [WG0 + REPLACE + peers(*(peer(k, ips=[f"10.{n}.{i}.0/24" for i in range(3)])
                                         for n, k in enumerate(state))) for state in states]
     client = Client()

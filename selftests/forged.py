@@ -11,7 +11,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 
 # pylint: disable=wrong-import-position
 from check import equal, eventually, holds, main, note
-from genl import Client, Device, attr, merge, name, peer, peers, u16
+from genl import Client, Device, attr, merge, name, nth_key, peer, peers, u16
+from machine import memory, refusals
 from noise import INITIATION, Symmetric, add_macs, dh, public
 
 PEERS = 10000
@@ -21,14 +22,9 @@ CHUNK = 200
 BURST = 100
 PORT = 51820
 LOCAL = bytes([8]) + bytes([1]) * 30 + bytes([64])
-DROPS = "/sys/kernel/debug/wireguard/wg0/drops"
 REASON = "rx-initiation-bad-timestamp"
 
 client = Client()
-
-
-def key(number):
-    return number.to_bytes(4, "big") + bytes([1]) * 28
 
 
 def forged(number, ephemeral, shared):
@@ -36,26 +32,16 @@ def forged(number, ephemeral, shared):
     state = Symmetric(public(LOCAL))
     point = public(ephemeral)
     state.mix_point(point)
-    box = state.seal(state.mix_dh(shared), key(number))
+    box = state.seal(state.mix_dh(shared), nth_key(number))
     stamp = state.seal(state.mix_dh(b"?" * 32), bytes(12))
     return add_macs(struct.pack("<II", INITIATION, number) + point + box + stamp, public(LOCAL))
 
 
-def memory():
-    """KiB in slab objects and per-CPU memory."""
-    with open("/proc/slabinfo", encoding="ascii") as file:
-        slabs = [line.split() for line in file if not line.startswith(("slabinfo", "#"))]
-    with open("/proc/meminfo", encoding="ascii") as file:
-        pages = {key: int(rest.split()[0]) for key, _, rest in (line.partition(":") for line in file)}
-    return sum(int(active) * int(size) for _, active, _, size, *_ in slabs) / 1024 + pages["Percpu"]
-
-
 def refused():
     """How many were refused for what only the true peer could have made; nothing else may have been refused."""
-    with open(DROPS, encoding="ascii") as file:
-        counters = {words[0]: int(words[1]) for words in map(str.split, file) if int(words[1])}
-    count = counters.pop(REASON, 0)
-    equal("other refusals", counters, {})
+    counters = refusals()
+    count = counters.pop(REASON)
+    equal("other refusals", {reason: n for reason, n in counters.items() if n}, {})
     return count
 
 
@@ -80,7 +66,7 @@ def everything():
 def idle_peers_cost_nothing_more():
     client.set(name("wg0"), u16(Device.LISTEN_PORT, PORT), attr(Device.PRIVATE_KEY, LOCAL))
     for first in range(0, PEERS, CHUNK):
-        client.set(name("wg0"), peers(*(peer(key(n)) for n in range(first, first + CHUNK))))
+        client.set(name("wg0"), peers(*(peer(nth_key(n)) for n in range(first, first + CHUNK))))
     ephemeral = b"e" * 32
     shared = dh(ephemeral, public(LOCAL))
     messages = [forged(n, ephemeral, shared) for n in range(PEERS)]
@@ -88,9 +74,9 @@ def idle_peers_cost_nothing_more():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         # What the first packets ever cost, once.
         send_all(out, [forged(0, ephemeral, shared)] * BURST)
-        before = memory()
+        before = memory("Percpu")
         first = send_all(out, messages)
-        grown = memory() - before
+        grown = memory("Percpu") - before
         second = send_all(out, messages)
     note(f"{PEERS} forged initiations: {first:.2f} s, {grown:.0f} KiB; the same again: {second:.2f} s")
     # Less than any allocation for each would be.

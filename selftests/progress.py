@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 # pylint: disable=wrong-import-position
 import check
 from genl import namespace
+from machine import refusals
 
 ROUNDS, WITHIN = int(sys.argv.pop()), float(sys.argv.pop())
 SOL_UDP, UDP_SEGMENT = 17, 103
@@ -34,8 +35,7 @@ def hold(value=None):
 
 def refused():
     """How many packets found the queue full."""
-    with open(f"{FOLDER}/drops", encoding="ascii") as file:
-        return int(dict(line.split() for line in file)["rx-data-queue-full"])
+    return refusals(os.path.basename(FOLDER))["rx-data-queue-full"]
 
 
 class Inside:

@@ -15,7 +15,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 
 # pylint: disable=wrong-import-position
 from check import run
-from genl import ACK, REQUEST, Client, Peer, name, peer, peers, u32
+from genl import ACK, REQUEST, Client, Peer, name, nth_key, peer, peers, u32
+from machine import threads
 
 PEERS = 2000
 REMOVED = 1000
@@ -23,16 +24,6 @@ REMOVED = 1000
 CHUNK = 250
 # Threads that come and go by themselves: workers of the kernel.
 NOISE = 20
-
-
-def key(number):
-    return number.to_bytes(4, "big") + bytes([1]) * 28
-
-
-def threads():
-    """How many threads there are in the whole machine."""
-    with open("/proc/loadavg", encoding="ascii") as file:
-        return int(file.read().split()[3].partition("/")[2])
 
 
 def disturbed(started, stop, worst, index):
@@ -53,7 +44,7 @@ def disturbed(started, stop, worst, index):
 
 def fill(client):
     for first in range(0, PEERS, CHUNK):
-        client.set(name("wg0"), peers(*(peer(key(n), ips=[f"10.{n // 250}.{n % 250}.0/24"])
+        client.set(name("wg0"), peers(*(peer(nth_key(n), ips=[f"10.{n // 250}.{n % 250}.0/24"])
                                         for n in range(first, first + CHUNK))))
 
 
@@ -80,7 +71,7 @@ def measure():
     calm, worst.value = worst.value, 0.0
     begin = time.monotonic()
     # By 32 bytes of key and 4 of flags, all fit into one message.
-    client.set(name("wg0"), peers(*(peer(key(n), flags=Peer.REMOVE_ME) for n in range(REMOVED))))
+    client.set(name("wg0"), peers(*(peer(nth_key(n), flags=Peer.REMOVE_ME) for n in range(REMOVED))))
     print("remove-seconds", time.monotonic() - begin)
     stop.set()
     other.join()
@@ -89,7 +80,7 @@ def measure():
     print("rtnl-seconds", worst.value)
     assert len(client.get("wg0")["peers"]) == PEERS - REMOVED
 
-    client.set(name("wg0"), peers(*(peer(key(n)) for n in range(REMOVED))))
+    client.set(name("wg0"), peers(*(peer(nth_key(n)) for n in range(REMOVED))))
     assert len(client.get("wg0")["peers"]) == PEERS
     begin = time.monotonic()
     run("ip link del wg0")

@@ -7,6 +7,7 @@ import time
 import check
 from check import equal, run
 from genl import Client, Device, attr, name, namespace, peer, peers, sockaddr, u16, u32
+from machine import refusals
 from noise import Handshake, public
 from packets import Tap
 
@@ -39,9 +40,7 @@ def drops(ifname="wg0"):
     """The counters of an interface that are not zero."""
     if check.STOCK:
         return {}
-    with open(f"/sys/kernel/debug/wireguard/{ifname}/drops", encoding="ascii") as file:
-        lines = [line.split() for line in file]
-    return {words[0]: int(words[1]) for words in lines if int(words[1])}
+    return {reason: count for reason, count in refusals(ifname).items() if count}
 
 
 def risen(before):

@@ -103,6 +103,11 @@ def peer(key=None, flags=None, psk=None, endpoint=None, keepalive=None, ips=None
     return nest(kind, *parts, extra)
 
 
+def nth_key(number):
+    """One of many public keys. Any bytes will do."""
+    return number.to_bytes(4, "big") + bytes([1]) * 28
+
+
 def peers(*elements):
     return nest(Device.PEERS, *elements)
 

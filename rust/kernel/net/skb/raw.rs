@@ -360,8 +360,7 @@ pub(super) fn set_owner(skb: &mut sk_buff, sk: *mut bindings::sock, destructor: 
 /// Lets the packet have no owner among sockets; the one it had, if any, is served by another packet.
 #[inline]
 pub(super) fn disown(skb: &mut sk_buff) {
-    skb.__bindgen_anon_3.__bindgen_anon_1.destructor = None;
-    skb.sk = null_mut();
+    set_owner(skb, null_mut(), None);
 }
 
 /// Leaves a checksum to the device, over all from `start`, which lies before the data, to the end.

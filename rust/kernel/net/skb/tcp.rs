@@ -403,22 +403,8 @@ mod tests {
 
     /// What the stack makes of the same packet.
     fn reference(skb: SkBuff) -> Result<List> {
-        // SAFETY: The buffer is not shared.
-        let first = unsafe { bindings::__skb_gso_segment(skb.as_raw(), 0, true) };
-        let mut next = kernel::error::from_err_ptr(first)?;
-        assert!(!next.is_null());
-        let mut list = List::new();
-        while !next.is_null() {
-            let skb = next;
-            // SAFETY: A segment is a valid buffer, which is ours.
-            next = raw::take_next(unsafe { &mut *skb });
-            // SAFETY: As above.
-            list.push_back(unsafe {
-                SkBuff::from_raw(core::ptr::NonNull::new(skb).ok_or(EINVAL)?)
-            });
-        }
-        assert!(skb.as_raw() != null_mut());
-        Ok(list)
+        // SAFETY: It asks for no device.
+        unsafe { skb.segment_in_c(null_mut()) }.map_err(|(e, _)| e)
     }
 
     fn compare(version: IpVersion, kind: i32, text: usize, mss: u16) -> Result {
