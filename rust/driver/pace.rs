@@ -4,14 +4,13 @@
 
 use kext::time;
 
-/// Single packets in a jiffy, beyond those that were answered, from which on others are let gather behind them.
-const MANY_UNANSWERED: u32 = 8;
+/// Single packets in a second, nothing having gone the other way in between, from which on others may gather behind them.
+const MANY_UNANSWERED: u64 = 2000;
 
-/// The single packets that went one way between a peer and us lately.
+/// The single packets that went one way between a peer and us in this jiffy.
 pub(crate) struct Pace {
     jiffy: u64,
-    /// Those in that jiffy, without those that something went the other way for.
-    unanswered: u32,
+    unanswered: u64,
 }
 
 impl Pace {
@@ -23,10 +22,8 @@ impl Pace {
         }
     }
 
-    /// Counts one packet that came alone, and returns whether its sender does not seem to wait for an answer.
-    ///
-    /// `is_answered` says whether something went the other way since the packet before.
-    pub(crate) fn is_burst(&mut self, is_answered: bool) -> bool {
+    /// Counts one that nothing went the other way for, and returns whether its sender does not seem to wait for an answer.
+    pub(crate) fn is_stream(&mut self) -> bool {
         let jiffy = time::jiffies();
         if jiffy != self.jiffy {
             *self = Self {
@@ -34,9 +31,7 @@ impl Pace {
                 unanswered: 0,
             };
         }
-        if !is_answered {
-            self.unanswered = self.unanswered.saturating_add(1);
-        }
-        self.unanswered > MANY_UNANSWERED
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.unanswered > MANY_UNANSWERED / time::HZ
     }
 }

@@ -76,10 +76,11 @@ pub(crate) const RELEASE: usize = 2;
 pub(crate) const ZERO: usize = 1;
 /// Work item that sends what is staged.
 pub(crate) const SEND: usize = 3;
-/// Work item that has what gathers received.
+/// Work item that ends the gathering of received packets.
 pub(crate) const RECEIVE: usize = 4;
 
-/// Sets a flag, whose cache line need not be written if it is set already.
+/// Sets a flag, which is a hint and may get lost; its cache line is not
+/// written if it is set already.
 fn set(flag: &Atomic<bool>) {
     if !flag.load(Relaxed) {
         flag.store(true, Relaxed);

@@ -107,7 +107,9 @@ impl Run<'_> {
             return;
         };
         let packets = core::mem::take(&mut self.packets);
-        let may_wait = packets.len() == 1 && peer.rx().lock(bh).pace.is_burst(peer.take_answered());
+        // An answer is taken at once.
+        let may_wait =
+            !peer.take_answered() && packets.len() == 1 && peer.rx().lock(bh).pace.is_stream();
         match napi.queue().push(packets, may_wait, bh) {
             Ok(Queued::Poll) => napi.schedule(bh),
             Ok(Queued::Defer) => {
@@ -220,6 +222,7 @@ impl workqueue::Run<RECEIVE> for Peer {
         let Some(napi) = this.device().data().rx_queue(this.queue(), &bh) else {
             return;
         };
+        // Nothing to merge: whoever has time at once had better receive at once.
         if napi.queue().end_gathering(&bh) < 2 {
             this.rx().lock(&bh).pace = Pace::new();
         }

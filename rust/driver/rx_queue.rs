@@ -39,8 +39,8 @@ pub(crate) struct Queue {
 
 struct Input {
     is_open: bool,
-    /// Whether a worker is about to have the packets polled.
-    is_deferred: bool,
+    /// How many packets have come since a worker was asked, for any peer of this queue, to have them polled; 0: none was.
+    gathered: usize,
     packets: skb::List,
 }
 
@@ -65,7 +65,7 @@ impl Queue {
         pin_init!(Self {
             input <- new_spinlock!(Input {
                 is_open: false,
-                is_deferred: false,
+                gathered: 0,
                 packets: skb::List::new(),
             }),
             opened <- new_spinlock!(Opened {
@@ -79,20 +79,20 @@ impl Queue {
     pub(crate) fn open(&self, bh: &Bh<'_>) {
         {
             let mut input = self.input.lock(bh);
-            (input.is_open, input.is_deferred) = (true, false);
+            (input.is_open, input.gathered) = (true, 0);
         }
         self.opened.lock(bh).is_open = true;
     }
 
-    /// Drops what waits and accepts nothing more. The NAPI context must not run any more.
-    pub(crate) fn close(&self, bh: &Bh<'_>) {
+    /// Drops what waits and accepts nothing more; returns how many packets never got their turn. The NAPI context must not
+    /// run any more.
+    pub(crate) fn close(&self, bh: &Bh<'_>) -> usize {
         let mut packets = skb::List::new();
         {
             let mut input = self.input.lock(bh);
             input.is_open = false;
             packets.append(&mut input.packets);
         }
-        drop(packets);
         let mut jobs = {
             let mut opened = self.opened.lock(bh);
             opened.is_open = false;
@@ -104,6 +104,7 @@ impl Queue {
                 receive::reset(batch.peer(), bh);
             }
         }
+        packets.len()
     }
 
     /// Adds packets, and tells when they are to be polled, or how many it does not take, and why.
@@ -120,16 +121,19 @@ impl Queue {
         let reason = if input.is_open {
             let room = MAX_QUEUED_PACKETS.saturating_sub(input.packets.len());
             if packets.len() <= room {
+                // Then a poll is to come, unless a worker was asked.
+                let is_waiting = !input.packets.is_empty();
+                let n = packets.len();
                 input.packets.append(&mut packets);
-                if !may_wait || input.packets.len() >= MAX_GATHERED {
-                    return Ok(Queued::Poll);
-                }
-                let queued = if input.is_deferred {
-                    Queued::Deferred
-                } else {
-                    Queued::Defer
+                let queued = match input.gathered {
+                    _ if !may_wait || input.packets.len() >= MAX_GATHERED => {
+                        return Ok(Queued::Poll)
+                    }
+                    0 if is_waiting => return Ok(Queued::Poll),
+                    0 => Queued::Defer,
+                    _ => Queued::Deferred,
                 };
-                input.is_deferred = true;
+                input.gathered = input.gathered.saturating_add(n);
                 return Ok(queued);
             }
             input.packets.append(&mut packets.split_front(room));
@@ -141,11 +145,10 @@ impl Queue {
         Err((reason, packets.len() as u64))
     }
 
-    /// Lets packets gather no longer, and returns how many there are.
+    /// Lets packets gather no longer, and returns how many have.
     pub(crate) fn end_gathering(&self, bh: &Bh<'_>) -> usize {
         let mut input = self.input.lock(bh);
-        input.is_deferred = false;
-        input.packets.len()
+        core::mem::take(&mut input.gathered)
     }
 
     /// Takes up to `max` packets of the session that the first one belongs to.

@@ -210,9 +210,12 @@ fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) -> Staged {
     let room = peer.device().data().workers().efforts().room(bh);
     let staged = {
         let mut tx = peer.tx().lock(bh);
+        if is_answered {
+            tx.pace = Pace::new();
+        }
         let is_long = tx.staged.len().saturating_add(packets.len()) > room;
         // Without a session packets must not hold up their sockets.
-        let is_burst = (is_long || packets.len() == 1 && tx.pace.is_burst(is_answered))
+        let is_burst = (is_long || packets.len() == 1 && tx.pace.is_stream())
             && peer.current(bh).is_some_and(|current| current.may_send());
         if tx.is_deferred {
             if tx.deferred >= MAX_DEFERRED && tx.staged.len() >= MAX_DEFERRED_PACKETS {
