@@ -338,6 +338,26 @@ resend() {
 	tail -c +$((24 + 16 + 14 + 20 + 8 + 1)) "$2" | in_ns "$1" ncat -u --send-only -p "$5" "$3" "$4"
 }
 
+# --- the kernel
+
+# calls COUNT FUNCTION COMMAND…: the command, which must succeed, makes the kernel call that function so many times.
+calls() {
+	local count=$1 function=$2 tracing=/sys/kernel/tracing seen
+	shift 2
+	if debug_kernel && [[ ! -d /sys/kernel/debug/kprobes ]]; then
+		"$@"
+		return
+	fi
+	mountpoint -q "$tracing" || mount -t tracefs tracefs "$tracing"
+	echo "p:counted $function" >"$tracing/kprobe_events"
+	echo 1 >"$tracing/events/kprobes/counted/enable"
+	"$@"
+	seen=$(awk '$1 == "counted" { print $2 }' "$tracing/kprobe_profile")
+	echo 0 >"$tracing/events/kprobes/counted/enable"
+	echo >"$tracing/kprobe_events"
+	[[ $seen == "$count" ]] || fail "'$*' calls $function $seen times, not $count"
+}
+
 # --- kernel log
 
 # Marks where this test's part of the kernel log begins.
