@@ -83,18 +83,36 @@ cloned() {
 	insmod "$WG_OUT/clone/clone.ko" || fail "the clone's module"
 	rmmod clone
 	[[ $(created Keypair) == "$sessions" && $(wiped) == "$ended" ]] || fail "sessions ended: they must still receive"
+	begins_anew "$work/fresh" "old"
+	# The next session, which b begins: its first packet, which would have it used, comes after the clone.
+	ip -n b link set wg0 down
+	ip -n b link set wg0 up
+	in_ns a iptables -I INPUT -p udp --dport 51821 -m length --length 92 -j DROP
+	capture b veth "$work/first" -w - "$data"
+	datagram b 192.168.7.1
+	eventually 3 has_packet "$work/first" || fail "b sends nothing under its new session"
+	captured "$work/first"
+	let_through a
+	sessions=$(created Keypair)
+	insmod "$WG_OUT/clone/clone.ko"
+	rmmod clone
+	begins_anew "$work/first" "next"
+}
+# begins_anew FILE WHICH: what the capture has for a comes in under that session, but a does not send under it.
+begins_anew() {
+	local before
 	before=$(received a b)
-	more() { (($(received a b) == before + $1)); }
-	resend b "$work/fresh" 10.0.0.1 51821 6001
-	eventually 3 more 64 || fail "a clone does not receive under its old session"
+	more() { (($(received a b) == before + 64)); }
+	resend b "$1" 10.0.0.1 51821 6001
+	eventually 3 more || fail "a clone does not receive under its $2 session"
 	peer a b endpoint 10.0.0.2:51822
 	# At once, though the last handshake was a moment ago.
 	capture b veth "$work/sent" udp and dst port 51822
 	datagram a 192.168.7.2
 	again() { (($(created Keypair) == sessions + 2)); }
-	eventually 2 again || fail "no new session in a clone"
+	eventually 2 again || fail "no new session in a clone, after its $2 one"
 	captured "$work/sent"
-	grep -m 1 . "$work/sent" | grep -q 'length 148' || fail "a clone sends under its old session: $(cat "$work/sent")"
+	grep -m 1 . "$work/sent" | grep -q 'length 148' || fail "a clone sends under its $2 session: $(cat "$work/sent")"
 }
 if debug_kernel && [[ ! -d /sys/kernel/debug/kprobes ]]; then
 	echo "this debug kernel cannot say that it is a clone"
