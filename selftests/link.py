@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 # pylint: disable=wrong-import-position
 import check
 from check import equal, holds, run
-from genl import Client, Device, attr, name, nest, parse, peer, peers, u16, u32
+from genl import Client, Device, attr, name, nest, parse, peer, peers, sockaddr, u16, u32
 from links import Link, Links, info, refused
 
 links = Links()
@@ -194,6 +194,12 @@ def kernel_threads():
     return found
 
 
+def handshake_workers(ifname):
+    """Behind the name of a worker stands the workqueue that it served last; "u" is for those bound to no CPU."""
+    found = (re.fullmatch(rf"kworker/(u?)\d+:\d+[-+]wg-kex-{ifname}", entry) for entry in kernel_threads())
+    return {"unbound" if match[1] else "per CPU" for match in found if match}
+
+
 def threads():
     """The script shows us all processes of the machine."""
     fresh("wg5")
@@ -216,6 +222,20 @@ def threads():
     run("ip link set wg5 down")
     run("ip link set wg5 name wg6")
     holds("the name stays", "kworker/R-wg-crypt-wg5" in kernel_threads())
+    # row L20: of the two for handshakes one is for what comes, the other for what is sent.
+    client.set(name("wg6"), u16(Device.LISTEN_PORT, 4004),
+               peers(peer(bytes([1]) * 32, endpoint=sockaddr("127.0.0.1", 9), keepalive=1000)))
+    run("ip link set lo up")
+    seen = set()
+
+    def both():
+        for state in ("down", "up"):
+            run(f"ip link set wg6 {state}")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            out.sendto(struct.pack("<I", 1) + bytes(144), ("127.0.0.1", 4004))
+        seen.update(handshake_workers("wg5"))
+        return len(seen) == 2
+    holds(f"workers that have served wg-kex-wg5: {seen}", check.eventually(10, both))
     run("ip link del wg6")
     holds("gone with its interface", check.eventually(10, lambda: "kworker/R-wg-crypt-wg5" not in kernel_threads()))
 
@@ -243,7 +263,10 @@ def packet_sockets():
         equal("IPv4", error_of(lambda: raw.send(four)), "EDESTADDRREQ")
         equal("IPv6", error_of(lambda: raw.send(six)), "EDESTADDRREQ")
         equal("neither", error_of(lambda: raw.send(b"\x50" + four[1:])), "EPROTONOSUPPORT")
-    equal("errors of transmission", sysfs("statistics/tx_errors"), "3")
+        # row L8: nothing is taken for a header of the link, which would not count for the MTU.
+        equal("as long as the MTU", error_of(lambda: raw.send(four + bytes(1420 - 20))), "EDESTADDRREQ")
+        equal("a byte more", error_of(lambda: raw.send(four + bytes(1420 - 19))), "EMSGSIZE")
+    equal("errors of transmission", sysfs("statistics/tx_errors"), "4")
 
 
 def statistics():
@@ -256,7 +279,7 @@ def statistics():
     stats = link["stats64"]
     equal("received", [stats["rx"][key] for key in ("bytes", "packets", "errors", "dropped")], received[:4])
     equal("sent", [stats["tx"][key] for key in ("bytes", "packets", "errors", "dropped")], sent[:4])
-    equal("errors", stats["tx"]["errors"], 3)
+    equal("errors", stats["tx"]["errors"], 4)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         import fcntl  # pylint: disable=import-outside-toplevel
         request = struct.pack("16s24x", b"wg0")
