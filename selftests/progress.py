@@ -78,21 +78,26 @@ def rounds():
     outside.setsockopt(SOL_UDP, UDP_SEGMENT, SIZE)
     outside.connect(("192.168.7.2", 5000))
     os.sched_setaffinity(0, {0})
-    longest, fewest, held, full = 0.0, SENT, 0, 0
+    longest, fewest, held, full = 0.0, 5 * SENT, 0, 0
     try:
         for _ in range(ROUNDS):
             before = refused()
             hold(1)
             os.kill(pig, signal.SIGCONT)
-            for _ in range(SENDS):
-                outside.send(bytes(SIZE * SEGMENTS))
+            sent = delivered = 0
+            # Packets get through as long as the CPU that is to help is the busier one.
+            while refused() == before and sent < 5 * SENT:
+                for _ in range(SENDS):
+                    outside.send(bytes(SIZE * SEGMENTS))
+                sent += SENT
+                check.eventually(WITHIN, lambda before=before: refused() > before)
+                delivered += inside.count()
             held += check.eventually(5 * WITHIN, lambda: hold() == 2)
-            full += check.eventually(5 * WITHIN, lambda before=before: refused() > before)
-            delivered = inside.count()
+            full += refused() > before
             begin = time.monotonic()
             hold(0)
             os.kill(pig, signal.SIGSTOP)
-            while delivered < SENT - (refused() - before) and time.monotonic() < begin + 5 * WITHIN:
+            while delivered < sent - (refused() - before) and time.monotonic() < begin + 5 * WITHIN:
                 delivered += inside.count()
             longest = max(longest, time.monotonic() - begin)
             fewest = min(fewest, delivered)
@@ -100,7 +105,7 @@ def rounds():
         hold(0)
         os.kill(pig, signal.SIGKILL)
         os.waitpid(pig, 0)
-    check.note(f"{ROUNDS} rounds of {SENT} packets, held back in {held}, queue full in {full}; "
+    check.note(f"{ROUNDS} rounds of {SENT} packets or more, held back in {held}, queue full in {full}; "
                f"longest {longest:.3f} s; fewest delivered {fewest}")
     check.equal("rounds in which a decryption was held back", held, ROUNDS)
     # row D15

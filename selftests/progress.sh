@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
 # when: all
-# limit: 400
+# limit: 900
 # needs: faults
 # The oldest decryption of a peer is held back while more packets than there is room for queue behind it, and a hog of
 # the highest class sits on a CPU. When both are gone, what was queued is delivered within a second, though no packet
