@@ -108,8 +108,9 @@ def rounds():
     check.note(f"{ROUNDS} rounds of {SENT} packets or more, held back in {held}, queue full in {full}; "
                f"longest {longest:.3f} s; fewest delivered {fewest}")
     check.equal("rounds in which a decryption was held back", held, ROUNDS)
-    # row D15
+    # rows D15 X6
     check.equal("rounds in which the queue was full", full, ROUNDS)
+    # rows X6 X10
     check.holds(f"all that was not refused is delivered within {WITHIN:.0f} s", longest < WITHIN)
 
 
