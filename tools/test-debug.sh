@@ -131,7 +131,10 @@ found() {
 	expected=$(sed -n 's/^Expect: //p' "$1")
 	[[ $expected ]] || die "$1 does not say what to expect"
 	remove_tree "$folder"
-	debug_module um "$folder" "$1"
+	debug_module um "$folder" "$1" || {
+		echo "there is no module with the fault in"
+		return 1
+	}
 	if selftests um "$folder" "planted-$name" tunnel; then
 		echo "the test passes with the fault in"
 		return 1

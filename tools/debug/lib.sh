@@ -25,7 +25,7 @@ debug_module() {
 	shift 2
 	copy_sources "$folder"
 	for patch; do
-		in_root patch -d "$folder" -p1 --input="$patch"
+		in_root patch -d "$folder" -p1 --input="$patch" || return
 	done
 	kernel_make "$kernel/tree" "$folder" modules
 }
