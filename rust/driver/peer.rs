@@ -76,7 +76,7 @@ pub(crate) const RELEASE: usize = 2;
 pub(crate) const ZERO: usize = 1;
 /// Work item that sends what is staged.
 pub(crate) const SEND: usize = 3;
-/// Work item that ends the gathering of received packets.
+/// Work item that has received packets polled which wait for it.
 pub(crate) const RECEIVE: usize = 4;
 
 /// Sets a flag, which is a hint and may get lost; its cache line is not

@@ -107,7 +107,7 @@ impl Run<'_> {
             return;
         };
         let packets = core::mem::take(&mut self.packets);
-        // An answer is taken at once.
+        // An answer does not gather.
         let may_wait =
             !peer.take_answered() && packets.len() == 1 && peer.rx().lock(bh).pace.is_stream();
         match napi.queue().push(packets, may_wait, bh) {
@@ -222,15 +222,21 @@ impl workqueue::Run<RECEIVE> for Peer {
         let Some(napi) = this.device().data().rx_queue(this.queue(), &bh) else {
             return;
         };
-        // Nothing to merge: whoever has time at once had better receive at once.
-        if napi.queue().end_gathering(&bh) < 2 {
+        // Whoever has time at once had better receive at once.
+        if napi.queue().end_waiting(&bh) {
             this.rx().lock(&bh).pace = Pace::new();
         }
         napi.schedule(&bh);
+        // The poll comes here, and may ask for this worker again.
+        drop(bh);
+        ctx.reschedule();
     }
 }
 
 /// Delivers packets: the NAPI poll of one queue.
+///
+/// After a poll that takes all it may, what is left is for a worker, which the scheduler weighs against those who read
+/// what came.
 pub(crate) fn poll(
     dev: &NetDevice<Device>,
     queue: &Queue,
@@ -239,10 +245,12 @@ pub(crate) fn poll(
     bh: &Bh<'_>,
 ) -> usize {
     let mut work: usize = 0;
+    let mut last = None;
+    let max_work = queue.begin_poll(budget, bh);
     dev.data().workers().efforts().polled(bh);
 
     // What other CPUs have finished comes first, as it is older.
-    while work < budget {
+    while work < max_work {
         let Some(job) = queue.pop_opened(bh) else {
             break;
         };
@@ -252,8 +260,8 @@ pub(crate) fn poll(
         };
         work = work.saturating_add(give_back(&peer, job, gro, bh));
     }
-    while work < budget {
-        let left = budget.saturating_sub(work);
+    while work < max_work {
+        let left = max_work.saturating_sub(work);
         let workers = dev.data().workers();
         let shared = workers.may_help(bh);
         #[cfg(wg_faults)]
@@ -263,32 +271,48 @@ pub(crate) fn poll(
             break;
         };
         work = work.saturating_add(run.len());
-        receive_run(dev, index, run, shared, gro, bh);
+        let Some(keypair) = find_session(dev.data(), index, bh) else {
+            // CAST: From small to large.
+            dev.data()
+                .drops()
+                .add(Reject::UnknownSession, run.len() as u64);
+            continue;
+        };
+        receive_run(keypair, run, shared, gro, bh);
+        last = Some(keypair.peer());
     }
-    // More than the budget must not be reported; the rest was delivered anyway.
-    work.min(budget)
+    if work < max_work {
+        return work;
+    }
+    match last {
+        Some(peer) if bh.is_unscheduled() => {
+            if queue.pause(max_work < budget, bh) {
+                let workers = dev.data().workers();
+                let _ = workers.queue().enqueue(&peer.receive_work, peer);
+            }
+            // More than the budget must not be reported, and all of it means that the next poll is to come by itself.
+            work.min(budget.saturating_sub(1))
+        }
+        _ => budget,
+    }
 }
 
 /// Decrypts and delivers packets of one session, or has another CPU decrypt them.
 fn receive_run(
-    dev: &NetDevice<Device>,
-    index: u32,
+    keypair: &RcuArc<Keypair>,
     run: skb::List,
     shared: bool,
     gro: &mut Gro<'_, Device>,
     bh: &Bh<'_>,
 ) {
-    let device = dev.data();
+    let peer = keypair.peer();
+    let device = peer.device().data();
     let taken = run.len();
     // CAST: From small to large.
     let n = taken as u64;
-    let Some(keypair) = find_session(device, index, bh) else {
-        return device.drops().add(Reject::UnknownSession, n);
-    };
     if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
         return device.drops().add(reason, n);
     }
-    let peer = keypair.peer();
     let helper = if shared {
         device.workers().opener(bh)
     } else {

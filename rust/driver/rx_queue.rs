@@ -18,15 +18,28 @@ use kext::{
     context::Bh,
     net::skb,
     new_spinlock,
-    sync::lock::SpinLock, //
+    sync::lock::SpinLock,
+    time, //
 };
 use wg_proto::Reject;
 
 /// Packets that may wait: what one softirq brings at once, 64 bundles of 64 packets.
 const MAX_QUEUED_PACKETS: usize = 64 * 64;
 
-/// Packets that gather at most: as many as one poll takes.
+/// Packets that gather at most: as many as NAPI takes at once.
 const MAX_GATHERED: usize = 64;
+
+/// Packets that wait at most while others have their turn, and jiffies that they do: the worker may be kept from running
+/// for long, by softirqs or by other tasks.
+const MAX_PAUSED: usize = 256;
+const MAX_PAUSE: u64 = 3;
+
+/// Packets that one poll takes on a CPU that has time. Who reads what they bring then answers while the next ones are
+/// decrypted, and not only after all.
+const SMALL_POLL: usize = 16;
+
+/// Small polls after a CPU was idle. If there is always more, it has no time to spare.
+const MAX_SMALL_POLLS: usize = 16;
 
 /// What waits for one NAPI context. A peer's packets all go through the same one.
 #[pin_data]
@@ -39,9 +52,21 @@ pub(crate) struct Queue {
 
 struct Input {
     is_open: bool,
-    /// How many packets have come since a worker was asked, for any peer of this queue, to have them polled; 0: none was.
-    gathered: usize,
+    waits: Waits,
+    /// How many more polls are small ones.
+    small_polls: usize,
     packets: skb::List,
+}
+
+/// Whether packets wait for a worker, of any peer of this queue, to have them polled.
+#[derive(Clone, Copy)]
+enum Waits {
+    /// They do not.
+    No,
+    /// So many have come since, and more are to.
+    Gathering(usize),
+    /// Since this jiffy, so that others have their turn on this CPU.
+    Paused(u64),
 }
 
 /// When packets that were added are polled.
@@ -65,7 +90,8 @@ impl Queue {
         pin_init!(Self {
             input <- new_spinlock!(Input {
                 is_open: false,
-                gathered: 0,
+                waits: Waits::No,
+                small_polls: 0,
                 packets: skb::List::new(),
             }),
             opened <- new_spinlock!(Opened {
@@ -79,7 +105,7 @@ impl Queue {
     pub(crate) fn open(&self, bh: &Bh<'_>) {
         {
             let mut input = self.input.lock(bh);
-            (input.is_open, input.gathered) = (true, 0);
+            (input.is_open, input.waits) = (true, Waits::No);
         }
         self.opened.lock(bh).is_open = true;
     }
@@ -110,7 +136,7 @@ impl Queue {
     /// Adds packets, and tells when they are to be polled, or how many it does not take, and why.
     ///
     /// Who sends one packet after the other without waiting for answers gets them received by as many as have come until
-    /// a worker runs; for that `may_wait` is set.
+    /// a worker runs; for that `may_wait` is set. While others have their turn, all wait.
     pub(crate) fn push(
         &self,
         mut packets: skb::List,
@@ -125,15 +151,24 @@ impl Queue {
                 let is_waiting = !input.packets.is_empty();
                 let n = packets.len();
                 input.packets.append(&mut packets);
-                let queued = match input.gathered {
-                    _ if !may_wait || input.packets.len() >= MAX_GATHERED => {
-                        return Ok(Queued::Poll)
+                let waiting = input.packets.len();
+                let (waits, queued) = match input.waits {
+                    paused @ Waits::Paused(since)
+                        if waiting < MAX_PAUSED
+                            && time::jiffies().wrapping_sub(since) < MAX_PAUSE =>
+                    {
+                        (paused, Queued::Deferred)
                     }
-                    0 if is_waiting => return Ok(Queued::Poll),
-                    0 => Queued::Defer,
-                    _ => Queued::Deferred,
+                    Waits::Paused(_) => (Waits::No, Queued::Poll),
+                    waits if !may_wait || waiting >= MAX_GATHERED => (waits, Queued::Poll),
+                    Waits::No if is_waiting => (Waits::No, Queued::Poll),
+                    Waits::No => (Waits::Gathering(n), Queued::Defer),
+                    Waits::Gathering(gathered) => (
+                        Waits::Gathering(gathered.saturating_add(n)),
+                        Queued::Deferred,
+                    ),
                 };
-                input.gathered = input.gathered.saturating_add(n);
+                input.waits = waits;
                 return Ok(queued);
             }
             input.packets.append(&mut packets.split_front(room));
@@ -145,10 +180,35 @@ impl Queue {
         Err((reason, packets.len() as u64))
     }
 
-    /// Lets packets gather no longer, and returns how many have.
-    pub(crate) fn end_gathering(&self, bh: &Bh<'_>) -> usize {
+    /// Lets packets wait no longer, and returns whether they gathered in vain: there is nothing to merge.
+    pub(crate) fn end_waiting(&self, bh: &Bh<'_>) -> bool {
         let mut input = self.input.lock(bh);
-        core::mem::take(&mut input.gathered)
+        let waits = core::mem::replace(&mut input.waits, Waits::No);
+        matches!(waits, Waits::Gathering(0 | 1))
+    }
+
+    /// Returns how many packets the poll that begins shall take, which may take `budget`.
+    pub(crate) fn begin_poll(&self, budget: usize, bh: &Bh<'_>) -> usize {
+        let mut input = self.input.lock(bh);
+        if bh.is_idle() {
+            input.small_polls = MAX_SMALL_POLLS;
+        }
+        if input.small_polls == 0 {
+            return budget;
+        }
+        input.small_polls = input.small_polls.saturating_sub(1);
+        budget.min(SMALL_POLL)
+    }
+
+    /// Lets packets wait from now on until a worker runs, which has to be started then. Not if nothing is left, unless the
+    /// poll was a small one, as then more of the same burst is likely to follow. Returns whether they wait.
+    pub(crate) fn pause(&self, was_small: bool, bh: &Bh<'_>) -> bool {
+        let mut input = self.input.lock(bh);
+        let waits = was_small || !input.packets.is_empty();
+        if waits {
+            input.waits = Waits::Paused(time::jiffies());
+        }
+        waits
     }
 
     /// Takes up to `max` packets of the session that the first one belongs to.

@@ -74,6 +74,16 @@ impl Process {
         // SAFETY: By the type invariant the thread may sleep.
         unsafe { bindings::cond_resched() };
     }
+
+    /// Has the scheduler choose again who runs.
+    ///
+    /// [`Process::cond_resched`] does nothing in a kernel with lazy preemption, where a task that has just woken up may
+    /// wait for the next tick; after this call it does not, if its turn has come.
+    #[inline]
+    pub fn reschedule(&mut self) {
+        // SAFETY: By the type invariant the thread may sleep. It is running, so it goes on when its turn comes again.
+        unsafe { kernel::bindings::schedule() };
+    }
 }
 
 /// Proof that bottom halves are off on this CPU.
@@ -112,6 +122,22 @@ impl Bh<'_> {
     pub fn cpu(&self) -> u32 {
         // SAFETY: No requirements. By the type invariant the answer stays true.
         unsafe { kernel::bindings::raw_smp_processor_id() }
+    }
+
+    /// Returns whether there was nothing to do on this CPU when an interrupt led here. Not in a thread, as of NAPI or, with
+    /// `PREEMPT_RT`, of softirqs.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        // SAFETY: No requirements.
+        unsafe { bindings::current_is_idle() }
+    }
+
+    /// Returns whether this is a softirq that all tasks wait for: not with `PREEMPT_RT`, where it has a priority, nor in a
+    /// thread of NAPI.
+    #[inline]
+    pub fn is_unscheduled(&self) -> bool {
+        // SAFETY: No requirements.
+        unsafe { bindings::softirq_is_unscheduled() }
     }
 
     /// Returns whether softirqs run as soon as a thread leaves this section: not if this is a softirq itself, or part of

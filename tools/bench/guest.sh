@@ -89,7 +89,8 @@ shape_gateway() {
 
 # A router between the ends, where packets wait 10 ms in each direction, and some are lost: the same ones in each run.
 shape_netem() {
-	local link seed=1
+	local link loss seed
+	IFS=: read -r loss seed <<<"$4"
 	implementation "$1" left
 	implementation "$2" right
 	joined left router
@@ -101,7 +102,7 @@ shape_netem() {
 	ip -n right route add 10.0.0.0/24 via 10.1.0.1
 	in_ns router sysctl -qw net.ipv4.ip_forward=1
 	for link in veth far; do
-		tc -n router qdisc add dev $link root netem limit 10000 delay 10ms loss "$4%" seed $((seed++))
+		tc -n router qdisc add dev $link root netem limit 10000 delay 10ms loss "$loss%" seed $((seed++))
 	done
 }
 
