@@ -24,7 +24,8 @@ results = {}
 
 
 def prefixes(number):
-    return [f"10.{number >> 8}.{number & 255}.0/24", f"fd00:{number:x}::/64"]
+    high, low = number >> 16, number & 0xffff
+    return [f"{10 + high}.{low >> 8}.{low & 255}.0/24", f"fd00:{high:x}:{low:x}::/64"]
 
 
 def idle():

@@ -52,6 +52,7 @@ def read_results(lines):
 def collect(rounds):
     """Rows out of pairs (runs of a round, their results by number), and which runs have no result."""
     values, figures, missing = {}, {}, []
+    alone = {case.name for case in CASES if case.by_hand}
     for planned, results in rounds:
         for index, run in enumerate(planned):
             if index not in results:
@@ -65,7 +66,8 @@ def collect(rounds):
     rows = []
     for key, by_pair in values.items():
         c = by_pair.pop(("c", "c"), ())
-        rows += [compare(key, figures[key], pair, c, ours) for pair, ours in by_pair.items() if len(c) == len(ours)]
+        rows += [compare(key, figures[key], pair, c, ours) for pair, ours in by_pair.items()
+                 if len(c) == len(ours) or key[0] in alone]
     order = [(case.name, wire) for case in CASES for wire in case.wires]
     return sorted(rows, key=lambda row: order.index((row.case, row.wire))), missing
 
@@ -86,7 +88,7 @@ def compare(key, figure, pair, c, ours):
     case, wire, unit = key
     name = "ours" if pair == ("ours", "ours") else f"{NAMES[pair[0]]} to {NAMES[pair[1]]}"
     ratio = spread = None
-    if figure.has_ratio and all(c) and all(ours):
+    if figure.has_ratio and c and all(c) and all(ours):
         ratios = [before / after if figure.less_is_better else after / before for before, after in zip(c, ours)]
         ratio = sum(ratios) / len(ratios)
         spread = (max(ratios) - min(ratios)) / ratio
@@ -104,7 +106,7 @@ def table(rows):
     for row in rows:
         ratio = "" if row.ratio is None else f"{row.ratio:7.2f}{row.spread * 100:6.1f} %"
         yield (f"{row.case if row.case != before else '':30}{row.wire:8}{row.pair:12}"
-               f"{mean(row.c):11.2f}{mean(row.pairs):11.2f} {row.unit:19}{ratio}"
+               f"{format(mean(row.c), '11.2f') if row.c else '-':>11}{mean(row.pairs):11.2f} {row.unit:19}{ratio}"
                f"{'  worse' if row.ratio and row.ratio < WORSE else ''}")
         before = row.case
 

@@ -48,6 +48,12 @@ class Plan(unittest.TestCase):
     def test_words_choose_cases(self):
         self.assertEqual({run.case.name for run in cases.runs(1, False, ["MSS"])}, {"TCP, MSS 536"})
 
+    def test_what_is_done_by_hand_is_asked_for_by_name(self):
+        for words in [], ["peers"], ["10000"]:
+            self.assertNotIn("100000 peers", {run.case.name for run in cases.runs(1, False, words)})
+        self.assertEqual([(run.case.name, run.left) for run in cases.runs(1, False, ["100000"])],
+                         [("100000 peers", "ours")])
+
     def test_lines_are_what_the_guest_reads(self):
         self.assertIn("1 ours ours veth 4 direct 0 tcp 4M -M 536", list(cases.plan(1, False, ["MSS"])))
 
