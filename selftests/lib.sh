@@ -70,9 +70,10 @@ idling() {
 	return "$status"
 }
 
-# eventually SECONDS COMMAND…: repeats the command until it succeeds.
+# eventually SECONDS COMMAND…: repeats the command until it succeeds. Where time is real, a slow machine gets more of it.
 eventually() {
 	local end=$((SECONDS + $1))
+	[[ $never_idle ]] || end=$((SECONDS + $1 * ${WG_PATIENCE:-1}))
 	shift
 	until "$@"; do
 		((SECONDS < end)) || return 1
