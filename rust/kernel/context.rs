@@ -137,7 +137,7 @@ impl Bh<'_> {
     #[inline]
     pub fn is_unscheduled(&self) -> bool {
         // SAFETY: No requirements.
-        unsafe { bindings::softirq_is_unscheduled() }
+        !cfg!(CONFIG_PREEMPT_RT) && unsafe { bindings::in_serving_softirq() }
     }
 
     /// Returns whether softirqs run as soon as a thread leaves this section: not if this is a softirq itself, or part of
