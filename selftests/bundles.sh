@@ -22,10 +22,19 @@ counters() {
 	echo "$(statistic "$1" tx_packets) $(statistic "$1" tx_bytes) $(statistic "$2" rx_packets) $(statistic "$2" rx_bytes)"
 }
 
+# settled FROM TO: whether all that was sent has been received, also a keepalive just now; $now are the counters.
+settled() {
+	local of
+	now=$(counters "$1" "$2")
+	read -ra of <<<"$now"
+	((of[0] == of[2] && of[1] == of[3]))
+}
+
 # transfer FROM TO CAPTURE BYTES: sends data through the tunnel, captures what comes out of the wire, and compares.
 transfer() {
 	local from=$1 to=$2 port=7000 before after server
-	before=$(counters "$from" "$to")
+	eventually 5 settled "$from" "$to" || fail "not all that was sent was received: $now"
+	before=$now
 	capture "$to" veth "$3" -w - "udp src port 51821"
 	in_ns "$to" socat -u TCP-LISTEN:$port "CREATE:$work/arrived" &
 	server=$!
@@ -34,7 +43,8 @@ transfer() {
 	wait "$server"
 	head -c "$4" "$work/data" | cmp - "$work/arrived" || fail "something else arrived"
 	captured "$3"
-	after=$(counters "$from" "$to")
+	eventually 5 settled "$from" "$to" || fail "not all that was sent was received: $now"
+	after=$now
 	# What was sent is what was received, in packets and bytes.
 	echo "$before $after" | awk -v min=$(($4 / 1500)) \
 		'{ if ($5 - $1 != $7 - $3 || $6 - $2 != $8 - $4 || $5 - $1 < min) exit 1 }' ||
@@ -123,7 +133,8 @@ for from in a c; do
 done
 
 # Single datagrams in a row, which a worker sends: none is lost, and each is counted.
-before=$(counters a b)
+eventually 5 settled a b || fail "not all that was sent was received: $now"
+before=$now
 in_ns a python3 -c 'import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for n in range(500): s.sendto(bytes(n), ("192.168.7.2", 51822))'
