@@ -22,18 +22,23 @@ counters() {
 	echo "$(statistic "$1" tx_packets) $(statistic "$1" tx_bytes) $(statistic "$2" rx_packets) $(statistic "$2" rx_bytes)"
 }
 
-# settled FROM TO: whether all that was sent has been received, also a keepalive just now; $now are the counters.
-settled() {
+# all_received FROM TO: whether all that was sent has been received; $now are the counters.
+all_received() {
 	local of
 	now=$(counters "$1" "$2")
 	read -ra of <<<"$now"
 	((of[0] == of[2] && of[1] == of[3]))
 }
 
+# settle FROM TO: sets $now when nothing is on its way any more, not even a keepalive.
+settle() {
+	eventually 5 all_received "$1" "$2" || fail "not all that was sent was received: $now"
+}
+
 # transfer FROM TO CAPTURE BYTES: sends data through the tunnel, captures what comes out of the wire, and compares.
 transfer() {
 	local from=$1 to=$2 port=7000 before after server
-	eventually 5 settled "$from" "$to" || fail "not all that was sent was received: $now"
+	settle "$from" "$to"
 	before=$now
 	capture "$to" veth "$3" -w - "udp src port 51821"
 	in_ns "$to" socat -u TCP-LISTEN:$port "CREATE:$work/arrived" &
@@ -43,7 +48,7 @@ transfer() {
 	wait "$server"
 	head -c "$4" "$work/data" | cmp - "$work/arrived" || fail "something else arrived"
 	captured "$3"
-	eventually 5 settled "$from" "$to" || fail "not all that was sent was received: $now"
+	settle "$from" "$to"
 	after=$now
 	# What was sent is what was received, in packets and bytes.
 	echo "$before $after" | awk -v min=$(($4 / 1500)) \
@@ -133,7 +138,7 @@ for from in a c; do
 done
 
 # Single datagrams in a row, which a worker sends: none is lost, and each is counted.
-eventually 5 settled a b || fail "not all that was sent was received: $now"
+settle a b
 before=$now
 in_ns a python3 -c 'import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

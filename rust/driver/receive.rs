@@ -112,10 +112,7 @@ impl Run<'_> {
             !peer.take_answered() && packets.len() == 1 && peer.rx().lock(bh).pace.is_stream();
         match napi.queue().push(packets, may_wait, bh) {
             Ok(Queued::Poll) => napi.schedule(bh),
-            Ok(Queued::Defer) => {
-                let workers = peer.device().data().workers();
-                let _ = workers.queue().enqueue(&peer.receive_work, peer);
-            }
+            Ok(Queued::Defer) => poll_later(peer),
             Ok(Queued::Deferred) => {}
             Err((reason, n)) => {
                 drops.add(reason, n);
@@ -216,6 +213,12 @@ fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'
     }
 }
 
+/// Has a worker ask for the poll of the peer's queue.
+fn poll_later(peer: &RcuArc<Peer>) {
+    let workers = peer.device().data().workers();
+    let _ = workers.queue().enqueue(&peer.receive_work, peer);
+}
+
 impl workqueue::Run<RECEIVE> for Peer {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
         let bh = ctx.bh();
@@ -287,8 +290,7 @@ pub(crate) fn poll(
     match last {
         Some(peer) if bh.is_unscheduled() => {
             if queue.pause(max_work < budget, bh) {
-                let workers = dev.data().workers();
-                let _ = workers.queue().enqueue(&peer.receive_work, peer);
+                poll_later(peer);
             }
             // More than the budget must not be reported, and all of it means that the next poll is to come by itself.
             work.min(budget.saturating_sub(1))
