@@ -70,7 +70,11 @@ const PORT_RETRIES: usize = 100;
 pub(crate) struct Receiver(DeviceRef<Device>);
 
 impl udp::Receiver for Receiver {
-    fn receive(&self, datagrams: List, bh: &Bh<'_>) {
+    fn receive(&self, datagrams: List, lost: usize, bh: &Bh<'_>) {
+        if lost > 0 {
+            // CAST: From small to large.
+            self.0.data().drops().add(Reject::NoMemory, lost as u64);
+        }
         receive::datagrams(&self.0, datagrams, bh);
     }
 

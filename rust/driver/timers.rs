@@ -165,7 +165,7 @@ pub(crate) fn apply(peer: &RcuArc<Peer>, actions: Actions, bh: &Bh<'_>) {
     }
 }
 
-/// Data packets were sent.
+/// Data packets are about to be sent, and there is a way to the peer.
 pub(crate) fn data_sent(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     apply(peer, TimerState::data_sent(), bh);
 }

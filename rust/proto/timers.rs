@@ -149,7 +149,7 @@ impl TimerState {
         self.attempts
     }
 
-    /// A data packet (no keepalive) was sent.
+    /// A data packet (no keepalive) is about to be sent.
     #[inline]
     pub const fn data_sent() -> Actions {
         Actions::one(Action::Arm {

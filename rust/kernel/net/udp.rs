@@ -78,8 +78,9 @@ pub use send::may_bundle;
 
 /// What takes the datagrams of a [`Tunnel`].
 pub trait Receiver: Send + Sync + 'static {
-    /// Takes datagrams, each with its data beginning at the UDP header.
-    fn receive(&self, datagrams: List, bh: &Bh<'_>);
+    /// Takes datagrams, each with its data beginning at the UDP header. There were `lost` more of them, for which there
+    /// was no memory.
+    fn receive(&self, datagrams: List, lost: usize, bh: &Bh<'_>);
 
     /// How many bytes of a datagram [`key`](Self::key) looks at.
     const HEADER_LEN: u32;
@@ -253,6 +254,7 @@ impl<H: Receiver> Tunnel<H> {
         // SAFETY: The count that the socket had when the pointer was read is put later, and then a
         // grace period passes, which waits for this section.
         let receiver = unsafe { receiver.as_ref() };
+        let count = skb.segments();
         let datagrams = if !skb.is_gso() {
             let mut alone = List::new();
             alone.push_back(skb);
@@ -263,7 +265,8 @@ impl<H: Receiver> Tunnel<H> {
             // SAFETY: C calls this for one of our sockets, with a packet that was received by `dev`.
             unsafe { skb.segment_received(sk, dev) }
         };
-        receiver.receive(datagrams, &bh);
+        let lost = count.saturating_sub(datagrams.len());
+        receiver.receive(datagrams, lost, &bh);
         0
     }
 

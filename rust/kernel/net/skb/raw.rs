@@ -239,6 +239,13 @@ pub(super) fn set_gso(skb: &mut sk_buff, kind: u32, segments: u16) {
     info.gso_segs = segments;
 }
 
+/// Returns how many the packet stands for, 0 if its sender did not say.
+#[inline]
+pub(super) fn gso_segs(skb: &sk_buff) -> u16 {
+    // SAFETY: The structure is part of a valid buffer.
+    unsafe { (*shared_info(skb)).gso_segs }
+}
+
 /// Returns the size of what the packet stands for.
 #[inline]
 pub(super) fn gso_size(skb: &sk_buff) -> u16 {
