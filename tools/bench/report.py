@@ -153,8 +153,9 @@ def main():
     for wire, text in WIRES.items():
         print(f"{wire:8}{text}")
     judged = [row.ratio for row in rows if row.ratio is not None]
-    print(f"commit {result['commit']}, kernel {result['kernel']}, {len(rounds)} rounds; "
-          f"{sum(ratio < WORSE for ratio in judged)} of {len(judged)} figures are worse than C's")
+    print(f"commit {result['commit']}, kernel {result['kernel']}, {len(rounds)} rounds")
+    if judged:
+        print(f"{sum(ratio < WORSE for ratio in judged)} of {len(judged)} figures are worse than C's")
     for text in missing:
         print(f"FAILED: {text}")
     if rows or vpns:
