@@ -41,7 +41,7 @@ peers_before=$(created Peer)
 in_ns a wg showconf wg0 >"$work/one.conf"
 in_ns a wg addconf wg0 "$work/peers.conf"
 [[ $(peers) == $((count + 1)) ]] || fail "$(peers) peers"
-# rows X1 X2
+# row X2
 moves "with $count peers more"
 # shellcheck disable=SC2046 # words are what is wanted
 in_ns a wg set wg0 $(cat "$work/removal")
@@ -53,6 +53,21 @@ in_ns a wg addconf wg0 "$work/peers.conf"
 in_ns a wg setconf wg0 "$work/one.conf"
 [[ $(peers) == 1 ]] || fail "$(peers) peers after setconf"
 moves "after setconf"
+
+# Up and down, while others change and read it: each waits for the locks of the other.
+yes $'link set wg0 down\nlink set wg0 up' | ip -n a -batch - &
+turns=$!
+for changes in {1..30}; do
+	in_ns a wg set wg0 fwmark "$changes"
+	in_ns a wg show wg0 dump >"$work/dump"
+done
+[[ -e /proc/$turns ]] || fail "the interface no longer goes up and down"
+kill $turns
+wait $turns || true
+ip -n a link set wg0 up
+in_ns a wg set wg0 fwmark 0
+# row X1
+moves "after $changes changes between up and down"
 
 # The interface goes with all of them, and none stays.
 in_ns a wg addconf wg0 "$work/peers.conf"
