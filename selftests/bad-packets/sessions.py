@@ -2,10 +2,12 @@
 """Data messages: which sessions they belong to, and what they do to them."""
 
 import time
+from pathlib import Path
 
 import check
-from check import equal, holds
-from ends import LOCAL, OTHER, P, Q, accepted, client, drops, far, fresh, into_tunnel, other_port, refused, risen
+from check import at_once, equal, holds
+from ends import (LOCAL, OTHER, P, Q, accepted, client, drops, far, fresh, into_tunnel, other_port, received, refused,
+                  risen)
 from genl import Device, attr, name, peer, peers
 from noise import Session, garbled
 from packets import ip4
@@ -54,6 +56,27 @@ def data():
     refused("after the last", "rx-data-counter-limit", session.data(counter=REJECT_AFTER_MESSAGES - 2))
     refused("the session is over", "rx-data-expired", session.data(counter=REJECT_AFTER_MESSAGES - 3))
     far.connect()
+
+
+def crowd():
+    """More messages than there is room for until somebody receives them."""
+    if check.STOCK:
+        return
+    threaded = Path("/run/near-stats/class/net/wg0/threaded")
+    fresh()
+    session = far.connect()
+    before, received_before = drops(), received()
+    messages = [session.data(counter=counter) for counter in range(1, 1 + 4096 + 9)]
+    # By a thread, which has its turn when all of them have come.
+    threaded.write_text("1", encoding="ascii")
+    with at_once():
+        for message in messages:
+            far.send(message)
+    time.sleep(2)
+    threaded.write_text("0", encoding="ascii")
+    # rows X6 D15
+    equal("a full queue", risen(before), {"rx-data-queue-full": 9})
+    equal("received of it", received() - received_before, 4096 * 32)
 
 
 def sessions():
