@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Loads wireguard.ko: first the modules it depends on, then itself. For the guest and for one's own machine.
 # usage: load.sh [FILE | --stock]   (--stock: the C module that the kernel's package brings)
+# WG_PARAMETERS are those of our module, as in "bundle=N".
 
 set -euo pipefail
 
@@ -29,4 +30,5 @@ depends=$(modinfo -F depends "$file")
 for module in ${depends//,/ }; do
 	modprobe "$module" || die "the module '$module', which wireguard needs, does not load"
 done
-insmod "$file" || die "the kernel refused $file; its last words: $(dmesg | tail -n 2)"
+# shellcheck disable=SC2086 # words are what is wanted
+insmod "$file" ${WG_PARAMETERS:-} || die "the kernel refused $file; its last words: $(dmesg | tail -n 2)"
