@@ -95,6 +95,7 @@ left_out() {
 	x86:fail-nth) echo "failing allocations are a matter of User Mode Linux" ;;
 	x86:scale) echo "it measures, which says nothing on a kernel that checks every lock" ;;
 	um:scale) echo "it measures, which says nothing on a kernel that checks every byte" ;;
+	um:forged) echo "what was freed counts as memory for a while, as KASAN watches it" ;;
 	# Packets that are many at once: two CPUs and KASAN have more to say about them than exact times.
 	x86:bundles | x86:chains) ;;
 	*)
