@@ -9,6 +9,24 @@
 load_module
 joined a b
 tunnel a b
+retries() {
+	kernel_log | grep -c 'because we stopped hearing back after 15 seconds' || true
+}
+
+# The first data of a session, which waited for it, is waited for as well: of b, only the response gets through.
+in_ns b iptables -A OUTPUT -p udp -m length ! --length 120 -j DROP
+capture b veth "$work/first" udp and dst port 51822
+datagram a 192.168.7.2
+pass 14.5
+# row T3
+[[ $(lines "$work/first") == 2 ]] || fail "the first data, before 15 s: $(cat "$work/first")"
+pass 2
+[[ $(lines "$work/first") -ge 3 && $(grep -c 'length 148' "$work/first") == 2 && $(retries) == 1 ]] ||
+	fail "the first data, after 15 s: $(cat "$work/first")"
+captured "$work/first"
+in_ns b iptables -D OUTPUT -p udp -m length ! --length 120 -j DROP
+pass 6
+
 answers a 192.168.7.2 || fail "the first ping"
 # The ping's answer gets its keepalive.
 pass 15
@@ -31,10 +49,7 @@ awk 'NR == 1 { first = $1 } NR == 3 { third = $1 - first } NR == 4 { fourth = $1
 	"$work/sent" || fail "when it was sent: $(cat "$work/sent")"
 [[ $(grep -c 'length 148' "$work/sent") == 2 ]] || fail "not initiations: $(cat "$work/sent")"
 captured "$work/sent"
-retries() {
-	kernel_log | grep -c 'because we stopped hearing back after 15 seconds' || true
-}
-(($(retries) == 1)) || fail "the log does not say so"
+(($(retries) == 2)) || fail "the log does not say so"
 
 # b is back: the attempts succeed.
 in_ns b iptables -D OUTPUT -j DROP
@@ -46,11 +61,11 @@ pass 15
 # What could not be sent is not waited for.
 ip -n a route del 10.0.0.0/24 dev veth
 datagram a 192.168.7.2
-pass 17
-(($(retries) == 1)) || fail "a handshake because of what was not sent"
+pass 16
+(($(retries) == 2)) || fail "a handshake because of what was not sent"
 ip -n a route add 10.0.0.0/24 dev veth
 answers a 192.168.7.2 || fail "a has its route again"
-pass 15
+pass 11
 
 # Keepalives alone: no new handshake within the life of the session.
 peer a b persistent-keepalive 7

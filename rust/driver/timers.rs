@@ -83,22 +83,23 @@ impl Timers {
         })
     }
 
-    fn arm(&self, peer: &RcuArc<Peer>, timer: Timer, jiffies: u64, if_idle: bool) {
-        macro_rules! arm {
-            ($timer:expr) => {
-                if if_idle {
-                    $timer.arm_if_idle(peer, jiffies);
-                } else {
-                    $timer.arm(peer, jiffies);
-                }
-            };
-        }
+    fn arm(&self, peer: &RcuArc<Peer>, timer: Timer, jiffies: u64) {
         match timer {
-            Timer::RetransmitHandshake => arm!(self.retransmit_handshake),
-            Timer::SendKeepalive => arm!(self.send_keepalive),
-            Timer::NewHandshake => arm!(self.new_handshake),
-            Timer::ZeroKeys => arm!(self.zero_keys),
-            Timer::PersistentKeepalive => arm!(self.persistent_keepalive),
+            Timer::RetransmitHandshake => self.retransmit_handshake.arm(peer, jiffies),
+            Timer::SendKeepalive => self.send_keepalive.arm(peer, jiffies),
+            Timer::NewHandshake => self.new_handshake.arm(peer, jiffies),
+            Timer::ZeroKeys => self.zero_keys.arm(peer, jiffies),
+            Timer::PersistentKeepalive => self.persistent_keepalive.arm(peer, jiffies),
+        }
+    }
+
+    fn is_pending(&self, timer: Timer) -> bool {
+        match timer {
+            Timer::RetransmitHandshake => self.retransmit_handshake.is_pending(),
+            Timer::SendKeepalive => self.send_keepalive.is_pending(),
+            Timer::NewHandshake => self.new_handshake.is_pending(),
+            Timer::ZeroKeys => self.zero_keys.is_pending(),
+            Timer::PersistentKeepalive => self.persistent_keepalive.is_pending(),
         }
     }
 
@@ -142,6 +143,9 @@ pub(crate) fn apply(peer: &RcuArc<Peer>, actions: Actions, bh: &Bh<'_>) {
                 jitter,
                 if_idle,
             } => {
+                if if_idle && peer.timers().is_pending(timer) {
+                    continue;
+                }
                 let dev = peer.device();
                 if dev.running(bh).is_some() && !peer.is_dead() {
                     let jitter = if jitter {
@@ -151,7 +155,7 @@ pub(crate) fn apply(peer: &RcuArc<Peer>, actions: Actions, bh: &Bh<'_>) {
                         0
                     };
                     let after = jiffies(after_ms).saturating_add(jitter);
-                    peer.timers().arm(peer, timer, after, if_idle);
+                    peer.timers().arm(peer, timer, after);
                 }
             }
             Action::Cancel(timer) => peer.timers().cancel(timer),

@@ -69,11 +69,13 @@ def crowd():
     messages = [session.data(counter=counter) for counter in range(1, 1 + 4096 + 9)]
     # By a thread, which has its turn when all of them have come.
     threaded.write_text("1", encoding="ascii")
-    with at_once():
-        for message in messages:
-            far.send(message)
-    time.sleep(2)
-    threaded.write_text("0", encoding="ascii")
+    try:
+        with at_once():
+            for message in messages:
+                far.send(message)
+        time.sleep(2)
+    finally:
+        threaded.write_text("0", encoding="ascii")
     # rows X6 D15
     equal("a full queue", risen(before), {"rx-data-queue-full": 9})
     equal("received of it", received() - received_before, 4096 * 32)

@@ -116,6 +116,8 @@ pub(super) fn receive(
                 peer.number(),
                 shown(&source)
             );
+            // First, as it ends a wait for an answer: not that of what is sent below.
+            received(dev, &peer, len, ctx);
             match begin_session(&peer, ctx) {
                 Ok(()) => {
                     let bh = ctx.bh();
@@ -126,7 +128,6 @@ pub(super) fn receive(
                 }
                 Err(reason) => dev.data().drops().count(reason),
             }
-            received(dev, &peer, len, ctx);
             Ok(())
         }
         // Never queued here.

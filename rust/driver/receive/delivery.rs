@@ -75,9 +75,9 @@ pub(super) fn deliver(
     };
     peer.set_endpoint(&endpoint, bh);
     peer.set_heard();
-    if peer.is_next(keypair, bh) && peer.confirm(keypair, bh) {
+    let confirmed = peer.is_next(keypair, bh) && peer.confirm(keypair, bh);
+    if confirmed {
         timers::handshake_complete(peer, bh);
-        send::send_staged(peer.borrow(), bh);
     }
     if let Some(current) = peer.current(bh).filter(|current| current.may_send()) {
         timers::received_under(peer, current.age(), time::boottime_coarse(), bh);
@@ -87,6 +87,10 @@ pub(super) fn deliver(
     // The second packet tells that one keepalive will not be enough.
     for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {
         timers::data_received(peer, bh);
+    }
+    // Now, as it is an answer to these packets, and they are none to it.
+    if confirmed {
+        send::send_staged(peer.borrow(), bh);
     }
     let mut bytes: u64 = 0;
     while let Some(packet) = fresh.pop_front() {

@@ -296,16 +296,14 @@ pub(super) fn transmit(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) {
     efforts.sent(packets.len(), bh);
     match Path::to_peer(dev, peer, bh) {
         Ok(path) => {
-            let mut waiting = false;
             let mut bytes: u64 = 0;
             while let Some(burst) = take_burst(&mut packets) {
                 let Some(cb) = burst.front().map(|first| *first.cb::<PacketCb>()) else {
                     break;
                 };
                 // Not afterwards: an answer that overtakes it would not end the wait.
-                if !waiting && cb.keepalive == 0 {
+                if cb.keepalive == 0 {
                     timers::data_sent(peer, bh);
-                    waiting = true;
                 }
                 let sent = send_burst(&path, burst, cb.ds, dev.data().drops(), bh);
                 bytes = bytes.saturating_add(sent);

@@ -78,8 +78,8 @@ pub use send::may_bundle;
 
 /// What takes the datagrams of a [`Tunnel`].
 pub trait Receiver: Send + Sync + 'static {
-    /// Takes datagrams, each with its data beginning at the UDP header. There were `lost` more of them, for which there
-    /// was no memory.
+    /// Takes datagrams, each with its data beginning at the UDP header. There were `lost` more of them, which could not be taken
+    /// out of what came, mostly for want of memory.
     fn receive(&self, datagrams: List, lost: usize, bh: &Bh<'_>);
 
     /// How many bytes of a datagram [`key`](Self::key) looks at.

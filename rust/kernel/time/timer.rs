@@ -171,16 +171,6 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
         }
     }
 
-    /// Arms the timer unless it is pending.
-    ///
-    /// Two that do so at the same time may both arm it, the last one wins.
-    #[inline]
-    pub fn arm_if_idle(&self, owner: &RcuArc<T>, after: u64) {
-        if !self.is_pending() {
-            self.arm(owner, after);
-        }
-    }
-
     /// Returns whether the timer is pending at this moment.
     #[inline]
     pub fn is_pending(&self) -> bool {
