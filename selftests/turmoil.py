@@ -371,8 +371,9 @@ def turmoil():
     os.waitpid(child, 0)
     after = received()
     note(f"bytes received before {before}, after {after}")
-    # It was under traffic: ten pings a second, where far more are sent.
-    check.holds("hardly a packet came through", after[1] > before[1] + 1000 * SECONDS)
+    # It was under traffic: ten pings a second, where far more are sent; fewer where the processors are slow.
+    patience = int(os.environ.get("WG_PATIENCE", "1"))
+    check.holds("hardly a packet came through", after[1] > before[1] + 1000 * SECONDS / patience)
     if check.failures == 0:
         compare(reports)
         still_works()
