@@ -89,10 +89,12 @@ pub(super) fn receive(
                 peer.number(),
                 shown(&source)
             );
+            // First, as it ends a wait for an answer: not that of what is sent once the response is answered, which may
+            // happen before this worker gets on.
+            received(dev, &peer, len, ctx);
             if let Err(reason) = send_response(&peer, ctx) {
                 dev.data().drops().count(reason);
             }
-            received(dev, &peer, len, ctx);
             Ok(())
         }
         Message::Response(message) => {
