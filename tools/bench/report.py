@@ -4,6 +4,7 @@
 usage: report.py FOLDER ROUNDS [quick] [WORD…]   (the words that cases.py got)
 """
 
+import collections
 import json
 import os
 import pathlib
@@ -49,6 +50,18 @@ def read_results(lines):
     return found
 
 
+def read_repeated(lines):
+    """The numbers of the runs that were begun more than once: the first try failed."""
+    begun = collections.Counter(int(line.split()[1]) for line in lines if line.startswith("begin "))
+    return {number for number, times in begun.items() if times > 1}
+
+
+def title(run):
+    """A run, for people."""
+    ends = (NAMES.get(end, end) for end in (run.left, run.right))
+    return f"{run.case.name}, {run.wire}, {' to '.join(ends)}"
+
+
 def collect(rounds):
     """Rows out of pairs (runs of a round, their results by number), and which runs have no result."""
     values, figures, missing = {}, {}, []
@@ -56,8 +69,7 @@ def collect(rounds):
     for planned, results in rounds:
         for index, run in enumerate(planned):
             if index not in results:
-                names = (NAMES.get(end, end) for end in (run.left, run.right))
-                missing.append(f"{run.case.name}, {run.wire}, {' to '.join(names)}")
+                missing.append(title(run))
                 continue
             for figure in () if run.case.vpns else run.case.figures:
                 key = run.case.name, run.wire, figure.unit
@@ -131,16 +143,18 @@ def main():
     folder = pathlib.Path(folder)
     quick = "quick" in words
     words = [word for word in words if word != "quick"]
-    rounds = []
+    rounds, repeated = [], []
     for number in range(1, int(count) + 1):
         lines = (folder / f"round{number}/results").read_text().splitlines()
-        rounds.append((list(runs(number, quick, words)), read_results(lines)))
+        planned = list(runs(number, quick, words))
+        rounds.append((planned, read_results(lines)))
+        repeated += [title(planned[index]) for index in sorted(read_repeated(lines))]
     rows, missing = collect(rounds)
     vpns = collect_vpns(rounds)
     result = {
         "commit": os.environ["WG_BENCH_COMMIT"], "kernel": os.environ["WG_BENCH_KERNEL"], "quick": quick,
         "rounds": len(rounds), "rows": [row._asdict() for row in rows],
-        "vpns": [row._asdict() for row in vpns], "missing": missing,
+        "vpns": [row._asdict() for row in vpns], "missing": missing, "repeated": repeated,
         "runs": [{**run._asdict(), "case": run.case.name, "round": number, **results.get(index, {})}
                  for number, (planned, results) in enumerate(rounds, 1) for index, run in enumerate(planned)],
     }
@@ -156,6 +170,8 @@ def main():
     print(f"commit {result['commit']}, kernel {result['kernel']}, {len(rounds)} rounds")
     if judged:
         print(f"{sum(ratio < WORSE for ratio in judged)} of {len(judged)} figures are worse than C's")
+    for text in repeated:
+        print(f"the first try failed: {text}")
     for text in missing:
         print(f"FAILED: {text}")
     if rows or vpns:

@@ -75,6 +75,9 @@ class Results(unittest.TestCase):
         self.assertEqual(report.read_results(["begin 3", "end 3 bytes=8 seconds=0.5 ", "begin 4"]),
                          {3: {"bytes": 8.0, "seconds": 0.5}})
 
+    def test_a_second_try_leaves_a_trace(self):
+        self.assertEqual(report.read_repeated(["begin 3", "begin 3", "end 3 bytes=8", "begin 4", "end 4 bytes=8"]), {3})
+
     def rows(self, word, *times):
         rounds = []
         for number, time in enumerate(times, 1):
