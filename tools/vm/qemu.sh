@@ -46,13 +46,17 @@ done
 
 # oops=panic and panic=-1 with -no-reboot end the machine at the first oops. The log buffer must hold a test's
 # debug messages. On a busy machine an emulated CPU may look stuck and its clocks uneven, hence the patient
-# watchdogs, and measurements at boot that are not made: they have been seen to hang.
+# watchdogs, and measurements at boot that are not made: they have been seen to hang, or to be wrong.
 words=(
 	rootfstype=virtiofs root=rootfs rw init="$WG_TOP/tools/vm/init.sh" "wg_job=$job" "wg_folders=$WG_TOP:$WG_KERNEL"
 	console=ttyS0 loglevel=6 oops=panic panic=-1 log_buf_len=16M
 	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120
 	no_timer_check tsc=reliable lpj=10000000 "${WG_WORDS:-}"
 )
+if [[ $mode != icount ]]; then
+	rate=$(python3 -B "$WG_TOP/tools/vm/tsc.py")
+	[[ ! $rate ]] || words+=("tsc_early_khz=$rate")
+fi
 
 wire=()
 if [[ ${WG_WIRE:-} ]]; then

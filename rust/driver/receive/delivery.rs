@@ -75,6 +75,12 @@ pub(super) fn deliver(
     };
     peer.set_endpoint(&endpoint, bh);
     peer.set_heard();
+    timers::authenticated_received(peer, bh);
+    // The second packet tells that one keepalive will not be enough.
+    for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {
+        timers::data_received(peer, bh);
+    }
+    // Only now, as from here on others may send by this session: that is an answer to these packets, and they are none to it.
     let confirmed = peer.is_next(keypair, bh) && peer.confirm(keypair, bh);
     if confirmed {
         timers::handshake_complete(peer, bh);
@@ -82,13 +88,6 @@ pub(super) fn deliver(
     if let Some(current) = peer.current(bh).filter(|current| current.may_send()) {
         timers::received_under(peer, current.age(), time::boottime_coarse(), bh);
     }
-    timers::authenticated_received(peer, bh);
-
-    // The second packet tells that one keepalive will not be enough.
-    for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {
-        timers::data_received(peer, bh);
-    }
-    // Now, as it is an answer to these packets, and they are none to it.
     if confirmed {
         send::send_staged(peer.borrow(), bh);
     }
