@@ -8,11 +8,19 @@ set -euo pipefail
 
 # What would make Kbuild fail far from the cause, said in one sentence.
 examine() {
-	local kdir=$1 config=$1/include/config/auto.conf built_by here
+	local kdir=$1 config=$1/include/config/auto.conf option file built_by here
 	[[ -e $kdir/Makefile ]] || die "KDIR=$kdir is no kernel build folder"
 	[[ -e $config ]] || die "the kernel in $kdir is not configured (no include/config/auto.conf)"
 	grep -qx CONFIG_RUST=y "$config" ||
 		die "the kernel in $kdir has no Rust support (CONFIG_RUST is not set), so no Rust module can be built for it"
+	grep -qx CONFIG_IPV6=y "$config" ||
+		die "the kernel in $kdir has no IPv6 (CONFIG_IPV6 is not set), which this module cannot do without: build it with IPv6, which may still be disabled at boot"
+	for option in NET_UDP_TUNNEL CRYPTO_LIB_CURVE25519 CRYPTO_LIB_CHACHA20POLY1305; do
+		grep -qx "CONFIG_$option=[my]" "$config" ||
+			die "the kernel in $kdir lacks CONFIG_$option, which this module needs: CONFIG_WIREGUARD=m brings it along; set that and build the kernel again"
+	done
+	! grep -qx CONFIG_WIREGUARD=y "$config" ||
+		die "the kernel in $kdir has the C module built in (CONFIG_WIREGUARD=y), so that no other can be loaded: set CONFIG_WIREGUARD=m and build it again"
 	for file in libcore.rmeta libkernel.rmeta; do
 		[[ -e $kdir/rust/$file ]] ||
 			die "$kdir lacks the kernel's Rust metadata (rust/$file), as header packages do: point KDIR to the full source of that kernel after 'make modules_prepare'"
