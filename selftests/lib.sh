@@ -39,13 +39,20 @@ refuses() {
 	fi
 }
 
+# debug_kernel: whether this kernel watches itself (make test-debug), which makes it some ten times slower. Tests that
+# pile up work for every CPU have less to do then.
+debug_kernel() {
+	[[ -e /sys/kernel/debug/kmemleak || -e /proc/lockdep_stats ]]
+}
+
 # --- time
 #
 # A machine with "vm: icount" skips idle time. But waiting for a file from the host is idle time too, so the start of a
-# program could take minutes. Hence one process there is never idle, except while a test lets time pass.
+# program could take minutes. Hence one process there is never idle, except while a test lets time pass. On the debug
+# kernels time is real, whatever a test says.
 
 never_idle=
-if grep -qsE '^# vm: +icount' "$0"; then
+if ! debug_kernel && grep -qsE '^# vm: +icount' "$0"; then
 	chrt --idle 0 bash -c 'while :; do :; done' &
 	never_idle=$!
 	# What runs in the background while time passes must not need a file then.
@@ -377,12 +384,6 @@ check_clean_log() {
 	dmesg | grep 'selftest: ' >/dev/null || fail "the kernel's log has lost where this test began: it is too small"
 	found=$(kernel_log | grep -vE "${WG_LOG_EXPECTED:-^$}" | grep -E 'BUG|WARNING|Oops|refcount_t|leaked|general protection|Call Trace|unable to handle|suspicious RCU|possible (recursive|circular) locking|INFO: (task|rcu)|self-detected stall|unregister_netdevice: waiting|Objects remaining|UBSAN|KASAN|kmemleak|DEBUG_LOCKS|scheduling while atomic|panicked at|ODEBUG|ref_tracker|still has objects' || true)
 	[[ ! $found ]] || fail "the kernel complains:"$'\n'"$found"
-}
-
-# debug_kernel: whether this kernel watches itself (make test-debug), which makes it some ten times slower. Tests that
-# pile up work for every CPU have less to do then.
-debug_kernel() {
-	[[ -e /sys/kernel/debug/kmemleak || -e /proc/lockdep_stats ]]
 }
 
 # check_debug_kernel: what only a kernel built for debugging knows: no memory is lost, and its lock checks are still on.

@@ -41,7 +41,7 @@ flock "$build_lock"
 kdir=${KDIR:-}
 if [[ $kdir && $kdir != "$WG_CACHE"/* ]]; then
 	kdir=$(readlink -f "$kdir" || true)
-	examine "${kdir:-$KDIR}"
+	[[ ${1:-} == clean ]] || examine "${kdir:-$KDIR}"
 	mapfile -t arguments < <(kernel_make_arguments "$kdir")
 	exec make -j"$WG_JOBS" -C "$kdir" M="$WG_TOP" "${arguments[@]}" "$@"
 fi

@@ -53,7 +53,8 @@ words=(
 	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120
 	no_timer_check tsc=reliable lpj=10000000 "${WG_WORDS:-}"
 )
-if [[ $mode != icount ]]; then
+# A processor that is not emulated tells its guest the rate itself.
+if [[ $mode != icount && ! ${WG_ACCEL:-} ]]; then
 	rate=$(python3 -B "$WG_TOP/tools/vm/tsc.py")
 	[[ ! $rate ]] || words+=("tsc_early_khz=$rate")
 fi

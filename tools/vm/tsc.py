@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Prints how many thousand times a second this machine's TSC counts; nothing on a machine without one.
+"""Prints how many thousand times a second this machine's TSC counts; nothing where that cannot be told.
 
 Emulated CPUs that run in real time show the guest this very counter. A guest that measures it by other emulated clocks on a
 busy machine gets it wrong, by a factor at times, and then all its time is wrong.
@@ -39,7 +39,11 @@ def reading(read):
 def main():
     if platform.machine() != "x86_64":
         return
-    read = counter()
+    try:
+        read = counter()
+    except OSError:
+        # No memory both writable and executable here.
+        return
     first, ticks = reading(read)
     time.sleep(SECONDS)
     last, more_ticks = reading(read)
