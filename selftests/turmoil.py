@@ -304,6 +304,15 @@ def traffic():
     return jobs, child
 
 
+def pings():
+    """How many each end has sent."""
+    def of(ns):
+        shown = subprocess.run(["ip", "netns", "exec", ns, "nstat", "-asz", "IcmpOutEchos", "Icmp6OutEchos"],
+                               check=True, capture_output=True, text=True).stdout
+        return sum(int(line.split()[1]) for line in shown.splitlines() if "OutEchos" in line)
+    return [of(ns) for ns in "ab"]
+
+
 def received():
     """Bytes that each end has from its peers."""
     return [sum(p["rx"] for p in Client(ns).get("wg0")["peers"]) for ns in "ab"]
@@ -345,10 +354,13 @@ def still_works():
 
 def turmoil():
     note(f"seed {SEED}, {SECONDS:.0f} s")
-    first = received()
+    first, sent = received(), pings()
     jobs, child = traffic()
-    # A flood that found its interface down would never begin.
-    check.holds("no traffic to begin with", check.eventually(60, lambda: min(received()) > max(first) + 5000))
+
+    def begun():
+        return min(received()) > max(first) + 5000 and all(now > old + 10 for old, now in zip(sent, pings()))
+    # A flood that found its interface down would never begin. Each has its own end: one alone makes both ends receive.
+    check.holds("no traffic to begin with", check.eventually(60, begun))
     before = received()
     until = time.monotonic() + SECONDS
     running = [started(kind, SEED + number, until) for number, kind in enumerate((PeersOfA, Settings, Spaces, Dumps))]
