@@ -86,6 +86,15 @@ if ! step "wireguard.ko" "$log/build.log" "$WG_TOP/tools/build.sh" modules; then
 fi
 cp "$WG_TOP/wireguard.ko" "$WG_OUT/wireguard.ko"
 
+# Nothing was changed, so nothing is built, neither here nor in the kernel's own tree.
+second_build() {
+	local said
+	said=$("$WG_TOP/tools/build.sh" modules) || return
+	printf '%s\n' "$said"
+	! grep -qE '^ +[A-Z]+ ' <<<"$said"
+}
+part "a second build, with nothing to do" "$log/second-build.log" second_build
+
 # A machine with instruction-counted time uses one CPU and does not mind waiting for it, so it runs beside the rest.
 "$WG_TOP/tools/test-vm.sh" --no-build "${core[@]}" --mode icount >"$log/selftests-icount.log" 2>&1 &
 icount=$!
