@@ -13,8 +13,20 @@ retries() {
 	kernel_log | grep -c 'because we stopped hearing back after 15 seconds' || true
 }
 
+# only_responses -A|-D: of b, only handshake responses get through, until that is taken back.
+only_responses() {
+	in_ns b iptables "$1" OUTPUT -o veth -p udp -m length ! --length 120 -j DROP
+}
+
+# anew: both forget their sessions.
+anew() {
+	local ns
+	for ns in a b; do ip -n "$ns" link set wg0 down; done
+	for ns in a b; do ip -n "$ns" link set wg0 up; done
+}
+
 # The first data of a session, which waited for it, is waited for as well: of b, only the response gets through.
-in_ns b iptables -A OUTPUT -o veth -p udp -m length ! --length 120 -j DROP
+only_responses -A
 capture b veth "$work/first" udp and dst port 51822
 datagram a 192.168.7.2
 pass 14.5
@@ -24,7 +36,7 @@ pass 2
 [[ $(lines "$work/first") -ge 3 && $(grep -c 'length 148' "$work/first") == 2 && $(retries) == 1 ]] ||
 	fail "the first data, after 15 s: $(cat "$work/first")"
 captured "$work/first"
-in_ns b iptables -D OUTPUT -o veth -p udp -m length ! --length 120 -j DROP
+only_responses -D
 pass 6
 
 answers a 192.168.7.2 || fail "the first ping"
@@ -32,9 +44,8 @@ answers a 192.168.7.2 || fail "the first ping"
 pass 15
 
 # So is what waited at the responder until the session was confirmed: again, only the response gets through.
-for ns in a b; do ip -n "$ns" link set wg0 down; done
-for ns in a b; do ip -n "$ns" link set wg0 up; done
-in_ns b iptables -A OUTPUT -o veth -p udp -m length ! --length 120 -j DROP
+anew
+only_responses -A
 datagram b 192.168.7.1
 datagram a 192.168.7.2
 pass 1
@@ -48,10 +59,9 @@ kernel_log | awk '{ time = $0; sub(/^\[ */, "", time); time += 0 }
 	END { print "after " wait " s"; exit !(wait >= 14.99 && wait < 15.65) }' ||
 	fail "what waited for confirmation: $(kernel_log | tail -n 20)"
 in_ns a iptables -D OUTPUT -o veth -j DROP
-in_ns b iptables -D OUTPUT -o veth -p udp -m length ! --length 120 -j DROP
+only_responses -D
 # Both try again now, so that their initiations may cross time after time: they begin anew.
-for ns in a b; do ip -n "$ns" link set wg0 down; done
-for ns in a b; do ip -n "$ns" link set wg0 up; done
+anew
 answers a 192.168.7.2 || fail "both are heard again"
 pass 15
 before=$(retries)
