@@ -10,15 +10,6 @@
 
 ! stock || { echo "the C module does not let packets gather"; exit 0; }
 
-# counted NS FIELD: what the namespace's stack has counted.
-counted() {
-	# shellcheck disable=SC2016 # awk expands it
-	in_ns "$1" cat /proc/net/snmp /proc/net/netstat | awk -v field="$2" '
-		found { print $column; exit }
-		{ for (column = 2; column <= NF && $column != field; column++); found = column <= NF }
-	'
-}
-
 load_module
 load_c_module
 kind[theirs]=wireguarc
@@ -33,15 +24,15 @@ stream() {
 	in_ns ours socat -u TCP-LISTEN:7000,reuseaddr "CREATE:$work/arrived" &
 	server=$!
 	eventually 10 listens ours 7000 -t || fail "socat does not listen"
-	before=$(counted ours InSegs)
-	late=$(counted theirs RetransSegs)+$(counted theirs TCPLossProbes)
+	before=$(snmp ours InSegs)
+	late=$(snmp theirs RetransSegs)+$(snmp theirs TCPLossProbes)
 	in_ns theirs socat -u -b 262144 "OPEN:$work/sent" TCP:192.168.7.1:7000
 	wait "$server"
 	cmp "$work/sent" "$work/arrived" || fail "something else arrived"
-	sent=$(($(stat -c %s "$work/sent") / 1368)) received=$(($(counted ours InSegs) - before))
+	sent=$(($(stat -c %s "$work/sent") / 1368)) received=$(($(snmp ours InSegs) - before))
 	echo "$sent segments were received as $received"
 	((received * 2 < sent)) || fail "$sent segments were received as $received"
-	[[ $(counted theirs RetransSegs)+$(counted theirs TCPLossProbes) == "$late" ]] || fail "some were not there in time"
+	[[ $(snmp theirs RetransSegs)+$(snmp theirs TCPLossProbes) == "$late" ]] || fail "some were not there in time"
 }
 
 stream

@@ -286,6 +286,15 @@ listens() {
 	in_ns "$1" ss -Hln "${3:--t}" "sport = $2" | grep . >/dev/null
 }
 
+# snmp NS FIELD: what the namespace's stack has counted.
+snmp() {
+	# shellcheck disable=SC2016 # awk expands it
+	in_ns "$1" cat /proc/net/snmp /proc/net/netstat | awk -v field="$2" '
+		found { print $column; exit }
+		{ for (column = 2; column <= NF && $column != field; column++); found = column <= NF }
+	'
+}
+
 # iperf3_server NS [OPTIONS]: runs in the background from now on.
 iperf3_server() {
 	in_ns "$1" iperf3 --server --daemon "${@:2}"

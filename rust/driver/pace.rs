@@ -4,13 +4,15 @@
 
 use kext::time;
 
-/// Single packets in a second, nothing having gone the other way in between, from which on others may gather behind them.
-const MANY_UNANSWERED: u64 = 2000;
+/// Single packets in a jiffy, 2000 in a second more than went the other way, from which on others may
+/// gather behind them.
+// CAST: HZ is small.
+const MANY_UNANSWERED: usize = 2000 / time::HZ as usize;
 
-/// The single packets that went one way between a peer and us in this jiffy.
+/// The single packets that went one way between a peer and us in this jiffy, less those that went the other way.
 pub(crate) struct Pace {
     jiffy: u64,
-    unanswered: u64,
+    unanswered: usize,
 }
 
 impl Pace {
@@ -22,7 +24,13 @@ impl Pace {
         }
     }
 
-    /// Counts one that nothing went the other way for, and returns whether its sender does not seem to wait for an answer.
+    /// Notes packets that went the other way. They do not start the count anew: a receiver of TCP answers every second
+    /// packet, and still its sender waits for no answer.
+    pub(crate) fn answered(&mut self, packets: usize) {
+        self.unanswered = self.unanswered.saturating_sub(packets);
+    }
+
+    /// Counts one, and returns whether its sender does not seem to wait for an answer.
     pub(crate) fn is_stream(&mut self) -> bool {
         let jiffy = time::jiffies();
         if jiffy != self.jiffy {
@@ -32,6 +40,6 @@ impl Pace {
             };
         }
         self.unanswered = self.unanswered.saturating_add(1);
-        self.unanswered > MANY_UNANSWERED / time::HZ
+        self.unanswered > MANY_UNANSWERED
     }
 }

@@ -79,6 +79,9 @@ pub(crate) const SEND: usize = 3;
 /// Work item that has received packets polled which wait for it.
 pub(crate) const RECEIVE: usize = 4;
 
+/// Packets received from which on it does not matter how many more there were.
+const MAX_HEARD: usize = 64;
+
 /// Sets a flag, which is a hint and may get lost; its cache line is not
 /// written if it is set already.
 fn set(flag: &Atomic<bool>) {
@@ -126,8 +129,8 @@ pub(crate) struct Peer {
     last_sent_handshake: Atomic<u64>,
     rx_bytes: Atomic<u64>,
     tx_bytes: Atomic<u64>,
-    /// Whether data was received since this was last asked.
-    heard: Atomic<bool>,
+    /// How many packets were received since this was last asked, as far as that matters.
+    heard: Atomic<usize>,
     /// Whether something was sent since this was last asked.
     answered: Atomic<bool>,
     queue: u32,
@@ -207,7 +210,7 @@ impl Peer {
                 last_sent_handshake: Atomic::new(session::long_ago(time::boottime_coarse())),
                 rx_bytes: Atomic::new(0),
                 tx_bytes: Atomic::new(0),
-                heard: Atomic::new(false),
+                heard: Atomic::new(0),
                 answered: Atomic::new(false),
                 queue,
                 keypairs: Keypairs::new(),
@@ -356,16 +359,23 @@ impl Peer {
         (self.rx_bytes.load(Relaxed), self.tx_bytes.load(Relaxed))
     }
 
-    /// Notes that data was received.
+    /// Notes that so many packets were received. Like a flag a hint, whose cache line is not written without need.
     #[inline]
-    pub(crate) fn set_heard(&self) {
-        set(&self.heard);
+    pub(crate) fn add_heard(&self, n: usize) {
+        let heard = self.heard.load(Relaxed);
+        if heard < MAX_HEARD {
+            self.heard.store(heard.saturating_add(n), Relaxed);
+        }
     }
 
-    /// Returns whether data was received since the last call.
+    /// Returns how many packets were received since the last call.
     #[inline]
-    pub(crate) fn take_heard(&self) -> bool {
-        take(&self.heard)
+    pub(crate) fn take_heard(&self) -> usize {
+        let heard = self.heard.load(Relaxed);
+        if heard > 0 {
+            self.heard.store(0, Relaxed);
+        }
+        heard
     }
 
     /// Notes that something was sent.

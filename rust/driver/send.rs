@@ -201,18 +201,16 @@ enum Staged {
 
 /// Adds packets to those that wait, at the cost of the oldest.
 ///
-/// Who sends one packet after the other without waiting for anything in return gets them sent by a worker, which takes
-/// as many at once as have come until it runs. An answer or a question goes out at once. A worker also sends what is so
-/// much that those who receive it must have their turn in between.
+/// Who sends one packet after the other without waiting for as many in return gets them sent by a worker, which takes as
+/// many at once as have come until it runs. An answer or a question goes out at once. A worker also sends what is so much
+/// that those who receive it must have their turn in between.
 fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) -> Staged {
     let mut old = skb::List::new();
-    let is_answered = peer.take_heard();
+    let answers = peer.take_heard();
     let room = peer.device().data().workers().efforts().room(bh);
     let staged = {
         let mut tx = peer.tx().lock(bh);
-        if is_answered {
-            tx.pace = Pace::new();
-        }
+        tx.pace.answered(answers);
         let is_long = tx.staged.len().saturating_add(packets.len()) > room;
         // Without a session packets must not hold up their sockets.
         let is_burst = (is_long || packets.len() == 1 && tx.pace.is_stream())
