@@ -2,6 +2,10 @@
 
 //! Whether packets that come one by one are a stream, or questions and answers.
 
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
+};
 use kext::time;
 
 /// Single packets in a jiffy, 2000 in a second more than went the other way, from which on others may
@@ -41,5 +45,39 @@ impl Pace {
         }
         self.unanswered = self.unanswered.saturating_add(1);
         self.unanswered > MANY_UNANSWERED
+    }
+}
+
+/// As far as a tally counts: more make no difference.
+const MAX_TALLY: usize = 64;
+
+/// Packets that went one way since the last one went the other way.
+///
+/// A hint, of which some may get lost where CPUs meet; its cache line is not written without need.
+pub(crate) struct Tally(Atomic<usize>);
+
+impl Tally {
+    /// Creates one that has counted nothing.
+    pub(crate) const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    /// Counts packets.
+    #[inline]
+    pub(crate) fn add(&self, packets: usize) {
+        let before = self.0.load(Relaxed);
+        if before < MAX_TALLY {
+            self.0.store(before.saturating_add(packets), Relaxed);
+        }
+    }
+
+    /// Returns how many were counted since the last call.
+    #[inline]
+    pub(crate) fn take(&self) -> usize {
+        let packets = self.0.load(Relaxed);
+        if packets > 0 {
+            self.0.store(0, Relaxed);
+        }
+        packets
     }
 }

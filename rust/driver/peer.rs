@@ -6,6 +6,7 @@ use crate::{
     crypto::Library,
     device::Device,
     keypair::Keypair,
+    pace::Tally,
     peerlookup::Entry,
     rcu::Rcu,
     receive::Rx,
@@ -79,26 +80,6 @@ pub(crate) const SEND: usize = 3;
 /// Work item that has received packets polled which wait for it.
 pub(crate) const RECEIVE: usize = 4;
 
-/// Packets received from which on it does not matter how many more there were.
-const MAX_HEARD: usize = 64;
-
-/// Sets a flag, which is a hint and may get lost; its cache line is not
-/// written if it is set already.
-fn set(flag: &Atomic<bool>) {
-    if !flag.load(Relaxed) {
-        flag.store(true, Relaxed);
-    }
-}
-
-/// Clears a flag, and returns whether it was set.
-fn take(flag: &Atomic<bool>) -> bool {
-    let was_set = flag.load(Relaxed);
-    if was_set {
-        flag.store(false, Relaxed);
-    }
-    was_set
-}
-
 /// The handshake with a peer, and the index it goes by.
 pub(crate) struct Noise {
     /// The handshake in progress, and what is known of the peer for good.
@@ -129,10 +110,8 @@ pub(crate) struct Peer {
     last_sent_handshake: Atomic<u64>,
     rx_bytes: Atomic<u64>,
     tx_bytes: Atomic<u64>,
-    /// How many packets were received since this was last asked, as far as that matters.
-    heard: Atomic<usize>,
-    /// Whether something was sent since this was last asked.
-    answered: Atomic<bool>,
+    received: Tally,
+    sent: Tally,
     queue: u32,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
@@ -210,8 +189,8 @@ impl Peer {
                 last_sent_handshake: Atomic::new(session::long_ago(time::boottime_coarse())),
                 rx_bytes: Atomic::new(0),
                 tx_bytes: Atomic::new(0),
-                heard: Atomic::new(0),
-                answered: Atomic::new(false),
+                received: Tally::new(),
+                sent: Tally::new(),
                 queue,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
@@ -359,35 +338,16 @@ impl Peer {
         (self.rx_bytes.load(Relaxed), self.tx_bytes.load(Relaxed))
     }
 
-    /// Notes that so many packets were received. Like a flag a hint, whose cache line is not written without need.
+    /// Packets received since one was last sent.
     #[inline]
-    pub(crate) fn add_heard(&self, n: usize) {
-        let heard = self.heard.load(Relaxed);
-        if heard < MAX_HEARD {
-            self.heard.store(heard.saturating_add(n), Relaxed);
-        }
+    pub(crate) fn received(&self) -> &Tally {
+        &self.received
     }
 
-    /// Returns how many packets were received since the last call.
+    /// Packets sent since one was last received.
     #[inline]
-    pub(crate) fn take_heard(&self) -> usize {
-        let heard = self.heard.load(Relaxed);
-        if heard > 0 {
-            self.heard.store(0, Relaxed);
-        }
-        heard
-    }
-
-    /// Notes that something was sent.
-    #[inline]
-    pub(crate) fn set_answered(&self) {
-        set(&self.answered);
-    }
-
-    /// Returns whether something was sent since the last call.
-    #[inline]
-    pub(crate) fn take_answered(&self) -> bool {
-        take(&self.answered)
+    pub(crate) fn sent(&self) -> &Tally {
+        &self.sent
     }
 
     /// Returns something that prints the remote address for the log.

@@ -206,7 +206,7 @@ enum Staged {
 /// that those who receive it must have their turn in between.
 fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) -> Staged {
     let mut old = skb::List::new();
-    let answers = peer.take_heard();
+    let answers = peer.received().take();
     let room = peer.device().data().workers().efforts().room(bh);
     let staged = {
         let mut tx = peer.tx().lock(bh);

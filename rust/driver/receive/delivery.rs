@@ -74,7 +74,7 @@ pub(super) fn deliver(
         return;
     };
     peer.set_endpoint(&endpoint, bh);
-    peer.add_heard(fresh.len());
+    peer.received().add(fresh.len());
     timers::authenticated_received(peer, bh);
     // The second packet tells that one keepalive will not be enough.
     for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {
