@@ -8,12 +8,14 @@ use kernel::sync::atomic::{
 };
 use kext::time;
 
-/// Single packets in a jiffy, 2000 in a second more than went the other way, from which on others may
-/// gather behind them.
+/// Single packets without an answer from which on others may gather behind them: some 2000 in a second.
 // CAST: HZ is small.
 const MANY_UNANSWERED: usize = 2000 / time::HZ as usize;
 
-/// The single packets that went one way between a peer and us in this jiffy, less those that went the other way.
+/// So many are forgotten again when the stream ends, or is answered.
+const MAX_UNANSWERED: usize = MANY_UNANSWERED + MAX_TALLY;
+
+/// The single packets that went one way between a peer and us lately, less what was [answered](Self::answered).
 pub(crate) struct Pace {
     jiffy: u64,
     unanswered: usize,
@@ -28,8 +30,8 @@ impl Pace {
         }
     }
 
-    /// Notes packets that went the other way. They do not start the count anew: a receiver of TCP answers every second
-    /// packet, and still its sender waits for no answer.
+    /// Notes packets that went the other way. They do not start the count anew: a receiver of TCP answers every other
+    /// packet, say, and still its sender waits for no answer.
     pub(crate) fn answered(&mut self, packets: usize) {
         self.unanswered = self.unanswered.saturating_sub(packets);
     }
@@ -37,13 +39,13 @@ impl Pace {
     /// Counts one, and returns whether its sender does not seem to wait for an answer.
     pub(crate) fn is_stream(&mut self) -> bool {
         let jiffy = time::jiffies();
-        if jiffy != self.jiffy {
-            *self = Self {
-                jiffy,
-                unanswered: 0,
-            };
-        }
-        self.unanswered = self.unanswered.saturating_add(1);
+        let rest = match jiffy.wrapping_sub(self.jiffy) {
+            0 => self.unanswered,
+            1 => self.unanswered / 2,
+            _ => 0,
+        };
+        self.jiffy = jiffy;
+        self.unanswered = rest.saturating_add(1).min(MAX_UNANSWERED);
         self.unanswered > MANY_UNANSWERED
     }
 }

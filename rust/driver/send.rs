@@ -202,7 +202,7 @@ enum Staged {
 /// Adds packets to those that wait, at the cost of the oldest.
 ///
 /// Who sends one packet after the other without waiting for as many in return gets them sent by a worker, which takes as
-/// many at once as have come until it runs. An answer or a question goes out at once. A worker also sends what is so much
+/// many at once as have come until it runs. Few answers or questions go out at once. A worker also sends what is so much
 /// that those who receive it must have their turn in between.
 fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) -> Staged {
     let mut old = skb::List::new();
