@@ -12,10 +12,11 @@ use kext::time;
 // CAST: HZ is small.
 const MANY_UNANSWERED: usize = 2000 / time::HZ as usize;
 
-/// So many are forgotten again when the stream ends, or is answered.
-const MAX_UNANSWERED: usize = MANY_UNANSWERED + MAX_TALLY;
+/// So many are forgotten within three jiffies.
+const MAX_UNANSWERED: usize = 8 * MANY_UNANSWERED;
 
-/// The single packets that went one way between a peer and us lately, less what was [answered](Self::answered).
+/// The single packets that went one way between a peer and us lately, not counting those that followed one from the other
+/// side: these may be answers, or questions after one.
 pub(crate) struct Pace {
     jiffy: u64,
     unanswered: usize,
@@ -30,14 +31,11 @@ impl Pace {
         }
     }
 
-    /// Notes packets that went the other way. They do not start the count anew: a receiver of TCP answers every other
-    /// packet, say, and still its sender waits for no answer.
-    pub(crate) fn answered(&mut self, packets: usize) {
-        self.unanswered = self.unanswered.saturating_sub(packets);
-    }
-
-    /// Counts one, and returns whether its sender does not seem to wait for an answer.
-    pub(crate) fn is_stream(&mut self) -> bool {
+    /// Counts one, unless it is an answer, and returns whether its sender does not seem to wait for any.
+    ///
+    /// An answer does not start the count anew: a receiver of TCP sends one every few packets, and still their sender does
+    /// not wait.
+    pub(crate) fn is_stream(&mut self, is_answer: bool) -> bool {
         let jiffy = time::jiffies();
         let rest = match jiffy.wrapping_sub(self.jiffy) {
             0 => self.unanswered,
@@ -45,41 +43,39 @@ impl Pace {
             _ => 0,
         };
         self.jiffy = jiffy;
-        self.unanswered = rest.saturating_add(1).min(MAX_UNANSWERED);
+        self.unanswered = rest
+            .saturating_add(usize::from(!is_answer))
+            .min(MAX_UNANSWERED);
         self.unanswered > MANY_UNANSWERED
     }
 }
 
-/// As far as a tally counts: more make no difference.
-const MAX_TALLY: usize = 64;
-
-/// Packets that went one way since the last one went the other way.
+/// Whether something went one way since this was last asked.
 ///
-/// A hint, of which some may get lost where CPUs meet; its cache line is not written without need.
-pub(crate) struct Tally(Atomic<usize>);
+/// A hint, which may get lost where CPUs meet; its cache line is not written without need.
+pub(crate) struct Sign(Atomic<bool>);
 
-impl Tally {
-    /// Creates one that has counted nothing.
+impl Sign {
+    /// Creates one that is not set.
     pub(crate) const fn new() -> Self {
-        Self(Atomic::new(0))
+        Self(Atomic::new(false))
     }
 
-    /// Counts packets.
+    /// Sets it.
     #[inline]
-    pub(crate) fn add(&self, packets: usize) {
-        let before = self.0.load(Relaxed);
-        if before < MAX_TALLY {
-            self.0.store(before.saturating_add(packets), Relaxed);
+    pub(crate) fn set(&self) {
+        if !self.0.load(Relaxed) {
+            self.0.store(true, Relaxed);
         }
     }
 
-    /// Returns how many were counted since the last call.
+    /// Returns whether it was set, and clears it.
     #[inline]
-    pub(crate) fn take(&self) -> usize {
-        let packets = self.0.load(Relaxed);
-        if packets > 0 {
-            self.0.store(0, Relaxed);
+    pub(crate) fn take(&self) -> bool {
+        let was_set = self.0.load(Relaxed);
+        if was_set {
+            self.0.store(false, Relaxed);
         }
-        packets
+        was_set
     }
 }

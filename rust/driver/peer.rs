@@ -6,7 +6,7 @@ use crate::{
     crypto::Library,
     device::Device,
     keypair::Keypair,
-    pace::Tally,
+    pace::Sign,
     peerlookup::Entry,
     rcu::Rcu,
     receive::Rx,
@@ -110,8 +110,8 @@ pub(crate) struct Peer {
     last_sent_handshake: Atomic<u64>,
     rx_bytes: Atomic<u64>,
     tx_bytes: Atomic<u64>,
-    received: Tally,
-    sent: Tally,
+    received: Sign,
+    sent: Sign,
     queue: u32,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
@@ -189,8 +189,8 @@ impl Peer {
                 last_sent_handshake: Atomic::new(session::long_ago(time::boottime_coarse())),
                 rx_bytes: Atomic::new(0),
                 tx_bytes: Atomic::new(0),
-                received: Tally::new(),
-                sent: Tally::new(),
+                received: Sign::new(),
+                sent: Sign::new(),
                 queue,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
@@ -338,15 +338,15 @@ impl Peer {
         (self.rx_bytes.load(Relaxed), self.tx_bytes.load(Relaxed))
     }
 
-    /// Packets received since one was last sent.
+    /// Whether data was received since somebody sent.
     #[inline]
-    pub(crate) fn received(&self) -> &Tally {
+    pub(crate) fn received(&self) -> &Sign {
         &self.received
     }
 
-    /// Packets sent since one was last received.
+    /// Whether something was sent since somebody received.
     #[inline]
-    pub(crate) fn sent(&self) -> &Tally {
+    pub(crate) fn sent(&self) -> &Sign {
         &self.sent
     }
 

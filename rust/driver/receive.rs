@@ -109,7 +109,7 @@ impl Run<'_> {
         let packets = core::mem::take(&mut self.packets);
         // An answer does not gather.
         let may_wait =
-            peer.sent().take() == 0 && packets.len() == 1 && peer.rx().lock(bh).pace.is_stream();
+            !peer.sent().take() && packets.len() == 1 && peer.rx().lock(bh).pace.is_stream(false);
         match napi.queue().push(packets, may_wait, bh) {
             Ok(Queued::Poll) => napi.schedule(bh),
             Ok(Queued::Defer) => poll_later(peer),

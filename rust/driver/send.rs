@@ -201,19 +201,18 @@ enum Staged {
 
 /// Adds packets to those that wait, at the cost of the oldest.
 ///
-/// Who sends one packet after the other without waiting for as many in return gets them sent by a worker, which takes as
-/// many at once as have come until it runs. Few answers or questions go out at once. A worker also sends what is so much
-/// that those who receive it must have their turn in between.
+/// Who sends one packet right after the other, without waiting for one in between, gets them sent by a worker, which takes
+/// as many at once as have come until it runs. Who asks and waits for the answer is not held up. A worker also sends what
+/// is so much that those who receive it must have their turn in between.
 fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) -> Staged {
     let mut old = skb::List::new();
-    let answers = peer.received().take();
+    let is_answer = peer.received().take();
     let room = peer.device().data().workers().efforts().room(bh);
     let staged = {
         let mut tx = peer.tx().lock(bh);
-        tx.pace.answered(answers);
         let is_long = tx.staged.len().saturating_add(packets.len()) > room;
         // Without a session packets must not hold up their sockets.
-        let is_burst = (is_long || packets.len() == 1 && tx.pace.is_stream())
+        let is_burst = (is_long || packets.len() == 1 && tx.pace.is_stream(is_answer))
             && peer.current(bh).is_some_and(|current| current.may_send());
         if tx.is_deferred {
             if tx.deferred >= MAX_DEFERRED && tx.staged.len() >= MAX_DEFERRED_PACKETS {

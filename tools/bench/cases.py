@@ -97,7 +97,7 @@ CASES = (
     Case("TCP, both directions", "tcp", "4M --full-duplex", (RATE,)),
     Case("TCP, MSS 536", "tcp", "4M -M 536", (RATE,), quick=("single",)),
     # Without Nagle's algorithm, so that only what is on its way makes the next ones wait.
-    Case("TCP, 200 B writes", "tcp", "1M -N -l 200", (RATE,), pairs=MIXED),
+    Case("TCP, 200 B writes", "tcp", "1M -N -l 200", (RATE,)),
     Case("TCP, 1 stream, IPv6 outside", "tcp", "8M", (RATE,), family=6, quick=("single",)),
     Case("UDP, 1372 B", "udp", "1372 5000", (RATE,), quick=("single", "gro")),
     Case("UDP, 64 B", "udp", "64 8000", (PACKETS,), quick=("single",), pairs=MIXED),

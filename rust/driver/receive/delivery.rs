@@ -74,7 +74,7 @@ pub(super) fn deliver(
         return;
     };
     peer.set_endpoint(&endpoint, bh);
-    peer.received().add(fresh.len());
+    peer.received().set();
     timers::authenticated_received(peer, bh);
     // The second packet tells that one keepalive will not be enough.
     for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {

@@ -291,7 +291,7 @@ pub(super) fn transmit(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) {
         return;
     }
     timers::authenticated_sent(peer, bh);
-    peer.sent().add(packets.len());
+    peer.sent().set();
     let efforts = dev.data().workers().efforts();
     efforts.sent(packets.len(), bh);
     match Path::to_peer(dev, peer, bh) {
