@@ -20,15 +20,10 @@ lost() {
 
 # stream MSS BYTES: arrives whole, and nothing of it is lost on its way.
 stream() {
-	local port=7000 server before after
+	local before after
 	before=$(lost)
-	in_ns b socat -u TCP-LISTEN:$port,rcvbuf=4000000 "CREATE:$work/arrived" &
-	server=$!
-	eventually 10 listens b $port -t || fail "socat does not listen"
 	head -c "$2" "$work/data" >"$work/sent"
-	in_ns a socat -u -b 262144 "OPEN:$work/sent" "TCP:192.168.7.2:$port,mss=$1,sndbuf=4000000"
-	wait "$server"
-	cmp "$work/sent" "$work/arrived" || fail "MSS $1: something else arrived"
+	carry a b 192.168.7.2 262144 "mss=$1,sndbuf=4000000" rcvbuf=4000000
 	after=$(lost)
 	[[ $after == "$before" ]] || fail "MSS $1: lost before: $before; after: $after"
 }

@@ -295,6 +295,18 @@ snmp() {
 	'
 }
 
+# carry FROM TO ADDRESS [BYTES [OPTIONS [OPTIONS]]]: what $work/sent holds goes over TCP and is all there in $work/arrived;
+# so many bytes are written at a time, with socat's options for the sender's and the receiver's socket.
+carry() {
+	local server port=7000
+	in_ns "$2" socat -u "TCP-LISTEN:$port,reuseaddr${6:+,$6}" "CREATE:$work/arrived" &
+	server=$!
+	eventually 10 listens "$2" $port -t || fail "socat does not listen"
+	in_ns "$1" socat -u -b "${4:-8192}" "OPEN:$work/sent" "TCP:$3:$port${5:+,$5}"
+	wait "$server"
+	cmp "$work/sent" "$work/arrived" || fail "something else arrived"
+}
+
 # iperf3_server NS [OPTIONS]: runs in the background from now on.
 iperf3_server() {
 	in_ns "$1" iperf3 --server --daemon "${@:2}"

@@ -14,15 +14,9 @@ head -c 1000000 /dev/urandom >"$work/sent"
 
 # few_packets FROM TO ADDRESS: in that direction.
 few_packets() {
-	local server before received
-	in_ns "$2" socat -u TCP-LISTEN:7000,reuseaddr "CREATE:$work/arrived" &
-	server=$!
-	eventually 10 listens "$2" 7000 -t || fail "socat does not listen"
+	local before received
 	before=$(snmp "$2" InSegs)
-	in_ns "$1" socat -u -b 200 "OPEN:$work/sent" "TCP:$3:7000,nodelay"
-	wait "$server"
-	cmp "$work/sent" "$work/arrived" || fail "something else arrived"
-	rm "$work/arrived"
+	carry "$1" "$2" "$3" 200 nodelay
 	received=$(($(snmp "$2" InSegs) - before))
 	echo "5000 writes arrived in $received segments"
 	((received < 2500)) || fail "5000 writes made $received segments"
