@@ -42,7 +42,7 @@ if stock; then
 	[[ ! -e /sys/module/wireguard/parameters ]] || fail "there are parameters"
 else
 	[[ $(ls /sys/module/wireguard/parameters) == bundle ]] || fail "there are other parameters"
-	[[ $(cat /sys/module/wireguard/parameters/bundle) == Y ]] || fail "datagrams are not sent together"
+	[[ $(cat /sys/module/wireguard/parameters/bundle) == N ]] || fail "datagrams are sent together"
 fi
 [[ ! $(find /proc/sys /proc/net /proc/fs -iname '*wireguard*' 2>/dev/null) ]] || fail "something in /proc"
 if grep -q ' __ksymtab.*\[wireguard\]' /proc/kallsyms; then fail "exported symbols"; fi

@@ -141,9 +141,9 @@ struct sk_buff *wg_helper_udp_rcv_segment(struct sock *sk, struct sk_buff *skb, 
 	return udp_rcv_segment(sk, skb, ipv4);
 }
 
-static bool bundle = true;
+static bool bundle;
 module_param(bundle, bool, 0644);
-MODULE_PARM_DESC(bundle, "Send datagrams of one size together, as one packet with UDP segmentation offload (default: Y)");
+MODULE_PARM_DESC(bundle, "Send datagrams of one size together, as one packet with UDP segmentation offload (default: N)");
 
 bool wg_helper_may_bundle(void)
 {
