@@ -25,7 +25,7 @@ parameters=$(info parm | cut -d : -f 1)
 if stock; then
 	[[ ! $parameters ]] || fail "parameters: $parameters"
 else
-	[[ $parameters == bundle ]] || fail "parameters: $parameters"
+	[[ $parameters == udp_gso ]] || fail "parameters: $parameters"
 fi
 
 # row M7: two lines, the first with the version and the site.
@@ -41,8 +41,8 @@ END
 if stock; then
 	[[ ! -e /sys/module/wireguard/parameters ]] || fail "there are parameters"
 else
-	[[ $(ls /sys/module/wireguard/parameters) == bundle ]] || fail "there are other parameters"
-	[[ $(cat /sys/module/wireguard/parameters/bundle) == N ]] || fail "datagrams are sent together"
+	[[ $(ls /sys/module/wireguard/parameters) == udp_gso ]] || fail "there are other parameters"
+	[[ $(cat /sys/module/wireguard/parameters/udp_gso) == Y ]] || fail "datagrams are not sent together"
 fi
 [[ ! $(find /proc/sys /proc/net /proc/fs -iname '*wireguard*' 2>/dev/null) ]] || fail "something in /proc"
 if grep -q ' __ksymtab.*\[wireguard\]' /proc/kallsyms; then fail "exported symbols"; fi

@@ -14,9 +14,9 @@ intended() {
 	# There is no kernel thread per peer (see ARCHITECTURE.md).
 	"sysfs, "*) printf -- '-./threaded:0\n+./threaded:1\n' ;;
 	# A number of the source's files, the modules whose functions are used, and the switch of what C does not do.
-	modinfo) grep -E '^([-+](srcversion|depends):|-parm: +bundle:)' ;;
+	modinfo) grep -E '^([-+](srcversion|depends):|-parm: +udp_gso:)' ;;
 	parameters)
-		echo "-parameters: bundle"
+		echo "-parameters: udp_gso"
 		echo "+parameters: ls: cannot access '/sys/module/wireguard/parameters': No such file or directory"
 		;;
 	esac

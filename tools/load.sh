@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Loads wireguard.ko: first the modules it depends on, then itself. For the guest and for one's own machine.
 # usage: load.sh [FILE | --stock]   (--stock: the C module that the kernel's package brings)
-# WG_PARAMETERS are those of our module, as in "bundle=Y".
+# WG_PARAMETERS are those of our module, as in "udp_gso=N".
 
 set -euo pipefail
 

@@ -23,7 +23,7 @@ use kext::{
 };
 use wg_proto::Reject;
 
-/// Packets that may wait: what one softirq brings at once, 64 bundles of 64 packets.
+/// Packets that may wait: what one softirq brings at once, 64 GSO packets of 64 datagrams.
 const MAX_QUEUED_PACKETS: usize = 64 * 64;
 
 /// Packets that gather at most: as many as NAPI takes at once.

@@ -51,10 +51,13 @@ use kext::{
     net::{
         device::Running,
         skb::{
-            self,
             IpAddrs,
+            Layout,
+            List,
+            Segmented,
             SkBuff, //
-        }, //
+        },
+        udp, //
     },
     sync::rcu::{
         RcuArc,
@@ -67,6 +70,7 @@ use outlet::Outlet;
 use wg_proto::{
     crypto::TAG_LEN,
     message::DataHeader,
+    padding::padding,
     prefix::Address,
     Reject, //
 };
@@ -92,9 +96,25 @@ pub(crate) const HEADROOM: usize = 128;
 /// Tail room for what encryption adds: padding, the tag, and what lets it be computed in one pass.
 const TAILROOM: usize = 3 * TAG_LEN;
 
+/// Returns how this CPU makes messages of packets whose path has this MTU.
+fn layout<'a>(
+    device: &'a Device,
+    mtu: u32,
+    bh: &Bh<'_>,
+) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
+    Layout {
+        headroom: HEADROOM,
+        header: DataHeader::LEN,
+        // CAST: From small to large.
+        trailer: move |len| padding(len, mtu as usize).saturating_add(TAG_LEN),
+        tailroom: TAILROOM,
+        pages: device.workers().pages(bh).filter(|_| udp::may_gso()),
+    }
+}
+
 /// What waits for transmission to a peer.
 pub(crate) struct Tx {
-    staged: skb::List,
+    staged: List<Segmented>,
     /// Whether a worker is about to send what is staged.
     is_deferred: bool,
     /// As how many packets those came that wait for it.
@@ -108,7 +128,7 @@ impl Tx {
     /// Creates the empty state.
     pub(crate) const fn new() -> Self {
         Self {
-            staged: skb::List::new(),
+            staged: List::new(),
             is_deferred: false,
             deferred: 0,
             order: Order::new(),
@@ -134,10 +154,13 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
         dev.count_tx_error();
         return Err(EPROTONOSUPPORT);
     };
-    let refused = |mut skb: SkBuff, reason: Reject, error: Error| {
-        skb.icmp_unreachable(dev);
+    let count = |reason: Reject| {
         device.drops().count(reason);
         dev.count_tx_error();
+    };
+    let refused = |mut skb: SkBuff, reason: Reject, error: Error| {
+        skb.icmp_unreachable(dev);
+        count(reason);
         Err(error)
     };
     let Some(peer) = device.allowed_ips().lookup(destination(&addresses), bh) else {
@@ -156,21 +179,19 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
         );
         return refused(skb, Reject::TxNoEndpoint, EDESTADDRREQ);
     }
-    let mtu = skb.path_mtu(dev.mtu());
     // Once for all segments, and before encryption: queues on the way still see the inner flows.
     skb.hash(dev);
-    let mut packets = match skb.segment(dev, HEADROOM, TAILROOM, bh) {
-        Ok(packets) => packets,
-        Err((error, skb)) => return refused(skb, Reject::TxSegmentation, error),
+    let mut cb = PacketCb {
+        mtu_or_index: skb.path_mtu(dev.mtu()),
+        ds: skb.ecn_encap(),
+        is_first: 1,
+        ..PacketCb::default()
     };
-    let mut is_first = 1;
+    let packets = skb.segment(dev, &layout(device, cb.mtu_or_index, bh), bh);
+    let mut packets = packets.inspect_err(|_| count(Reject::TxSegmentation))?;
     for mut packet in packets.iter_mut() {
-        *packet.cb_mut() = PacketCb {
-            mtu_or_index: mtu,
-            is_first,
-            ..PacketCb::default()
-        };
-        is_first = 0;
+        *packet.cb_mut() = cb;
+        cb.is_first = 0;
     }
     match stage(&peer, packets, bh) {
         Staged::Send => {
@@ -204,18 +225,18 @@ enum Staged {
 /// Who sends one packet right after the other, without waiting for one in between, gets them sent by a worker, which takes
 /// as many at once as have come until it runs. Who asks and waits for the answer is not held up. A worker also sends what
 /// is so much that those who receive it must have their turn in between.
-fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) -> Staged {
-    let mut old = skb::List::new();
+fn stage(peer: &Peer, mut packets: List<Segmented>, bh: &Bh<'_>) -> Staged {
+    let mut old = List::new();
     let is_answer = peer.received().take();
     let room = peer.device().data().workers().efforts().room(bh);
     let staged = {
         let mut tx = peer.tx().lock(bh);
-        let is_long = tx.staged.len().saturating_add(packets.len()) > room;
+        let is_long = tx.staged.segs().saturating_add(packets.segs()) > room;
         // Without a session packets must not hold up their sockets.
-        let is_burst = (is_long || packets.len() == 1 && tx.pace.is_stream(is_answer))
+        let is_burst = (is_long || packets.segs() == 1 && tx.pace.is_stream(is_answer))
             && peer.current(bh).is_some_and(|current| current.may_send());
         if tx.is_deferred {
-            if tx.deferred >= MAX_DEFERRED && tx.staged.len() >= MAX_DEFERRED_PACKETS {
+            if tx.deferred >= MAX_DEFERRED && tx.staged.segs() >= MAX_DEFERRED_PACKETS {
                 drop(tx);
                 discarded(peer, packets, Reject::TxQueueFull);
                 return Staged::Deferred;
@@ -225,7 +246,7 @@ fn stage(peer: &Peer, mut packets: skb::List, bh: &Bh<'_>) -> Staged {
             return Staged::Deferred;
         }
         // Before adding, so that all segments of one big packet stay together.
-        while tx.staged.len() > MAX_STAGED_PACKETS {
+        while tx.staged.segs() > MAX_STAGED_PACKETS {
             if let Some(packet) = tx.staged.pop_front() {
                 old.push_back(packet);
             }
@@ -263,23 +284,23 @@ impl Run<SEND> for Peer {
 
 /// Drops all packets that wait for a session.
 pub(crate) fn purge_staged(peer: &Peer, reason: Reject, bh: &Bh<'_>) {
-    let mut old = skb::List::new();
+    let mut old = List::new();
     old.append(&mut peer.tx().lock(bh).staged);
     dropped(peer, old, reason);
 }
 
 /// Drops packets that waited for a session, which the interface's own counters tell.
-fn dropped(peer: &Peer, packets: skb::List, reason: Reject) {
+fn dropped(peer: &Peer, packets: List<Segmented>, reason: Reject) {
     if !packets.is_empty() {
-        peer.device().count_tx_dropped(packets.len());
+        peer.device().count_tx_dropped(packets.segs());
         discarded(peer, packets, reason);
     }
 }
 
 /// Drops packets that there is no room for. As in the C driver only ours know.
-fn discarded(peer: &Peer, packets: skb::List, reason: Reject) {
+fn discarded(peer: &Peer, packets: List<Segmented>, reason: Reject) {
     // CAST: From small to large.
-    let n = packets.len() as u64;
+    let n = packets.segs() as u64;
     peer.device().data().drops().add(reason, n);
 }
 
@@ -301,9 +322,10 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
             peer.number(),
             peer.place(bh)
         );
-        let mut packets = skb::List::new();
-        packets.push_back(packet);
-        peer.tx().lock(bh).staged.append(&mut packets);
+        // It is no GSO packet.
+        if let Ok(packet) = Segmented::try_from(packet) {
+            peer.tx().lock(bh).staged.push_back(packet);
+        }
     }
     send_staged(peer, bh);
 }
@@ -354,7 +376,7 @@ fn send_some(peer: Ref<'_, Peer>, max: usize, bh: &Bh<'_>) -> bool {
             return false;
         }
         let mut packets = tx.staged.split_front(max);
-        let n = packets.len();
+        let n = packets.segs();
         if tx.is_deferred {
             let taken = packets.iter().fold(0_usize, |n, packet| {
                 n.saturating_add(usize::from(packet.cb::<PacketCb>().is_first))

@@ -400,7 +400,7 @@ impl<'g> Path<'g> {
         })
     }
 
-    /// Sends one datagram or a bundle of them. An error means that it was not even handed to the stack.
+    /// Sends one datagram or a GSO packet of them. An error means that it was not even handed to the stack.
     pub(crate) fn send(
         &self,
         skb: impl Into<Datagrams>,

@@ -59,3 +59,33 @@ void wg_helper_icmpv6_ndo_send_addr_unreach(struct sk_buff *skb)
 {
 	icmpv6_ndo_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_ADDR_UNREACH, 0);
 }
+
+void wg_helper_skb_fill_page_desc(struct sk_buff *skb, int i, struct page *page, int off, int size)
+{
+	skb_fill_page_desc(skb, i, page, off, size);
+}
+
+void *wg_helper_skb_frag_address(const skb_frag_t *frag)
+{
+	return skb_frag_address(frag);
+}
+
+void wg_helper_get_page(struct page *page)
+{
+	get_page(page);
+}
+
+void wg_helper_put_page(struct page *page)
+{
+	put_page(page);
+}
+
+int wg_helper_page_ref_count(const struct page *page)
+{
+	return page_ref_count(page);
+}
+
+void *wg_helper_page_address(const struct page *page)
+{
+	return page_address(page);
+}

@@ -141,11 +141,11 @@ struct sk_buff *wg_helper_udp_rcv_segment(struct sock *sk, struct sk_buff *skb, 
 	return udp_rcv_segment(sk, skb, ipv4);
 }
 
-static bool bundle;
-module_param(bundle, bool, 0644);
-MODULE_PARM_DESC(bundle, "Send datagrams of one size together, as one packet with UDP segmentation offload (default: N)");
+static bool udp_gso = true;
+module_param(udp_gso, bool, 0644);
+MODULE_PARM_DESC(udp_gso, "Send datagrams of one size as one packet with UDP segmentation offload (default: Y)");
 
-bool wg_helper_may_bundle(void)
+bool wg_helper_udp_gso(void)
 {
-	return READ_ONCE(bundle);
+	return READ_ONCE(udp_gso);
 }

@@ -40,6 +40,13 @@ pub fn local_clock() -> u64 {
     unsafe { bindings::local_clock() }
 }
 
+/// Returns the nanoseconds on the clock that delivery times of packets are of.
+#[inline]
+pub fn monotonic() -> i64 {
+    // SAFETY: No requirements.
+    unsafe { kernel::bindings::ktime_get() }
+}
+
 /// Returns the wall clock: the seconds and nanoseconds since 1970.
 pub fn realtime() -> (i64, u32) {
     let mut now = timespec64 {

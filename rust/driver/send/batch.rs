@@ -2,13 +2,16 @@
 
 //! A batch of packets from its nonces to the wire.
 
-use super::HEADROOM;
+use super::{
+    layout,
+    HEADROOM, //
+};
 use crate::{
     crypto::{
         self,
         SEAL_HEADROOM, //
     },
-    drops::Drops,
+    device::Device,
     effort::Task,
     keypair::Keypair,
     packet::PacketCb,
@@ -28,11 +31,13 @@ use kext::{
     },
     net::{
         skb::{
-            self,
-            Bundle,
-            SkBuff, //
-        },
-        udp, //
+            Gso,
+            List,
+            Packet,
+            Segmented,
+            SkBuff,
+            LEAD, //
+        }, //
     },
     sync::rcu::{
         RcuArc,
@@ -51,7 +56,7 @@ use wg_proto::{
 /// A batch that other CPUs see.
 pub(crate) struct Batch {
     pub(super) keypair: RcuArc<Keypair>,
-    pub(super) packets: skb::List,
+    pub(super) packets: List<Segmented>,
     pub(super) state: State,
 }
 
@@ -130,7 +135,7 @@ fn release_some(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
             return false;
         };
         if let Some(batch) = job.batch.take() {
-            room = room.saturating_sub(batch.packets.len());
+            room = room.saturating_sub(batch.packets.segs());
             transmit(&batch.keypair, batch.packets, bh);
         }
         peer.tx().lock(bh).order.release();
@@ -164,32 +169,118 @@ impl Run<RELEASE> for Peer {
 pub(super) fn seal_all(
     keypair: &Keypair,
     first: u64,
-    mut packets: skb::List,
+    mut packets: List<Segmented>,
     bh: &Bh<'_>,
-) -> skb::List {
+) -> List<Segmented> {
     let device = keypair.peer().device().data();
     let efforts = device.workers().efforts();
-    efforts.note(Task::Seal, packets.len(), bh, || {
-        let mut sealed = skb::List::new();
+    efforts.note(Task::Seal, packets.segs(), bh, || {
+        let mut sealed = List::new();
         let mut nonce = first;
-        while let Some(packet) = packets.pop_front() {
-            match seal(keypair, nonce, packet) {
+        while let Some(packet) = gather(device, &mut packets, bh) {
+            // CAST: From small to large.
+            let segs = packet.segs() as u64;
+            let result = match packet.into_gso() {
+                Ok(gso) => seal_gso(keypair, nonce, gso),
+                Err(packet) => seal(keypair, nonce, packet),
+            };
+            match result {
                 Ok(packet) => sealed.push_back(packet),
-                Err(reason) => device.drops().count(reason),
+                Err(reason) => device.drops().add(reason, segs),
             }
-            nonce = nonce.wrapping_add(1);
+            nonce = nonce.wrapping_add(segs);
         }
         sealed
     })
 }
 
+/// Takes the next packet, or makes one GSO packet of the next ones.
+fn gather(device: &Device, packets: &mut List<Segmented>, bh: &Bh<'_>) -> Option<Segmented> {
+    if let Some(gso) = gather_some(device, packets, bh) {
+        return Some(gso.into());
+    }
+    packets.pop_front()
+}
+
+/// Makes one GSO packet of the next packets, if there are several that may go together.
+fn gather_some(device: &Device, packets: &mut List<Segmented>, bh: &Bh<'_>) -> Option<Gso> {
+    let waiting = packets.len();
+    if waiting < 2 {
+        return None;
+    }
+    let first = packets.front()?;
+    let cb = *first.cb::<PacketCb>();
+    let layout = layout(device, cb.mtu_or_index, bh);
+    if !first.as_skb().may_gather() {
+        return None;
+    }
+    let len = layout.datagram_len(first.as_skb().len());
+    let max = layout.share(waiting, len);
+    let mut count = 1;
+    for next in packets.iter().skip(1) {
+        let next_len = layout.datagram_len(next.as_skb().len());
+        let next_cb = next.cb::<PacketCb>();
+        let fits = count < max
+            && next_len <= len
+            && next_cb.ds == cb.ds
+            && next_cb.mtu_or_index == cb.mtu_or_index
+            && next.as_skb().may_gather()
+            && next.as_skb().gathers_with(first.as_skb());
+        if !fits {
+            break;
+        }
+        count = count.saturating_add(1);
+        // Only the last one may be shorter.
+        if next_len < len {
+            break;
+        }
+    }
+    if count < 2 {
+        return None;
+    }
+    let mut gso = Gso::gather(packets, count, &layout, bh)?;
+    *gso.cb_mut() = cb;
+    Some(gso)
+}
+
+/// Encrypts the packets of a GSO packet, and puts the header in front of each.
+fn seal_gso(keypair: &Keypair, first: u64, mut gso: Gso) -> Result<Segmented, Reject> {
+    // What encryption overwrites in front of a packet, without our header: the end of the message
+    // before.
+    const { assert!(LEAD == SEAL_HEADROOM - DataHeader::LEN) };
+    let keys = keypair.keys();
+    let mut nonce = first;
+    let mut slots = gso.slots();
+    while let Some(mut slot) = slots.next() {
+        let text = slot
+            .len()
+            .checked_sub(DataHeader::LEN + TAG_LEN)
+            .ok_or(Reject::TxEncrypt)?;
+        let bytes = slot.bytes_mut();
+        let saved = *bytes.first_chunk::<LEAD>().ok_or(Reject::TxEncrypt)?;
+        if !crypto::seal(&keys.sending, nonce, bytes, text) {
+            return Err(Reject::TxEncrypt);
+        }
+        let (before, message) = bytes
+            .split_first_chunk_mut::<LEAD>()
+            .ok_or(Reject::TxEncrypt)?;
+        *before = saved;
+        message
+            .first_chunk_mut::<{ DataHeader::LEN }>()
+            .ok_or(Reject::TxEncrypt)?
+            .copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
+        nonce = nonce.wrapping_add(1);
+    }
+    gso.reset_for_encap();
+    Ok(gso.into())
+}
+
 /// Pads and encrypts a packet, and puts the header in front.
-fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<SkBuff, Reject> {
-    let cb = *packet.cb::<PacketCb>();
-    let ds = packet.ecn_encap();
+fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<Segmented, Reject> {
+    let mtu = packet.cb::<PacketCb>().mtu_or_index;
     let len = packet.len();
     // CAST: From small to large.
-    let padding = padding(len, cb.mtu_or_index as usize);
+    let padding = padding(len, mtu as usize);
     let trailer = padding.saturating_add(TAG_LEN);
     packet.finish_checksum().map_err(|_| Reject::TxEncrypt)?;
     let mut packet = packet
@@ -215,76 +306,11 @@ fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<SkBuff, Rej
         .copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
     let mut packet = packet.into_skb();
     packet.reset_for_encap();
-    *packet.cb_mut() = PacketCb { ds, ..cb };
-    Ok(packet)
-}
-
-/// Divides and rounds up; by nothing, to nothing.
-fn div_ceil(n: usize, by: usize) -> usize {
-    n.saturating_add(by.saturating_sub(1))
-        .checked_div(by)
-        .unwrap_or(0)
-}
-
-/// Takes the next packets that can be sent as one bundle; a single one if there is nothing to bundle.
-fn take_burst(packets: &mut skb::List) -> Option<skb::List> {
-    let waiting = packets.len();
-    let first = packets.pop_front()?;
-    let (len, ds) = (first.len(), first.cb::<PacketCb>().ds);
-    let mut burst = skb::List::new();
-    burst.push_back(first);
-    if waiting == 1 || !udp::may_bundle() {
-        return Some(burst);
-    }
-    // Bundles of about the same size, rather than a last one that is hardly worth it.
-    let bundles = div_ceil(waiting, Bundle::capacity(len));
-    let max = div_ceil(waiting, bundles);
-    while burst.len() < max {
-        let next_len = match packets.front() {
-            Some(next) if next.len() <= len && next.cb::<PacketCb>().ds == ds => next.len(),
-            _ => break,
-        };
-        if let Some(next) = packets.pop_front() {
-            burst.push_back(next);
-        }
-        // Only the last one may be shorter.
-        if next_len < len {
-            break;
-        }
-    }
-    Some(burst)
-}
-
-/// Sends packets as one bundle, or if that cannot be, one by one. Returns how many bytes were sent.
-fn send_burst(path: &Path<'_>, mut burst: skb::List, ds: u8, drops: &Drops, bh: &Bh<'_>) -> u64 {
-    if burst.len() > 1 {
-        // CAST: From small to large.
-        let (len, n) = (burst.byte_len() as u64, burst.len() as u64);
-        match Bundle::new(burst) {
-            Ok(bundle) => match path.send(bundle, ds, bh) {
-                Ok(()) => return len,
-                Err(reason) => {
-                    drops.add(reason, n);
-                    return 0;
-                }
-            },
-            Err(list) => burst = list,
-        }
-    }
-    let mut bytes: u64 = 0;
-    while let Some(packet) = burst.pop_front() {
-        // CAST: From small to large.
-        let len = packet.len() as u64;
-        match path.send(packet, ds, bh) {
-            Ok(()) => bytes = bytes.saturating_add(len),
-            Err(reason) => drops.count(reason),
-        }
-    }
-    bytes
+    Segmented::try_from(packet).map_err(|_| Reject::TxEncrypt)
 }
 
 /// Hands encrypted packets to the UDP socket and tells the timers.
-pub(super) fn transmit(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) {
+pub(super) fn transmit(keypair: &Keypair, mut packets: List<Segmented>, bh: &Bh<'_>) {
     let peer = keypair.peer();
     let dev = peer.device();
     if packets.is_empty() {
@@ -293,25 +319,27 @@ pub(super) fn transmit(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) {
     timers::authenticated_sent(peer, bh);
     peer.sent().set();
     let efforts = dev.data().workers().efforts();
-    efforts.sent(packets.len(), bh);
+    efforts.sent(packets.segs(), bh);
     match Path::to_peer(dev, peer, bh) {
         Ok(path) => {
             let mut bytes: u64 = 0;
-            while let Some(burst) = take_burst(&mut packets) {
-                let Some(cb) = burst.front().map(|first| *first.cb::<PacketCb>()) else {
-                    break;
-                };
+            while let Some(packet) = packets.pop_front() {
+                let cb = *packet.cb::<PacketCb>();
                 // Not afterwards: an answer that overtakes it would not end the wait.
                 if cb.keepalive == 0 {
                     timers::data_sent(peer, bh);
                 }
-                let sent = send_burst(&path, burst, cb.ds, dev.data().drops(), bh);
-                bytes = bytes.saturating_add(sent);
+                // CAST: From small to large.
+                let (len, segs) = (packet.as_skb().len() as u64, packet.segs() as u64);
+                match path.send(packet, cb.ds, bh) {
+                    Ok(()) => bytes = bytes.saturating_add(len),
+                    Err(reason) => dev.data().drops().add(reason, segs),
+                }
             }
             peer.add_tx_bytes(bytes);
         }
         // CAST: From small to large.
-        Err(reason) => dev.data().drops().add(reason, packets.len() as u64),
+        Err(reason) => dev.data().drops().add(reason, packets.segs() as u64),
     }
     let now = time::boottime_coarse();
     let rekey = peer

@@ -74,7 +74,7 @@ use kernel::{
 
 mod send;
 
-pub use send::may_bundle;
+pub use send::may_gso;
 
 /// What takes the datagrams of a [`Tunnel`].
 pub trait Receiver: Send + Sync + 'static {
@@ -203,7 +203,7 @@ impl<H: Receiver> Tunnel<H> {
         // period after the socket is released.
         unsafe { bindings::setup_udp_tunnel_sock(net, sk, &raw mut setup) };
         // What that asked for on behalf of inner checksums makes C compute the checksum of each
-        // datagram of a bundle that arrives by a virtual device. The receiver never uses it.
+        // datagram of a GSO packet that arrives by a virtual device. The receiver never uses it.
         // SAFETY: As above.
         unsafe { bindings::inet_dec_convert_csum(sk) };
         // SAFETY: As above. Chains of datagrams are taken apart by the callback.

@@ -47,7 +47,7 @@ impl SkBuff {
     pub(super) fn alloc_piece(headroom: usize, tailroom: usize, _: &Bh<'_>) -> Result<Self> {
         const ALIGN: usize = bindings::CONST_SMP_CACHE_BYTES;
         const fn aligned(n: usize) -> usize {
-            n.next_multiple_of(ALIGN)
+            n.wrapping_add(ALIGN - 1) & !(ALIGN - 1)
         }
         const OVERHEAD: usize = aligned(size_of::<kernel::bindings::skb_shared_info>());
 

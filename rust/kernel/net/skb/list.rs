@@ -23,24 +23,66 @@ use zerocopy::{
     KnownLayout, //
 };
 
+/// A kind of packet that a [`List`] can hold: an [`SkBuff`] with more or fewer rights.
+///
+/// # Safety
+///
+/// The type must be a transparent wrapper of [`SkBuff`], or that itself.
+pub unsafe trait Packet: Send + Sync {
+    /// Returns how many packets this one becomes on the wire, at least one.
+    fn segs(&self) -> usize;
+}
+
+// SAFETY: The type itself.
+unsafe impl Packet for SkBuff {
+    #[inline]
+    fn segs(&self) -> usize {
+        1
+    }
+}
+
 /// A first-in first-out list of packets.
 ///
 /// # Invariants
 ///
 /// `first` starts a chain of `len` buffers by their `next`, which ends with `last`. Each is owned by
-/// the list, and fulfils the invariants of [`SkBuff`] but for being on it.
-pub struct List {
+/// the list, and fulfils the invariants of `P` but for being on it.
+pub struct List<P: Packet = SkBuff> {
     first: *mut bindings::sk_buff,
     last: *mut bindings::sk_buff,
     len: usize,
+    segs: usize,
+    packets: PhantomData<P>,
 }
 
 // SAFETY: The list owns its buffers, which are `Send`.
-unsafe impl Send for List {}
-// SAFETY: `&List` gives no more than `&SkBuff`.
-unsafe impl Sync for List {}
+unsafe impl<P: Packet> Send for List<P> {}
+// SAFETY: `&List` gives no more than `&P`.
+unsafe impl<P: Packet> Sync for List<P> {}
 
-impl List {
+/// Wraps a buffer.
+///
+/// # Safety
+///
+/// The invariants of `P` must hold for it, but for being on a list.
+#[inline]
+unsafe fn wrap<P: Packet>(skb: NonNull<bindings::sk_buff>) -> P {
+    const { assert!(size_of::<P>() == size_of::<NonNull<bindings::sk_buff>>()) };
+    // SAFETY: `P` is a wrapper of `SkBuff`, which is one of such a pointer; the rest by the
+    // requirements.
+    unsafe { core::mem::transmute_copy(&skb) }
+}
+
+/// Takes the buffer out of its wrapper.
+#[inline]
+fn unwrap<P: Packet>(packet: P) -> *mut bindings::sk_buff {
+    const { assert!(size_of::<P>() == size_of::<*mut bindings::sk_buff>()) };
+    let packet = ManuallyDrop::new(packet);
+    // SAFETY: As in `wrap`. The original is not used again.
+    unsafe { core::mem::transmute_copy(&packet) }
+}
+
+impl<P: Packet> List<P> {
     /// Makes an empty list.
     #[inline]
     pub const fn new() -> Self {
@@ -48,7 +90,15 @@ impl List {
             first: null_mut(),
             last: null_mut(),
             len: 0,
+            segs: 0,
+            packets: PhantomData,
         }
+    }
+
+    /// Returns how many packets these become on the wire.
+    #[inline]
+    pub fn segs(&self) -> usize {
+        self.segs
     }
 
     /// Returns the number of packets.
@@ -63,16 +113,11 @@ impl List {
         self.len == 0
     }
 
-    /// Returns the sum of the lengths of the packets.
-    pub fn byte_len(&self) -> usize {
-        self.iter()
-            .fold(0, |sum, skb| sum.saturating_add(skb.len()))
-    }
-
     /// Puts a packet at the end.
     #[inline]
-    pub fn push_back(&mut self, skb: SkBuff) {
-        let new = skb.into_raw();
+    pub fn push_back(&mut self, packet: P) {
+        let segs = packet.segs();
+        let new = unwrap(packet);
         if self.last.is_null() {
             self.first = new;
         } else {
@@ -81,11 +126,12 @@ impl List {
         }
         self.last = new;
         self.len = self.len.wrapping_add(1);
+        self.segs = self.segs.wrapping_add(segs);
     }
 
     /// Takes the first packet.
     #[inline]
-    pub fn pop_front(&mut self) -> Option<SkBuff> {
+    pub fn pop_front(&mut self) -> Option<P> {
         let first = NonNull::new(self.first)?;
         // SAFETY: By the type invariants.
         self.first = raw::take_next(unsafe { &mut *first.as_ptr() });
@@ -94,44 +140,49 @@ impl List {
         }
         self.len = self.len.wrapping_sub(1);
         // INVARIANT: By those of the list; it is on it no more.
-        Some(SkBuff(first))
+        // SAFETY: As above.
+        let packet: P = unsafe { wrap(first) };
+        self.segs = self.segs.wrapping_sub(packet.segs());
+        Some(packet)
     }
 
-    /// Takes the first packets, up to `max`.
+    /// Takes the first packets: as many as become at most `max` on the wire, but one in any case.
     #[inline]
-    pub fn split_front(&mut self, max: usize) -> List {
-        if self.len <= max {
+    pub fn split_front(&mut self, max: usize) -> Self {
+        if self.segs <= max {
             return core::mem::take(self);
         }
-        let mut front = List::new();
-        while front.len() < max {
-            let Some(skb) = self.pop_front() else {
+        let mut front = Self::new();
+        while let Some(packet) = self.pop_front() {
+            front.push_back(packet);
+            let next = self.front().map_or(0, |next| next.segs());
+            if front.segs.saturating_add(next) > max {
                 break;
-            };
-            front.push_back(skb);
+            }
         }
         front
     }
 
     /// Returns the first packet.
     #[inline]
-    pub fn front(&self) -> Option<Listed<'_>> {
+    pub fn front(&self) -> Option<Listed<'_, P>> {
         self.iter().next()
     }
 
     /// Returns the last packet.
     #[inline]
-    pub fn back(&self) -> Option<Listed<'_>> {
+    pub fn back(&self) -> Option<Listed<'_, P>> {
         let last = NonNull::new(self.last)?;
         Some(Listed {
-            skb: ManuallyDrop::new(SkBuff(last)),
+            // SAFETY: By the type invariants.
+            packet: ManuallyDrop::new(unsafe { wrap(last) }),
             list: PhantomData,
         })
     }
 
     /// Moves all packets of `other` to the end.
     #[inline]
-    pub fn append(&mut self, other: &mut List) {
+    pub fn append(&mut self, other: &mut Self) {
         if other.first.is_null() {
             return;
         }
@@ -143,27 +194,21 @@ impl List {
         raw::set_next(unsafe { &mut *self.last }, other.first);
         self.last = other.last;
         self.len = self.len.wrapping_add(other.len);
-        (other.first, other.last, other.len) = (null_mut(), null_mut(), 0);
+        self.segs = self.segs.wrapping_add(other.segs);
+        (other.first, other.last) = (null_mut(), null_mut());
+        (other.len, other.segs) = (0, 0);
     }
 
     /// Moves all packets of `other` to the front.
     #[inline]
-    pub fn prepend(&mut self, other: &mut List) {
+    pub fn prepend(&mut self, other: &mut Self) {
         core::mem::swap(self, other);
         self.append(other);
     }
 
-    /// Gives the packets to C, as a chain by their `next`.
-    #[inline]
-    pub(super) fn into_raw(mut self) -> *mut bindings::sk_buff {
-        self.len = 0;
-        self.last = null_mut();
-        core::mem::replace(&mut self.first, null_mut())
-    }
-
     /// Returns the packets one after the other.
     #[inline]
-    pub fn iter(&self) -> Iter<'_> {
+    pub fn iter(&self) -> Iter<'_, P> {
         Iter {
             next: self.first,
             list: PhantomData,
@@ -172,7 +217,7 @@ impl List {
 
     /// Returns the packets one after the other, with the right to change their control blocks.
     #[inline]
-    pub fn iter_mut(&mut self) -> IterMut<'_> {
+    pub fn iter_mut(&mut self) -> IterMut<'_, P> {
         IterMut {
             next: self.first,
             list: PhantomData,
@@ -180,119 +225,129 @@ impl List {
     }
 }
 
-impl Default for List {
+impl<P: Packet> Default for List<P> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Drop for List {
+impl<P: Packet> Drop for List<P> {
     #[inline]
     fn drop(&mut self) {
-        while let Some(skb) = self.pop_front() {
-            drop(skb);
+        while let Some(packet) = self.pop_front() {
+            drop(packet);
         }
     }
 }
 
 /// A packet on a list.
-pub struct Listed<'a> {
-    skb: ManuallyDrop<SkBuff>,
-    list: PhantomData<&'a List>,
+pub struct Listed<'a, P: Packet = SkBuff> {
+    packet: ManuallyDrop<P>,
+    list: PhantomData<&'a List<P>>,
 }
 
-impl Deref for Listed<'_> {
-    type Target = SkBuff;
+impl<P: Packet> Deref for Listed<'_, P> {
+    type Target = P;
 
     #[inline]
-    fn deref(&self) -> &SkBuff {
-        &self.skb
+    fn deref(&self) -> &P {
+        &self.packet
     }
 }
 
 /// A packet on a list that is borrowed for changes.
-pub struct ListedMut<'a> {
-    skb: ManuallyDrop<SkBuff>,
-    list: PhantomData<&'a mut List>,
+pub struct ListedMut<'a, P: Packet = SkBuff> {
+    packet: ManuallyDrop<P>,
+    list: PhantomData<&'a mut List<P>>,
 }
 
-impl ListedMut<'_> {
+impl<P: Packet> ListedMut<'_, P> {
+    /// Returns the buffer, which must stay one of `P` and on its list.
+    #[inline]
+    fn skb_mut(&mut self) -> &mut SkBuff {
+        let packet: *mut P = &mut *self.packet;
+        // SAFETY: `P` is a wrapper of `SkBuff`, or that itself.
+        unsafe { &mut *packet.cast() }
+    }
+
     /// Returns the control block for changes.
     #[inline]
     pub fn cb_mut<C: FromBytes + IntoBytes + Immutable + KnownLayout>(&mut self) -> &mut C {
-        self.skb.cb_mut()
+        self.skb_mut().cb_mut()
     }
 
     /// Returns the fields of the buffer for changes, but for its place on the list.
     #[inline]
     pub(super) fn c_mut(&mut self) -> &mut bindings::sk_buff {
-        self.skb.c_mut()
+        self.skb_mut().c_mut()
     }
 
     /// See [`SkBuff::orphan`].
     #[inline]
     pub fn orphan(&mut self) {
-        self.skb.orphan();
+        self.skb_mut().orphan();
     }
 }
 
-impl Deref for ListedMut<'_> {
-    type Target = SkBuff;
+impl<P: Packet> Deref for ListedMut<'_, P> {
+    type Target = P;
 
     #[inline]
-    fn deref(&self) -> &SkBuff {
-        &self.skb
+    fn deref(&self) -> &P {
+        &self.packet
     }
 }
 
 /// See [`List::iter`].
-pub struct Iter<'a> {
+pub struct Iter<'a, P: Packet = SkBuff> {
     next: *mut bindings::sk_buff,
-    list: PhantomData<&'a List>,
+    list: PhantomData<&'a List<P>>,
 }
 
-impl<'a> Iterator for Iter<'a> {
-    type Item = Listed<'a>;
+impl<'a, P: Packet> Iterator for Iter<'a, P> {
+    type Item = Listed<'a, P>;
 
     #[inline]
-    fn next(&mut self) -> Option<Listed<'a>> {
+    fn next(&mut self) -> Option<Listed<'a, P>> {
         let skb = NonNull::new(self.next)?;
         // SAFETY: By the type invariants of `List`, which does not change for `'a`.
         self.next = raw::next(unsafe { skb.as_ref() });
         Some(Listed {
-            skb: ManuallyDrop::new(SkBuff(skb)),
+            // SAFETY: As above.
+            packet: ManuallyDrop::new(unsafe { wrap(skb) }),
             list: PhantomData,
         })
     }
 }
 
 /// See [`List::iter_mut`].
-pub struct IterMut<'a> {
+pub struct IterMut<'a, P: Packet = SkBuff> {
     next: *mut bindings::sk_buff,
-    list: PhantomData<&'a mut List>,
+    list: PhantomData<&'a mut List<P>>,
 }
 
-impl<'a> Iterator for IterMut<'a> {
-    type Item = ListedMut<'a>;
+impl<'a, P: Packet> Iterator for IterMut<'a, P> {
+    type Item = ListedMut<'a, P>;
 
     #[inline]
-    fn next(&mut self) -> Option<ListedMut<'a>> {
+    fn next(&mut self) -> Option<ListedMut<'a, P>> {
         let skb = NonNull::new(self.next)?;
         // SAFETY: By the type invariants of `List`, whose links do not change for `'a`.
         self.next = raw::next(unsafe { skb.as_ref() });
         Some(ListedMut {
-            skb: ManuallyDrop::new(SkBuff(skb)),
+            // SAFETY: As above.
+            packet: ManuallyDrop::new(unsafe { wrap(skb) }),
             list: PhantomData,
         })
     }
 }
 
-impl<'a> IntoIterator for &'a List {
-    type Item = Listed<'a>;
-    type IntoIter = Iter<'a>;
+impl<'a, P: Packet> IntoIterator for &'a List<P> {
+    type Item = Listed<'a, P>;
+    type IntoIter = Iter<'a, P>;
 
     #[inline]
-    fn into_iter(self) -> Iter<'a> {
+    fn into_iter(self) -> Iter<'a, P> {
         self.iter()
     }
 }

@@ -60,6 +60,13 @@ pub(super) fn copy_headers(from: &sk_buff, to: &mut sk_buff) {
     unsafe { (*to).alloc_cpu = alloc_cpu };
 }
 
+/// Returns when the packet is to be sent, or was received.
+#[inline]
+pub(super) fn tstamp(skb: &sk_buff) -> i64 {
+    // SAFETY: All members of the union are integers.
+    unsafe { skb.__bindgen_anon_2.tstamp }
+}
+
 /// Copies when the packet is to be sent, or was received: what clock tells that is up to the fields of the group.
 #[inline]
 pub(super) fn copy_tstamp(from: &sk_buff, to: &mut sk_buff) {
@@ -203,22 +210,70 @@ fn shared_info_mut(skb: &mut sk_buff) -> &mut bindings::skb_shared_info {
     unsafe { &mut *info }
 }
 
-/// Tells that copies of the packet need its data only, without what is in front: `__skb_header_release()`.
-///
-/// The data must have no other owner.
-#[inline]
-pub(super) fn release_headers(skb: &mut sk_buff) {
-    skb.set_nohdr(1);
-    shared_info_mut(skb).dataref.counter = (1 << 16) + 1;
+/// A page fragment.
+pub(super) struct Frag {
+    /// Its length.
+    pub(super) len: usize,
 }
 
-/// Makes a chain of buffers, whose lengths and sizes sum up to these, the data of an empty buffer.
+/// Returns a page fragment of the packet by its number.
 #[inline]
-pub(super) fn set_frag_list(skb: &mut sk_buff, list: *mut sk_buff, bytes: u32, truesize: u32) {
-    shared_info_mut(skb).frag_list = list;
-    skb.len = bytes;
-    skb.data_len = bytes;
-    skb.truesize = skb.truesize.wrapping_add(truesize);
+pub(super) fn frag(skb: &sk_buff, number: usize) -> Option<Frag> {
+    let info = shared_info(skb);
+    // SAFETY: The structure is part of a valid buffer.
+    let count = unsafe { (*info).nr_frags };
+    if number >= usize::from(count) {
+        return None;
+    }
+    // SAFETY: As above.
+    let frags = unsafe { &raw const (*info).frags }.cast::<bindings::skb_frag_t>();
+    // SAFETY: There are so many.
+    let frag = unsafe { frags.add(number) };
+    // SAFETY: As above.
+    let len = unsafe { (*frag).len };
+    // CAST: From 32 bits to at least as many.
+    Some(Frag { len: len as usize })
+}
+
+/// Returns where a page fragment lies.
+///
+/// # Safety
+///
+/// There must be a fragment of that number, in lowmem.
+#[inline]
+pub(super) unsafe fn frag_address(skb: &sk_buff, number: usize) -> *mut u8 {
+    let info = shared_info(skb);
+    // SAFETY: The structure is part of a valid buffer.
+    let frags = unsafe { &raw const (*info).frags };
+    // SAFETY: By the requirements.
+    let frag = unsafe { frags.cast::<bindings::skb_frag_t>().add(number) };
+    // SAFETY: As above.
+    unsafe { crate::bindings::skb_frag_address(frag) }.cast()
+}
+
+/// Copies what the stack knows of a packet to a buffer with other data, whose headers start where
+/// its data does and have their checksums.
+#[inline]
+pub(super) fn copy_fields(from: &sk_buff, to: &mut sk_buff) {
+    // CAST: Headers start within the first 64 kB, here as in C.
+    let at = headroom(to) as u16;
+    copy_headers(from, to);
+    copy_tstamp(from, to);
+    let headers = headers_mut(to);
+    headers.set_ip_summed(0);
+    headers.mac_header = at;
+    headers.network_header = at;
+    headers.transport_header = at;
+}
+
+/// Returns what a buffer with so many bytes of data counts for: `SKB_TRUESIZE()`.
+#[inline]
+pub(super) fn truesize_of(len: usize) -> usize {
+    const ALIGN: usize = crate::bindings::CONST_SMP_CACHE_BYTES;
+    let aligned = |n: usize| n.checked_next_multiple_of(ALIGN).unwrap_or(n);
+    aligned(len)
+        .saturating_add(aligned(size_of::<sk_buff>()))
+        .saturating_add(aligned(size_of::<bindings::skb_shared_info>()))
 }
 
 /// Makes the packet stand for so many datagrams of one size.

@@ -108,7 +108,7 @@ impl SkBuff {
         }
     }
 
-    /// Leaves the UDP checksum of a bundle to whoever takes it apart.
+    /// Leaves the UDP checksums of a GSO packet to the device or code that cuts it.
     ///
     /// The UDP header comes right in front of the data, for which there must be room.
     #[inline]

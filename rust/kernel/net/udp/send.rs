@@ -55,9 +55,9 @@ const IPV6_HEADERS: u32 = 8 + 40;
 
 /// Returns whether several datagrams should be sent as one packet, which a module parameter says.
 #[inline]
-pub fn may_bundle() -> bool {
+pub fn may_gso() -> bool {
     // SAFETY: No requirements.
-    unsafe { bindings::may_bundle() }
+    unsafe { bindings::udp_gso() }
 }
 
 impl<H: Receiver> Tunnel<H> {
@@ -164,11 +164,11 @@ impl<H: Receiver> Tunnel<H> {
         headers: u32,
         mark: u32,
     ) -> Result {
-        let is_bundle = datagrams.bundled.is_some();
+        let is_gso = datagrams.segs.is_some();
         let skb = &mut datagrams.skb;
         // C would take the segments for those of UDP, or fail to tell where the payload's own
         // checksum has to go.
-        if skb.is_gso() != is_bundle {
+        if skb.is_gso() != is_gso {
             return Err(EINVAL);
         }
         skb.finish_checksum()?;
@@ -177,7 +177,7 @@ impl<H: Receiver> Tunnel<H> {
         // The headers are written without any more checks.
         // SAFETY: The buffer is valid and ours alone.
         to_result(unsafe { bindings::skb_cow_head(skb.as_raw(), headers) })?;
-        if is_bundle {
+        if is_gso {
             skb.leave_udp_checksum();
         }
         let skb = skb.as_raw();
@@ -191,10 +191,10 @@ impl<H: Receiver> Tunnel<H> {
         Ok(())
     }
 
-    /// Counts what C does not: it takes a bundle for one packet. (Of one that is dropped on this
+    /// Counts what C does not: it takes a GSO packet for one. (Of one that is dropped on this
     /// machine C counts the bytes as not sent, but these packets are.)
-    fn count<T: Operations>(running: &Running<'_, T>, bundled: Option<u16>) {
-        if let Some(count) = bundled {
+    fn count<T: Operations>(running: &Running<'_, T>, segs: Option<u16>) {
+        if let Some(count) = segs {
             running.tx_add(u32::from(count).saturating_sub(1), 0);
         }
     }
@@ -223,6 +223,7 @@ impl<H: Receiver> Tunnel<H> {
     ) -> Result {
         let sk = self.sk(false, bh)?;
         let mut datagrams = datagrams.into();
+        let segs = datagrams.segs;
         Self::prepare(running, &mut datagrams, IPV4_HEADERS, mark)?;
         let rt = route.hold(bh).ok_or(ENONET)?;
         // SAFETY: The route is valid, and begins with its entry.
@@ -247,7 +248,7 @@ impl<H: Receiver> Tunnel<H> {
                 0,
             )
         };
-        Self::count(running, datagrams.bundled);
+        Self::count(running, segs);
         Ok(())
     }
 
@@ -275,6 +276,7 @@ impl<H: Receiver> Tunnel<H> {
     ) -> Result {
         let sk = self.sk(true, bh)?;
         let mut datagrams = datagrams.into();
+        let segs = datagrams.segs;
         Self::prepare(running, &mut datagrams, IPV6_HEADERS, mark)?;
         let dst = route.hold(bh).ok_or(ENONET)?;
         let saddr = route.saddr().to_in6();
@@ -302,7 +304,7 @@ impl<H: Receiver> Tunnel<H> {
                 0,
             )
         };
-        Self::count(running, datagrams.bundled);
+        Self::count(running, segs);
         Ok(())
     }
 }

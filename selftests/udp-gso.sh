@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 240
-# Datagrams go down the stack together if that is switched on, and come up together. On a wire that takes one at
+# Datagrams go down the stack together, and come up together, unless that is switched off. On a wire that takes one at
 # a time each looks as if it had been sent alone, and nothing is counted differently. C does neither.
 
 . "$(dirname "$0")/lib.sh"
 
 if stock; then exit 0; fi
 
-parameter=/sys/module/wireguard/parameters/bundle
+parameter=/sys/module/wireguard/parameters/udp_gso
 
 # wire ON|OFF: whether the wire takes what stands for several datagrams, and its checksums half done.
 wire() {
@@ -92,13 +92,13 @@ peer c d endpoint "[fd00:1::2]:51822"
 peer d c endpoint "[fd00:1::1]:51821"
 answers a 192.168.7.2 || fail "the first ping over IPv4"
 answers c 192.168.7.2 || fail "the first ping over IPv6"
-[[ $(cat $parameter) == N ]] || fail "by default"
+[[ $(cat $parameter) == Y ]] || fail "not by default"
 
 for pair in "a b" "c d"; do
 	read -r from to <<<"$pair"
 	wire off
 	echo Y >$parameter
-	transfer "$from" "$to" "$work/$from.bundle" 120000
+	transfer "$from" "$to" "$work/$from.gso" 120000
 	echo N >$parameter
 	transfer "$from" "$to" "$work/$from.alone" 120000
 
@@ -113,13 +113,13 @@ for pair in "a b" "c d"; do
 	transfer "$from" "$to" "$work/alone" 30000
 	(($(together "$work/alone") == 0)) || fail "$from: something was sent together in spite of the switch"
 	echo Y >$parameter
-	transfer "$from" "$to" "$work/bundle" 30000
-	(($(together "$work/bundle") > 0)) || fail "$from: nothing was sent together"
+	transfer "$from" "$to" "$work/together" 30000
+	(($(together "$work/together") > 0)) || fail "$from: nothing was sent together"
 done
 
-headers "$work"/{a,c}.{bundle,alone}
+headers "$work"/{a,c}.{gso,alone}
 for from in a c; do
-	for way in bundle alone; do
+	for way in gso alone; do
 		file=$work/$from.$way
 		(($(together "$file") == 0)) || fail "$from, $way: something too long for the wire"
 		# Where time is real there may be a new session meanwhile; and this is the far end of a wire that keeps a queue for
@@ -128,7 +128,7 @@ for from in a c; do
 			"$file.nonces" ||
 			fail "$from, $way: nonces $(paste -sd ' ' "$file.nonces")"
 	done
-	diff "$work/$from".{alone,bundle}.headers || fail "$from: other headers on the wire"
+	diff "$work/$from".{alone,gso}.headers || fail "$from: other headers on the wire"
 	(($(wc -l <"$file.headers") == 1)) || fail "$from: several kinds of headers: $(cat "$file.headers")"
 	[[ $(cut -f 17 "$file.headers") == 1 ]] || fail "$from: wrong UDP checksums: $(cat "$file.headers")"
 done

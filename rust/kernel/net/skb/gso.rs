@@ -1,0 +1,588 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Several datagrams as one packet.
+//!
+//! The shape is the one that a socket with `UDP_SEGMENT` makes (`__ip_append_data()` with pages
+//! spliced in): headers in the linear part, the datagrams one after the other in page fragments,
+//! `SKB_GSO_UDP_L4`, no `frag_list`, and one owner. The stack takes it through routing, filters and
+//! queues as one packet, and a device or a socket gets it whole or cut by `__udp_gso_segment()`.
+//!
+//! ```text
+//!   linear: headers yet to come, no data
+//!   frags:  [ datagram | datagram | ... ] [ datagram | ... | last datagram ]
+//! ```
+//!
+//! No datagram lies in two fragments, so that it can be encrypted in place, in one piece.
+
+use super::{
+    pages::{
+        PageRing,
+        Piece, //
+    },
+    raw,
+    List,
+    Packet,
+    SkBuff, //
+};
+use crate::{
+    bindings,
+    context::Bh,
+    sync::lock::SpinLock, //
+};
+use core::marker::PhantomData;
+use kernel::{
+    bindings::MAX_SKB_FRAGS,
+    ffi::c_int, //
+};
+
+/// The largest sum of the lengths of the datagrams: with headers it has to fit 16 bits.
+const MAX_BYTES: usize = 65_000;
+
+/// Datagrams in one packet: a half of what `UDP_MAX_SEGMENTS` allows, and all that NAPI takes at
+/// once.
+const MAX_SEGS: usize = 64;
+
+/// Bytes in front of a datagram that a [`Slot`] has beside it.
+pub const LEAD: usize = 48;
+
+/// Bytes behind a datagram that a [`Slot`] has beside it.
+pub const TAIL: usize = 16;
+
+/// Divides and rounds up; by nothing, to nothing.
+#[inline]
+pub(super) fn div_ceil(n: usize, by: usize) -> usize {
+    n.saturating_add(by.saturating_sub(1))
+        .checked_div(by)
+        .unwrap_or(0)
+}
+
+/// How datagrams are made of the packets that they carry.
+pub struct Layout<'a, F: Fn(usize) -> usize> {
+    /// Room for the headers that come in front of a datagram.
+    pub headroom: usize,
+    /// Bytes of a datagram in front of the packet in it.
+    pub header: usize,
+    /// Bytes of a datagram behind a packet of that length.
+    pub trailer: F,
+    /// Room behind a packet that is sent in a buffer of its own; at least the trailer's.
+    pub tailroom: usize,
+    /// Memory for several datagrams as one packet; [`None`] if each is to be one.
+    pub pages: Option<&'a SpinLock<PageRing>>,
+}
+
+impl<F: Fn(usize) -> usize> Layout<'_, F> {
+    /// Returns the length of the datagram that carries a packet of that length.
+    #[inline]
+    pub fn datagram_len(&self, len: usize) -> usize {
+        self.header
+            .saturating_add(len)
+            .saturating_add((self.trailer)(len))
+    }
+
+    /// Returns how many of `count` datagrams of `len` bytes go into one packet, such that all
+    /// packets have about the same number.
+    pub fn share(&self, count: usize, len: usize) -> usize {
+        if self.pages.is_none() {
+            return 1;
+        }
+        let most = MAX_BYTES.checked_div(len).unwrap_or(1).clamp(1, MAX_SEGS);
+        div_ceil(count, div_ceil(count, most))
+    }
+}
+
+/// A packet that was segmented: one datagram in the making, or several of them.
+///
+/// # Invariants
+///
+/// If it is a GSO packet, the invariants of [`Gso`] hold.
+#[repr(transparent)]
+pub struct Segmented(SkBuff);
+
+// SAFETY: A wrapper.
+unsafe impl Packet for Segmented {
+    #[inline]
+    fn segs(&self) -> usize {
+        if self.0.is_gso() {
+            usize::from(raw::gso_segs(self.0.c()))
+        } else {
+            1
+        }
+    }
+}
+
+impl Segmented {
+    /// Returns the packet to look at.
+    #[inline]
+    pub fn as_skb(&self) -> &SkBuff {
+        &self.0
+    }
+
+    /// Returns the control block.
+    #[inline]
+    pub fn cb<C>(&self) -> &C
+    where
+        C: zerocopy::FromBytes + zerocopy::IntoBytes + zerocopy::Immutable + zerocopy::KnownLayout,
+    {
+        self.0.cb()
+    }
+
+    /// Frees a packet that was handled: it does not count as dropped.
+    pub fn consume(self) {
+        self.0.consume();
+    }
+
+    /// Forgets where the packet was to be routed.
+    pub(super) fn drop_dst(&mut self) {
+        self.0.drop_dst();
+    }
+
+    /// Returns the several datagrams, or the one.
+    #[inline]
+    pub fn into_gso(self) -> Result<Gso, SkBuff> {
+        if self.0.is_gso() {
+            // INVARIANT: By those of this type.
+            Ok(Gso(self.0))
+        } else {
+            Err(self.0)
+        }
+    }
+}
+
+impl From<Gso> for Segmented {
+    #[inline]
+    fn from(gso: Gso) -> Self {
+        // INVARIANT: By those of `Gso`.
+        Self(gso.0)
+    }
+}
+
+impl TryFrom<SkBuff> for Segmented {
+    type Error = SkBuff;
+
+    /// Fails for a GSO packet, which is given back.
+    #[inline]
+    fn try_from(skb: SkBuff) -> Result<Self, SkBuff> {
+        if skb.is_gso() {
+            return Err(skb);
+        }
+        // INVARIANT: It is none.
+        Ok(Self(skb))
+    }
+}
+
+/// Datagrams of one length in the fragments of one packet; the last one may be shorter.
+///
+/// # Invariants
+///
+/// * The buffer has no linear data, and is neither shared nor cloned.
+/// * All fragments lie in memory that has no other user, with [`LEAD`] bytes in front and [`TAIL`]
+///   bytes behind that belong to it. All of it was written.
+/// * `gso_size` is the length of the datagrams. It divides the length of each fragment but the last.
+pub struct Gso(SkBuff);
+
+impl Gso {
+    /// Returns the datagrams for changes.
+    #[inline]
+    pub fn slots(&mut self) -> Slots<'_> {
+        Slots {
+            size: usize::from(raw::gso_size(self.0.c())),
+            frag: 0,
+            offset: 0,
+            gso: self,
+        }
+    }
+
+    /// Returns the control block for changes.
+    #[inline]
+    pub fn cb_mut<C>(&mut self) -> &mut C
+    where
+        C: zerocopy::FromBytes + zerocopy::IntoBytes + zerocopy::Immutable + zerocopy::KnownLayout,
+    {
+        self.0.cb_mut()
+    }
+
+    /// Returns the fields of the buffer for changes, but for its data.
+    #[inline]
+    pub(super) fn c_mut(&mut self) -> &mut bindings::sk_buff {
+        self.0.c_mut()
+    }
+
+    /// See [`SkBuff::reset_for_encap`].
+    pub fn reset_for_encap(&mut self) {
+        self.0.reset_for_encap();
+    }
+
+    /// Copies each datagram into a buffer of its own, with so much room in front of it, and gives
+    /// back what the packet holds of its socket. Those that there is no memory for are missing.
+    ///
+    /// The packet must have been prepared by [`Gso::reset_for_encap`].
+    pub fn into_singles(mut self, headroom: usize, bh: &Bh<'_>) -> List<Segmented> {
+        let mut singles = List::new();
+        let Self(head) = &self;
+        let head = head.as_raw();
+        let mut slots = self.slots();
+        while let Some(mut slot) = slots.next() {
+            let bytes = slot.datagram();
+            let Ok(mut skb) = SkBuff::alloc_piece(headroom, bytes.len(), bh) else {
+                continue;
+            };
+            let to = skb.c().data;
+            // SAFETY: There is so much room, which nobody else knows.
+            unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+            // CAST: Less than the length of the packet.
+            raw::set_len(skb.c_mut(), bytes.len() as u32);
+            // SAFETY: The slots borrow the fragments' bytes, not the fields of the buffer.
+            let from = unsafe { &*head };
+            raw::copy_fields(from, skb.c_mut());
+            skb.c_mut().cb = from.cb;
+            skb.reset_for_encap();
+            singles.push_back(Segmented(skb));
+        }
+        singles
+    }
+
+    /// Returns the packet, and how many datagrams it consists of.
+    pub(in crate::net) fn into_parts(self) -> (SkBuff, u16) {
+        let segs = raw::gso_segs(self.0.c());
+        (self.0, segs)
+    }
+}
+
+/// See [`Gso::slots`].
+pub struct Slots<'a> {
+    gso: &'a mut Gso,
+    size: usize,
+    frag: usize,
+    /// Where in the fragment the next datagram starts.
+    offset: usize,
+}
+
+impl Slots<'_> {
+    /// Returns the next datagram.
+    #[inline]
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Option<Slot<'_>> {
+        let mut frag = raw::frag(self.gso.0.c(), self.frag)?;
+        if self.offset >= frag.len {
+            self.frag = self.frag.wrapping_add(1);
+            self.offset = 0;
+            frag = raw::frag(self.gso.0.c(), self.frag)?;
+        }
+        let len = frag.len.saturating_sub(self.offset).min(self.size);
+        if len == 0 {
+            return None;
+        }
+        // SAFETY: The packet is not shared, and its fragments are in lowmem.
+        let start = unsafe { raw::frag_address(self.gso.0.c(), self.frag) };
+        let start = start.wrapping_add(self.offset).wrapping_sub(LEAD);
+        self.offset = self.offset.saturating_add(len);
+        Some(Slot {
+            start,
+            len,
+            slots: PhantomData,
+        })
+    }
+}
+
+/// A datagram of a [`Gso`] packet.
+///
+/// # Invariants
+///
+/// There are [`LEAD`], `len` and [`TAIL`] bytes from `start` on, which were written and have no
+/// other user for `'a`.
+pub struct Slot<'a> {
+    start: *mut u8,
+    len: usize,
+    slots: PhantomData<&'a mut u8>,
+}
+
+impl Slot<'_> {
+    /// Returns the length of the datagram.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns whether the datagram is empty, which it is never.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns the datagram with [`LEAD`] bytes in front and [`TAIL`] bytes behind it. These are the
+    /// ends of the datagrams before and after it, if there are such.
+    #[inline]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let len = self.len.wrapping_add(LEAD + TAIL);
+        // SAFETY: By the type invariants.
+        unsafe { core::slice::from_raw_parts_mut(self.start, len) }
+    }
+
+    /// Returns the datagram.
+    #[inline]
+    pub(super) fn datagram(&mut self) -> &[u8] {
+        let start = self.start.wrapping_add(LEAD);
+        // SAFETY: By the type invariants.
+        unsafe { core::slice::from_raw_parts(start, self.len) }
+    }
+}
+
+/// A [`Gso`] packet in the making.
+pub(super) struct Builder<'r> {
+    ring: &'r mut PageRing,
+    head: SkBuff,
+    /// The length of the datagrams but for the last one.
+    size: usize,
+    /// How many are still to come.
+    left: usize,
+    segs: u16,
+    /// Where the next ones go, and the lengths of those that lie there already.
+    piece: Option<Piece>,
+    used: usize,
+    frags: usize,
+    truesize: u32,
+}
+
+impl<'r> Builder<'r> {
+    /// Begins a packet of `count` datagrams of `size` bytes, and room for headers in front of it.
+    /// [`None`] without memory, or if there would be too many bytes or datagrams, or only one.
+    pub(super) fn new(
+        ring: &'r mut PageRing,
+        headroom: usize,
+        size: usize,
+        count: usize,
+        bh: &Bh<'_>,
+    ) -> Option<Self> {
+        if !(2..=MAX_SEGS).contains(&count) || size.checked_mul(count)? > MAX_BYTES || size == 0 {
+            return None;
+        }
+        Some(Self {
+            head: SkBuff::alloc_piece(headroom, 0, bh).ok()?,
+            ring,
+            size,
+            left: count,
+            // CAST: Limited above.
+            segs: count as u16,
+            piece: None,
+            used: 0,
+            frags: 0,
+            truesize: 0,
+        })
+    }
+
+    /// Returns how many datagrams are still to come.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Returns where the next datagram goes, all of whose bytes are to be written there. Only the
+    /// last one may be shorter than `size`. [`None`] without memory, or if all of them were taken.
+    pub(super) fn slot(&mut self, len: usize) -> Option<*mut u8> {
+        self.left = self.left.checked_sub(1)?;
+        if len > self.size || len < self.size && self.left != 0 || len == 0 {
+            return None;
+        }
+        let is_full = self.piece.as_ref().is_none_or(|piece| {
+            self.used.saturating_add(self.size) > piece.units().saturating_mul(self.size)
+        });
+        if is_full {
+            self.close_piece();
+            if self.frags >= MAX_SKB_FRAGS as usize {
+                return None;
+            }
+            let max = self.left.wrapping_add(1);
+            let piece = self.ring.take(LEAD + TAIL, self.size, max)?;
+            // SAFETY: The piece is at least so long.
+            unsafe { piece.start().write_bytes(0, LEAD) };
+            self.piece = Some(piece);
+        }
+        let piece = self.piece.as_ref()?;
+        let slot = piece.start().wrapping_add(LEAD).wrapping_add(self.used);
+        self.used = self.used.wrapping_add(len);
+        // SAFETY: There are so many bytes behind the last datagram of a piece, too.
+        unsafe { slot.wrapping_add(len).write_bytes(0, TAIL) };
+        Some(slot)
+    }
+
+    /// Makes a fragment of the piece.
+    fn close_piece(&mut self) {
+        let Some(piece) = self.piece.take() else {
+            return;
+        };
+        let len = piece.units().saturating_mul(self.size);
+        // CAST: A piece is a part of a page.
+        self.truesize = self
+            .truesize
+            .wrapping_add(len.wrapping_add(LEAD + TAIL) as u32);
+        let (page, offset) = piece.into_parts();
+        // CAST: As above, and there are at most so many fragments.
+        // SAFETY: The buffer is ours alone and has room for one fragment more. The reference of the
+        // page goes over to it.
+        unsafe {
+            bindings::skb_fill_page_desc(
+                self.head.as_raw(),
+                self.frags as c_int,
+                page,
+                offset.wrapping_add(LEAD) as c_int,
+                self.used as c_int,
+            )
+        };
+        self.frags = self.frags.wrapping_add(1);
+        let head = self.head.c_mut();
+        // CAST: As above.
+        head.len = head.len.wrapping_add(self.used as u32);
+        // CAST: As above.
+        head.data_len = head.data_len.wrapping_add(self.used as u32);
+        self.used = 0;
+    }
+
+    /// Returns the packet with what the stack knows of `from`. [`None`] if not all datagrams were
+    /// taken.
+    ///
+    /// # Safety
+    ///
+    /// All bytes of all datagrams must have been written.
+    pub(super) unsafe fn finish(mut self, from: &SkBuff) -> Option<Gso> {
+        if self.left != 0 {
+            return None;
+        }
+        self.close_piece();
+        let head = self.head.c_mut();
+        head.truesize = head.truesize.wrapping_add(self.truesize);
+        raw::copy_fields(from.c(), head);
+        // CAST: Limited by `new`.
+        raw::set_udp_gso(head, self.size as u16, self.segs);
+        // INVARIANT: Pieces have no other user, and were written, by the requirements and by `slot`.
+        Some(Gso(self.head))
+    }
+}
+
+/// One datagram or a [`Gso`] packet of them, to be sent.
+pub struct Datagrams {
+    pub(in crate::net) skb: SkBuff,
+    /// How many these are, if it is a GSO packet.
+    pub(in crate::net) segs: Option<u16>,
+}
+
+impl From<SkBuff> for Datagrams {
+    fn from(skb: SkBuff) -> Self {
+        Self { skb, segs: None }
+    }
+}
+
+impl From<Segmented> for Datagrams {
+    fn from(packet: Segmented) -> Self {
+        match packet.into_gso() {
+            Ok(gso) => {
+                let (skb, segs) = gso.into_parts();
+                Self {
+                    skb,
+                    segs: Some(segs),
+                }
+            }
+            Err(skb) => skb.into(),
+        }
+    }
+}
+
+#[kernel::macros::kunit_tests(kext_skb_gso)]
+mod tests {
+    use super::*;
+    use crate::context::Process;
+    use kernel::prelude::*;
+
+    /// Makes a packet of `count` datagrams of `size` bytes, the last one of `last`, each filled with
+    /// its number.
+    fn gso(size: usize, count: usize, last: usize, bh: &Bh<'_>) -> Option<Gso> {
+        let mut ring = PageRing::new();
+        let mut builder = Builder::new(&mut ring, 64, size, count, bh)?;
+        for number in 0..count {
+            let len = if number + 1 == count { last } else { size };
+            let slot = builder.slot(len)?;
+            // SAFETY: The slot is so long.
+            unsafe { slot.write_bytes(number as u8, len) };
+        }
+        let from = SkBuff::alloc(0, 0).ok()?;
+        // SAFETY: All slots were written.
+        unsafe { builder.finish(&from) }
+    }
+
+    #[test]
+    fn slots_are_the_datagrams() -> Result {
+        // SAFETY: Tests run in a thread of their own.
+        let mut process = unsafe { Process::new() };
+        let bh = process.bh();
+        for (size, count, last) in [
+            (1452, 44, 1452),
+            (1452, 44, 100),
+            (64, 64, 1),
+            (30_000, 2, 7),
+        ] {
+            let mut gso = gso(size, count, last, &bh).ok_or(EINVAL)?;
+            let mut seen = 0;
+            let mut slots = gso.slots();
+            while let Some(mut slot) = slots.next() {
+                let is_last = seen + 1 == count;
+                assert!(slot.len() == if is_last { last } else { size });
+                assert!(slot.datagram().iter().all(|byte| *byte == seen as u8));
+                assert!(slot.bytes_mut().len() == LEAD + slot.len() + TAIL);
+                seen += 1;
+            }
+            assert!(seen == count);
+            let (skb, segs) = gso.into_parts();
+            assert!(usize::from(segs) == count);
+            assert!(skb.is_gso() && skb.head_len() == 0 && skb.headroom() >= 64);
+            assert!(skb.len() == size * (count - 1) + last);
+            assert!(usize::from(raw::gso_size(skb.c())) == size);
+            let frags = (0..).map_while(|n| raw::frag(skb.c(), n));
+            let mut behind = 0;
+            for frag in frags {
+                // None straddles two fragments.
+                assert!(behind % size == 0);
+                behind += frag.len;
+            }
+            assert!(behind == skb.len());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn singles_have_the_same_bytes() -> Result {
+        // SAFETY: Tests run in a thread of their own.
+        let mut process = unsafe { Process::new() };
+        let bh = process.bh();
+        let mut gso = gso(1000, 30, 10, &bh).ok_or(EINVAL)?;
+        *gso.cb_mut() = 7u64;
+        gso.reset_for_encap();
+        let mut singles = gso.into_singles(64, &bh);
+        assert!(singles.len() == 30 && singles.segs() == 30);
+        let mut number = 0;
+        while let Some(single) = singles.pop_front() {
+            let skb = single.into_gso().err().ok_or(EINVAL)?;
+            assert!(skb.len() == if number == 29 { 10 } else { 1000 });
+            assert!(skb.head().iter().all(|byte| *byte == number as u8));
+            assert!(skb.headroom() >= 64);
+            assert!(*skb.cb::<u64>() == 7);
+            number += 1;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn others_are_none() -> Result {
+        // SAFETY: Tests run in a thread of their own.
+        let mut process = unsafe { Process::new() };
+        let bh = process.bh();
+        for (size, count, last) in [
+            (100, 1, 100),
+            (100, 65, 100),
+            (0, 2, 0),
+            (100, 3, 0),
+            (100, 3, 101),
+            (2000, 40, 1),
+        ] {
+            assert!(gso(size, count, last, &bh).is_none());
+        }
+        Ok(())
+    }
+}
