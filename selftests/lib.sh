@@ -3,7 +3,8 @@
 # What all selftests share. A test is a script selftests/NAME.sh that runs as root in a guest of its own kernel
 # time; it begins with
 #
-#	# vm: icount        or smp (two CPUs), smp4 (four), or debug (make test-debug only); default smp
+#	# vm: icount        or smp (two CPUs), smp4 (four), unseeded (random numbers not ready),
+#	#                   or debug (make test-debug only); default smp
 #	# limit: 60         seconds of wall clock; default 60
 #	# when: all         left out by "make test", but not by "make test-all"
 #	# boot: own         not in a machine that has run other tests before

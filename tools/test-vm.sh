@@ -147,7 +147,7 @@ machine() {
 if [[ $as ]]; then
 	group "$as" "${names[@]}"
 fi
-for mode in smp smp4 icount; do
+for mode in smp smp4 unseeded icount; do
 	[[ ! $as ]] || break
 	[[ ! $only || $only == "$mode" ]] || continue
 	chosen=()

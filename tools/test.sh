@@ -113,6 +113,9 @@ counted "$log/selftests-icount.log"
 
 echo "selftests in virtual machines, two CPUs:"
 shown "$log/selftests-smp.log" "$WG_TOP/tools/test-vm.sh" --no-build "${core[@]}" --mode smp
+echo "selftests in a virtual machine whose random numbers are not ready:"
+shown "$log/selftests-unseeded.log" \
+	"$WG_TOP/tools/test-vm.sh" --no-build "${core[@]}" --mode unseeded
 
 if with two-vms; then
 	part "two virtual machines, ours and the C module" "$log/two-vms.log" "$WG_TOP/tools/test-two-vms.sh" --no-build

@@ -11,7 +11,7 @@ use kext::{
         curve25519,
         xchacha20poly1305, //
     },
-    random, //
+    random::Seeded, //
 };
 use wg_proto::{
     crypto::{
@@ -105,7 +105,7 @@ pub(crate) fn self_test() -> Result {
     })
 }
 
-/// Fills a key with random bytes.
-pub(crate) fn entropy(bytes: &mut [u8; 32]) {
-    random::fill(bytes);
+/// Returns what fills a key with random bytes.
+pub(crate) fn entropy(seeded: Seeded) -> impl FnOnce(&mut [u8; 32]) {
+    move |bytes| seeded.fill(bytes)
 }

@@ -33,6 +33,10 @@ use kext::{
     debug_ratelimited,
     net::device::DeviceRef,
     new_work,
+    random::{
+        self,
+        Seeded, //
+    },
     sync::rcu::RcuArc,
     time,
     workqueue::{
@@ -81,7 +85,11 @@ impl Run<0> for Worker {
         let dev = &*this.device;
         let device = dev.data();
         while let Some(skb) = device.handshakes().pop(ctx) {
-            if let Err(reason) = incoming::receive(dev, skb, ctx) {
+            // Messages are queued when it is ready only.
+            let done = random::is_ready()
+                .ok_or(Reject::RngNotReady)
+                .and_then(|seeded| incoming::receive(dev, skb, seeded, ctx));
+            if let Err(reason) = done {
                 device.drops().count(reason);
             }
             device.handshakes().finished();
@@ -111,12 +119,22 @@ pub(crate) fn queue_zeroing(peer: &RcuArc<Peer>) {
     }
 }
 
+// Early at boot this waits for a seeded generator, before it takes a lock. Removal of peers and
+// interfaces waits for none of these items; unloading the module and suspend do, for a second or
+// so, as the wait itself feeds the generator. Threads of workqueues get no signals, so it does not
+// fail.
 impl Run<INITIATE> for Peer {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
-        if !session::may_initiate(this.last_sent_handshake(), time::boottime_coarse()) {
-            return;
-        }
-        if let Err(reason) = send_initiation(&this, ctx) {
+        let sent = random::wait_ready(ctx)
+            .map_err(|_| Reject::RngNotReady)
+            .and_then(|seeded| {
+                // Asked after the wait, which may have been long.
+                if !session::may_initiate(this.last_sent_handshake(), time::boottime_coarse()) {
+                    return Ok(());
+                }
+                send_initiation(&this, seeded, ctx)
+            });
+        if let Err(reason) = sent {
             this.device().data().drops().count(reason);
         }
     }
@@ -146,6 +164,7 @@ impl Run<ZERO> for Peer {
 fn attempt(
     peer: &RcuArc<Peer>,
     ctx: &mut Process,
+    seeded: Seeded,
     create: impl FnOnce(&mut Handshake, Index) -> Result<Option<Index>, Reject>,
 ) -> Result<(), Reject> {
     let table = peer.device().data().index_table();
@@ -154,7 +173,7 @@ fn attempt(
         return Err(Reject::Gone);
     }
     let entry = table
-        .add_handshake(peer, ctx)
+        .add_handshake(peer, seeded, ctx)
         .map_err(|_| Reject::NoMemory)?;
     let created = create(&mut noise.handshake, Index::new(entry.index()));
     // What goes is the old index, or the new one if nothing came of it.
@@ -168,7 +187,7 @@ fn attempt(
     created.map(|_| ())
 }
 
-fn send_initiation(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {
+fn send_initiation(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Result<(), Reject> {
     let dev = peer.device();
     let device = dev.data();
     let mut message = Initiation::zeroed();
@@ -186,13 +205,13 @@ fn send_initiation(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject>
     {
         let identity = device.identity().read(ctx);
         let (seconds, nanos) = time::realtime();
-        attempt(peer, ctx, |handshake, index| {
+        attempt(peer, ctx, seeded, |handshake, index| {
             handshake.create_initiation::<Library>(
                 &identity,
                 &mut message,
                 index,
                 Tai64N::from_unix(seconds, nanos),
-                entropy,
+                entropy(seeded),
             )
         })?;
     }
@@ -207,7 +226,7 @@ fn send_initiation(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject>
     send::message(peer, message.as_bytes(), HANDSHAKE_DSCP, &bh)
 }
 
-fn send_response(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {
+fn send_response(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Result<(), Reject> {
     let dev = peer.device();
     let mut message = Response::zeroed();
 
@@ -221,8 +240,8 @@ fn send_response(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {
             peer.place(&bh)
         }
     );
-    attempt(peer, ctx, |handshake, index| {
-        handshake.create_response::<Library>(&mut message, index, entropy)
+    attempt(peer, ctx, seeded, |handshake, index| {
+        handshake.create_response::<Library>(&mut message, index, entropy(seeded))
     })?;
     {
         let bh = ctx.bh();

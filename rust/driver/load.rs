@@ -185,6 +185,8 @@ impl Limiter {
     /// Creates a limiter; its table is only allocated when it is first asked.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
+            // As in C, it may be a key from before the generator was seeded. Guessing it lets a
+            // flood from chosen addresses have single other sources refused, no more.
             key: siphash::Key::random(),
             table <- new_mutex!(KVVec::new()),
         })

@@ -20,7 +20,7 @@ use kext::{
         Process, //
     },
     new_spinlock,
-    random,
+    random::Seeded,
     siphash,
     sync::{
         lock::SpinLock,
@@ -50,6 +50,8 @@ impl KeyTable {
     /// Creates an empty table.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
+            // As in C, it may be a key from before the generator was seeded: the hash only orders a
+            // tree, where equal or chosen hashes cost nothing.
             key: siphash::Key::random(),
             peers <- new_spinlock!(RBTree::new()),
         })
@@ -177,10 +179,11 @@ impl IndexTable {
     pub(crate) fn add_handshake(
         &self,
         peer: &RcuArc<Peer>,
+        seeded: Seeded,
         ctx: &mut Process,
     ) -> Result<RcuArc<Entry>> {
         loop {
-            let entry = Entry::new(random::u32(), Target::Handshake(peer.clone()))?;
+            let entry = Entry::new(seeded.u32(), Target::Handshake(peer.clone()))?;
             let bh = ctx.bh();
             let _writer = self.writer.lock(&bh);
             if self.find(entry.index, &bh).is_some() {

@@ -197,7 +197,9 @@ fn queue_handshake(
     len: usize,
     bh: &Bh<'_>,
 ) -> Result<(), Reject> {
-    if !random::is_ready() {
+    // An answer takes secrets. The sender will try again, so nothing is kept until they can be
+    // drawn.
+    if random::is_ready().is_none() {
         return Err(Reject::RngNotReady);
     }
     skb.pull_head(len).ok_or(Reject::BadLength)?;

@@ -14,11 +14,12 @@ use kernel::bindings::siphash_key_t;
 pub struct Key(siphash_key_t);
 
 impl Key {
-    /// Makes a key that nobody knows.
+    /// Makes a key that others do not know. Before the random number generator is seeded they might
+    /// guess it, so it is for spreading entries in tables, not for authentication.
     #[inline]
     pub fn random() -> Self {
         let mut halves = [[0u8; 8]; 2];
-        random::fill(halves.as_flattened_mut());
+        random::fill_early(halves.as_flattened_mut());
         Self(siphash_key_t {
             key: halves.map(u64::from_ne_bytes),
         })

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots the stock kernel in QEMU (or another with --kernel), runs a script in it as root, and ends with the script's
 # exit status. The guest sees the root and the checkout read-only, and out/ writable, under the paths they have here.
-# usage: boot.sh [--kernel FOLDER] [--mode smp|smp4|up|icount|um] [--memory 1G] [--limit SECONDS] [--job FOLDER]
+# usage: boot.sh [--kernel FOLDER] [--mode smp|smp4|unseeded|up|icount|um] [--memory 1G]
+#                [--limit SECONDS] [--job FOLDER]
 #                [--interactive] [--watch COMMAND] [--machine FOLDER[:LAYER] [--image FILE]] -- SCRIPT [ARGUMENTS]
 #
 # --kernel names a folder with vmlinux and stock/usr/lib/modules; mode um takes vmlinux for User Mode Linux.

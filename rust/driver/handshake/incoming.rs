@@ -35,7 +35,7 @@ use kext::{
             UdpSource, //
         }, //
     },
-    random,
+    random::Seeded,
     sync::rcu::RcuArc,
     time, //
 };
@@ -61,6 +61,7 @@ use wg_proto::{
 pub(super) fn receive(
     dev: &NetDevice<Device>,
     mut skb: SkBuff,
+    seeded: Seeded,
     ctx: &mut Process,
 ) -> Result<(), Reject> {
     let source = skb.udp_source().ok_or(Reject::BadDatagram)?;
@@ -69,7 +70,7 @@ pub(super) fn receive(
     match Message::parse(bytes)? {
         Message::Cookie(reply) => receive_cookie(dev, reply, &source, ctx),
         Message::Initiation(message) => {
-            if !admit(dev, bytes, message.sender(), &source, ctx)? {
+            if !admit(dev, bytes, message.sender(), &source, seeded, ctx)? {
                 return Err(Reject::CookieSent);
             }
             let peer = accept_initiation(dev, message, ctx).inspect_err(|_| {
@@ -92,13 +93,13 @@ pub(super) fn receive(
             // First, as it ends a wait for an answer: not that of what is sent once the response is answered, which may
             // happen before this worker gets on.
             received(dev, &peer, len, ctx);
-            if let Err(reason) = send_response(&peer, ctx) {
+            if let Err(reason) = send_response(&peer, seeded, ctx) {
                 dev.data().drops().count(reason);
             }
             Ok(())
         }
         Message::Response(message) => {
-            if !admit(dev, bytes, message.sender(), &source, ctx)? {
+            if !admit(dev, bytes, message.sender(), &source, seeded, ctx)? {
                 return Err(Reject::CookieSent);
             }
             let peer = accept_response(dev, message, ctx).inspect_err(|_| {
@@ -154,6 +155,7 @@ fn admit(
     message: &[u8],
     sender: Index,
     source: &UdpSource,
+    seeded: Seeded,
     ctx: &mut Process,
 ) -> Result<bool, Reject> {
     let device = dev.data();
@@ -162,7 +164,7 @@ fn admit(
     let (place, place_len) = wire_source(source);
     let place = place.get(..place_len).unwrap_or_default();
     if under_load && device.checker().read(ctx).is_stale(now) {
-        device.checker().write(ctx).rotate(now, entropy);
+        device.checker().write(ctx).rotate(now, entropy(seeded));
     }
     let state = device
         .checker()
@@ -181,7 +183,7 @@ fn admit(
             );
             let mut reply = CookieReply::zeroed();
             let mut nonce = [0; COOKIE_NONCE_LEN];
-            random::fill(&mut nonce);
+            seeded.fill(&mut nonce);
             device
                 .checker()
                 .read(ctx)
