@@ -74,10 +74,10 @@ impl Held {
         unsafe { self.state().__bindgen_anon_2.__bindgen_anon_1.same_flow() != 0 }
     }
 
-    fn set_same_flow(&mut self, same: bool) {
+    fn set_same_flow(&mut self) {
         let mut bits = self.state().__bindgen_anon_2;
         // SAFETY: As above.
-        unsafe { bits.__bindgen_anon_1.set_same_flow(same.into()) };
+        unsafe { bits.__bindgen_anon_1.set_same_flow(1) };
         self.state().__bindgen_anon_2 = bits;
     }
 
@@ -151,6 +151,49 @@ impl Held {
         ip.is_some_and(|ip| unsafe { bindings::gro_is_local6(skb, ip.cast()) })
     }
 
+    /// Finds what C holds of the flow that it has just looked at: one packet at most, as a second one lets the first go.
+    ///
+    /// # Safety
+    ///
+    /// `list` must be a list of packets that C holds, linked by the first member of each.
+    unsafe fn of_same_flow(list: *mut list_head) -> Option<Held> {
+        const { assert!(offset_of!(sk_buff, __bindgen_anon_1) == 0) };
+        // SAFETY: By the requirements.
+        let mut link = unsafe { (*list).next };
+        while link != list {
+            // INVARIANT: C holds it, and offers another one.
+            let mut held = Held(NonNull::new(link.cast())?);
+            if held.is_same_flow() {
+                return Some(held);
+            }
+            // SAFETY: As above.
+            link = unsafe { (*link).next };
+        }
+        None
+    }
+
+    /// Returns where the data of a datagram starts, and its key. None for a packet that cannot be part of a chain.
+    fn datagram(
+        &mut self,
+        header_len: u32,
+        key: impl Fn(&[u8]) -> Option<u64>,
+    ) -> Option<(u32, u64)> {
+        if self.state().flush != 0 {
+            return None;
+        }
+        let offset = u32::try_from(self.state().data_offset).ok()?;
+        if !self.pull(offset.checked_add(header_len)?) {
+            return None;
+        }
+        let key = key(self.header(offset, header_len)?)?;
+        let transport = offset.checked_sub(UDP_HEADER_LEN)?;
+        let udp: &[u8; 8] = self.header(transport, UDP_HEADER_LEN)?.try_into().ok()?;
+        let [_, _, _, _, _, _, high, low] = *udp;
+        // C overwrites the checksum of the first of a chain; see `complete`. Nobody else uses this field.
+        self.state().pad = u16::from_ne_bytes([high, low]);
+        Some((offset, key))
+    }
+
     /// Moves the first `len` bytes to the first piece. Returns whether they are there.
     fn pull(&mut self, len: u32) -> bool {
         let skb = self.skb();
@@ -200,7 +243,7 @@ impl Held {
         if raw::has_shared_frags(new.skb()) {
             raw::set_shared_frags(skb);
         }
-        new.set_same_flow(true);
+        new.set_same_flow();
     }
 }
 
@@ -230,66 +273,45 @@ pub(in crate::net) unsafe fn offer(
     };
     // INVARIANT: C offers the packet to us alone.
     let mut new = Held(skb);
-    let (is_alone, offset) = (new.state().flush != 0, new.state().data_offset);
-    let Some((offset, new_key, transport, checksum)) = u32::try_from(offset)
-        .ok()
-        .filter(|offset| !is_alone && new.pull(offset.saturating_add(header_len)))
-        .and_then(|offset| {
-            let key = key(new.header(offset, header_len)?)?;
-            let transport = offset.checked_sub(UDP_HEADER_LEN)?;
-            let udp: &[u8; 8] = new.header(transport, UDP_HEADER_LEN)?.try_into().ok()?;
-            let [_, _, _, _, _, _, high, low] = *udp;
-            Some((offset, key, transport, u16::from_ne_bytes([high, low])))
-        })
-    else {
+    let found = new.datagram(header_len, &key);
+    // SAFETY: C passes a list of packets, linked by the first member of each.
+    let old = unsafe { Held::of_same_flow(held) };
+    let Some((offset, new_key)) = found else {
+        // It goes on as it came, after the one that is held.
         new.state().flush = 1;
+        return old.map_or(null_mut(), |old| old.0.as_ptr());
+    };
+    let Some(mut old) = old else {
         return null_mut();
     };
-    // C overwrites the checksum of the first of a chain; see `complete`. Nobody else uses this field.
-    new.state().pad = checksum;
-    let len = new.skb().len.saturating_sub(offset);
-    // SAFETY: C passes a list of packets, linked by the first member of each.
-    let mut link = unsafe { (*held).next };
-    while link != held {
-        const { assert!(offset_of!(sk_buff, __bindgen_anon_1) == 0) };
-        let Some(this) = NonNull::new(link.cast::<sk_buff>()) else {
-            break;
-        };
-        // SAFETY: As above.
-        link = unsafe { (*link).next };
-        // INVARIANT: C holds it, and it is another one than that which is offered.
-        let mut old = Held(this);
-        if !old.is_same_flow() {
-            continue;
-        }
-        if !old.is_for_socket() {
-            old.set_same_flow(false);
-            continue;
-        }
-        // What does not go with the held one lets it go first, so that the order is kept.
-        if old.header(offset, header_len).and_then(&key) != Some(new_key) {
-            return old.0.as_ptr();
-        }
-        // Where they are not for the socket, C takes them apart only if they are of one size, but for
-        // the last one.
-        let size = u32::from(raw::gso_size(old.skb()));
-        // SAFETY: C has set the offset of the IP header of both, and that of UDP comes right before `offset`.
-        let differs = unsafe { old.differs(&mut new, transport) };
-        // C lets the first one's checksum stand for those of all.
-        let differs = differs || old.checksums() != new.checksums();
-        if differs || len > size || old.skb().len.saturating_add(len) > MAX_BYTES {
-            return old.0.as_ptr();
-        }
-        // What somebody else may be meant to get goes on as it came: C would not count hops in the headers of those
-        // that are chained.
-        if old.state().count == 1 && !new.is_local() {
-            new.state().flush = 1;
-            return old.0.as_ptr();
-        }
-        // SAFETY: As said above; the header, which comes after `offset`, was pulled.
-        unsafe { old.append(new, offset) };
-        let is_last = len < size || old.state().count >= MAX_COUNT;
-        return if is_last { old.0.as_ptr() } else { null_mut() };
+    // What does not go with the held one lets it go first, so that the order is kept.
+    if !old.is_for_socket() || old.header(offset, header_len).and_then(&key) != Some(new_key) {
+        return old.0.as_ptr();
+    }
+    // Where they are not for the socket, C takes them apart only if they are of one size, but for
+    // the last one.
+    let (size, len) = (
+        u32::from(raw::gso_size(old.skb())),
+        new.skb().len.saturating_sub(offset),
+    );
+    let transport = offset.saturating_sub(UDP_HEADER_LEN);
+    // SAFETY: C has set the offset of the IP header of both, and that of UDP comes right before `offset`.
+    let differs = unsafe { old.differs(&mut new, transport) };
+    // C lets the first one's checksum stand for those of all.
+    let differs = differs || old.checksums() != new.checksums();
+    if differs || len > size || old.skb().len.saturating_add(len) > MAX_BYTES {
+        return old.0.as_ptr();
+    }
+    // What somebody else may be meant to get goes on as it came: C would not count hops in the headers of those
+    // that are chained.
+    if old.state().count == 1 && !new.is_local() {
+        new.state().flush = 1;
+        return old.0.as_ptr();
+    }
+    // SAFETY: As said above; the header, which comes after `offset`, was pulled.
+    unsafe { old.append(new, offset) };
+    if len < size || old.state().count >= MAX_COUNT {
+        return old.0.as_ptr();
     }
     null_mut()
 }
