@@ -16,6 +16,8 @@ from packets import udp
 
 ROUNDS = 20
 SIZE = 1200
+# The port of near's socket for UDP within UDP.
+FOU = 5555
 
 
 def late(numbers):
@@ -52,4 +54,16 @@ def one_by_one_and_together():
     check("two, two together, two", reader, number - 10 * ROUNDS)
 
 
-main(one_by_one_and_together)
+def datagrams_within_datagrams():
+    far, reader = Peer(), Reader()
+    with namespace("far"):
+        outer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    # Not those of the other socket, which C would take for one flow.
+    outer.bind(("", 0))
+    outer.connect((NEAR, FOU))
+    for number in range(ROUNDS):
+        outer.send(udp(far.message(struct.pack("!I", number) + bytes(SIZE)), sport=9, dport=PORT))
+    check("within another", reader, ROUNDS)
+
+
+main(one_by_one_and_together, datagrams_within_datagrams)

@@ -187,6 +187,12 @@ impl Held {
         }
         let key = key(self.header(offset, header_len)?)?;
         let transport = offset.checked_sub(UDP_HEADER_LEN)?;
+        // Where one datagram comes in another (FOU), C has noted the headers of the outer one only.
+        // CAST: From 32 bits to at least as many.
+        let start = raw::headroom(self.skb()).saturating_add(transport as usize);
+        if usize::from(raw::headers(self.skb()).transport_header) != start {
+            return None;
+        }
         let udp: &[u8; 8] = self.header(transport, UDP_HEADER_LEN)?.try_into().ok()?;
         let [_, _, _, _, _, _, high, low] = *udp;
         // C overwrites the checksum of the first of a chain; see `complete`. Nobody else uses this field.
