@@ -148,13 +148,13 @@ done
 logged IPv6 2
 # A fixed one is another matter.
 in_ns a wg set wg0 listen-port 30001
-calls 1 udp_sock_create6 refuses ip -n a link set wg0 up
+calls 1 inet6_bind refuses ip -n a link set wg0 up
 [[ $message == *"Address already in use"* ]] || fail "a fixed port that is taken: $message"
 # And an end there is, when there is none at all.
 hold 6 30002
 holders+=("$holder")
 in_ns a wg set wg0 listen-port 0
-calls 101 udp_sock_create6 refuses ip -n a link set wg0 up
+calls 101 inet6_bind refuses ip -n a link set wg0 up
 [[ $message == *"Address already in use"* ]] || fail "no port at all: $message"
 kill "${holders[@]}"
 # row D19: both sockets may use the memory reserves.

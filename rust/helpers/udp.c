@@ -29,10 +29,9 @@ bool wg_helper_ipv6_mod_enabled(void)
 	return ipv6_mod_enabled();
 }
 
-int wg_helper_udp_sock_create(struct net *net, struct udp_port_cfg *cfg,
-			      struct socket **sockp)
+int wg_helper_ip6_sock_set_v6only(struct sock *sk)
 {
-	return udp_sock_create(net, cfg, sockp);
+	return ip6_sock_set_v6only(sk);
 }
 
 void *wg_helper_rcu_dereference_sk_user_data(const struct sock *sk)

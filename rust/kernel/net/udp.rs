@@ -48,7 +48,7 @@ use bindings::{
     list_head,
     sk_buff,
     sock,
-    udp_port_cfg,
+    socket,
     udp_tunnel_sock_cfg, //
 };
 use core::{
@@ -60,6 +60,11 @@ use core::{
 };
 use kernel::{
     bindings::{
+        kernel_bind,
+        sock_create_kern,
+        sock_type_SOCK_DGRAM,
+        sockaddr_in,
+        sockaddr_in6,
         AF_INET,
         AF_INET6, //
     },
@@ -96,6 +101,42 @@ pub fn ipv6_enabled() -> bool {
     unsafe { bindings::ipv6_mod_enabled() }
 }
 
+/// Binds a socket to a port of all addresses of its family, and returns the port, which C chooses for 0.
+///
+/// # Safety
+///
+/// `raw` must be a socket of UDP that is not bound, of the family `AF_INET6` if `v6` is set and of `AF_INET` otherwise.
+unsafe fn bind(raw: NonNull<socket>, v6: bool, port: u16) -> Result<u16> {
+    let raw = raw.as_ptr();
+    // SAFETY: By the requirements. A socket always has its other half.
+    let sk = unsafe { (*raw).sk };
+    // CAST: The families have 16 bits, the sizes of addresses a few.
+    let result = if v6 {
+        // SAFETY: By the requirements.
+        to_result(unsafe { bindings::ip6_sock_set_v6only(sk) })?;
+        let mut address = sockaddr_in6 {
+            sin6_family: AF_INET6 as u16,
+            sin6_port: port.to_be(),
+            ..pin_init::zeroed()
+        };
+        let len = size_of_val(&address) as c_int;
+        // SAFETY: By the requirements; the address is complete.
+        unsafe { kernel_bind(raw, (&raw mut address).cast(), len) }
+    } else {
+        let mut address = sockaddr_in {
+            sin_family: AF_INET as u16,
+            sin_port: port.to_be(),
+            ..pin_init::zeroed()
+        };
+        let len = size_of_val(&address) as c_int;
+        // SAFETY: As above.
+        unsafe { kernel_bind(raw, (&raw mut address).cast(), len) }
+    };
+    to_result(result)?;
+    // SAFETY: The socket is bound.
+    Ok(u16::from_be(unsafe { bindings::inet_sport(sk) }))
+}
+
 /// A UDP socket for all addresses of one family of its network namespace.
 ///
 /// To be dropped in process context with bottom halves on. The socket is closed by that, or when
@@ -128,12 +169,7 @@ impl<H: Receiver> Tunnel<H> {
         receiver: RcuArc<H>,
         ctx: &mut Process,
     ) -> Result<Pin<KBox<Self>>> {
-        let mut config: udp_port_cfg = pin_init::zeroed();
-        // CAST: A byte in C.
-        config.family = AF_INET as u8;
-        config.local_udp_port = port.to_be();
-        config.set_use_udp_checksums(1);
-        Self::open(net, config, receiver, ctx)
+        Self::open(net, false, port, receiver, ctx)
     }
 
     /// Opens an IPv6 socket that does not take IPv4, at a port of the kernel's choice if `port` is
@@ -149,19 +185,13 @@ impl<H: Receiver> Tunnel<H> {
         receiver: RcuArc<H>,
         ctx: &mut Process,
     ) -> Result<Pin<KBox<Self>>> {
-        let mut config: udp_port_cfg = pin_init::zeroed();
-        // CAST: A byte in C.
-        config.family = AF_INET6 as u8;
-        config.local_udp_port = port.to_be();
-        config.set_use_udp6_tx_checksums(1);
-        config.set_use_udp6_rx_checksums(1);
-        config.set_ipv6_v6only(1);
-        Self::open(net, config, receiver, ctx)
+        Self::open(net, true, port, receiver, ctx)
     }
 
     fn open(
         net: &HeldNet,
-        mut config: udp_port_cfg,
+        v6: bool,
+        port: u16,
         receiver: RcuArc<H>,
         _ctx: &mut Process,
     ) -> Result<Pin<KBox<Self>>> {
@@ -176,20 +206,23 @@ impl<H: Receiver> Tunnel<H> {
         let memory = KBox::<Self>::new_uninit(GFP_KERNEL)?;
         let shared = UniqueArc::<Socket>::new_uninit(GFP_KERNEL)?;
         let net = net.as_raw();
+        // CAST: Small numbers.
+        let (family, kind) = (
+            if v6 { AF_INET6 } else { AF_INET } as c_int,
+            sock_type_SOCK_DGRAM as c_int,
+        );
         let mut socket = null_mut();
-        // SAFETY: The namespace is held, the configuration complete.
-        to_result(unsafe { bindings::udp_sock_create(net, &raw mut config, &raw mut socket) })?;
-        let socket = NonNull::new(socket).ok_or(EINVAL)?;
+        // SAFETY: The namespace is held.
+        to_result(unsafe { sock_create_kern(net, family, kind, 0, &raw mut socket) })?;
+        let raw = NonNull::new(socket).ok_or(EINVAL)?;
         // SAFETY: A socket always has its other half.
-        let sk = unsafe { (*socket.as_ptr()).sk };
+        let sk = unsafe { (*raw.as_ptr()).sk };
         // SAFETY: The socket is fresh, and not used by anybody else.
         unsafe { bindings::sk_set_allocation(sk, kernel::bindings::GFP_ATOMIC) };
         // SAFETY: As above.
         unsafe { bindings::sk_set_sndbuf(sk, c_int::MAX) };
         // SAFETY: As above.
         unsafe { bindings::sk_set_memalloc(sk) };
-        // SAFETY: The socket is bound.
-        let port = u16::from_be(unsafe { bindings::inet_sport(sk) });
         let receiver = RcuArc::into_raw(receiver).cast_mut();
         let mut setup = udp_tunnel_sock_cfg {
             sk_user_data: receiver.cast(),
@@ -211,19 +244,23 @@ impl<H: Receiver> Tunnel<H> {
         // SAFETY: Where a value lies is not null.
         let receiver = unsafe { NonNull::new_unchecked(receiver) };
         // SAFETY: Ours, and set up just above.
-        let socket = unsafe { Socket::new(socket, receiver, lease) };
-        let tunnel = KBox::write(
+        let socket = unsafe { Socket::new(raw, receiver, lease) };
+        let mut tunnel = KBox::write(
             memory,
-            // INVARIANT: Bound and set up just above. It is listed now; if that fails, it is closed
-            // by the drop, for which it need not be.
+            // INVARIANT: Set up just above, and bound and listed below. If that fails, it is closed by the
+            // drop, for which it need not be.
             Self {
                 socket: shared.write(socket).into(),
-                v6: u32::from(config.family) == AF_INET6,
+                v6,
                 port,
                 _receiver: PhantomData,
                 residents,
             },
         );
+        // Not before it is set up: as soon as C finds the socket by its port, it hands datagrams for it to
+        // the callback, or to another tunnel's if it takes that one for the only one.
+        // SAFETY: The socket is new, and of that family.
+        tunnel.port = unsafe { bind(raw, v6, port) }?;
         tunnel.residents.enter(&tunnel.socket)?;
         Ok(KBox::into_pin(tunnel))
     }
