@@ -272,7 +272,7 @@ impl<H: Receiver> Tunnel<H> {
     /// Only for `udp_tunnel_sock_cfg::encap_rcv` of a socket opened by [`Self::open`].
     unsafe extern "C" fn receive_callback(sk: *mut sock, skb: *mut sk_buff) -> c_int {
         // SAFETY: C gives us a valid buffer.
-        let dev = chain::device(unsafe { &*skb });
+        let dev = unsafe { chain::device(skb) };
         // SAFETY: C gives the buffer away if zero is returned, which is always. It may still point
         // to the next one of a burst, but is not on a list.
         let Some(mut skb) = (unsafe { SkBuff::from_shared(skb) }) else {

@@ -253,10 +253,15 @@ impl Held {
     }
 }
 
-/// Returns the device that a packet was received by.
+/// Returns the device that a packet was received by. The packet may have other owners.
+///
+/// # Safety
+///
+/// `skb` must be a valid buffer.
 #[inline]
-pub(in crate::net) fn device(skb: &sk_buff) -> *mut bindings::net_device {
-    raw::dev(skb)
+pub(in crate::net) unsafe fn device(skb: *const sk_buff) -> *mut bindings::net_device {
+    // SAFETY: By the requirements.
+    unsafe { raw::dev_of(skb) }
 }
 
 /// Chains a datagram to one that is held, if there is one with the same key; see [`Receiver::key`].
@@ -390,8 +395,8 @@ impl SkBuff {
         while !next.is_null() {
             let skb = next;
             // SAFETY: A member of the chain is a valid buffer, whose reference is ours now. A copy of the
-            // chain may have another, so it is only looked at.
-            next = raw::next(unsafe { &*skb });
+            // chain may have another, but leaves the links as they are.
+            next = unsafe { raw::next_of(skb) };
             // SAFETY: As above. The list that it is on is that of such a copy, or no more.
             let Some(mut skb) = (unsafe { SkBuff::from_shared(skb) }) else {
                 continue;

@@ -3,8 +3,12 @@
 //! Where the fields of `struct sk_buff` are.
 //!
 //! The numbers of anonymous members depend on the configuration of the kernel; they are used only
-//! here. Whoever has a reference to a buffer owns it, so the fields may be looked at and changed; it
+//! here. A reference to a buffer is its only owner's, so the fields may be looked at and changed; it
 //! is up to [`SkBuff`](super::SkBuff) to change them only in ways that C expects.
+//!
+//! Other owners of a buffer change its count at any time, and other owners of its data change the count in
+//! [`shared_info`]. So there is no reference to either as a whole: what may have other owners is a pointer
+//! here, of which single fields are read and written.
 
 use crate::bindings::{
     net_device,
@@ -89,18 +93,63 @@ pub(super) fn set_dev(skb: &mut sk_buff, dev: *mut net_device) {
     skb.__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev = dev.cast();
 }
 
+/// Returns the device of a buffer that may have other owners.
+///
+/// # Safety
+///
+/// `skb` must be a valid buffer.
 #[inline]
-pub(super) fn dev(skb: &sk_buff) -> *mut net_device {
-    // SAFETY: All members of the union are pointers or made of them.
-    let links = unsafe { &skb.__bindgen_anon_1.__bindgen_anon_1 };
-    // SAFETY: As above.
-    unsafe { links.__bindgen_anon_1.dev }.cast()
+pub(super) unsafe fn dev_of(skb: *const sk_buff) -> *mut net_device {
+    // SAFETY: By the requirements. All members of the union are pointers or made of them.
+    unsafe { (*skb).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev }.cast()
 }
 
 #[inline]
 pub(super) fn next(skb: &sk_buff) -> *mut sk_buff {
-    // SAFETY: All members of the union are pointers or made of them.
-    unsafe { skb.__bindgen_anon_1.__bindgen_anon_1.next }
+    // SAFETY: A reference is valid.
+    unsafe { next_of(skb) }
+}
+
+/// Returns what follows a buffer that may have other owners.
+///
+/// # Safety
+///
+/// `skb` must be a valid buffer, whose links nobody changes.
+#[inline]
+pub(super) unsafe fn next_of(skb: *const sk_buff) -> *mut sk_buff {
+    // SAFETY: By the requirements. All members of the union are pointers or made of them.
+    unsafe { (*skb).__bindgen_anon_1.__bindgen_anon_1.next }
+}
+
+/// The lengths of what a packet consists of.
+#[derive(Clone, Copy)]
+struct Sums {
+    len: u32,
+    truesize: u32,
+}
+
+/// Sums up a list of buffers, which may have other owners.
+///
+/// # Safety
+///
+/// `first` must be null or start a list of valid buffers, whose links and lengths nobody changes.
+unsafe fn sums(first: *const sk_buff) -> Sums {
+    let (mut next, mut sums) = (
+        first,
+        Sums {
+            len: 0,
+            truesize: 0,
+        },
+    );
+    while !next.is_null() {
+        // SAFETY: By the requirements.
+        let (len, truesize) = unsafe { ((*next).len, (*next).truesize) };
+        sums.len = sums.len.wrapping_add(len);
+        sums.truesize = sums.truesize.wrapping_add(truesize);
+        // SAFETY: As above.
+        next = unsafe { next_of(next) };
+    }
+    sums
 }
 
 #[inline]
@@ -289,9 +338,9 @@ pub(super) fn set_udp_gso(skb: &mut sk_buff, size: u16, segments: u16) {
 /// Makes the packet stand for so many of its size.
 #[inline]
 pub(super) fn set_gso(skb: &mut sk_buff, kind: u32, segments: u16) {
-    let info = shared_info_mut(skb);
-    info.gso_type = kind;
-    info.gso_segs = segments;
+    let info = shared_info(skb).cast_mut();
+    // SAFETY: The structure is part of a valid buffer, whose owner calls; other owners of the data only change the count.
+    unsafe { ((*info).gso_type, (*info).gso_segs) = (kind, segments) };
 }
 
 /// Returns how many the packet stands for, 0 if its sender did not say.
@@ -312,24 +361,19 @@ pub(super) fn gso_size(skb: &sk_buff) -> u16 {
 /// of others.
 pub(super) fn is_untouched_chain(skb: &sk_buff, header_len: usize) -> bool {
     let info = shared_info(skb);
-    // SAFETY: The structure is part of a valid buffer.
-    let info = unsafe { &*info };
-    let mut next = info.frag_list;
+    // SAFETY: The structure is part of a valid buffer; only its count may be changed by others.
+    let (list, kind, size) = unsafe { ((*info).frag_list, (*info).gso_type, (*info).gso_size) };
     // CAST: Bits of an unsigned field.
     const LIST: u32 = bindings::SKB_GSO_FRAGLIST as u32;
     // CAST: As above.
     const DODGY: u32 = bindings::SKB_GSO_DODGY as u32;
-    if next.is_null() || info.gso_type & (LIST | DODGY) != LIST {
+    if list.is_null() || kind & (LIST | DODGY) != LIST {
         return false;
     }
-    let mut own = skb.len;
-    // SAFETY: The members of the list are valid buffers.
-    while let Some(member) = unsafe { next.as_ref() } {
-        own = own.wrapping_sub(member.len);
-        next = self::next(member);
-    }
+    // SAFETY: The members of the list are valid buffers, which stay as they are while the list has an owner.
+    let own = skb.len.wrapping_sub(unsafe { sums(list) }.len);
     // CAST: From 32 bits to at least as many.
-    own as usize == usize::from(info.gso_size).wrapping_add(header_len)
+    own as usize == usize::from(size).wrapping_add(header_len)
 }
 
 /// Returns whether the fragments of the packet may be changed by others.
@@ -344,8 +388,10 @@ pub(super) fn has_shared_frags(skb: &sk_buff) -> bool {
 /// Tells that fragments of the packet may be changed by others.
 #[inline]
 pub(super) fn set_shared_frags(skb: &mut sk_buff) {
+    let info = shared_info(skb).cast_mut();
     // CAST: A bit of a byte.
-    shared_info_mut(skb).flags |= bindings::SKBFL_SHARED_FRAG as u8;
+    // SAFETY: As in `set_gso`.
+    unsafe { (*info).flags |= bindings::SKBFL_SHARED_FRAG as u8 };
 }
 
 /// Sets where the network header is in the data.
@@ -359,7 +405,9 @@ pub(super) fn set_network_header(skb: &mut sk_buff, offset: u16) {
 /// Puts the first buffer on the list, without counting its length.
 #[inline]
 pub(super) fn start_frag_list(skb: &mut sk_buff, first: *mut sk_buff) {
-    shared_info_mut(skb).frag_list = first;
+    let info = shared_info(skb).cast_mut();
+    // SAFETY: As in `set_gso`.
+    unsafe { (*info).frag_list = first };
 }
 
 /// Takes the list of buffers out of a packet, which stands for itself then. The data must have no other owner.
@@ -367,14 +415,11 @@ pub(super) fn take_frag_list(skb: &mut sk_buff) -> *mut sk_buff {
     let info = shared_info_mut(skb);
     let list = core::mem::replace(&mut info.frag_list, null_mut());
     (info.gso_size, info.gso_segs, info.gso_type) = (0, 0, 0);
-    let mut next = list;
-    // SAFETY: The members of the list are valid buffers.
-    while let Some(member) = unsafe { next.as_ref() } {
-        skb.len = skb.len.wrapping_sub(member.len);
-        skb.data_len = skb.data_len.wrapping_sub(member.len);
-        skb.truesize = skb.truesize.wrapping_sub(member.truesize);
-        next = self::next(member);
-    }
+    // SAFETY: The members of the list are valid buffers. Others may own them too, but leave them as they are.
+    let all = unsafe { sums(list) };
+    skb.len = skb.len.wrapping_sub(all.len);
+    skb.data_len = skb.data_len.wrapping_sub(all.len);
+    skb.truesize = skb.truesize.wrapping_sub(all.truesize);
     list
 }
 
