@@ -57,13 +57,13 @@ for name in "${names[@]}"; do
 	for need in $(selftest_says "$name" needs); do needed[$need]=yes; done
 done
 
-# A copy, as the next build (clippy's, say) may change the file under the running guest.
+# With a look at each GSO packet that it sends. From a copy of the sources, as the next build (clippy's, say) may change
+# the file beside them under the running guest.
 if [[ $build ]]; then
-	step "wireguard.ko" "$WG_OUT/log/build.log" "$WG_TOP/tools/build.sh" modules
-	cp "$WG_TOP/wireguard.ko" "$WG_OUT/wireguard.ko"
+	step "wireguard.ko, with checks" "$WG_OUT/log/build-check.log" "$WG_TOP/tools/variant.sh" check
 fi
 if [[ ! $kernel ]]; then
-	export WG_KO=$WG_OUT/wireguard.ko
+	export WG_KO=$WG_OUT/variants/check/wireguard.ko
 fi
 
 # What others wrote and crates.io has may be missing; then the test that needs it fails, and only that one.

@@ -85,6 +85,10 @@ if ! step "wireguard.ko" "$log/build.log" "$WG_TOP/tools/build.sh" modules; then
 	exit 1
 fi
 cp "$WG_TOP/wireguard.ko" "$WG_OUT/wireguard.ko"
+if ! step "wireguard.ko, with checks" "$log/build-check.log" "$WG_TOP/tools/variant.sh" check; then
+	echo "0 passed, 1 failed"
+	exit 1
+fi
 
 # Nothing was changed, so nothing is built, neither here nor in the kernel's own tree.
 second_build() {

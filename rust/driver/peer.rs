@@ -12,6 +12,7 @@ use crate::{
     receive::Rx,
     send::{
         self,
+        Singles,
         Tx, //
     },
     socket::EndpointState,
@@ -112,6 +113,7 @@ pub(crate) struct Peer {
     tx_bytes: Atomic<u64>,
     received: Sign,
     sent: Sign,
+    singles: Singles,
     queue: u32,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
@@ -191,6 +193,7 @@ impl Peer {
                 tx_bytes: Atomic::new(0),
                 received: Sign::new(),
                 sent: Sign::new(),
+                singles: Singles::new(),
                 queue,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
@@ -260,6 +263,12 @@ impl Peer {
     #[inline]
     pub(crate) fn endpoint(&self) -> &SpinLock<EndpointState> {
         &self.endpoint
+    }
+
+    /// Returns which packets must not become GSO packets.
+    #[inline]
+    pub(crate) fn singles(&self) -> &Singles {
+        &self.singles
     }
 
     /// Returns the lock around what waits for transmission.

@@ -4,6 +4,7 @@
 
 mod batch;
 mod outlet;
+mod singles;
 
 pub(crate) use batch::{
     seal_elsewhere,
@@ -67,6 +68,7 @@ use kext::{
     workqueue::Run, //
 };
 use outlet::Outlet;
+pub(crate) use singles::Singles;
 use wg_proto::{
     crypto::TAG_LEN,
     message::DataHeader,
@@ -96,19 +98,24 @@ pub(crate) const HEADROOM: usize = 128;
 /// Tail room for what encryption adds: padding, the tag, and what lets it be computed in one pass.
 const TAILROOM: usize = 3 * TAG_LEN;
 
-/// Returns how this CPU makes messages of packets whose path has this MTU.
+/// Returns how this CPU makes messages of a packet to a peer, whose path has this MTU.
 fn layout<'a>(
-    device: &'a Device,
+    peer: &'a Peer,
+    packet: &SkBuff,
     mtu: u32,
     bh: &Bh<'_>,
 ) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
+    let pages = peer.device().data().workers().pages(bh);
     Layout {
         headroom: HEADROOM,
         header: DataHeader::LEN,
         // CAST: From small to large.
         trailer: move |len| padding(len, mtu as usize).saturating_add(TAG_LEN),
         tailroom: TAILROOM,
-        pages: device.workers().pages(bh).filter(|_| udp::may_gso()),
+        pages: pages.filter(|_| {
+            let is_single = peer.singles().must_be(packet.is_owned_by_tcp());
+            udp::may_gso() && !is_single
+        }),
     }
 }
 
@@ -187,7 +194,8 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
         is_first: 1,
         ..PacketCb::default()
     };
-    let packets = skb.segment(dev, &layout(device, cb.mtu_or_index, bh), bh);
+    let layout = layout(&peer, &skb, cb.mtu_or_index, bh);
+    let packets = skb.segment(dev, &layout, bh);
     let mut packets = packets.inspect_err(|_| count(Reject::TxSegmentation))?;
     for mut packet in packets.iter_mut() {
         *packet.cb_mut() = cb;

@@ -36,6 +36,7 @@ use kext::{
         route::{
             Flow4,
             Flow6,
+            GsoSupport,
             Route4,
             Route6, //
         },
@@ -52,7 +53,8 @@ use kext::{
     sync::rcu::{
         Owned,
         RcuArc, //
-    }, //
+    },
+    time, //
 };
 use wg_proto::{
     message::DataHeader,
@@ -62,6 +64,9 @@ use wg_proto::{
 
 /// DSCP AF41 of handshake messages; they carry no ECN.
 pub(crate) const HANDSHAKE_DSCP: u8 = 0x88;
+
+/// Jiffies for which it is known what becomes of GSO packets on a route.
+const GSO_SUPPORT_HOLD: u64 = time::HZ;
 
 /// How often a random port is tried that is free for IPv4 but not for IPv6.
 const PORT_RETRIES: usize = 100;
@@ -230,6 +235,13 @@ enum Route {
 }
 
 impl Route {
+    fn gso_support(&self, bh: &Bh<'_>) -> GsoSupport {
+        match self {
+            Self::V4(route) => route.gso_support(bh),
+            Self::V6(route) => route.gso_support(bh),
+        }
+    }
+
     fn is_valid(&self, bh: &Bh<'_>) -> bool {
         match self {
             Self::V4(route) => route.still_valid(bh),
@@ -242,6 +254,8 @@ impl Route {
 pub(crate) struct EndpointState {
     endpoint: Endpoint,
     route: Option<Route>,
+    /// What becomes of GSO packets on that route, and when that was looked up.
+    gso: (GsoSupport, u64),
     /// Counts changes, so that a route found without the lock is only cached if it still fits.
     version: u64,
     /// The interface and the number of the peer, for its last line in the log.
@@ -268,6 +282,7 @@ impl EndpointState {
                 source: Source::Any,
             },
             route: None,
+            gso: (GsoSupport::Whole, 0),
             version: 0,
             owner,
         }
@@ -314,6 +329,7 @@ pub(crate) struct Path<'g> {
     route: Route,
     remote: SocketAddr,
     mark: u32,
+    gso: GsoSupport,
 }
 
 impl<'g> Path<'g> {
@@ -326,19 +342,32 @@ impl<'g> Path<'g> {
         peer: &Peer,
         bh: &'g Bh<'_>,
     ) -> Result<Self, Reject> {
-        let (mut endpoint, cached, version) = {
+        let now = time::jiffies();
+        let (mut endpoint, cached, version, gso) = {
             let state = peer.endpoint().lock(bh);
             let cached = state.route.clone();
-            (state.endpoint, cached, state.version)
+            (state.endpoint, cached, state.version, state.gso)
         };
-        if let Some(route) = cached.filter(|route| route.is_valid(bh)) {
-            return Self::with(dev, &endpoint, bh, |_, _| Ok(route));
-        }
-        let path = Self::find(dev, &mut endpoint, bh)?;
+        // A queueing discipline may be replaced without the route becoming invalid.
+        let is_recent = now.wrapping_sub(gso.1) < GSO_SUPPORT_HOLD;
+        let mut path = match cached.filter(|route| route.is_valid(bh)) {
+            Some(route) => {
+                let mut path = Self::with(dev, &endpoint, bh, |_, _| Ok(route))?;
+                if is_recent {
+                    path.gso = gso.0;
+                    return Ok(path);
+                }
+                path
+            }
+            None => Self::find(dev, &mut endpoint, bh)?,
+        };
+        path.gso = path.route.gso_support(bh);
+        peer.singles().set(path.gso);
         let mut state = peer.endpoint().lock(bh);
         let mut old = None;
         if state.version == version {
             old = state.route.replace(path.route.clone());
+            state.gso = (path.gso, now);
             state.endpoint.source = endpoint.source;
         }
         drop(state);
@@ -397,7 +426,13 @@ impl<'g> Path<'g> {
             route: route(socket, mark)?,
             remote,
             mark,
+            gso: GsoSupport::Whole,
         })
+    }
+
+    /// Returns what becomes of GSO packets on the way.
+    pub(crate) fn gso_support(&self) -> GsoSupport {
+        self.gso
     }
 
     /// Sends one datagram or a GSO packet of them. An error means that it was not even handed to the stack.

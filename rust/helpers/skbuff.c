@@ -35,6 +35,11 @@ void wg_helper_sk_wmem_alloc_add(struct sock *sk, int n)
 	refcount_add(n, &sk->sk_wmem_alloc);
 }
 
+int wg_helper_sk_wmem_alloc_get(const struct sock *sk)
+{
+	return refcount_read(&sk->sk_wmem_alloc);
+}
+
 bool wg_helper_skb_valid_dst(const struct sk_buff *skb)
 {
 	return skb_valid_dst(skb);

@@ -27,5 +27,5 @@ debug_module() {
 	for patch; do
 		in_root patch -d "$folder" -p1 --input="$patch" || return
 	done
-	kernel_make "$kernel/tree" "$folder" modules
+	kernel_make "$kernel/tree" "$folder" WG_CHECK=y modules
 }

@@ -4,6 +4,7 @@
 
 use super::{
     layout,
+    singles::must_be_single,
     HEADROOM, //
 };
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
         self,
         SEAL_HEADROOM, //
     },
-    device::Device,
+    drops::Drops,
     effort::Task,
     keypair::Keypair,
     packet::PacketCb,
@@ -177,7 +178,7 @@ pub(super) fn seal_all(
     efforts.note(Task::Seal, packets.segs(), bh, || {
         let mut sealed = List::new();
         let mut nonce = first;
-        while let Some(packet) = gather(device, &mut packets, bh) {
+        while let Some(packet) = gather(keypair.peer(), &mut packets, bh) {
             // CAST: From small to large.
             let segs = packet.segs() as u64;
             let result = match packet.into_gso() {
@@ -195,22 +196,22 @@ pub(super) fn seal_all(
 }
 
 /// Takes the next packet, or makes one GSO packet of the next ones.
-fn gather(device: &Device, packets: &mut List<Segmented>, bh: &Bh<'_>) -> Option<Segmented> {
-    if let Some(gso) = gather_some(device, packets, bh) {
+fn gather(peer: &Peer, packets: &mut List<Segmented>, bh: &Bh<'_>) -> Option<Segmented> {
+    if let Some(gso) = gather_some(peer, packets, bh) {
         return Some(gso.into());
     }
     packets.pop_front()
 }
 
 /// Makes one GSO packet of the next packets, if there are several that may go together.
-fn gather_some(device: &Device, packets: &mut List<Segmented>, bh: &Bh<'_>) -> Option<Gso> {
+fn gather_some(peer: &Peer, packets: &mut List<Segmented>, bh: &Bh<'_>) -> Option<Gso> {
     let waiting = packets.len();
     if waiting < 2 {
         return None;
     }
     let first = packets.front()?;
     let cb = *first.cb::<PacketCb>();
-    let layout = layout(device, cb.mtu_or_index, bh);
+    let layout = layout(peer, first.as_skb(), cb.mtu_or_index, bh);
     if !first.as_skb().may_gather() {
         return None;
     }
@@ -309,6 +310,18 @@ fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<Segmented, 
     Segmented::try_from(packet).map_err(|_| Reject::TxEncrypt)
 }
 
+/// Makes single datagrams of a GSO packet.
+fn split(packet: Segmented, drops: &Drops, bh: &Bh<'_>) -> List<Segmented> {
+    let segs = packet.segs();
+    let singles = packet.into_singles(HEADROOM, bh);
+    let lost = segs.saturating_sub(singles.segs());
+    if lost > 0 {
+        // CAST: From small to large.
+        drops.add(Reject::NoMemory, lost as u64);
+    }
+    singles
+}
+
 /// Hands encrypted packets to the UDP socket and tells the timers.
 pub(super) fn transmit(keypair: &Keypair, mut packets: List<Segmented>, bh: &Bh<'_>) {
     let peer = keypair.peer();
@@ -324,6 +337,12 @@ pub(super) fn transmit(keypair: &Keypair, mut packets: List<Segmented>, bh: &Bh<
         Ok(path) => {
             let mut bytes: u64 = 0;
             while let Some(packet) = packets.pop_front() {
+                // The route may have changed since the packet was made.
+                let is_tcp = packet.as_skb().is_owned_by_tcp();
+                if packet.segs() > 1 && must_be_single(path.gso_support(), is_tcp) {
+                    packets.prepend(&mut split(packet, dev.data().drops(), bh));
+                    continue;
+                }
                 let cb = *packet.cb::<PacketCb>();
                 // Not afterwards: an answer that overtakes it would not end the wait.
                 if cb.keepalive == 0 {

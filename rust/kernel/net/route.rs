@@ -15,6 +15,8 @@
 //! C headers: [`include/net/dst.h`](srctree/include/net/dst.h),
 //! [`include/net/flow.h`](srctree/include/net/flow.h)
 
+mod gso;
+
 use super::{
     addr::{
         Ipv4Addr,
@@ -35,6 +37,8 @@ use bindings::{
 };
 use core::ptr::NonNull;
 use kernel::sync::Arc;
+
+pub use gso::GsoSupport;
 
 /// What decides on the route of an IPv4 packet.
 #[derive(Clone, Copy)]
@@ -216,6 +220,11 @@ impl Route4 {
         self.dst.ifindex(bh)
     }
 
+    /// Returns what becomes of GSO packets that leave by the route.
+    pub fn gso_support(&self, bh: &Bh<'_>) -> GsoSupport {
+        self.dst.gso_support(bh)
+    }
+
     /// Returns whether nothing has happened that makes the route obsolete.
     ///
     /// If not, it is to be dropped and another one looked up.
@@ -277,6 +286,11 @@ impl Route6 {
     /// Returns the index of the interface that packets leave by.
     pub fn ifindex(&self, bh: &Bh<'_>) -> u32 {
         self.dst.ifindex(bh)
+    }
+
+    /// Returns what becomes of GSO packets that leave by the route.
+    pub fn gso_support(&self, bh: &Bh<'_>) -> GsoSupport {
+        self.dst.gso_support(bh)
     }
 
     /// Returns whether nothing has happened that makes the route obsolete.

@@ -20,6 +20,7 @@ use super::{
         Piece, //
     },
     raw,
+    segment::hand_over,
     List,
     Packet,
     SkBuff, //
@@ -136,6 +137,19 @@ impl Segmented {
         self.0.drop_dst();
     }
 
+    /// Makes single datagrams of it: see [`Gso::into_singles`].
+    pub fn into_singles(self, headroom: usize, bh: &Bh<'_>) -> List<Self> {
+        match self.into_gso() {
+            Ok(gso) => gso.into_singles(headroom, bh),
+            Err(skb) => {
+                let mut list = List::new();
+                // INVARIANT: It is no GSO packet.
+                list.push_back(Self(skb));
+                list
+            }
+        }
+    }
+
     /// Returns the several datagrams, or the one.
     #[inline]
     pub fn into_gso(self) -> Result<Gso, SkBuff> {
@@ -212,8 +226,8 @@ impl Gso {
         self.0.reset_for_encap();
     }
 
-    /// Copies each datagram into a buffer of its own, with so much room in front of it, and gives
-    /// back what the packet holds of its socket. Those that there is no memory for are missing.
+    /// Copies each datagram into a buffer of its own, with so much room in front of it. They take
+    /// over the socket. Those that there is no memory for are missing.
     ///
     /// The packet must have been prepared by [`Gso::reset_for_encap`].
     pub fn into_singles(mut self, headroom: usize, bh: &Bh<'_>) -> List<Segmented> {
@@ -238,6 +252,7 @@ impl Gso {
             skb.reset_for_encap();
             singles.push_back(Segmented(skb));
         }
+        hand_over(&mut self.0, &mut singles, 0);
         singles
     }
 

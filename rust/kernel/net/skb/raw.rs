@@ -101,7 +101,14 @@ pub(super) fn set_dev(skb: &mut sk_buff, dev: *mut net_device) {
 #[inline]
 pub(super) unsafe fn dev_of(skb: *const sk_buff) -> *mut net_device {
     // SAFETY: By the requirements. All members of the union are pointers or made of them.
-    unsafe { (*skb).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev }.cast()
+    unsafe {
+        (*skb)
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .dev
+    }
+    .cast()
 }
 
 #[inline]
@@ -374,6 +381,13 @@ pub(super) fn is_untouched_chain(skb: &sk_buff, header_len: usize) -> bool {
     let own = skb.len.wrapping_sub(unsafe { sums(list) }.len);
     // CAST: From 32 bits to at least as many.
     own as usize == usize::from(size).wrapping_add(header_len)
+}
+
+/// Returns whether the packet has a list of buffers.
+#[cfg(wg_check)]
+pub(super) fn has_frag_list(skb: &sk_buff) -> bool {
+    // SAFETY: The structure is part of a valid buffer.
+    unsafe { !(*shared_info(skb)).frag_list.is_null() }
 }
 
 /// Returns whether the fragments of the packet may be changed by others.

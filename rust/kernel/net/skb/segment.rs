@@ -260,9 +260,9 @@ unsafe fn write(cut: &impl Cut, skb: &SkBuff, start: usize, to: *mut u8, len: us
 /// Lets the socket count the segments instead of the packet, so that it learns when each of them is
 /// gone. A [`Gso`](super::Gso) packet counts as much as buffers of `room` bytes for its datagrams
 /// would, if that is more than it takes: so a socket may have no more on its way than with those.
-fn hand_over(skb: &mut SkBuff, list: &mut List<Segmented>, room: usize) {
+pub(super) fn hand_over(skb: &mut SkBuff, list: &mut List<Segmented>, room: usize) {
     let owner = raw::destructor(skb.c());
-    if owner.is_none() {
+    if owner.is_none() || list.is_empty() {
         return;
     }
     let sk = skb.c().sk;

@@ -179,6 +179,8 @@ impl<H: Receiver> Tunnel<H> {
         to_result(unsafe { bindings::skb_cow_head(skb.as_raw(), headers) })?;
         if is_gso {
             skb.leave_udp_checksum();
+            #[cfg(wg_check)]
+            crate::net::skb::check::check_gso(skb, datagrams.segs.unwrap_or(0));
         }
         let skb = skb.as_raw();
         // Statistics count what lies behind the inner network header.
