@@ -105,7 +105,11 @@ fn layout<'a>(
     mtu: u32,
     bh: &Bh<'_>,
 ) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
-    let pages = peer.device().data().workers().pages(bh);
+    // What waits for a session must not keep large pages.
+    let pages = peer
+        .current(bh)
+        .filter(|current| current.may_send())
+        .and_then(|_| peer.device().pages(bh));
     Layout {
         headroom: HEADROOM,
         header: DataHeader::LEN,
@@ -255,9 +259,10 @@ fn stage(peer: &Peer, mut packets: List<Segmented>, bh: &Bh<'_>) -> Staged {
         }
         // Before adding, so that all segments of one big packet stay together.
         while tx.staged.segs() > MAX_STAGED_PACKETS {
-            if let Some(packet) = tx.staged.pop_front() {
-                old.push_back(packet);
-            }
+            let Some(packet) = tx.staged.pop_front() else {
+                break;
+            };
+            old.push_back(packet);
         }
         tx.staged.append(&mut packets);
         tx.is_deferred = is_burst;

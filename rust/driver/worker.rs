@@ -28,10 +28,7 @@ use kext::{
         Process, //
     },
     cpu,
-    net::{
-        device::xmit_depth,
-        skb::PageRing, //
-    },
+    net::device::xmit_depth,
     new_spinlock,
     new_work,
     sync::{
@@ -57,9 +54,6 @@ const MAX_ASKED: u32 = 8;
 /// A worker on one CPU.
 #[pin_data]
 struct Worker {
-    /// Memory for what this CPU sends, of which nobody else takes any.
-    #[pin]
-    pages: SpinLock<PageRing>,
     #[pin]
     seal: SpinLock<Chain<send::Batch>>,
     #[pin]
@@ -131,7 +125,6 @@ impl Workers {
             workers.push(
                 RcuArc::pin_init(
                     pin_init!(Worker {
-                        pages <- new_spinlock!(PageRing::new()),
                         seal <- new_spinlock!(Chain::new()),
                         open <- new_spinlock!(Chain::new()),
                         waiting: Atomic::new(0),
@@ -150,12 +143,6 @@ impl Workers {
             #[cfg(wg_faults)]
             hold: Arc::new(crate::faults::Hold::new(), GFP_KERNEL)?,
         })
-    }
-
-    /// Returns the memory for what this CPU sends.
-    pub(crate) fn pages(&self, bh: &Bh<'_>) -> Option<&SpinLock<PageRing>> {
-        // CAST: From small to large.
-        Some(&self.workers.get(bh.cpu() as usize)?.pages)
     }
 
     /// Returns the workqueue that runs the workers.

@@ -69,6 +69,11 @@ struct dst_entry *wg_helper_dst_check(struct dst_entry *dst, u32 cookie)
 	return dst_check(dst, cookie);
 }
 
+bool wg_helper_dst_has_xfrm(const struct dst_entry *dst)
+{
+	return dst_xfrm(dst);
+}
+
 bool wg_helper_dst_has_lwtstate(const struct dst_entry *dst)
 {
 	return dst->lwtstate;

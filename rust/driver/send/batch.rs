@@ -212,9 +212,6 @@ fn gather_some(peer: &Peer, packets: &mut List<Segmented>, bh: &Bh<'_>) -> Optio
     let first = packets.front()?;
     let cb = *first.cb::<PacketCb>();
     let layout = layout(peer, first.as_skb(), cb.mtu_or_index, bh);
-    if !first.as_skb().may_gather() {
-        return None;
-    }
     let len = layout.datagram_len(first.as_skb().len());
     let max = layout.share(waiting, len);
     let mut count = 1;
@@ -225,7 +222,6 @@ fn gather_some(peer: &Peer, packets: &mut List<Segmented>, bh: &Bh<'_>) -> Optio
             && next_len <= len
             && next_cb.ds == cb.ds
             && next_cb.mtu_or_index == cb.mtu_or_index
-            && next.as_skb().may_gather()
             && next.as_skb().gathers_with(first.as_skb());
         if !fits {
             break;

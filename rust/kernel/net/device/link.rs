@@ -20,6 +20,7 @@ use crate::{
         Bh,
         Process, //
     },
+    cpu,
     debugfs::Dir,
     net::{
         netns::Net,
@@ -27,9 +28,16 @@ use crate::{
             self,
             Rtnl, //
         },
-        skb::SkBuff,
+        skb::{
+            PageRing,
+            SkBuff, //
+        },
     },
-    sync::rcu::Lease,
+    new_spinlock,
+    sync::{
+        lock::SpinLock,
+        rcu::Lease, //
+    },
 };
 use core::{
     marker::PhantomData,
@@ -87,6 +95,8 @@ pub(crate) struct Registry {
     unused: Completion,
     queue: ReleaseQueue,
     debugfs: Dir,
+    /// For each possible CPU.
+    pages: KVec<Pin<KBox<SpinLock<PageRing>>>>,
     _lease: Lease,
 }
 
@@ -137,6 +147,13 @@ impl Registry {
         &self.debugfs
     }
 
+    /// Returns the memory for what this CPU sends.
+    #[inline]
+    pub(super) fn pages(&self, bh: &Bh<'_>) -> Option<&SpinLock<PageRing>> {
+        // CAST: From small to large.
+        Some(self.pages.get(bh.cpu() as usize)?)
+    }
+
     /// Has `work` run by a worker.
     ///
     /// # Safety
@@ -172,6 +189,14 @@ impl<T: Operations> Registration<T> {
                 unused <- Completion::new(),
                 queue: ReleaseQueue::new()?,
                 debugfs: Dir::new(T::KIND)?,
+                pages: {
+                    let mut pages = KVec::new();
+                    for _ in 0..cpu::possible_count() {
+                        let ring = KBox::pin_init(new_spinlock!(PageRing::new()), GFP_KERNEL)?;
+                        pages.push(ring, GFP_KERNEL)?;
+                    }
+                    pages
+                },
                 _lease: Lease::take()?,
                 // The last: from here on C calls back.
                 ops <- Opaque::try_ffi_init(|slot: *mut bindings::rtnl_link_ops| {

@@ -25,7 +25,8 @@ pub enum GsoSupport {
     Whole,
     /// A queueing discipline may cut them when they are enqueued.
     CutOnEnqueue,
-    /// They may be refused: `bpf_lwt_push_encap()` does not take them.
+    /// They may be refused: `bpf_lwt_push_encap()` does not take them, and `udp_send_skb()` makes none
+    /// for IPsec.
     Refused,
 }
 
@@ -42,11 +43,12 @@ const fn id(name: &[u8]) -> [u8; 8] {
 
 /// The queueing disciplines that may cut GSO packets when they are enqueued (`skb_gso_segment()` in
 /// `net/sched`; netem does so only to corrupt them), and those whose classes may hold such ones.
-const CUTTERS: [[u8; 8]; 10] = [
+const CUTTERS: [[u8; 8]; 11] = [
     id(b"tbf"),
     id(b"cake"),
     id(b"cake_mq"),
     id(b"taprio"),
+    id(b"dualpi2"),
     id(b"htb"),
     id(b"hfsc"),
     id(b"drr"),
@@ -55,12 +57,18 @@ const CUTTERS: [[u8; 8]; 10] = [
     id(b"prio"),
 ];
 
-/// Returns whether the queueing discipline of a device is one of these.
+/// Returns whether the queueing discipline of a device is one of these, or the device keeps queues of
+/// its own behind the place where packets are cut, as those of mac80211 do.
 ///
 /// # Safety
 ///
 /// `dev` must be valid, within an RCU section with bottom halves off.
 unsafe fn cuts(dev: *mut net_device) -> bool {
+    #[cfg(CONFIG_CFG80211)]
+    // SAFETY: By the requirements. The field is set before the device is registered.
+    if !unsafe { (*dev).ieee80211_ptr }.is_null() {
+        return true;
+    }
     // SAFETY: By the requirements; a device always has such a one.
     let name = unsafe { bindings::dev_qdisc_id(dev) };
     // SAFETY: The name has 16 bytes, in an operations structure that stays for as long as the section.
@@ -84,7 +92,10 @@ impl Dst {
             return GsoSupport::Whole;
         };
         // SAFETY: Valid by the type invariants.
-        if unsafe { bindings::dst_has_lwtstate(entry) } {
+        let has_lwtstate = unsafe { bindings::dst_has_lwtstate(entry) };
+        // SAFETY: As above.
+        let has_xfrm = unsafe { bindings::dst_has_xfrm(entry) };
+        if has_lwtstate || has_xfrm {
             return GsoSupport::Refused;
         }
         let _rcu = kernel::sync::rcu::read_lock();
@@ -98,11 +109,9 @@ impl Dst {
             data: null_mut(),
         };
         // SAFETY: As above. The function looks at the devices only.
-        let is_cut = is_cut
-            || unsafe {
-                bindings::netdev_walk_all_lower_dev_rcu(dev, Some(visit), &raw mut private)
-            } != 0;
-        if is_cut {
+        let below =
+            unsafe { bindings::netdev_walk_all_lower_dev_rcu(dev, Some(visit), &raw mut private) };
+        if is_cut || below != 0 {
             GsoSupport::CutOnEnqueue
         } else {
             GsoSupport::Whole

@@ -15,6 +15,7 @@
 //! C header: [`include/net/gro.h`](srctree/include/net/gro.h)
 
 use super::{
+    frag_list,
     raw,
     List,
     SkBuff, //
@@ -226,7 +227,7 @@ impl Held {
         // SAFETY: Of a packet that is held, this member is set.
         let last = unsafe { self.state().__bindgen_anon_1.__bindgen_anon_2.last };
         if last == first {
-            raw::start_frag_list(self.skb(), new.0.as_ptr());
+            frag_list::start(self.skb(), new.0.as_ptr());
         } else {
             // SAFETY: C has set it to the packet itself, and else this function to the last of its chain.
             raw::set_next(unsafe { &mut *last }, new.0.as_ptr());
@@ -371,7 +372,7 @@ impl SkBuff {
     #[inline]
     pub(in crate::net) fn is_chain(&self) -> bool {
         // CAST: From 32 bits to at least as many.
-        raw::is_untouched_chain(self.c(), UDP_HEADER_LEN as usize)
+        frag_list::is_untouched(self.c(), UDP_HEADER_LEN as usize)
     }
 
     /// Takes a chain of datagrams apart. Each of them starts with its UDP header.
@@ -382,7 +383,7 @@ impl SkBuff {
         if self.make_private().is_err() {
             return list;
         }
-        let mut next = raw::take_frag_list(self.c_mut());
+        let mut next = frag_list::take(self.c_mut());
         // It got the length of all.
         let start = self.headroom();
         self.set_udp_len(start);

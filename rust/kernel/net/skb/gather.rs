@@ -3,13 +3,17 @@
 //! Putting packets that came one by one into one [`Gso`] packet.
 
 use super::{
+    builder::Builder,
     gso::{
-        Builder,
         Gso,
         Layout,
         Segmented, //
     },
     inet::fold,
+    owner::{
+        self,
+        take_over, //
+    },
     raw,
     List,
     SkBuff, //
@@ -27,27 +31,24 @@ use kernel::{
 
 impl SkBuff {
     /// Returns whether this packet may become a part of a [`Gso`] packet: nobody wants to know when
-    /// it is sent, and its socket, if any, counts it in one of the usual ways.
-    pub fn may_gather(&self) -> bool {
-        let owner = raw::destructor(self.c());
-        // CAST: Addresses of functions, to be compared.
-        let is = |f: usize, g: unsafe extern "C" fn(*mut bindings::sk_buff)| f == g as usize;
-        let is_usual = owner.is_none_or(|f| {
-            // CAST: As above.
-            let f = f as usize;
-            is(f, bindings::sock_wfree) || is(f, bindings::tcp_wfree)
-        });
+    /// it is sent, its socket, if any, counts it in one of the usual ways, and a checksum that is
+    /// left to the device lies within it.
+    fn may_gather(&self) -> bool {
         let headers = raw::headers(self.c());
-        is_usual
+        owner::is_usual(self.c())
             && headers.unreadable() == 0
             && !self.is_gso()
             && !self.is_empty()
             && !raw::has_tx_flags(self.c())
+            && self.checksum_range().is_some()
     }
 
-    /// Returns whether two packets that [may gather](Self::may_gather) may do so in one packet: they
-    /// have one socket, one flow and one delivery time.
+    /// Returns whether both packets may become parts of one [`Gso`] packet: they have one socket, one
+    /// flow and one delivery time, and nothing about them is unusual.
     pub fn gathers_with(&self, other: &SkBuff) -> bool {
+        if !self.may_gather() || !other.may_gather() {
+            return false;
+        }
         let (a, b) = (raw::headers(self.c()), raw::headers(other.c()));
         // CAST: Addresses of functions, to be compared.
         let address = |f: raw::Destructor| f.map(|f| f as usize);
@@ -80,6 +81,17 @@ impl SkBuff {
         }
     }
 
+    /// Returns from where on a checksum that was left to the device is to be computed, and where it
+    /// goes. Without one the first is the end of the packet. [`None`] if that is not in the packet.
+    fn checksum_range(&self) -> Option<(usize, Option<usize>)> {
+        let Some((start, offset)) = raw::partial_checksum(self.c()) else {
+            return Some((self.len(), None));
+        };
+        let start = usize::from(start).checked_sub(self.headroom())?;
+        let check = start.checked_add(usize::from(offset))?;
+        (check.checked_add(2)? <= self.len()).then_some((start, Some(check)))
+    }
+
     /// Copies the packet to a place of its length, and writes the checksum that was left to the
     /// device.
     ///
@@ -88,19 +100,7 @@ impl SkBuff {
     /// `to` must be valid for writes of the packet's length that nobody else knows.
     unsafe fn copy_finished(&self, to: *mut u8) -> Result {
         let len = self.len();
-        let (start, check) = match raw::partial_checksum(self.c()) {
-            Some((start, offset)) => {
-                let start = usize::from(start)
-                    .checked_sub(self.headroom())
-                    .ok_or(EINVAL)?;
-                let check = start.checked_add(usize::from(offset)).ok_or(EINVAL)?;
-                if check.checked_add(2).ok_or(EINVAL)? > len {
-                    return Err(EINVAL);
-                }
-                (start, Some(check))
-            }
-            None => (len, None),
-        };
+        let (start, check) = self.checksum_range().ok_or(EINVAL)?;
         // CAST: Parts of the packet's length, which C limits to 31 bits.
         let (from, n) = (start as c_int, len.saturating_sub(start) as c_int);
         // SAFETY: The packet is so long, and so is the place.
@@ -122,11 +122,11 @@ impl SkBuff {
 }
 
 impl Gso {
-    /// Makes one packet of the first `count` packets of the list, which [gather](SkBuff::gathers_with)
-    /// with the first one. It gets the flow, the delivery time and the socket of that, and counts
-    /// for the socket as much as all of them did, at least.
+    /// Makes one packet of the first `count` packets of the list, all of which must
+    /// [gather](SkBuff::gathers_with) with the first one. It gets the flow, the delivery time and the
+    /// socket of that, and counts for the socket as much as all of them did, at least.
     ///
-    /// [`None`] if that cannot be done, mostly for want of memory: then the packets are left.
+    /// [`None`] if they do not, or for want of memory: then the packets are left.
     pub fn gather<F: Fn(usize) -> usize>(
         packets: &mut List<Segmented>,
         count: usize,
@@ -138,6 +138,9 @@ impl Gso {
         let mut builder = Builder::new(&mut pages, layout.headroom, size, count, bh)?;
         for packet in packets.iter().take(count) {
             let skb = packet.as_skb();
+            if !skb.gathers_with(packets.front()?.as_skb()) {
+                return None;
+            }
             let len = skb.len();
             let datagram = layout.datagram_len(len);
             let slot = builder.slot(datagram)?;
@@ -157,34 +160,7 @@ impl Gso {
         for _ in 0..count {
             gathered.push_back(packets.pop_front()?);
         }
-        gso.take_owner(gathered);
+        take_over(gso.c_mut(), gathered);
         Some(gso)
-    }
-
-    /// Takes over the socket of the packets that it was made of.
-    fn take_owner(&mut self, mut packets: List<Segmented>) {
-        let owner = packets.front().map(|first| {
-            let skb = first.as_skb().c();
-            (skb.sk, raw::destructor(skb))
-        });
-        if let Some((sk, Some(destructor))) = owner {
-            let mut truesize = 0u32;
-            for mut packet in packets.iter_mut() {
-                truesize = truesize.wrapping_add(packet.c_mut().truesize);
-                raw::disown(packet.c_mut());
-            }
-            let head = self.c_mut();
-            // CAST: The difference of two sizes far below 2^31.
-            let more = head.truesize.saturating_sub(truesize) as c_int;
-            head.truesize = head.truesize.max(truesize);
-            raw::set_owner(head, sk, Some(destructor));
-            if more > 0 {
-                // SAFETY: The socket is valid: the packet has a part of the count.
-                unsafe { bindings::sk_wmem_alloc_add(sk, more) };
-            }
-        }
-        while let Some(packet) = packets.pop_front() {
-            packet.consume();
-        }
     }
 }

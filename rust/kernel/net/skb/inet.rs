@@ -4,6 +4,7 @@
 
 use super::{
     ip::IpVersion,
+    owner,
     raw,
     SkBuff, //
 };
@@ -71,8 +72,6 @@ pub(super) struct Protocol {
     pub(super) header_len: usize,
     /// Where the checksum is in its header.
     pub(super) check_offset: u16,
-    /// What is called when a packet of a socket of this protocol is freed.
-    pub(super) destructor: unsafe extern "C" fn(skb: *mut crate::bindings::sk_buff),
 }
 
 /// What the segments of a packet have in common.
@@ -106,11 +105,7 @@ impl Inet {
             && headers.protocol == version.protocol()
             && usize::from(headers.network_header) == skb.headroom()
             && !raw::has_tx_flags(skb.c());
-        // Another owner would have to be asked how it counts.
-        let owner = raw::destructor(skb.c());
-        // CAST: Addresses of functions, to be compared.
-        let is_known = |f| f as usize == protocol.destructor as usize;
-        if !is_plain || !owner.is_none_or(is_known) {
+        if !is_plain || !owner::is_usual(skb.c()) {
             return None;
         }
         let ip_len = version.header_len();

@@ -27,7 +27,9 @@ use zerocopy::{
 ///
 /// # Safety
 ///
-/// The type must be a transparent wrapper of [`SkBuff`], or that itself.
+/// The type must be a transparent wrapper of [`SkBuff`], or that itself. It must allow for the
+/// control block to be written and the owner to be given up. [`Packet::segs`] must not change while
+/// the packet is on a list.
 pub unsafe trait Packet: Send + Sync {
     /// Returns how many packets this one becomes on the wire, at least one.
     fn segs(&self) -> usize;

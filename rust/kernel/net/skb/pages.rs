@@ -16,8 +16,11 @@ use core::ptr::{
 };
 use kernel::bindings::page;
 
-/// 32 kB where pages have 4: what `SKB_FRAG_PAGE_ORDER` stands for.
-const ORDER: u32 = 3;
+/// As `SKB_FRAG_PAGE_ORDER`: 32 kB, or a page if that is more.
+const ORDER: u32 = match ((32 << 10) / kernel::page::PAGE_SIZE).checked_ilog2() {
+    Some(order) => order,
+    None => 0,
+};
 
 /// Bytes of a large page.
 const PAGE_LEN: usize = kernel::page::PAGE_SIZE << ORDER;

@@ -93,6 +93,21 @@ pub(super) fn set_dev(skb: &mut sk_buff, dev: *mut net_device) {
     skb.__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev = dev.cast();
 }
 
+/// What a buffer begins with.
+#[repr(C)]
+struct Links {
+    next: *mut sk_buff,
+    _prev: *mut sk_buff,
+    dev: *mut net_device,
+}
+
+/// Returns where that is, for a buffer that may have other owners.
+#[inline]
+fn links(skb: *const sk_buff) -> *const Links {
+    const { assert!(core::mem::offset_of!(sk_buff, __bindgen_anon_1) == 0) };
+    skb.cast()
+}
+
 /// Returns the device of a buffer that may have other owners.
 ///
 /// # Safety
@@ -100,15 +115,8 @@ pub(super) fn set_dev(skb: &mut sk_buff, dev: *mut net_device) {
 /// `skb` must be a valid buffer.
 #[inline]
 pub(super) unsafe fn dev_of(skb: *const sk_buff) -> *mut net_device {
-    // SAFETY: By the requirements. All members of the union are pointers or made of them.
-    unsafe {
-        (*skb)
-            .__bindgen_anon_1
-            .__bindgen_anon_1
-            .__bindgen_anon_1
-            .dev
-    }
-    .cast()
+    // SAFETY: By the requirements.
+    unsafe { (*links(skb)).dev }
 }
 
 #[inline]
@@ -124,39 +132,8 @@ pub(super) fn next(skb: &sk_buff) -> *mut sk_buff {
 /// `skb` must be a valid buffer, whose links nobody changes.
 #[inline]
 pub(super) unsafe fn next_of(skb: *const sk_buff) -> *mut sk_buff {
-    // SAFETY: By the requirements. All members of the union are pointers or made of them.
-    unsafe { (*skb).__bindgen_anon_1.__bindgen_anon_1.next }
-}
-
-/// The lengths of what a packet consists of.
-#[derive(Clone, Copy)]
-struct Sums {
-    len: u32,
-    truesize: u32,
-}
-
-/// Sums up a list of buffers, which may have other owners.
-///
-/// # Safety
-///
-/// `first` must be null or start a list of valid buffers, whose links and lengths nobody changes.
-unsafe fn sums(first: *const sk_buff) -> Sums {
-    let (mut next, mut sums) = (
-        first,
-        Sums {
-            len: 0,
-            truesize: 0,
-        },
-    );
-    while !next.is_null() {
-        // SAFETY: By the requirements.
-        let (len, truesize) = unsafe { ((*next).len, (*next).truesize) };
-        sums.len = sums.len.wrapping_add(len);
-        sums.truesize = sums.truesize.wrapping_add(truesize);
-        // SAFETY: As above.
-        next = unsafe { next_of(next) };
-    }
-    sums
+    // SAFETY: By the requirements.
+    unsafe { (*links(skb)).next }
 }
 
 #[inline]
@@ -233,7 +210,7 @@ pub(in crate::net) fn tailroom(skb: &sk_buff) -> usize {
 
 /// Returns the structure that follows the buffer.
 #[inline]
-fn shared_info(skb: &sk_buff) -> *const bindings::skb_shared_info {
+pub(super) fn shared_info(skb: &sk_buff) -> *const bindings::skb_shared_info {
     skb.head.cast_const().wrapping_add(end(skb)).cast()
 }
 
@@ -260,7 +237,7 @@ pub(super) fn is_gso(skb: &sk_buff) -> bool {
 
 /// Returns the structure that follows the buffer, which must have no other owner.
 #[inline]
-fn shared_info_mut(skb: &mut sk_buff) -> &mut bindings::skb_shared_info {
+pub(super) fn shared_info_mut(skb: &mut sk_buff) -> &mut bindings::skb_shared_info {
     let info = shared_info(skb).cast_mut();
     // SAFETY: The structure is part of a valid buffer, and the borrow is that of its owner.
     unsafe { &mut *info }
@@ -347,7 +324,9 @@ pub(super) fn set_udp_gso(skb: &mut sk_buff, size: u16, segments: u16) {
 pub(super) fn set_gso(skb: &mut sk_buff, kind: u32, segments: u16) {
     let info = shared_info(skb).cast_mut();
     // SAFETY: The structure is part of a valid buffer, whose owner calls; other owners of the data only change the count.
-    unsafe { ((*info).gso_type, (*info).gso_segs) = (kind, segments) };
+    unsafe { (*info).gso_type = kind };
+    // SAFETY: As above.
+    unsafe { (*info).gso_segs = segments };
 }
 
 /// Returns how many the packet stands for, 0 if its sender did not say.
@@ -364,27 +343,8 @@ pub(super) fn gso_size(skb: &sk_buff) -> u16 {
     unsafe { (*shared_info(skb)).gso_size }
 }
 
-/// Returns whether the data is that of a packet of the size that it stands for, behind `header_len` bytes, and a list
-/// of others.
-pub(super) fn is_untouched_chain(skb: &sk_buff, header_len: usize) -> bool {
-    let info = shared_info(skb);
-    // SAFETY: The structure is part of a valid buffer; only its count may be changed by others.
-    let (list, kind, size) = unsafe { ((*info).frag_list, (*info).gso_type, (*info).gso_size) };
-    // CAST: Bits of an unsigned field.
-    const LIST: u32 = bindings::SKB_GSO_FRAGLIST as u32;
-    // CAST: As above.
-    const DODGY: u32 = bindings::SKB_GSO_DODGY as u32;
-    if list.is_null() || kind & (LIST | DODGY) != LIST {
-        return false;
-    }
-    // SAFETY: The members of the list are valid buffers, which stay as they are while the list has an owner.
-    let own = skb.len.wrapping_sub(unsafe { sums(list) }.len);
-    // CAST: From 32 bits to at least as many.
-    own as usize == usize::from(size).wrapping_add(header_len)
-}
-
 /// Returns whether the packet has a list of buffers.
-#[cfg(wg_check)]
+#[cfg(check_gso)]
 pub(super) fn has_frag_list(skb: &sk_buff) -> bool {
     // SAFETY: The structure is part of a valid buffer.
     unsafe { !(*shared_info(skb)).frag_list.is_null() }
@@ -414,27 +374,6 @@ pub(super) fn set_network_header(skb: &mut sk_buff, offset: u16) {
     // CAST: Headers start within the first 64 kB, here as in C.
     let at = (headroom(skb) as u16).wrapping_add(offset);
     headers_mut(skb).network_header = at;
-}
-
-/// Puts the first buffer on the list, without counting its length.
-#[inline]
-pub(super) fn start_frag_list(skb: &mut sk_buff, first: *mut sk_buff) {
-    let info = shared_info(skb).cast_mut();
-    // SAFETY: As in `set_gso`.
-    unsafe { (*info).frag_list = first };
-}
-
-/// Takes the list of buffers out of a packet, which stands for itself then. The data must have no other owner.
-pub(super) fn take_frag_list(skb: &mut sk_buff) -> *mut sk_buff {
-    let info = shared_info_mut(skb);
-    let list = core::mem::replace(&mut info.frag_list, null_mut());
-    (info.gso_size, info.gso_segs, info.gso_type) = (0, 0, 0);
-    // SAFETY: The members of the list are valid buffers. Others may own them too, but leave them as they are.
-    let all = unsafe { sums(list) };
-    skb.len = skb.len.wrapping_sub(all.len);
-    skb.data_len = skb.data_len.wrapping_sub(all.len);
-    skb.truesize = skb.truesize.wrapping_sub(all.truesize);
-    list
 }
 
 /// Returns the kinds of packet that this one stands for several of.

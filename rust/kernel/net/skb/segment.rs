@@ -11,12 +11,13 @@
 //! C sources: `net/core/skbuff.c`, `net/ipv4/tcp_offload.c`, `net/ipv4/udp_offload.c`
 
 use super::{
+    builder::Builder,
     gso::{
         div_ceil,
-        Builder,
         Layout,
         Segmented, //
     },
+    owner::hand_over,
     raw,
     tcp::Tcp,
     udp::Udp,
@@ -257,43 +258,6 @@ unsafe fn write(cut: &impl Cut, skb: &SkBuff, start: usize, to: *mut u8, len: us
     cut.write_headers(bytes, offset, skb.len(), text)
 }
 
-/// Lets the socket count the segments instead of the packet, so that it learns when each of them is
-/// gone. A [`Gso`](super::Gso) packet counts as much as buffers of `room` bytes for its datagrams
-/// would, if that is more than it takes: so a socket may have no more on its way than with those.
-pub(super) fn hand_over(skb: &mut SkBuff, list: &mut List<Segmented>, room: usize) {
-    let owner = raw::destructor(skb.c());
-    if owner.is_none() || list.is_empty() {
-        return;
-    }
-    let sk = skb.c().sk;
-    let mut truesize = 0u32;
-    for mut segment in list.iter_mut() {
-        let segs = super::Packet::segs(&*segment);
-        let segment = segment.c_mut();
-        // CAST: At most 64 times what is less than 64 kB.
-        segment.truesize = segment
-            .truesize
-            .max(segs.saturating_mul(raw::truesize_of(room)) as u32);
-        truesize = truesize.wrapping_add(segment.truesize);
-        raw::set_owner(segment, sk, owner);
-    }
-    // CAST: The difference of two sizes far below 2^31.
-    let more = truesize.wrapping_sub(skb.c().truesize) as c_int;
-    match u32::try_from(more) {
-        // SAFETY: The socket is valid: the packet has a part of the count.
-        Ok(1..) => unsafe { bindings::sk_wmem_alloc_add(sk, more) },
-        Ok(0) => {}
-        // What the packet counted for beyond them is to be given back as well.
-        Err(_) => {
-            if let Some(mut first) = list.iter_mut().next() {
-                let first = first.c_mut();
-                first.truesize = first.truesize.wrapping_add(more.unsigned_abs());
-            }
-        }
-    }
-    raw::disown(skb.c_mut());
-}
-
 #[kernel::macros::kunit_tests(kext_skb_segment)]
 mod tests {
     use super::{
@@ -422,8 +386,8 @@ mod tests {
     fn compare(version: IpVersion, kind: i32, text: usize, mss: u16) -> Result {
         // SAFETY: Tests run in a thread of their own.
         let mut process = unsafe { Process::new() };
-        let bh = process.bh();
         let pages = KBox::pin_init(new_spinlock!(PageRing::new()), GFP_KERNEL)?;
+        let bh = process.bh();
         let segs = text.div_ceil(usize::from(mss));
         for pages in [None, Some(&*pages)] {
             let mut ours = packet(version, kind, text, mss)?;

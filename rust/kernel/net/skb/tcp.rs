@@ -16,7 +16,6 @@ use super::{
     segment::Cut,
     SkBuff, //
 };
-use crate::bindings;
 use zerocopy::FromBytes;
 use zerocopy_derive::{
     FromBytes,
@@ -29,7 +28,6 @@ const TCP: Protocol = Protocol {
     number: 6,
     header_len: size_of::<TcpHeader>(),
     check_offset: 16,
-    destructor: bindings::tcp_wfree,
 };
 
 // The flags of TCP: those of the last segment alone, and that of the first.

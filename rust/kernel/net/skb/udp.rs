@@ -16,7 +16,6 @@ use super::{
     segment::Cut,
     SkBuff, //
 };
-use crate::bindings;
 use zerocopy::FromBytes;
 use zerocopy_derive::{
     FromBytes,
@@ -29,7 +28,6 @@ const UDP: Protocol = Protocol {
     number: 17,
     header_len: size_of::<UdpHeader>(),
     check_offset: 6,
-    destructor: bindings::sock_wfree,
 };
 
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -179,7 +179,7 @@ impl<H: Receiver> Tunnel<H> {
         to_result(unsafe { bindings::skb_cow_head(skb.as_raw(), headers) })?;
         if is_gso {
             skb.leave_udp_checksum();
-            #[cfg(wg_check)]
+            #[cfg(check_gso)]
             crate::net::skb::check::check_gso(skb, datagrams.segs.unwrap_or(0));
         }
         let skb = skb.as_raw();

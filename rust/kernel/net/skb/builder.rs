@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a [`Gso`] packet is made.
+
+use super::{
+    gso::{
+        Gso,
+        LEAD,
+        MAX_BYTES,
+        MAX_SEGS,
+        TAIL, //
+    },
+    pages::{
+        PageRing,
+        Piece, //
+    },
+    raw,
+    SkBuff, //
+};
+use crate::{
+    bindings,
+    context::Bh, //
+};
+use kernel::{
+    bindings::MAX_SKB_FRAGS,
+    ffi::c_int, //
+};
+
+/// A [`Gso`] packet in the making.
+pub(super) struct Builder<'r> {
+    ring: &'r mut PageRing,
+    head: SkBuff,
+    /// The length of the datagrams but for the last one.
+    size: usize,
+    /// How many are still to come.
+    left: usize,
+    segs: u16,
+    /// Where the next ones go, and the lengths of those that lie there already.
+    piece: Option<Piece>,
+    used: usize,
+    frags: usize,
+    truesize: u32,
+}
+
+impl<'r> Builder<'r> {
+    /// Begins a packet of `count` datagrams of `size` bytes, and room for headers in front of it.
+    /// [`None`] without memory, or if there would be too many bytes or datagrams, or only one.
+    pub(super) fn new(
+        ring: &'r mut PageRing,
+        headroom: usize,
+        size: usize,
+        count: usize,
+        bh: &Bh<'_>,
+    ) -> Option<Self> {
+        if !(2..=MAX_SEGS).contains(&count) || size.checked_mul(count)? > MAX_BYTES || size == 0 {
+            return None;
+        }
+        Some(Self {
+            head: SkBuff::alloc_piece(headroom, 0, bh).ok()?,
+            ring,
+            size,
+            left: count,
+            // CAST: Limited above.
+            segs: count as u16,
+            piece: None,
+            used: 0,
+            frags: 0,
+            truesize: 0,
+        })
+    }
+
+    /// Returns how many datagrams are still to come.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Returns where the next datagram goes, all of whose bytes are to be written there. Only the
+    /// last one may be shorter than `size`. [`None`] without memory, or if all of them were taken.
+    pub(super) fn slot(&mut self, len: usize) -> Option<*mut u8> {
+        self.left = self.left.checked_sub(1)?;
+        if len > self.size || len < self.size && self.left != 0 || len == 0 {
+            return None;
+        }
+        let is_full = self.piece.as_ref().is_none_or(|piece| {
+            self.used.saturating_add(self.size) > piece.units().saturating_mul(self.size)
+        });
+        if is_full {
+            self.close_piece();
+            if self.frags >= MAX_SKB_FRAGS as usize {
+                return None;
+            }
+            let max = self.left.wrapping_add(1);
+            let piece = self.ring.take(LEAD + TAIL, self.size, max)?;
+            // SAFETY: The piece is at least so long.
+            unsafe { piece.start().write_bytes(0, LEAD) };
+            self.piece = Some(piece);
+        }
+        let piece = self.piece.as_ref()?;
+        let slot = piece.start().wrapping_add(LEAD).wrapping_add(self.used);
+        self.used = self.used.wrapping_add(len);
+        // SAFETY: There are so many bytes behind the last datagram of a piece, too.
+        unsafe { slot.wrapping_add(len).write_bytes(0, TAIL) };
+        Some(slot)
+    }
+
+    /// Makes a fragment of the piece.
+    fn close_piece(&mut self) {
+        let Some(piece) = self.piece.take() else {
+            return;
+        };
+        let len = piece.units().saturating_mul(self.size);
+        // CAST: A piece is a part of a page.
+        self.truesize = self
+            .truesize
+            .wrapping_add(len.wrapping_add(LEAD + TAIL) as u32);
+        let (page, offset) = piece.into_parts();
+        // CAST: As above, and there are at most so many fragments.
+        // SAFETY: The buffer is ours alone and has room for one fragment more. The reference of the
+        // page goes over to it.
+        unsafe {
+            bindings::skb_fill_page_desc(
+                self.head.as_raw(),
+                self.frags as c_int,
+                page,
+                offset.wrapping_add(LEAD) as c_int,
+                self.used as c_int,
+            )
+        };
+        self.frags = self.frags.wrapping_add(1);
+        let head = self.head.c_mut();
+        // CAST: As above.
+        head.len = head.len.wrapping_add(self.used as u32);
+        // CAST: As above.
+        head.data_len = head.data_len.wrapping_add(self.used as u32);
+        self.used = 0;
+    }
+
+    /// Returns the packet with what the stack knows of `from`. [`None`] if not all datagrams were
+    /// taken.
+    ///
+    /// # Safety
+    ///
+    /// All bytes of all datagrams must have been written.
+    pub(super) unsafe fn finish(mut self, from: &SkBuff) -> Option<Gso> {
+        if self.left != 0 {
+            return None;
+        }
+        self.close_piece();
+        let head = self.head.c_mut();
+        head.truesize = head.truesize.wrapping_add(self.truesize);
+        raw::copy_fields(from.c(), head);
+        // CAST: Limited by `new`.
+        raw::set_udp_gso(head, self.size as u16, self.segs);
+        // SAFETY: Pieces have no other user, and were written, by the requirements and by `slot`.
+        Some(unsafe { Gso::new(self.head) })
+    }
+}
