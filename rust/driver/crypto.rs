@@ -4,6 +4,11 @@
 
 use kernel::prelude::*;
 use kext::{
+    bytes::{
+        Room,
+        Source,
+        Written, //
+    },
     crypto::{
         self,
         blake2s,
@@ -96,6 +101,18 @@ pub(crate) fn seal(key: &SymmetricKey, nonce: u64, packet: &mut [u8], len: usize
 #[must_use]
 pub(crate) fn open(key: &SymmetricKey, nonce: u64, packet: &mut [u8], len: usize) -> bool {
     chacha20poly1305::open_text(key.as_bytes(), nonce, packet, len)
+}
+
+/// Decrypts a text with its tag into a room for the text. None if they are not authentic. They must not change meanwhile.
+#[inline]
+#[must_use]
+pub(crate) fn open_into<'a>(
+    key: &SymmetricKey,
+    nonce: u64,
+    sealed: Source<'_>,
+    to: Room<'a>,
+) -> Option<Written<'a>> {
+    chacha20poly1305::open_into(key.as_bytes(), nonce, sealed, to)
 }
 
 /// Checks at load that the above is what the kernel's library does.

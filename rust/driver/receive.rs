@@ -4,6 +4,7 @@
 
 mod batch;
 mod delivery;
+mod open;
 
 pub(crate) use batch::{
     open_elsewhere,

@@ -70,6 +70,11 @@ void wg_helper_skb_fill_page_desc(struct sk_buff *skb, int i, struct page *page,
 	skb_fill_page_desc(skb, i, page, off, size);
 }
 
+struct page *wg_helper_skb_frag_page(const skb_frag_t *frag)
+{
+	return skb_frag_page(frag);
+}
+
 void *wg_helper_skb_frag_address(const skb_frag_t *frag)
 {
 	return skb_frag_address(frag);
@@ -93,4 +98,20 @@ int wg_helper_page_ref_count(const struct page *page)
 void *wg_helper_page_address(const struct page *page)
 {
 	return page_address(page);
+}
+
+bool wg_helper_page_is_highmem(const struct page *page)
+{
+	return PageHighMem(page);
+}
+
+/* What the page belongs to: a file, or the memory of a process. Some other users of pages keep something else there. */
+const void *wg_helper_page_mapping(const struct page *page)
+{
+	return page_folio(page)->mapping;
+}
+
+bool wg_helper_page_is_mapped(const struct page *page)
+{
+	return folio_mapped(page_folio(page));
 }

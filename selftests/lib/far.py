@@ -4,7 +4,7 @@
 import socket
 import struct
 
-from genl import Client, Device, attr, name, namespace, peer, peers, u16
+from genl import Client, Device, attr, name, namespace, peer, peers, u16, u32
 from noise import Handshake, public
 from packets import ip4, udp
 
@@ -21,8 +21,9 @@ class Peer:
     """The peer, with a session that it has begun."""
 
     def __init__(self, where="far", near=NEAR):
-        Client("near").set(name("wg0"), u16(Device.LISTEN_PORT, PORT), attr(Device.PRIVATE_KEY, LOCAL),
-                           peers(peer(public(REMOTE), ips=[f"{FAR_INSIDE}/32"])))
+        # Without any history, which would have us wait for the next handshake.
+        Client("near").set(name("wg0"), u32(Device.FLAGS, Device.REPLACE_PEERS), u16(Device.LISTEN_PORT, PORT),
+                           attr(Device.PRIVATE_KEY, LOCAL), peers(peer(public(REMOTE), ips=[f"{FAR_INSIDE}/32"])))
         with namespace(where):
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.connect((near, PORT))

@@ -4,14 +4,13 @@
 
 use super::{
     delivery::deliver,
+    open::open,
     reset, //
 };
 use crate::{
-    crypto,
     device::Device,
     effort::Task,
     keypair::Keypair,
-    packet::PacketCb,
     peer::Peer,
     queueing::Job, //
 };
@@ -20,18 +19,11 @@ use kext::{
     context::Bh,
     net::{
         napi::Gro,
-        skb::{
-            self,
-            SkBuff, //
-        }, //
+        skb, //
     },
     sync::rcu::RcuArc, //
 };
-use wg_proto::{
-    crypto::TAG_LEN,
-    message::DataHeader,
-    Reject, //
-};
+use wg_proto::Reject;
 
 /// A batch that other CPUs see.
 pub(crate) struct Batch {
@@ -123,32 +115,11 @@ pub(super) fn open_all(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -
     efforts.note(Task::Open, packets.len(), bh, || {
         let mut opened = skb::List::new();
         while let Some(packet) = packets.pop_front() {
-            match open(keypair, packet) {
+            match open(keypair, packet, bh) {
                 Ok(packet) => opened.push_back(packet),
                 Err(reason) => device.drops().count(reason),
             }
         }
         opened
     })
-}
-
-/// Decrypts a packet; what remains is the padded inner packet.
-fn open(keypair: &Keypair, packet: SkBuff) -> Result<SkBuff, Reject> {
-    let counter = packet.cb::<PacketCb>().counter;
-    let mut packet = packet.into_linear(0, 0).map_err(|_| Reject::NoMemory)?;
-    let text = packet
-        .len()
-        .checked_sub(DataHeader::LEN + TAG_LEN)
-        .ok_or(Reject::BadLength)?;
-    let _ = packet.put(crypto::slack(text));
-    let body = packet
-        .bytes_mut()
-        .get_mut(DataHeader::LEN..)
-        .ok_or(Reject::BadLength)?;
-    if !crypto::open(&keypair.keys().receiving, counter, body, text) {
-        return Err(Reject::BadData);
-    }
-    packet.pull(DataHeader::LEN).ok_or(Reject::BadLength)?;
-    packet.trim(text);
-    Ok(packet.into_skb())
 }

@@ -4,17 +4,28 @@
 //!
 //! The functions of the C library compute the key of the tag as a ChaCha20 block of its own, without
 //! vector instructions, and do all of a text of one block that way. For texts without additional
-//! data there are [`seal_behind_block`] and [`open_text`], which use the same primitives such that
-//! this block comes out of the pass over the text. [`self_test`] compares both.
+//! data there are [`seal_behind_block`], [`open_text`] and [`open_into`], which use the same primitives such
+//! that this block comes out of the pass over the text. [`self_test`] compares them with the library.
 //!
 //! C header: [`include/crypto/chacha20poly1305.h`](srctree/include/crypto/chacha20poly1305.h)
 
 use super::{
     equal,
+    poly1305::{
+        End,
+        Tag, //
+    },
     wipe,
     TAG_LEN, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    bytes::{
+        Room,
+        Source,
+        Written, //
+    }, //
+};
 use core::mem::MaybeUninit;
 use kernel::prelude::*;
 use zerocopy::IntoBytes;
@@ -22,12 +33,18 @@ use zerocopy::IntoBytes;
 /// Bytes of one block of ChaCha20.
 pub const BLOCK_LEN: usize = 64;
 
+/// What the functions of C get at once: they count with 32 bits.
+pub(super) const MAX_PIECE: usize = 1 << 20;
+
+/// How many bytes behind the tag let it be computed in one pass: see [`seal_behind_block`].
+pub use super::poly1305::padding as slack;
+
 /// Blocks that vector instructions make at once; the key of the tag is from the first of them.
 const BLOCKS: usize = 8;
 
 /// Copies as many bytes as there are on both sides.
 #[inline]
-fn copy(to: &mut [u8], from: &[u8]) {
+pub(super) fn copy(to: &mut [u8], from: &[u8]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
     }
@@ -79,12 +96,27 @@ impl Cipher {
     /// Vector instructions are used for more than one block.
     #[inline]
     fn apply(&mut self, bytes: &mut [u8]) {
-        for piece in bytes.chunks_mut(1 << 20) {
+        for piece in bytes.chunks_mut(MAX_PIECE) {
             let data = piece.as_mut_ptr();
             // CAST: At most 2^20.
             // SAFETY: All of the piece is valid for reads and writes; source and destination may be
             // the same.
             unsafe { bindings::chacha_crypt(&raw mut self.0, data, data, piece.len() as u32, 20) };
+        }
+    }
+
+    /// As [`apply`](Self::apply), but writes to a room of the same length.
+    #[inline]
+    fn apply_into(&mut self, mut from: Source<'_>, to: &mut [MaybeUninit<u8>]) {
+        for piece in to.chunks_mut(MAX_PIECE) {
+            let Some((now, later)) = from.split_at(piece.len()) else {
+                return;
+            };
+            let (data, len) = (piece.as_mut_ptr().cast(), now.len());
+            // CAST: At most 2^20.
+            // SAFETY: The source is valid for reads of so many bytes, and the piece for writes.
+            unsafe { bindings::chacha_crypt(&raw mut self.0, data, now.as_ptr(), len as u32, 20) };
+            from = later;
         }
     }
 }
@@ -116,54 +148,27 @@ impl Drop for Cipher {
     }
 }
 
-/// How many bytes behind the tag let it be computed in one pass: see [`seal_behind_block`].
-#[inline]
-pub fn slack(text_len: usize) -> usize {
-    text_len.wrapping_neg() & 15
-}
-
 /// Computes the tag of the first `len` bytes, which have no additional data, under the key that `block` starts with.
 ///
 /// Wipes the block. What follows the text is overwritten if there is room for what ends the input of Poly1305.
 #[inline]
 fn tag(block: &mut [u8; BLOCK_LEN], bytes: &mut [u8], len: usize) -> [u8; TAG_LEN] {
     let mut state = MaybeUninit::uninit();
-    let state = state.as_mut_ptr();
-    // SAFETY: The state is valid for writes, the block for reads, and longer than a key.
-    unsafe { bindings::poly1305_init(state, block.as_ptr()) };
-    wipe(block);
-    let update = |bytes: &[u8]| {
-        for piece in bytes.chunks(1 << 20) {
-            // CAST: At most 2^20.
-            // SAFETY: The state is initialised, and the piece valid for reads.
-            unsafe { bindings::poly1305_update(state, piece.as_ptr(), piece.len() as u32) };
-        }
-    };
-    // Zeroes up to a multiple of 16, no additional data, and the length of the text.
-    let padding = slack(len);
-    let end_len = padding.wrapping_add(16);
-    let mut end = [0; 31];
-    if let Some(length) = end.get_mut(padding.wrapping_add(8)..end_len) {
-        // CAST: Of the same size, or to a larger one.
-        copy(length, &(len as u64).to_le_bytes());
-    }
-    let end = end.get(..end_len).unwrap_or(&[]);
-    match bytes.get_mut(..len.saturating_add(end_len)) {
+    let mut tag = Tag::new(&mut state, block);
+    let end = End::new(len);
+    match bytes.get_mut(..len.saturating_add(end.bytes().len())) {
         Some(whole) => {
             if let Some(room) = whole.get_mut(len..) {
-                copy(room, end);
+                copy(room, end.bytes());
             }
-            update(whole);
+            tag.update((&*whole).into());
         }
         None => {
-            update(bytes.get(..len).unwrap_or(&[]));
-            update(end);
+            tag.update(bytes.get(..len).unwrap_or(&[]).into());
+            tag.update(end.bytes().into());
         }
     }
-    let mut tag = [0; TAG_LEN];
-    // SAFETY: The state is initialised, and wiped by this. The tag has the right length.
-    unsafe { bindings::poly1305_final(state, tag.as_mut_ptr()) };
-    tag
+    tag.finish()
 }
 
 /// Encrypts the `len` bytes of `buffer` that follow the first [`BLOCK_LEN`].
@@ -210,6 +215,82 @@ pub fn open_text(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> b
         return false;
     };
     let end = *end;
+    begin_opening(key, nonce, len, |block, start, cipher| {
+        let is_right = equal(&tag(block, buffer, len), &end);
+        if is_right {
+            if let Some((text, rest)) = buffer
+                .get_mut(..len)
+                .and_then(|text| text.split_at_mut_checked(start.len()))
+            {
+                add(text, start);
+                cipher.apply(rest);
+            }
+        }
+        is_right
+    })
+}
+
+/// Decrypts a text, which is followed by its tag, into a room for as many bytes, if the tag is right.
+///
+/// The same as [`open_text`] but for that. The text must not change meanwhile: what is decrypted must be what the
+/// tag was computed of.
+#[inline]
+#[must_use = "the text is not authentic if this fails"]
+pub fn open_into<'a>(
+    key: &[u8; 32],
+    nonce: u64,
+    sealed: Source<'_>,
+    mut to: Room<'a>,
+) -> Option<Written<'a>> {
+    let len = to.len();
+    let (text, end) = sealed.split_at(len)?;
+    let end = end.first::<TAG_LEN>()?;
+    let is_opened = begin_opening(key, nonce, len, |block, start, cipher| {
+        let mut state = MaybeUninit::uninit();
+        let mut tag = Tag::new(&mut state, block);
+        tag.update(text);
+        tag.update(End::new(len).bytes().into());
+        if !equal(&tag.finish(), &end) {
+            return false;
+        }
+        let Some((text, rest)) = text.split_at(start.len()) else {
+            return false;
+        };
+        let Some((to, to_rest)) = to.bytes().split_at_mut_checked(start.len()) else {
+            return false;
+        };
+        text.copy_to(to);
+        // SAFETY: Written just now.
+        add(unsafe { written(to) }, start);
+        cipher.apply_into(rest, to_rest);
+        true
+    });
+    // SAFETY: It is if that was right: the start by `copy_to`, and the rest, which is as long as the source's, by
+    // `apply_into`.
+    is_opened.then(|| unsafe { to.written() })
+}
+
+/// Returns what has been written.
+///
+/// # Safety
+///
+/// All must have been.
+#[inline]
+unsafe fn written(bytes: &mut [MaybeUninit<u8>]) -> &mut [u8] {
+    let (start, len) = (bytes.as_mut_ptr().cast(), bytes.len());
+    // SAFETY: By the requirements.
+    unsafe { core::slice::from_raw_parts_mut(start, len) }
+}
+
+/// Calls `go_on` with the first block of the key stream, with what of it is for the start of a text of that length, and
+/// with the cipher for the rest. Wipes the key stream.
+#[inline]
+fn begin_opening(
+    key: &[u8; 32],
+    nonce: u64,
+    len: usize,
+    go_on: impl FnOnce(&mut [u8; BLOCK_LEN], &[u8], &mut Cipher) -> bool,
+) -> bool {
     let mut cipher = Cipher::new(key, nonce);
     let mut room = [const { MaybeUninit::uninit() }; BLOCKS];
     let start_len = len.min((BLOCKS - 1) * BLOCK_LEN);
@@ -217,20 +298,14 @@ pub fn open_text(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> b
     let Some((block, stream)) = stream.split_first_mut() else {
         return false;
     };
-    let is_right = equal(&tag(block, buffer, len), &end);
-    if is_right {
-        if let Some((start, rest)) = buffer
-            .get_mut(..len)
-            .and_then(|text| text.split_at_mut_checked(start_len))
-        {
-            add(start, stream.as_flattened());
-            cipher.apply(rest);
-        }
-    }
+    let result = match stream.as_flattened().get(..start_len) {
+        Some(start) => go_on(block, start, &mut cipher),
+        None => false,
+    };
     for block in stream {
         wipe(block);
     }
-    is_right
+    result
 }
 
 /// Encrypts all of `buffer` but its last [`TAG_LEN`] bytes, and writes the tag there.
@@ -300,6 +375,7 @@ pub fn self_test() -> Result {
     let room = BLOCK_LEN + MAX_LEN + TAG_LEN + 15;
     let mut ours = KVec::from_elem(0u8, room, GFP_KERNEL)?;
     let mut theirs = KVec::from_elem(0u8, room, GFP_KERNEL)?;
+    let mut opened = KVec::from_elem(0u8, MAX_LEN, GFP_KERNEL)?;
     // All the ways by which blocks are put together in vectors of up to eight, and those of real packets.
     let long = [
         447, 448, 449, 463, 508, 511, 512, 513, 1023, 1408, 1420, MAX_LEN,
@@ -307,6 +383,7 @@ pub fn self_test() -> Result {
     for len in Iterator::chain(0..=5 * BLOCK_LEN, long) {
         let sealed_len = len.wrapping_add(TAG_LEN);
         let theirs = theirs.get_mut(..sealed_len).ok_or(EINVAL)?;
+        let opened = opened.get_mut(..len).ok_or(EINVAL)?;
         for slack in [0, slack(len)] {
             let end = sealed_len.wrapping_add(BLOCK_LEN).wrapping_add(slack);
             let ours = ours.get_mut(..end).ok_or(EINVAL)?;
@@ -325,6 +402,11 @@ pub fn self_test() -> Result {
                 if let (Some(to), false) = (sealed.first_mut(), is_right) {
                     *to ^= 1;
                 }
+                let source = (&*sealed).into();
+                let opens_apart = Room::lend_written(opened, |to| {
+                    let (sealed, _) = Source::split_at(source, sealed_len)?;
+                    open_into(&key, nonce, sealed, to)
+                });
                 let opens = open_text(&key, nonce, sealed, len);
                 if let (Some(to), false) = (sealed.first_mut(), is_right) {
                     *to ^= 1;
@@ -333,14 +415,16 @@ pub fn self_test() -> Result {
                 {
                     copy(to, from);
                 }
-                opens
+                (opens, opens_apart)
             };
             // With a text or tag that is wrong by one bit it stays as it is.
             let opens_any = open(false);
             let opens = open(true);
             let is_opened = open_in_place(&key, nonce, &[], theirs);
-            let is_text = sealed.get(..len) == theirs.get(..len);
-            if !(is_sealed && is_same && !opens_any && opens && is_opened && is_text) {
+            let text = theirs.get(..len);
+            let is_text = sealed.get(..len) == text && Some(&*opened) == text;
+            let opens = opens_any == (false, false) && opens == (true, true);
+            if !(is_sealed && is_same && opens && is_opened && is_text) {
                 return Err(EKEYREJECTED);
             }
         }

@@ -6,6 +6,7 @@ use super::{
     raw,
     SkBuff, //
 };
+use crate::bindings;
 use zerocopy::{
     FromBytes,
     Immutable,
@@ -27,6 +28,12 @@ impl Linear {
     #[inline]
     pub(super) fn new(skb: SkBuff) -> Self {
         Self(skb)
+    }
+
+    /// Returns the fields of the buffer for changes. They must keep to the invariants.
+    #[inline]
+    pub(super) fn c_mut(&mut self) -> &mut bindings::sk_buff {
+        self.0.c_mut()
     }
 
     /// Returns the packet, without the right to change it in place.

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Decryption of a datagram.
+
+use crate::{
+    crypto,
+    keypair::Keypair,
+    packet::PacketCb, //
+};
+use kext::{
+    context::Bh,
+    net::skb::{
+        Linear,
+        SkBuff, //
+    }, //
+};
+use wg_proto::{
+    crypto::TAG_LEN,
+    message::DataHeader,
+    Reject, //
+};
+
+/// Decrypts a packet; what remains is the padded inner packet.
+pub(super) fn open(keypair: &Keypair, packet: SkBuff, bh: &Bh<'_>) -> Result<SkBuff, Reject> {
+    let text = packet
+        .len()
+        .checked_sub(DataHeader::LEN + TAG_LEN)
+        .ok_or(Reject::BadLength)?;
+    let packet = match packet.try_linear() {
+        Ok(packet) => return open_in_place(keypair, packet, DataHeader::LEN, text),
+        // Somebody else may look at it, or own it.
+        Err(packet) => packet,
+    };
+    let sealed = text.saturating_add(TAG_LEN);
+    let Ok(mut opened) = packet.successor(sealed, bh) else {
+        // There are more headers than usual, or memory is short.
+        let packet = packet.into_linear(0, 0).map_err(|_| Reject::NoMemory)?;
+        return open_in_place(keypair, packet, DataHeader::LEN, text);
+    };
+    let opened = match packet.piece(DataHeader::LEN, sealed) {
+        Some(sealed) => {
+            let key = &keypair.keys().receiving;
+            let counter = packet.cb::<PacketCb>().counter;
+            opened
+                .put_with(text, |room| crypto::open_into(key, counter, sealed, room))
+                .ok_or(Reject::BadData)?;
+            opened.into_skb()
+        }
+        None => {
+            opened
+                .put_copy(&packet, DataHeader::LEN, sealed)
+                .ok_or(Reject::NoMemory)?;
+            open_in_place(keypair, opened, 0, text)?
+        }
+    };
+    packet.consume();
+    Ok(opened)
+}
+
+/// Decrypts the text that starts at `start` of the packet.
+fn open_in_place(
+    keypair: &Keypair,
+    mut packet: Linear,
+    start: usize,
+    text: usize,
+) -> Result<SkBuff, Reject> {
+    let counter = packet.as_skb().cb::<PacketCb>().counter;
+    let _ = packet.put(crypto::slack(text));
+    let body = packet
+        .bytes_mut()
+        .get_mut(start..)
+        .ok_or(Reject::BadLength)?;
+    if !crypto::open(&keypair.keys().receiving, counter, body, text) {
+        return Err(Reject::BadData);
+    }
+    packet.pull(start).ok_or(Reject::BadLength)?;
+    packet.trim(text);
+    Ok(packet.into_skb())
+}

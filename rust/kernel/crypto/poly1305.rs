@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Poly1305 as ChaCha20-Poly1305 uses it.
+//!
+//! C header: [`include/crypto/poly1305.h`](srctree/include/crypto/poly1305.h)
+
+use super::{
+    chacha20poly1305::{
+        copy,
+        BLOCK_LEN,
+        MAX_PIECE, //
+    },
+    wipe,
+    TAG_LEN, //
+};
+use crate::{
+    bindings,
+    bytes::Source, //
+};
+use core::mem::MaybeUninit;
+
+/// The computation of a tag. Its state stays where it is, as it is secret.
+///
+/// # Invariants
+///
+/// The state is initialised.
+pub(super) struct Tag<'a>(&'a mut MaybeUninit<bindings::poly1305_desc_ctx>);
+
+impl<'a> Tag<'a> {
+    /// Begins with the key that `block` starts with, and wipes the block.
+    #[inline]
+    pub(super) fn new(
+        state: &'a mut MaybeUninit<bindings::poly1305_desc_ctx>,
+        block: &mut [u8; BLOCK_LEN],
+    ) -> Self {
+        // SAFETY: The state is valid for writes, the block for reads, and longer than a key.
+        unsafe { bindings::poly1305_init(state.as_mut_ptr(), block.as_ptr()) };
+        wipe(block);
+        // INVARIANT: Initialised just now.
+        Self(state)
+    }
+
+    /// Takes the next bytes.
+    #[inline]
+    pub(super) fn update(&mut self, mut bytes: Source<'_>) {
+        while let Some((piece, rest)) = bytes.split_at(bytes.len().min(MAX_PIECE)) {
+            // CAST: At most 2^20.
+            let len = piece.len() as u32;
+            // SAFETY: By the type invariants; the piece is valid for reads.
+            unsafe { bindings::poly1305_update(self.0.as_mut_ptr(), piece.as_ptr(), len) };
+            if rest.is_empty() {
+                return;
+            }
+            bytes = rest;
+        }
+    }
+
+    /// Returns the tag.
+    #[inline]
+    pub(super) fn finish(self) -> [u8; TAG_LEN] {
+        let mut tag = [0; TAG_LEN];
+        // SAFETY: By the type invariants; the state is wiped by this. The tag has the right length.
+        unsafe { bindings::poly1305_final(self.0.as_mut_ptr(), tag.as_mut_ptr()) };
+        tag
+    }
+}
+
+/// Returns how many zeroes follow a text of that length, up to a multiple of 16.
+#[inline]
+pub fn padding(text_len: usize) -> usize {
+    text_len.wrapping_neg() & 15
+}
+
+/// What ends the input: the padding, no additional data, and the length of the text.
+pub(super) struct End([u8; 31], usize);
+
+impl End {
+    #[inline]
+    pub(super) fn new(text_len: usize) -> Self {
+        let padding = padding(text_len);
+        let len = padding.wrapping_add(16);
+        let mut end = [0; 31];
+        if let Some(length) = end.get_mut(padding.wrapping_add(8)..len) {
+            // CAST: Of the same size, or to a larger one.
+            copy(length, &(text_len as u64).to_le_bytes());
+        }
+        Self(end, len)
+    }
+
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.get(..self.1).unwrap_or(&[])
+    }
+}

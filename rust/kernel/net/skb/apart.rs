@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets made of other packets' data, which stays as it is.
+//!
+//! What a device delivers in page fragments, or what somebody else looks at too, must not be changed. A
+//! function that reads here and writes there, such as a cipher, needs no copy of it:
+//!
+//! ```text
+//!   packet.piece(offset, len) ── Source ──► f ──► Room ── packet.successor(…).put_with(len, f)
+//! ```
+
+use super::{
+    raw,
+    Linear,
+    SkBuff, //
+};
+use crate::{
+    bindings,
+    bytes::{
+        Room,
+        Source,
+        Written, //
+    },
+    context::Bh, //
+};
+use bindings::{
+    page,
+    sk_buff,
+    skb_frag_t, //
+};
+use core::mem::MaybeUninit;
+use kernel::{
+    bindings::{
+        SKBFL_MANAGED_FRAG_REFS,
+        SKBFL_SHARED_FRAG,
+        SKBFL_ZEROCOPY_ENABLE, //
+    },
+    error::to_result,
+    ffi::c_int,
+    prelude::*, //
+};
+
+/// Room in front of a packet that is made of another one: for the headers of that one, and for those of a
+/// tunnel that it may be sent on by.
+const HEADROOM: usize = 128;
+/// Room behind it: for what such a tunnel puts there.
+const TAILROOM: usize = 48;
+
+/// Returns where `len` bytes lie, `at` bytes behind the first piece, if they lie in one fragment of memory that user space
+/// has no access to: see [`SkBuff::piece`].
+fn private_fragment(skb: &sk_buff, at: usize, len: usize) -> Option<*const u8> {
+    // CAST: Bits of a byte.
+    const FOREIGN: u8 = (SKBFL_ZEROCOPY_ENABLE | SKBFL_SHARED_FRAG | SKBFL_MANAGED_FRAG_REFS) as u8;
+    let info = raw::shared_info(skb);
+    // SAFETY: The structure is part of a valid buffer; only its count may be changed by others.
+    let flags = unsafe { (*info).flags };
+    // SAFETY: As above.
+    let count = unsafe { (*info).nr_frags };
+    if flags & FOREIGN != 0 || raw::headers(skb).unreadable() != 0 {
+        return None;
+    }
+    // SAFETY: As above.
+    let frags = unsafe { &raw const (*info).frags }.cast::<skb_frag_t>();
+    let mut at = at;
+    for i in 0..usize::from(count) {
+        let frag = frags.wrapping_add(i);
+        // CAST: From 32 bits to at least as many.
+        // SAFETY: There are so many fragments.
+        let size = unsafe { (*frag).len } as usize;
+        match at.checked_sub(size) {
+            Some(rest) => at = rest,
+            None if at.checked_add(len)? > size => return None,
+            None => {
+                // SAFETY: As above.
+                let page = unsafe { bindings::skb_frag_page(frag) };
+                // SAFETY: The packet holds the page, if it is one.
+                if page.is_null() || unsafe { is_foreign(page) } {
+                    return None;
+                }
+                // SAFETY: As above. The page is always mapped into the kernel.
+                let start = unsafe { bindings::skb_frag_address(frag) };
+                return Some(start.cast::<u8>().cast_const().wrapping_add(at));
+            }
+        }
+    }
+    None
+}
+
+/// Returns whether a page has to do with user space, or lies where the kernel cannot see it.
+///
+/// # Safety
+///
+/// The page must be valid.
+unsafe fn is_foreign(page: *const page) -> bool {
+    // SAFETY: By the requirements.
+    let is_highmem = unsafe { bindings::page_is_highmem(page) };
+    // SAFETY: By the requirements.
+    let is_mapped = unsafe { bindings::page_is_mapped(page) };
+    // SAFETY: By the requirements.
+    let mapping = unsafe { bindings::page_mapping(page) };
+    is_highmem || is_mapped || !mapping.is_null()
+}
+
+impl SkBuff {
+    /// Returns the packet as one private piece if it is that already.
+    #[inline]
+    pub fn try_linear(self) -> Result<Linear, SkBuff> {
+        if self.data_len() != 0 || raw::is_cloned(self.c()) {
+            return Err(self);
+        }
+        // INVARIANT: The data is in one piece, and there is one owner of it.
+        Ok(Linear::new(self))
+    }
+
+    /// Returns `len` bytes from `offset` on if they lie in one piece, and nobody changes them while the packet
+    /// is there.
+    ///
+    /// # What does not change
+    ///
+    /// The first piece belongs to its buffer, and owners of clones leave the data as it is. A page belongs to
+    /// anybody. If user space could write to it, it could exchange the text after a look at its tag: with a cipher that
+    /// adds a key stream, every bit that is turned then is turned in the plain text. So not even reading in place will
+    /// do, and a fragment is only used if
+    ///
+    /// * C does not say that it is shared (`SKBFL_SHARED_FRAG`: sendfile and splice, rings of AF_PACKET) or the
+    ///   sender's memory (`MSG_ZEROCOPY`, io_uring). Of the latter nothing should get here, as C copies it before it
+    ///   passes such packets up.
+    /// * The page belongs to no file and no process, and is not mapped by any. This finds what comes without a mark,
+    ///   such as the memory of AF_XDP.
+    ///
+    /// What is left are pages that drivers and sockets of this machine have allocated for packets. Nobody writes to these
+    /// where a packet is.
+    pub fn piece(&self, offset: usize, len: usize) -> Option<Source<'_>> {
+        if offset.checked_add(len)? > self.len() {
+            return None;
+        }
+        let start = match offset.checked_sub(self.head_len()) {
+            Some(at) if self.data_len() != 0 => private_fragment(self.c(), at, len)?,
+            _ if offset.checked_add(len)? > self.head_len() => return None,
+            _ => self.c().data.cast_const().wrapping_add(offset),
+        };
+        // SAFETY: There are so many, which are valid while the packet is.
+        Some(unsafe { Source::new(start, len) })
+    }
+
+    /// Copies `N` bytes from `offset` on, wherever they are.
+    pub fn bytes_at<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        // SAFETY: There is so much room.
+        unsafe { self.copy_bits(offset, bytes.as_mut_ptr(), N) }?;
+        Some(bytes)
+    }
+
+    /// Copies bytes of the packet.
+    ///
+    /// # Safety
+    ///
+    /// `to` must be valid for writes of `len` bytes.
+    unsafe fn copy_bits(&self, offset: usize, to: *mut u8, len: usize) -> Option<()> {
+        if offset.checked_add(len)? > self.len() {
+            return None;
+        }
+        // CAST: Not more than the length, which has 31 bits.
+        let (offset, len) = (offset as c_int, len as c_int);
+        // SAFETY: The packet is valid and so long; the rest by the requirements.
+        to_result(unsafe { kernel::bindings::skb_copy_bits(self.c(), offset, to.cast(), len) }).ok()
+    }
+
+    /// Makes an empty packet, for `len` bytes that are made of this one's, which was received: with its control block, and
+    /// with the headers in front of its data, for [`SkBuff::udp_source`].
+    ///
+    /// Its data can become a fragment of another packet.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and `EINVAL` if there are more headers than usual.
+    pub fn successor(&self, len: usize, bh: &Bh<'_>) -> Result<Linear> {
+        let from = raw::headers(self.c());
+        let (network, transport) = (from.network_header, from.transport_header);
+        let headers_len = self
+            .headroom()
+            .checked_sub(usize::from(network))
+            .filter(|len| *len <= HEADROOM)
+            .ok_or(EINVAL)?;
+        let (protocol, iif) = (from.protocol, from.skb_iif);
+        let room = len.checked_add(TAILROOM).ok_or(EINVAL)?;
+        let mut skb = SkBuff::alloc_piece(HEADROOM, room, bh)?;
+        let start = skb.headroom().saturating_sub(headers_len);
+        let first = self.c().head.wrapping_add(usize::from(network));
+        let to = skb.c_mut().head.wrapping_add(start);
+        // SAFETY: So many bytes lie between the header and the data, and so much room is in front of the new packet.
+        unsafe { to.copy_from_nonoverlapping(first, headers_len) };
+        skb.c_mut().cb = self.c().cb;
+        let headers = raw::headers_mut(skb.c_mut());
+        (headers.protocol, headers.skb_iif) = (protocol, iif);
+        // CAST: Within the headroom.
+        headers.network_header = start as u16;
+        headers.transport_header = transport.wrapping_sub(network).wrapping_add(start as u16);
+        // INVARIANT: The new packet is in one piece, and nobody else knows it.
+        Ok(Linear::new(skb))
+    }
+}
+
+impl Linear {
+    /// Puts `n` bytes behind the packet, which `write` has to write. None if there is no room, or if it does not.
+    #[inline]
+    pub fn put_with(
+        &mut self,
+        n: usize,
+        write: impl for<'r> FnOnce(Room<'r>) -> Option<Written<'r>>,
+    ) -> Option<()> {
+        let len = u32::try_from(self.len().checked_add(n)?).ok()?;
+        if !Room::lend(self.room().get_mut(..n)?, write) {
+            return None;
+        }
+        raw::set_len(self.c_mut(), len);
+        Some(())
+    }
+
+    /// Puts `n` bytes of another packet behind this one.
+    pub fn put_copy(&mut self, from: &SkBuff, offset: usize, n: usize) -> Option<()> {
+        let len = u32::try_from(self.len().checked_add(n)?).ok()?;
+        let room = self.room().get_mut(..n)?;
+        // SAFETY: There is so much room.
+        unsafe { from.copy_bits(offset, room.as_mut_ptr().cast(), n) }?;
+        raw::set_len(self.c_mut(), len);
+        Some(())
+    }
+
+    /// Returns the room behind the packet.
+    #[inline]
+    fn room(&mut self) -> &mut [MaybeUninit<u8>] {
+        let (len, room) = (self.len(), self.tailroom());
+        let start = self.c_mut().data.wrapping_add(len).cast();
+        // SAFETY: There is so much room behind the data, which is in one piece. Nobody else sees it.
+        unsafe { core::slice::from_raw_parts_mut(start, room) }
+    }
+}
+
+#[kernel::macros::kunit_tests(kext_skb_apart)]
+mod tests {
+    use super::super::UdpSource;
+    use super::*;
+    use crate::context::Process;
+    use kernel::page::{
+        Page,
+        PAGE_SIZE, //
+    };
+
+    /// Makes a received datagram: the headers before its data, four bytes of that, and fragments with these of a page of 0xab.
+    fn packet(fragments: &[(u32, u32)]) -> Result<SkBuff> {
+        let mut linear = SkBuff::alloc(64, 64)?
+            .into_linear(64, 64)
+            .map_err(|_| ENOMEM)?;
+        let bytes = linear.put(32).ok_or(EINVAL)?;
+        bytes.copy_from_slice(&[
+            0x45, 3, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, // IP
+            0, 77, 0, 88, 0, 0, 0, 0, // UDP
+            1, 2, 3, 4,
+        ]);
+        let mut skb = linear.into_skb();
+        skb.reset_for_decap();
+        let _ = skb.set_protocol_from_version().ok_or(EINVAL)?;
+        let headers = raw::headers_mut(skb.c_mut());
+        headers.skb_iif = 5;
+        headers.transport_header = headers.network_header.wrapping_add(20);
+        skb.pull(28).ok_or(EINVAL)?;
+        for (i, (offset, len)) in fragments.iter().enumerate() {
+            let page = Page::alloc_page(GFP_KERNEL)?;
+            // SAFETY: Nobody else knows the page.
+            unsafe { page.fill_zero_raw(0, PAGE_SIZE) }?;
+            // SAFETY: As above.
+            unsafe { page.write_raw([0xab; 100].as_ptr(), 1000, 100) }?;
+            let info = raw::shared_info(skb.c()).cast_mut();
+            // CAST: A page as the stack notes it.
+            let netmem = core::mem::ManuallyDrop::new(page).as_ptr() as usize;
+            let frag = skb_frag_t {
+                netmem: netmem as _,
+                len: *len,
+                offset: *offset,
+            };
+            // SAFETY: Nobody else has the buffer, which has room for 17 fragments.
+            unsafe {
+                (&raw mut (*info).frags)
+                    .cast::<skb_frag_t>()
+                    .add(i)
+                    .write(frag)
+            };
+            // SAFETY: As above.
+            unsafe { (*info).nr_frags += 1 };
+            let c = skb.c_mut();
+            c.len += *len;
+            c.data_len += *len;
+        }
+        Ok(skb)
+    }
+
+    /// Returns the first fragment's page.
+    fn page_of(skb: &SkBuff) -> *mut page {
+        // SAFETY: There is a fragment.
+        unsafe { bindings::skb_frag_page((&raw const (*raw::shared_info(skb.c())).frags).cast()) }
+    }
+
+    fn is_piece(skb: &SkBuff, offset: usize, len: usize) -> bool {
+        skb.piece(offset, len)
+            .is_some_and(|piece| piece.len() == len)
+    }
+
+    #[test]
+    fn pieces_do_not_cross_fragments() -> Result {
+        let skb = packet(&[(1000, 50), (1000, 100)])?;
+        assert!(skb.len() == 154);
+        let first = skb.piece(0, 4).ok_or(EINVAL)?;
+        assert!(first.first() == Some([1, 2, 3, 4]));
+        assert!(skb.piece(0, 5).is_none());
+        assert!(skb.piece(3, 2).is_none());
+        let second = skb.piece(4, 50).ok_or(EINVAL)?;
+        assert!(second.first() == Some([0xab; 50]));
+        assert!(skb.piece(4, 51).is_none());
+        assert!(skb.piece(53, 2).is_none());
+        let third = skb.piece(55, 99).ok_or(EINVAL)?;
+        assert!(third.first() == Some([0xab; 99]));
+        assert!(skb.piece(55, 100).is_none());
+        assert!(skb.piece(1, usize::MAX).is_none());
+        assert!(skb.piece(usize::MAX, 1).is_none());
+        assert!(skb.bytes_at(2) == Some([3, 4, 0xab, 0xab]));
+        assert!(skb.bytes_at::<2>(153).is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn what_user_space_can_write_is_no_piece() -> Result {
+        let skb = packet(&[(1000, 50)])?;
+        let info = raw::shared_info(skb.c()).cast_mut();
+        for flag in [
+            SKBFL_SHARED_FRAG,
+            SKBFL_ZEROCOPY_ENABLE,
+            SKBFL_MANAGED_FRAG_REFS,
+        ] {
+            // CAST: A bit of a byte.
+            // SAFETY: Nobody else has the buffer.
+            unsafe { (*info).flags = flag as u8 };
+            assert!(!is_piece(&skb, 4, 50));
+            assert!(is_piece(&skb, 0, 4));
+        }
+        // SAFETY: As above.
+        unsafe { (*info).flags = 0 };
+        assert!(is_piece(&skb, 4, 50));
+        let page = page_of(&skb);
+        // SAFETY: The packet holds the page, and nobody else does. Union fields are words.
+        let mapping = unsafe { &raw mut (*page).__bindgen_anon_1.__bindgen_anon_1.mapping };
+        // SAFETY: As above. Nobody follows the pointer.
+        unsafe { mapping.write(core::ptr::dangling_mut()) };
+        assert!(!is_piece(&skb, 4, 50));
+        // SAFETY: As above.
+        unsafe { mapping.write(core::ptr::null_mut()) };
+        assert!(is_piece(&skb, 4, 50));
+        Ok(())
+    }
+
+    #[test]
+    fn a_successor_has_the_headers_and_nothing_else() -> Result {
+        let mut skb = packet(&[(1000, 50)])?;
+        *skb.cb_mut::<u64>() = 12345;
+        // SAFETY: Tests run in a thread of their own.
+        let mut process = unsafe { Process::new() };
+        let bh = process.bh();
+        let source = UdpSource::V4 {
+            src: [10, 0, 0, 1],
+            sport: 77,
+            dst: [10, 0, 0, 2],
+            iif: 5,
+        };
+        assert!(skb.udp_source() == Some(source));
+        let mut new = skb.successor(20, &bh)?;
+        assert!(new.as_skb().udp_source() == Some(source));
+        assert!(new.as_skb().dsfield() == 3);
+        assert!(*new.as_skb().cb::<u64>() == 12345);
+        assert!(new.is_empty());
+        assert!(new.tailroom() >= 20 + TAILROOM);
+        new.put_copy(&skb, 2, 4).ok_or(EINVAL)?;
+        assert!(new.bytes() == [3, 4, 0xab, 0xab]);
+        // Nothing is put there that was not written.
+        assert!(new.put_with(4, |_| None).is_none());
+        assert!(new.put_copy(&skb, 52, 4).is_none());
+        assert!(new.len() == 4);
+        assert!(new.put_with(usize::MAX, |_| None).is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn private_linear_data_is_there_already() -> Result {
+        assert!(packet(&[])?.try_linear().is_ok());
+        assert!(packet(&[(1000, 50)])?.try_linear().is_err());
+        let skb = packet(&[])?;
+        // SAFETY: The buffer is valid; the clone is ours.
+        let clone =
+            unsafe { kernel::bindings::skb_clone(skb.as_raw(), bindings::CONST_GFP_KERNEL) };
+        // SAFETY: As above.
+        let clone = unsafe { SkBuff::from_shared(clone) }.ok_or(ENOMEM)?;
+        let skb = skb.try_linear().err().ok_or(EINVAL)?;
+        drop(clone);
+        assert!(skb.try_linear().is_ok());
+        Ok(())
+    }
+}
