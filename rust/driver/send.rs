@@ -106,20 +106,16 @@ fn layout<'a>(
     bh: &Bh<'_>,
 ) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
     // What waits for a session must not keep large pages.
-    let pages = peer
-        .current(bh)
-        .filter(|current| current.may_send())
-        .and_then(|_| peer.device().pages(bh));
+    let has_session = peer.current(bh).is_some_and(|current| current.may_send());
+    let is_single = peer.singles().must_be(packet.is_owned_by_tcp());
     Layout {
         headroom: HEADROOM,
         header: DataHeader::LEN,
         // CAST: From small to large.
         trailer: move |len| padding(len, mtu as usize).saturating_add(TAG_LEN),
         tailroom: TAILROOM,
-        pages: pages.filter(|_| {
-            let is_single = peer.singles().must_be(packet.is_owned_by_tcp());
-            udp::may_gso() && !is_single
-        }),
+        pages: peer.device().pages(bh),
+        may_gso: udp::may_gso() && has_session && !is_single,
     }
 }
 

@@ -110,12 +110,14 @@ pub(super) fn give_back(
 
 /// Decrypts packets. Those that fail are dropped and counted.
 pub(super) fn open_all(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -> skb::List {
-    let device = keypair.peer().device().data();
+    let dev = keypair.peer().device();
+    let device = dev.data();
     let efforts = device.workers().efforts();
     efforts.note(Task::Open, packets.len(), bh, || {
+        let mut pages = dev.pages(bh).lock(bh);
         let mut opened = skb::List::new();
         while let Some(packet) = packets.pop_front() {
-            match open(keypair, packet, bh) {
+            match open(keypair, packet, &mut pages, bh) {
                 Ok(packet) => opened.push_back(packet),
                 Err(reason) => device.drops().count(reason),
             }

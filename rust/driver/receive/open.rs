@@ -11,6 +11,7 @@ use kext::{
     context::Bh,
     net::skb::{
         Linear,
+        PageRing,
         SkBuff, //
     }, //
 };
@@ -21,7 +22,12 @@ use wg_proto::{
 };
 
 /// Decrypts a packet; what remains is the padded inner packet.
-pub(super) fn open(keypair: &Keypair, packet: SkBuff, bh: &Bh<'_>) -> Result<SkBuff, Reject> {
+pub(super) fn open(
+    keypair: &Keypair,
+    packet: SkBuff,
+    pages: &mut PageRing,
+    bh: &Bh<'_>,
+) -> Result<SkBuff, Reject> {
     let text = packet
         .len()
         .checked_sub(DataHeader::LEN + TAG_LEN)
@@ -32,7 +38,7 @@ pub(super) fn open(keypair: &Keypair, packet: SkBuff, bh: &Bh<'_>) -> Result<SkB
         Err(packet) => packet,
     };
     let sealed = text.saturating_add(TAG_LEN);
-    let Ok(mut opened) = packet.successor(sealed, bh) else {
+    let Ok(mut opened) = packet.successor(sealed, pages, bh) else {
         // There are more headers than usual, or memory is short.
         let packet = packet.into_linear(0, 0).map_err(|_| Reject::NoMemory)?;
         return open_in_place(keypair, packet, DataHeader::LEN, text);

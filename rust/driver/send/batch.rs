@@ -12,7 +12,7 @@ use crate::{
         self,
         SEAL_HEADROOM, //
     },
-    drops::Drops,
+    device::Device,
     effort::Task,
     keypair::Keypair,
     packet::PacketCb,
@@ -31,10 +31,12 @@ use kext::{
         Process, //
     },
     net::{
+        device::NetDevice,
         skb::{
             Gso,
             List,
             Packet,
+            PageRing,
             Segmented,
             SkBuff,
             LEAD, //
@@ -173,12 +175,14 @@ pub(super) fn seal_all(
     mut packets: List<Segmented>,
     bh: &Bh<'_>,
 ) -> List<Segmented> {
-    let device = keypair.peer().device().data();
+    let dev = keypair.peer().device();
+    let device = dev.data();
     let efforts = device.workers().efforts();
     efforts.note(Task::Seal, packets.segs(), bh, || {
+        let mut pages = dev.pages(bh).lock(bh);
         let mut sealed = List::new();
         let mut nonce = first;
-        while let Some(packet) = gather(keypair.peer(), &mut packets, bh) {
+        while let Some(packet) = gather(keypair.peer(), &mut packets, &mut pages, bh) {
             // CAST: From small to large.
             let segs = packet.segs() as u64;
             let result = match packet.into_gso() {
@@ -196,48 +200,26 @@ pub(super) fn seal_all(
 }
 
 /// Takes the next packet, or makes one GSO packet of the next ones.
-fn gather(peer: &Peer, packets: &mut List<Segmented>, bh: &Bh<'_>) -> Option<Segmented> {
-    if let Some(gso) = gather_some(peer, packets, bh) {
-        return Some(gso.into());
-    }
-    packets.pop_front()
-}
-
-/// Makes one GSO packet of the next packets, if there are several that may go together.
-fn gather_some(peer: &Peer, packets: &mut List<Segmented>, bh: &Bh<'_>) -> Option<Gso> {
-    let waiting = packets.len();
-    if waiting < 2 {
-        return None;
+fn gather(
+    peer: &Peer,
+    packets: &mut List<Segmented>,
+    pages: &mut PageRing,
+    bh: &Bh<'_>,
+) -> Option<Segmented> {
+    if packets.len() < 2 {
+        return packets.pop_front();
     }
     let first = packets.front()?;
-    let cb = *first.cb::<PacketCb>();
-    let layout = layout(peer, first.as_skb(), cb.mtu_or_index, bh);
-    let len = layout.datagram_len(first.as_skb().len());
-    let max = layout.share(waiting, len);
-    let mut count = 1;
-    for next in packets.iter().skip(1) {
-        let next_len = layout.datagram_len(next.as_skb().len());
-        let next_cb = next.cb::<PacketCb>();
-        let fits = count < max
-            && next_len <= len
-            && next_cb.ds == cb.ds
-            && next_cb.mtu_or_index == cb.mtu_or_index
-            && next.as_skb().gathers_with(first.as_skb());
-        if !fits {
-            break;
-        }
-        count = count.saturating_add(1);
-        // Only the last one may be shorter.
-        if next_len < len {
-            break;
-        }
+    let mtu = first.cb::<PacketCb>().mtu_or_index;
+    let layout = layout(peer, first.as_skb(), mtu, bh);
+    let gathered = Gso::gather(packets, &layout, pages, bh, |first, next| {
+        let (first, next) = (first.cb::<PacketCb>(), next.cb::<PacketCb>());
+        next.ds == first.ds && next.mtu_or_index == first.mtu_or_index
+    });
+    match gathered {
+        Some(gso) => Some(gso.into()),
+        None => packets.pop_front(),
     }
-    if count < 2 {
-        return None;
-    }
-    let mut gso = Gso::gather(packets, count, &layout, bh)?;
-    *gso.cb_mut() = cb;
-    Some(gso)
 }
 
 /// Encrypts the packets of a GSO packet, and puts the header in front of each.
@@ -307,13 +289,13 @@ fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<Segmented, 
 }
 
 /// Makes single datagrams of a GSO packet.
-fn split(packet: Segmented, drops: &Drops, bh: &Bh<'_>) -> List<Segmented> {
+fn split(dev: &NetDevice<Device>, packet: Segmented, bh: &Bh<'_>) -> List<Segmented> {
     let segs = packet.segs();
-    let singles = packet.into_singles(HEADROOM, bh);
+    let singles = packet.into_singles(HEADROOM, &mut dev.pages(bh).lock(bh), bh);
     let lost = segs.saturating_sub(singles.segs());
     if lost > 0 {
         // CAST: From small to large.
-        drops.add(Reject::NoMemory, lost as u64);
+        dev.data().drops().add(Reject::NoMemory, lost as u64);
     }
     singles
 }
@@ -336,7 +318,7 @@ pub(super) fn transmit(keypair: &Keypair, mut packets: List<Segmented>, bh: &Bh<
                 // The route may have changed since the packet was made.
                 let is_tcp = packet.as_skb().is_owned_by_tcp();
                 if packet.segs() > 1 && must_be_single(path.gso_support(), is_tcp) {
-                    packets.prepend(&mut split(packet, dev.data().drops(), bh));
+                    packets.prepend(&mut split(dev, packet, bh));
                     continue;
                 }
                 let cb = *packet.cb::<PacketCb>();

@@ -97,6 +97,9 @@ pub(crate) struct Registry {
     debugfs: Dir,
     /// For each possible CPU.
     pages: KVec<Pin<KBox<SpinLock<PageRing>>>>,
+    /// For none of them.
+    #[pin]
+    spare_pages: SpinLock<PageRing>,
     _lease: Lease,
 }
 
@@ -147,11 +150,14 @@ impl Registry {
         &self.debugfs
     }
 
-    /// Returns the memory for what this CPU sends.
+    /// Returns the memory for the packets that this CPU makes.
     #[inline]
-    pub(super) fn pages(&self, bh: &Bh<'_>) -> Option<&SpinLock<PageRing>> {
+    pub(super) fn pages(&self, bh: &Bh<'_>) -> &SpinLock<PageRing> {
         // CAST: From small to large.
-        Some(self.pages.get(bh.cpu() as usize)?)
+        match self.pages.get(bh.cpu() as usize) {
+            Some(ring) => ring,
+            None => &self.spare_pages,
+        }
     }
 
     /// Has `work` run by a worker.
@@ -197,6 +203,7 @@ impl<T: Operations> Registration<T> {
                     }
                     pages
                 },
+                spare_pages <- new_spinlock!(PageRing::new()),
                 _lease: Lease::take()?,
                 // The last: from here on C calls back.
                 ops <- Opaque::try_ffi_init(|slot: *mut bindings::rtnl_link_ops| {

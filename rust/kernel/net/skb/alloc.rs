@@ -3,6 +3,7 @@
 //! New packets.
 
 use super::{
+    pages::PageRing,
     raw,
     SkBuff,
     MAX_HEADROOM,
@@ -39,12 +40,19 @@ impl SkBuff {
         Ok(skb)
     }
 
-    /// Allocates an empty packet, with so much room in front of and behind it, whose content is not known.
+    /// Allocates an empty packet, with so much room in front of and behind it, whose content is not
+    /// known.
     ///
-    /// Takes a piece of a page, and a descriptor that this CPU may have freed before: less work than memory from the
-    /// slab, which many kernels clear.
+    /// Takes a piece of a large page, and a descriptor that this CPU may have freed before: less work
+    /// than memory from the slab, which many kernels clear. The data can become a fragment of another
+    /// packet.
     #[inline]
-    pub(super) fn alloc_piece(headroom: usize, tailroom: usize, _: &Bh<'_>) -> Result<Self> {
+    pub(super) fn alloc_piece(
+        headroom: usize,
+        tailroom: usize,
+        pages: &mut PageRing,
+        _: &Bh<'_>,
+    ) -> Result<Self> {
         const ALIGN: usize = bindings::CONST_SMP_CACHE_BYTES;
         const fn aligned(n: usize) -> usize {
             n.wrapping_add(ALIGN - 1) & !(ALIGN - 1)
@@ -52,28 +60,27 @@ impl SkBuff {
         const OVERHEAD: usize = aligned(size_of::<kernel::bindings::skb_shared_info>());
 
         let size = headroom.saturating_add(tailroom);
-        // The caches of pieces and descriptors belong to bottom halves. Instead of these interrupts may be off, even within
-        // a bottom half that is at the caches.
+        // The cache of descriptors belongs to bottom halves. Instead of these interrupts may be off,
+        // even within a bottom half that is at the cache.
         // SAFETY: No requirements.
         let irqs_off = unsafe { bindings::irqs_disabled() };
         if irqs_off || headroom > MAX_HEADROOM || size > MAX_PIECE {
             return Self::alloc(headroom, tailroom);
         }
-        // CAST: Limited above.
-        let size = aligned(size).wrapping_add(OVERHEAD) as u32;
-        // SAFETY: Bottom halves are off, as the caller proves, and interrupts are not.
-        let piece = unsafe { bindings::__napi_alloc_frag_align(size, !0) };
-        if piece.is_null() {
+        let size = aligned(size).wrapping_add(OVERHEAD);
+        let Some(piece) = pages.take(0, size, 1) else {
             return Self::alloc(headroom, tailroom);
-        }
-        // SAFETY: The piece was allocated just now, so large; the rest as above.
-        let skb = unsafe { bindings::napi_build_skb(piece, size) };
+        };
+        // CAST: Limited above.
+        // SAFETY: The piece has this size and belongs to a compound page, as `build_skb()` wants it.
+        // Bottom halves are off, as the caller proves, and interrupts are not.
+        let skb = unsafe { bindings::napi_build_skb(piece.start().cast(), size as u32) };
         let Some(ptr) = NonNull::new(skb) else {
-            // SAFETY: As above; nobody else has it.
-            unsafe { bindings::page_frag_free(piece) };
             // C wants to make several descriptors at once here, but only one there.
             return Self::alloc(headroom, tailroom);
         };
+        // The reference of the page goes over to the buffer.
+        let _ = piece.into_parts();
         // SAFETY: Made just now.
         let mut skb = unsafe { Self::from_raw(ptr) };
         // The buffer is empty, and this is at most its size.

@@ -10,6 +10,7 @@
 //! ```
 
 use super::{
+    pages::PageRing,
     raw,
     Linear,
     SkBuff, //
@@ -102,10 +103,18 @@ unsafe fn is_foreign(page: *const page) -> bool {
 }
 
 impl SkBuff {
-    /// Returns the packet as one private piece if it is that already.
+    /// Returns the packet as one private piece if it is that already, or if what lies behind its first
+    /// piece has room there.
     #[inline]
-    pub fn try_linear(self) -> Result<Linear, SkBuff> {
-        if self.data_len() != 0 || raw::is_cloned(self.c()) {
+    pub fn try_linear(mut self) -> Result<Linear, SkBuff> {
+        let behind = self.data_len();
+        let is_private = !raw::is_cloned(self.c());
+        let fits = behind != 0 && behind <= raw::tailroom(self.c());
+        if is_private && fits && raw::headers(self.c()).unreadable() == 0 {
+            let len = self.len();
+            let _ = self.may_pull(len);
+        }
+        if self.data_len() != 0 || !is_private {
             return Err(self);
         }
         // INVARIANT: The data is in one piece, and there is one owner of it.
@@ -174,7 +183,7 @@ impl SkBuff {
     /// # Errors
     ///
     /// `ENOMEM`, and `EINVAL` if there are more headers than usual.
-    pub fn successor(&self, len: usize, bh: &Bh<'_>) -> Result<Linear> {
+    pub fn successor(&self, len: usize, pages: &mut PageRing, bh: &Bh<'_>) -> Result<Linear> {
         let from = raw::headers(self.c());
         let (network, transport) = (from.network_header, from.transport_header);
         let headers_len = self
@@ -184,7 +193,7 @@ impl SkBuff {
             .ok_or(EINVAL)?;
         let (protocol, iif) = (from.protocol, from.skb_iif);
         let room = len.checked_add(TAILROOM).ok_or(EINVAL)?;
-        let mut skb = SkBuff::alloc_piece(HEADROOM, room, bh)?;
+        let mut skb = SkBuff::alloc_piece(HEADROOM, room, pages, bh)?;
         let start = skb.headroom().saturating_sub(headers_len);
         let first = self.c().head.wrapping_add(usize::from(network));
         let to = skb.c_mut().head.wrapping_add(start);
@@ -372,7 +381,7 @@ mod tests {
             iif: 5,
         };
         assert!(skb.udp_source() == Some(source));
-        let mut new = skb.successor(20, &bh)?;
+        let mut new = skb.successor(20, &mut PageRing::new(), &bh)?;
         assert!(new.as_skb().udp_source() == Some(source));
         assert!(new.as_skb().dsfield() == 3);
         assert!(*new.as_skb().cb::<u64>() == 12345);

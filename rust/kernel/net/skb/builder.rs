@@ -56,7 +56,7 @@ impl<'r> Builder<'r> {
             return None;
         }
         Some(Self {
-            head: SkBuff::alloc_piece(headroom, 0, bh).ok()?,
+            head: SkBuff::alloc_piece(headroom, 0, ring, bh).ok()?,
             ring,
             size,
             left: count,

@@ -14,6 +14,7 @@ use super::{
         self,
         take_over, //
     },
+    pages::PageRing,
     raw,
     List,
     SkBuff, //
@@ -43,12 +44,9 @@ impl SkBuff {
             && self.checksum_range().is_some()
     }
 
-    /// Returns whether both packets may become parts of one [`Gso`] packet: they have one socket, one
-    /// flow and one delivery time, and nothing about them is unusual.
-    pub fn gathers_with(&self, other: &SkBuff) -> bool {
-        if !self.may_gather() || !other.may_gather() {
-            return false;
-        }
+    /// Returns whether this packet may become a part of the same [`Gso`] packet as another one that
+    /// may become one: they have one socket, one flow and one delivery time.
+    fn gathers_with(&self, other: &SkBuff) -> bool {
         let (a, b) = (raw::headers(self.c()), raw::headers(other.c()));
         // CAST: Addresses of functions, to be compared.
         let address = |f: raw::Destructor| f.map(|f| f as usize);
@@ -57,6 +55,7 @@ impl SkBuff {
             && a.hash == b.hash
             && a.l4_hash() == b.l4_hash()
             && a.sw_hash() == b.sw_hash()
+            && self.may_gather()
             && self.leaves_with(other)
     }
 
@@ -122,25 +121,42 @@ impl SkBuff {
 }
 
 impl Gso {
-    /// Makes one packet of the first `count` packets of the list, all of which must
-    /// [gather](SkBuff::gathers_with) with the first one. It gets the flow, the delivery time and the
-    /// socket of that, and counts for the socket as much as all of them did, at least.
+    /// Makes one packet of the first packets of the list, as many as may become parts of one: they
+    /// have one length, but for a shorter last one, one socket, one flow and one delivery time, and
+    /// `goes_with` the first one. It gets what the stack knows of that, and its control block, and
+    /// counts for the socket as much as all of them did, at least.
     ///
-    /// [`None`] if they do not, or for want of memory: then the packets are left.
+    /// [`None`] if there are no two such packets, or for want of memory: then they are left.
     pub fn gather<F: Fn(usize) -> usize>(
         packets: &mut List<Segmented>,
-        count: usize,
         layout: &Layout<'_, F>,
+        pages: &mut PageRing,
         bh: &Bh<'_>,
+        goes_with: impl Fn(&SkBuff, &SkBuff) -> bool,
     ) -> Option<Self> {
-        let size = layout.datagram_len(packets.front()?.as_skb().len());
-        let mut pages = layout.pages?.lock(bh);
-        let mut builder = Builder::new(&mut pages, layout.headroom, size, count, bh)?;
+        let first = packets.front()?;
+        let first = first.as_skb();
+        let size = layout.datagram_len(first.len());
+        let max = layout.share(packets.len(), size);
+        if max < 2 || !first.may_gather() {
+            return None;
+        }
+        let mut count = 1usize;
+        for next in packets.iter().skip(1).take(max.saturating_sub(1)) {
+            let next = next.as_skb();
+            let len = layout.datagram_len(next.len());
+            if len > size || !next.gathers_with(first) || !goes_with(first, next) {
+                break;
+            }
+            count = count.wrapping_add(1);
+            // Only the last one may be shorter.
+            if len < size {
+                break;
+            }
+        }
+        let mut builder = Builder::new(pages, layout.headroom, size, count, bh)?;
         for packet in packets.iter().take(count) {
             let skb = packet.as_skb();
-            if !skb.gathers_with(packets.front()?.as_skb()) {
-                return None;
-            }
             let len = skb.len();
             let datagram = layout.datagram_len(len);
             let slot = builder.slot(datagram)?;
@@ -155,8 +171,8 @@ impl Gso {
         }
         let mut gathered = List::new();
         // SAFETY: All slots were written as long as they are.
-        let mut gso = unsafe { builder.finish(packets.front()?.as_skb()) }?;
-        drop(pages);
+        let mut gso = unsafe { builder.finish(first) }?;
+        gso.c_mut().cb = first.c().cb;
         for _ in 0..count {
             gathered.push_back(packets.pop_front()?);
         }

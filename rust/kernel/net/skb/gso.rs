@@ -60,8 +60,10 @@ pub struct Layout<'a, F: Fn(usize) -> usize> {
     pub trailer: F,
     /// Room behind a packet that is sent in a buffer of its own; at least the trailer's.
     pub tailroom: usize,
-    /// Memory for several datagrams as one packet; [`None`] if each is to be one.
-    pub pages: Option<&'a SpinLock<PageRing>>,
+    /// Memory for the datagrams.
+    pub pages: &'a SpinLock<PageRing>,
+    /// Whether several datagrams may become one packet.
+    pub may_gso: bool,
 }
 
 impl<F: Fn(usize) -> usize> Layout<'_, F> {
@@ -76,7 +78,7 @@ impl<F: Fn(usize) -> usize> Layout<'_, F> {
     /// Returns how many of `count` datagrams of `len` bytes go into one packet, such that all
     /// packets have about the same number.
     pub fn share(&self, count: usize, len: usize) -> usize {
-        if self.pages.is_none() {
+        if !self.may_gso {
             return 1;
         }
         let most = MAX_BYTES.checked_div(len).unwrap_or(1).clamp(1, MAX_SEGS);
@@ -131,9 +133,9 @@ impl Segmented {
     }
 
     /// Makes single datagrams of it: see [`Gso::into_singles`].
-    pub fn into_singles(self, headroom: usize, bh: &Bh<'_>) -> List<Self> {
+    pub fn into_singles(self, headroom: usize, pages: &mut PageRing, bh: &Bh<'_>) -> List<Self> {
         match self.into_gso() {
-            Ok(gso) => gso.into_singles(headroom, bh),
+            Ok(gso) => gso.into_singles(headroom, pages, bh),
             Err(skb) => {
                 let mut list = List::new();
                 // INVARIANT: It is no GSO packet.
@@ -233,14 +235,19 @@ impl Gso {
     /// over the socket. Those that there is no memory for are missing.
     ///
     /// The packet must have been prepared by [`Gso::reset_for_encap`].
-    pub fn into_singles(mut self, headroom: usize, bh: &Bh<'_>) -> List<Segmented> {
+    pub fn into_singles(
+        mut self,
+        headroom: usize,
+        pages: &mut PageRing,
+        bh: &Bh<'_>,
+    ) -> List<Segmented> {
         let mut singles = List::new();
         let Self(head) = &self;
         let head = head.as_raw();
         let mut slots = self.slots();
         while let Some(mut slot) = slots.next() {
             let bytes = slot.datagram();
-            let Ok(mut skb) = SkBuff::alloc_piece(headroom, bytes.len(), bh) else {
+            let Ok(mut skb) = SkBuff::alloc_piece(headroom, bytes.len(), pages, bh) else {
                 continue;
             };
             let to = skb.c().data;
@@ -445,7 +452,7 @@ mod tests {
         let mut gso = gso(1000, 30, 10, &bh).ok_or(EINVAL)?;
         *gso.cb_mut() = 7u64;
         gso.reset_for_encap();
-        let mut singles = gso.into_singles(64, &bh);
+        let mut singles = gso.into_singles(64, &mut PageRing::new(), &bh);
         assert!(singles.len() == 30 && singles.segs() == 30);
         let mut number = 0;
         while let Some(single) = singles.pop_front() {

@@ -124,7 +124,10 @@ mod tests {
         *,
     };
     use crate::{
-        context::Process,
+        context::{
+            Bh,
+            Process, //
+        },
         new_spinlock,
         sync::lock::SpinLock, //
     };
@@ -195,8 +198,18 @@ mod tests {
             header: 16,
             trailer: |_| 16,
             tailroom: 48,
-            pages: Some(pages),
+            pages,
+            may_gso: true,
         }
+    }
+
+    fn gather(
+        packets: &mut List<Segmented>,
+        pages: &SpinLock<PageRing>,
+        bh: &Bh<'_>,
+    ) -> Option<Gso> {
+        let layout = layout(pages);
+        Gso::gather(packets, &layout, &mut pages.lock(bh), bh, |_, _| true)
     }
 
     #[test]
@@ -214,13 +227,13 @@ mod tests {
                 packets.push_back(Segmented::try_from(packet).map_err(|_| EINVAL)?);
             }
             let before = owner.count();
-            let gso = Gso::gather(&mut packets, 10, &layout(&pages), &bh).ok_or(EINVAL)?;
+            let gso = gather(&mut packets, &pages, &bh).ok_or(EINVAL)?;
             assert!(packets.is_empty());
             let gso = Segmented::from(gso);
             assert!(gso.as_skb().c().truesize == owner.count());
             assert!((owner.count() > before) == is_less && owner.count() >= before);
             assert!(gso.as_skb().c().sk == owner.sk());
-            let singles = gso.into_singles(64, &bh);
+            let singles = gso.into_singles(64, &mut PageRing::new(), &bh);
             assert!(singles.len() == 10);
             let sum = singles
                 .iter()
@@ -249,7 +262,7 @@ mod tests {
             for packet in [a.packet(100, 0)?, second] {
                 packets.push_back(Segmented::try_from(packet).map_err(|_| EINVAL)?);
             }
-            assert!(Gso::gather(&mut packets, 2, &layout(&pages), &bh).is_none());
+            assert!(gather(&mut packets, &pages, &bh).is_none());
             assert!(packets.len() == 2);
         }
         drop(bh);

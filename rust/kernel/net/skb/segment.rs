@@ -18,6 +18,7 @@ use super::{
         Segmented, //
     },
     owner::hand_over,
+    pages::PageRing,
     raw,
     tcp::Tcp,
     udp::Udp,
@@ -155,12 +156,10 @@ pub(super) fn split<F: Fn(usize) -> usize>(
     let mut left = div_ceil(skb.len().saturating_sub(start), cut.mss());
     let size = layout.datagram_len(cut.headers_len().saturating_add(cut.mss()));
     let share = layout.share(left, size);
-    let mut pages = layout.pages.map(|pages| pages.lock(bh));
+    let mut pages = layout.pages.lock(bh);
     while left != 0 {
         let count = left.min(share);
-        let several = pages
-            .as_mut()
-            .and_then(|pages| Builder::new(pages, layout.headroom, size, count, bh))
+        let several = Builder::new(&mut pages, layout.headroom, size, count, bh)
             .and_then(|builder| several(cut, skb, start, builder, layout));
         let done = match several {
             Some(packet) => {
@@ -168,7 +167,7 @@ pub(super) fn split<F: Fn(usize) -> usize>(
                 count
             }
             None => {
-                list.push_back(single(cut, skb, start, layout, bh)?);
+                list.push_back(single(cut, skb, start, layout, &mut pages, bh)?);
                 1
             }
         };
@@ -213,11 +212,12 @@ fn single<F: Fn(usize) -> usize>(
     skb: &SkBuff,
     start: usize,
     layout: &Layout<'_, F>,
+    pages: &mut PageRing,
     bh: &Bh<'_>,
 ) -> Result<Segmented> {
     let len = segment_len(cut, skb, start).ok_or(EINVAL)?;
     let room = len.checked_add(layout.tailroom).ok_or(EINVAL)?;
-    let mut segment = SkBuff::alloc_piece(layout.headroom, room, bh)?;
+    let mut segment = SkBuff::alloc_piece(layout.headroom, room, pages, bh)?;
     let to = segment.c().data;
     // SAFETY: There is more room than that, which nobody else knows.
     unsafe { write(cut, skb, start, to, len) }.ok_or(EINVAL)?;
@@ -267,7 +267,6 @@ mod tests {
                 sum, //
             },
             ip::IpVersion,
-            pages::PageRing,
             Gso,
             Packet, //
         },
@@ -292,13 +291,14 @@ mod tests {
     const TRAILER: usize = 20;
 
     /// Returns the layout of datagrams in these tests.
-    fn layout(pages: Option<&SpinLock<PageRing>>) -> Layout<'_, impl Fn(usize) -> usize> {
+    fn layout(pages: &SpinLock<PageRing>, may_gso: bool) -> Layout<'_, impl Fn(usize) -> usize> {
         Layout {
             headroom: 128,
             header: HEADER,
             trailer: |_| TRAILER,
             tailroom: 48,
             pages,
+            may_gso,
         }
     }
 
@@ -389,15 +389,17 @@ mod tests {
         let pages = KBox::pin_init(new_spinlock!(PageRing::new()), GFP_KERNEL)?;
         let bh = process.bh();
         let segs = text.div_ceil(usize::from(mss));
-        for pages in [None, Some(&*pages)] {
+        for may_gso in [false, true] {
             let mut ours = packet(version, kind, text, mss)?;
-            let ours = ours.segment_here(&layout(pages), &bh).ok_or(EINVAL)?;
+            let ours = ours
+                .segment_here(&layout(&pages, may_gso), &bh)
+                .ok_or(EINVAL)?;
             let mut ours = ours?;
             let mut theirs = reference(packet(version, kind, text, mss)?)?;
             assert!(ours.segs() == segs && theirs.len() == segs);
             // All that can be are one packet.
-            assert!(pages.is_none() || ours.len() == 1 || segs > 64);
-            assert!(pages.is_some() || ours.len() == segs);
+            assert!(!may_gso || ours.len() == 1 || segs > 64);
+            assert!(may_gso || ours.len() == segs);
             while let Some(packet) = ours.pop_front() {
                 // SAFETY: All members of the union are integers.
                 assert!(unsafe { packet.as_skb().c().__bindgen_anon_2.tstamp } == 12345);
@@ -445,8 +447,9 @@ mod tests {
     fn unusual_ones_are_left_to_the_stack() -> Result {
         // SAFETY: Tests run in a thread of their own.
         let mut process = unsafe { Process::new() };
+        let pages = KBox::pin_init(new_spinlock!(PageRing::new()), GFP_KERNEL)?;
         let bh = process.bh();
-        let is_left = |mut skb: SkBuff| skb.segment_here(&layout(None), &bh).is_none();
+        let is_left = |mut skb: SkBuff| skb.segment_here(&layout(&pages, false), &bh).is_none();
         for kind in [SKB_GSO_TCPV4 | SKB_GSO_DODGY, SKB_GSO_TCPV6] {
             assert!(is_left(packet(IpVersion::V4, kind, 3000, 1000)?));
         }
