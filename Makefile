@@ -42,6 +42,9 @@ test-vm: setup ## selftests only; TEST=name (or several) for these
 test-diff: setup ## the same netlink requests to ours and to the C driver (SEED=… COUNT=…; PLANTED=1 plants errors)
 	@tools/diff/$(if $(PLANTED),planted.sh,run)
 
+test-paths: setup ## the paths that packets take, ours beside the C driver (PATHS="name …", MODE=smp4)
+	@tools/test-paths.sh $(PATHS)
+
 test-upstream: setup ## the selftest of the kernel source, netns.sh
 	@tools/test-vm.sh upstream
 
@@ -99,5 +102,5 @@ distclean: ## remove the cache too
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all run test test-all check test-host test-vm test-diff test-upstream test-two-vms test-install test-debug bench install uninstall \
+.PHONY: all run test test-all check test-host test-vm test-diff test-paths test-upstream test-two-vms test-install test-debug bench install uninstall \
 	dkms-install dkms-remove which shell doc rust-analyzer setup update clean distclean help

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+/* BPF programs that entries attach: each puts an IPv4 header in front of the tunnel's datagrams, or drops them. */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/pkt_cls.h>
+
+#define SECTION(name) __attribute__((section(name), used))
+
+static long (*load)(void *skb, __u32 at, void *to, __u32 length) = (void *)BPF_FUNC_skb_load_bytes;
+static long (*store)(void *skb, __u32 at, const void *from, __u32 length, __u64 flags) = (void *)BPF_FUNC_skb_store_bytes;
+static long (*adjust_room)(void *skb, __s32 length, __u32 mode, __u64 flags) = (void *)BPF_FUNC_skb_adjust_room;
+static long (*push_encap)(void *skb, __u32 type, void *header, __u32 length) = (void *)BPF_FUNC_lwt_push_encap;
+static __s64 (*csum_diff)(void *from, __u32 from_size, void *to, __u32 to_size, __u32 seed) = (void *)BPF_FUNC_csum_diff;
+
+static __u16 big(__u16 value)
+{
+	return value << 8 | value >> 8;
+}
+
+/* The header of IP in IP around one of these. */
+static void outer_of(struct iphdr *ip)
+{
+	__u32 sum;
+
+	ip->protocol = IPPROTO_IPIP;
+	ip->tot_len = big(big(ip->tot_len) + sizeof(*ip));
+	ip->check = 0;
+	sum = csum_diff(0, 0, (void *)ip, sizeof(*ip), 0);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->check = ~sum;
+}
+
+/* At the egress of a device: room without FIXED_GSO, so the kernel refuses large packets of UDP. */
+SECTION("grow") int grow_room(struct __sk_buff *skb)
+{
+	struct iphdr ip;
+
+	if (skb->protocol != big(ETH_P_IP) || load(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.protocol != IPPROTO_UDP)
+		return TC_ACT_OK;
+	outer_of(&ip);
+	if (adjust_room(skb, sizeof(ip), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4))
+		return TC_ACT_SHOT;
+	if (store(skb, ETH_HLEN, &ip, sizeof(ip), 0))
+		return TC_ACT_SHOT;
+	return TC_ACT_OK;
+}
+
+/* On a route: to 10.0.0.3, which has another route. */
+SECTION("push") int push_header(struct __sk_buff *skb)
+{
+	struct iphdr ip;
+
+	if (load(skb, 0, &ip, sizeof(ip)))
+		return BPF_DROP;
+	ip.daddr = 0x0300000a;
+	outer_of(&ip);
+	if (push_encap(skb, BPF_LWT_ENCAP_IP, &ip, sizeof(ip)))
+		return BPF_DROP;
+	return BPF_LWT_REROUTE;
+}
+
+char _license[] SECTION("license") = "GPL";

@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: icount
+# Runs in the guest: entries of the matrix, each with ours and with the C driver, in turns.
+# usage: run.sh NAME…
+#        run.sh --turn NAME DRIVER SEED    one turn, in a mount and process namespace of its own
+#
+# WG_RESULTS gets a line "begin NAME" and one "end NAME STATUS" per entry; WG_PATHS_FIGURES a line
+# "NAME DRIVER SEED KEY=VALUE…" per turn, which judge.py compares. WG_PATHS_TRAFFIC is traffic.c, built, and WG_PATHS_BPF
+# the programs of programs.c. Both drivers are loaded all the time.
+
+folder=$(dirname "$(readlink -f "$0")")
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=/dev/null
+for file in "$folder"/entries/*.sh; do . "$file"; done
+if [[ ${WG_PATHS_MODE:-icount} != icount && $never_idle ]]; then
+	kill -KILL "$never_idle"
+	never_idle=
+fi
+
+# says NAME KEY: what the entry's line says of it.
+says() {
+	sed -n "s/^# entry: $1 .*\b$2=\([^ :]*\).*/\1/p" "$folder"/entries/*.sh
+}
+
+# sockets: pages and sockets of the namespaces of the tunnel's ends.
+sockets() {
+	awk '/^UDP:/ { print $3 "/" $5 }' /proc/net/sockstat
+}
+
+# turn NAME DRIVER SEED: prints its figures.
+turn() {
+	local words number=0 line
+	local ns
+	# shellcheck disable=SC2034 # for ../lib.sh and entries
+	for ns in a b c m s; do kind[$ns]=$2; done
+	# shellcheck disable=SC2034
+	seed=$3
+	"path_${1//-/_}"
+	if [[ ! ${no_ends:-} ]]; then ends; fi
+	eventually 5 answers "$source" "$towards" || fail "no answer through the tunnel"
+	((${#traffic[@]})) || traffic=("${default_traffic[@]}")
+	for words in "${traffic[@]}"; do
+		read -ra words <<<"$words"
+		[[ ${words[0]} != datagrams || ! $watched ]] || words+=("watch=$watched" "frame=$frame")
+		# A path that lets nothing through ends the turn, not the machine.
+		line=$(idling timeout 120 "$WG_PATHS_TRAFFIC" "${words[0]}" "$source" "$target" "$towards" "${words[@]:1}" 2>&1) ||
+			fail "${words[*]}: $line"
+		# The second one of a kind has names of its own.
+		if ((number++)); then
+			line=$(sed -E "s/\b(tcp|udp|echo|connections)_/\1${number}_/g" <<<"$line")
+		fi
+		printf '%s ' "$line"
+	done
+	[[ ! $afterwards ]] || $afterwards
+}
+
+if [[ ${1:-} == --turn ]]; then
+	turn "$2" "$3" "$4"
+	exit
+fi
+
+# entry NAME
+entry() {
+	local name=$1 seeds seed driver status=0 line
+	seeds=$(says "$name" seeds)
+	for ((seed = 1; seed <= ${seeds:-1}; seed++)); do
+		for driver in wireguarc wireguard; do
+			mark_log "$name $driver"
+			line=$(unshare --mount --pid --fork --kill-child --mount-proc bash -c \
+				'mount -t tmpfs tmpfs /run && mkdir /run/netns && exec bash "$@"' - "$folder/run.sh" \
+				--turn "$name" "$driver" "$seed" 2>"$work/error") || {
+				line="failed=$(tail -n 3 "$work/error" | tr -cs '[:alnum:].:/%=-' '_')"
+				cat "$work/error"
+			}
+			# What the namespaces leave behind is not the next turn's work.
+			pass 0.5
+			(check_clean_log) || line+=" log=1"
+			echo "$name $driver $seed $line" >>"$WG_PATHS_FIGURES"
+		done
+	done
+	return $status
+}
+
+sysctl -qw net.core.rmem_max=8388608
+mark_log paths
+"$WG_TOP/tools/load.sh"
+load_c_module
+echo 'module wireguarc -p' >/proc/dynamic_debug/control
+cat "$WG_PATHS_TRAFFIC" >/dev/null
+for name; do
+	echo "begin $name" >>"$WG_RESULTS"
+	entry "$name"
+	echo "end $name 0" >>"$WG_RESULTS"
+done
+eventually 20 rmmod wireguard || fail "the module cannot be removed"
+eventually 20 rmmod wireguarc || fail "the module wireguarc cannot be removed"
