@@ -10,6 +10,7 @@
 #	# boot: own         not in a machine that has run other tests before
 #	# needs: c-module   what the runner has to build first (see load_c_module), or
 #	# needs: faults     a module with faults to switch on (tools/variant.sh; see use_variant), or
+#	# needs: paths      what the matrix of paths sends with (paths/build.sh), or
 #	# needs: boringtun  a NAME of tools/foreign.sh, or
 #	# needs: clone      a module of the test's own, out of the folder selftests/clone
 #	# log: REGEX        lines that may stand in the kernel's log, although they look like complaints

@@ -22,28 +22,28 @@ else
 fi
 step "what sends and receives" "$WG_OUT/log/paths-programs.log" "$folder/build.sh"
 WG_C_MODULE=$("$WG_TOP/tools/c-module.sh")
-export WG_PATHS_TRAFFIC=$WG_OUT/paths-programs/traffic WG_PATHS_BPF=$WG_OUT/paths-programs/programs.o
+export WG_PATHS_PROGRAMS=$WG_OUT/paths-programs
 export WG_C_MODULE WG_KO=$WG_OUT/wireguard.ko WG_PATHS_MODE=$mode WG_PATHS_JUDGE="${judge[*]}"
 unset WG_MODULE
 
-# entries: "NAME GROUP" of each, in the order of the files; one with a machine of its own is a group of its own.
+# entries: "NAME GROUP CARDS" of each, in the order of the files; one with a machine of its own is a group of its own.
 entries() {
 	local file
 	for file in "$folder"/entries/*.sh; do
-		sed -n "s/^# entry: \([^:]*\):.*/\1/p" "$file" | awk -v group="$(basename "$file" .sh)" '{
-			name = group2 = $1
+		sed -n "s/^# entry: \([^:]*\).*/\1/p" "$file" | awk -v group="$(basename "$file" .sh)" '{
 			for (i = 2; i <= NF; i++) { split($i, of, "="); option[of[1]] = of[2] }
-			print name, (option["boot"] == "own" ? name : option["group"] ? option["group"] : group)
+			print $1, (option["boot"] == "own" ? $1 : option["group"] ? option["group"] : group), option["cards"]
 			delete option
 		}'
 	done
 }
 
-declare -A group=()
+declare -A group=() cards=()
 known=()
-while read -r name where; do
+while read -r name where model; do
 	[[ ! ${group[$name]:-} ]] || die "two entries are called $name"
 	group[$name]=$where
+	cards[$where]=$model
 	known+=("$name")
 done < <(entries)
 names=("$@")
@@ -98,7 +98,7 @@ machine() {
 
 for name in "${order[@]}"; do
 	# shellcheck disable=SC2086 # several words
-	machine "$name" ${members[$name]}
+	WG_CARDS=${cards[$name]} machine "$name" ${members[$name]}
 done
 status=0
 in_root python3 -B "$folder/judge.py" "$figures" "${judge[@]}" --json "$WG_OUT/paths/result.json" "${done[@]}" \

@@ -73,6 +73,10 @@ for need in "${!needed[@]}"; do
 		WG_C_MODULE=$("$WG_TOP/tools/c-module.sh")
 		export WG_C_MODULE
 		;;
+	paths)
+		step "what sends and receives" "$WG_OUT/log/paths-programs.log" "$WG_TOP/selftests/paths/build.sh"
+		export WG_PATHS_PROGRAMS=$WG_OUT/paths-programs
+		;;
 	faults) step "wireguard.ko, with faults" "$WG_OUT/log/build-faults.log" "$WG_TOP/tools/variant.sh" faults "$kernel" ;;
 	boringtun) export WG_BORINGTUN="${WG_BORINGTUN:-$("$WG_TOP/tools/foreign.sh" boringtun || true)}" ;;
 	wireguard-uapi) export WG_UAPI="${WG_UAPI:-$("$WG_TOP/tools/foreign.sh" wireguard-uapi || true)}" ;;

@@ -8,6 +8,7 @@
 #   two-vms    ours and the C module in two machines
 #   install    installing, short
 #   diff       500 000 netlink requests to ours and to the C driver
+#   paths      all paths, ours beside the C driver
 #   debug      User Mode Linux that watches memory, short
 #
 # WG_DEADLINE: seconds since 1970 when all must be done, for a machine that has a time limit.
@@ -15,7 +16,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-known=(selftests two-vms install diff debug)
+known=(selftests two-vms install diff paths debug)
 parts=" $* "
 [[ $parts != " all " ]] || parts=" ${known[*]} "
 for word in $parts; do
@@ -138,6 +139,11 @@ if with diff; then
 	((!status)) || tail -n 30 "$log/diff.log"
 	grep -h ' requests, of which ' "$log/diff.log" || true
 	counted "$log/diff.log" "$status"
+fi
+
+if with paths; then
+	echo "paths, ours beside the C driver:"
+	shown "$log/paths.log" "$WG_TOP/tools/test-paths.sh" --no-build
 fi
 
 if with debug; then

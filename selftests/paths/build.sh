@@ -9,5 +9,5 @@ set -euo pipefail
 to=$WG_OUT/paths-programs
 mkdir -p "$to"
 cd "$WG_TOP/selftests/paths"
-in_root gcc -O2 -Wall -Wextra -Werror -o "$to/traffic" "$PWD"/traffic/*.c
+in_root gcc -O3 -Wall -Wextra -Werror -o "$to/traffic" "$PWD"/traffic/*.c
 in_root clang -O2 -g -Wall -Werror -target bpf -I/usr/include/x86_64-linux-gnu -c "$PWD/programs.c" -o "$to/programs.o"

@@ -11,26 +11,32 @@
 #	seeds=N       N turns of each driver with $seed from 1 on, for a path that draws random numbers
 #	boot=own      not in a machine with other entries
 #	group=WORD    a machine for these entries (default: the name of the file)
+#	cards=MODEL   in a machine with two network cards of that kind (with group=)
 #	core=yes      one of the dozen that "make test" runs
-#	kernel=debug  on a kernel built for debugging only
 
-# The namespaces of the tunnel's ends, and of the traffic's, and the address that it goes to.
+# The namespaces of the tunnel's ends, and of the traffic's; the address that it goes to, and one that answers pings if
+# that does not.
 near=a far=b
-source=a target=b towards=192.168.7.2
+source=a target=b towards=192.168.7.2 asked=''
 # What each end has as the other's endpoint.
-near_outside=10.0.0.1 far_outside=10.0.0.2
+near_outside=10.0.0.1 far_outside=10.0.0.2 far_port=51822
+# Where the interfaces are made, if not where they are used, and their fwmark.
+born='' mark=''
+# A command for when the interfaces are up.
+inside=''
 # The tunnel's MTU; empty: what the route to the other end has room for.
-tunnel_mtu=
+tunnel_mtu=''
 # What is sent: lines of words for traffic.c, where "FROM TO ADDRESS" is left out.
 default_traffic=(
-	"tcp bytes=4000000"
+	"tcp bytes=3000000"
 	"datagrams rounds=40 shape=1x1200,8x1200,1x300,1x1200 gap=2000"
+	"datagrams rounds=1000 shape=1x1372"
 )
 traffic=()
 # A device of the target's namespace; how many frames larger than "frame" a program sees there is told.
 watched='' frame=1600
 # A command that tells more, as KEY=VALUE, when all was sent.
-afterwards=
+afterwards=''
 
 # --- paths
 
@@ -95,12 +101,16 @@ qdisc() {
 	tc -n "$1" qdisc add dev "$2" root "${@:3}"
 }
 
-# over DEVICE NET WORDS…: a device of one kind ("link add … type WORDS") in a and b each, where LOCAL and REMOTE (or
+# over DEVICE NET [-link=BELOW] WORDS…: a device of one kind ("link add … type WORDS") in a and b each, where LOCAL and REMOTE (or
 # LOCAL6, REMOTE6) stand for the addresses of the veth pair, OWN and OTHER for 1 and 2, or 2 and 1. It has 10.NET.0.OWN,
 # which is the endpoint then.
 over() {
-	local device=$1 net=$2 ns host=1 words
+	local device=$1 net=$2 ns host=1 words link=()
 	shift 2
+	if [[ $1 == -link=* ]]; then
+		link=(link "${1#*=}")
+		shift
+	fi
 	for ns in a b; do
 		words="$*"
 		words=${words//LOCAL6/fd00:0::$host}
@@ -110,7 +120,7 @@ over() {
 		words=${words//LOCAL/10.0.0.$host}
 		words=${words//REMOTE/10.0.0.$((3 - host))}
 		# shellcheck disable=SC2086 # several words
-		ip -n $ns link add "$device" type $words
+		ip -n $ns link add "${link[@]}" name "$device" type $words
 		ip -n $ns addr add "10.$net.0.$host/24" dev "$device"
 		ip -n $ns link set "$device" up
 		host=2
@@ -118,9 +128,9 @@ over() {
 	near_outside=10.$net.0.1 far_outside=10.$net.0.2
 }
 
-# rules NS: nftables rules from standard input.
+# rules NS: nftables rules from standard input. They may name control groups, which "ip netns exec" would hide.
 rules() {
-	in_ns "$1" nft -f -
+	nsenter --net="/run/netns/$1" nft -f -
 }
 
 # nft_counter NS TABLE NAME: packets of a counter.
@@ -149,11 +159,22 @@ mtu_towards() {
 	in_ns "$1" cat "/sys/class/net/$device/mtu"
 }
 
+# new_interface NS NUMBER: see interface of ../lib.sh; its socket is in $born, if that is set.
+new_interface() {
+	local home=${born:-$1}
+	keys "$1"
+	ip -n "$home" link add "new$2" type "${kind[$1]}"
+	ip -n "$home" link set "new$2" netns "$1" name wg0
+	wg_in "$1" set wg0 private-key /dev/stdin listen-port $((51820 + $2)) ${mark:+fwmark $mark} <<<"${private[$1]}"
+	ip -n "$1" addr add "192.168.7.$2/24" dev wg0
+	ip -n "$1" addr add "fd77::$2/64" dev wg0 nodad
+}
+
 # ends: interfaces of the driver in $near and $far, which are each other's peers. Their first handshake is over.
 ends() {
 	local mtu
-	interface "$near" 1
-	interface "$far" 2
+	new_interface "$near" 1
+	new_interface "$far" 2
 	if [[ ! $tunnel_mtu ]]; then
 		mtu=$(mtu_towards "$near" "$far_outside")
 		((mtu <= 9000)) || mtu=9000
@@ -161,7 +182,7 @@ ends() {
 	fi
 	ip -n "$near" link set wg0 mtu "$tunnel_mtu"
 	ip -n "$far" link set wg0 mtu "$tunnel_mtu"
-	peer "$near" "$far" allowed-ips 192.168.7.2/32,fd77::2/128 endpoint "$far_outside:51822"
+	peer "$near" "$far" allowed-ips 192.168.7.2/32,fd77::2/128 endpoint "$far_outside:$far_port"
 	peer "$far" "$near" allowed-ips "192.168.7.1/32,fd77::1/128${behind_near:+,$behind_near}" endpoint "$near_outside:51821"
 	ip -n "$near" link set wg0 up
 	ip -n "$far" link set wg0 up

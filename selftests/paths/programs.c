@@ -19,18 +19,23 @@ static __u16 big(__u16 value)
 	return value << 8 | value >> 8;
 }
 
-/* The header of IP in IP around one of these. */
-static void outer_of(struct iphdr *ip)
+static void lengthen(struct iphdr *ip, int bytes)
 {
 	__u32 sum;
 
-	ip->protocol = IPPROTO_IPIP;
-	ip->tot_len = big(big(ip->tot_len) + sizeof(*ip));
+	ip->tot_len = big(big(ip->tot_len) + bytes);
 	ip->check = 0;
 	sum = csum_diff(0, 0, (void *)ip, sizeof(*ip), 0);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	ip->check = ~sum;
+}
+
+/* The header of IP in IP around one of these. */
+static void outer_of(struct iphdr *ip)
+{
+	ip->protocol = IPPROTO_IPIP;
+	lengthen(ip, sizeof(*ip));
 }
 
 /* At the egress of a device: room without FIXED_GSO, so the kernel refuses large packets of UDP. */
@@ -60,6 +65,30 @@ SECTION("push") int push_header(struct __sk_buff *skb)
 	if (push_encap(skb, BPF_LWT_ENCAP_IP, &ip, sizeof(ip)))
 		return BPF_DROP;
 	return BPF_LWT_REROUTE;
+}
+
+/* At the egress of a device: each datagram of the tunnel in one more of UDP, to port 5555. */
+SECTION("fou") int one_more(struct __sk_buff *skb)
+{
+	struct {
+		struct iphdr ip;
+		__u16 from, to, length, check;
+	} outer = { .from = big(6666), .to = big(5555) };
+
+	if (skb->protocol != big(ETH_P_IP) || load(skb, ETH_HLEN, &outer.ip, sizeof(outer.ip)) || outer.ip.protocol != IPPROTO_UDP)
+		return TC_ACT_OK;
+	outer.length = big(big(outer.ip.tot_len) - sizeof(outer.ip) + 8);
+	if (adjust_room(skb, 8, BPF_ADJ_ROOM_NET, BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET))
+		return TC_ACT_SHOT;
+	lengthen(&outer.ip, 8);
+	if (store(skb, ETH_HLEN, &outer, sizeof(outer), 0))
+		return TC_ACT_SHOT;
+	return TC_ACT_OK;
+}
+
+SECTION("xdp") int pass_on(struct xdp_md *packet)
+{
+	return XDP_PASS;
 }
 
 char _license[] SECTION("license") = "GPL";

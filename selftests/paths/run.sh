@@ -6,9 +6,12 @@
 #        run.sh --turn NAME DRIVER SEED    one turn, in a mount and process namespace of its own
 #
 # WG_RESULTS gets a line "begin NAME" and one "end NAME STATUS" per entry; WG_PATHS_FIGURES a line
-# "NAME DRIVER SEED KEY=VALUE…" per turn, which judge.py compares. WG_PATHS_TRAFFIC is traffic.c, built, and WG_PATHS_BPF
-# the programs of programs.c. Both drivers are loaded all the time.
+# "NAME DRIVER SEED KEY=VALUE…" per turn, which judge.py compares. WG_PATHS_PROGRAMS is the folder that build.sh has made.
+# Both drivers are loaded all the time.
 
+WG_PATHS_TRAFFIC=$WG_PATHS_PROGRAMS/traffic
+# shellcheck disable=SC2034 # for entries
+WG_PATHS_BPF=$WG_PATHS_PROGRAMS/programs.o
 folder=$(dirname "$(readlink -f "$0")")
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.sh"
@@ -24,9 +27,9 @@ says() {
 	sed -n "s/^# entry: $1 .*\b$2=\([^ :]*\).*/\1/p" "$folder"/entries/*.sh
 }
 
-# sockets: pages and sockets of the namespaces of the tunnel's ends.
-sockets() {
-	awk '/^UDP:/ { print $3 "/" $5 }' /proc/net/sockstat
+# buffers: how many there are of those that packets lie in.
+buffers() {
+	awk '$1 == "skbuff_head_cache" { print $2 }' /proc/slabinfo
 }
 
 # turn NAME DRIVER SEED: prints its figures.
@@ -37,16 +40,17 @@ turn() {
 	for ns in a b c m s; do kind[$ns]=$2; done
 	# shellcheck disable=SC2034
 	seed=$3
-	"path_${1//-/_}"
+	"path_${1//-/_}" >&2
 	if [[ ! ${no_ends:-} ]]; then ends; fi
-	eventually 5 answers "$source" "$towards" || fail "no answer through the tunnel"
+	$inside >&2
+	eventually 5 answers "$source" "${asked:-$towards}" || fail "no answer through the tunnel"
 	((${#traffic[@]})) || traffic=("${default_traffic[@]}")
 	for words in "${traffic[@]}"; do
 		read -ra words <<<"$words"
 		[[ ${words[0]} != datagrams || ! $watched ]] || words+=("watch=$watched" "frame=$frame")
 		# A path that lets nothing through ends the turn, not the machine.
-		line=$(idling timeout 120 "$WG_PATHS_TRAFFIC" "${words[0]}" "$source" "$target" "$towards" "${words[@]:1}" 2>&1) ||
-			fail "${words[*]}: $line"
+		line=$(idling timeout 20 "$WG_PATHS_TRAFFIC" "${words[0]}" "$source" "$target" "$towards" "${words[@]:1}" 2>&1) ||
+			fail "${words[*]}: status $?, $line"
 		# The second one of a kind has names of its own.
 		if ((number++)); then
 			line=$(sed -E "s/\b(tcp|udp|echo|connections)_/\1${number}_/g" <<<"$line")
@@ -63,12 +67,14 @@ fi
 
 # entry NAME
 entry() {
-	local name=$1 seeds seed driver status=0 line
+	local name=$1 seeds seed driver line before
 	seeds=$(says "$name" seeds)
 	for ((seed = 1; seed <= ${seeds:-1}; seed++)); do
 		for driver in wireguarc wireguard; do
 			mark_log "$name $driver"
-			line=$(unshare --mount --pid --fork --kill-child --mount-proc bash -c \
+			before=$(buffers)
+			# The turn has a process of its own that is never idle.
+			line=$(idling unshare --mount --pid --fork --kill-child --mount-proc bash -c \
 				'mount -t tmpfs tmpfs /run && mkdir /run/netns && exec bash "$@"' - "$folder/run.sh" \
 				--turn "$name" "$driver" "$seed" 2>"$work/error") || {
 				line="failed=$(tail -n 3 "$work/error" | tr -cs '[:alnum:].:/%=-' '_')"
@@ -76,11 +82,11 @@ entry() {
 			}
 			# What the namespaces leave behind is not the next turn's work.
 			pass 0.5
+			line+=" kept=$(($(buffers) - before))"
 			(check_clean_log) || line+=" log=1"
 			echo "$name $driver $seed $line" >>"$WG_PATHS_FIGURES"
 		done
 	done
-	return $status
 }
 
 sysctl -qw net.core.rmem_max=8388608
@@ -88,7 +94,8 @@ mark_log paths
 "$WG_TOP/tools/load.sh"
 load_c_module
 echo 'module wireguarc -p' >/proc/dynamic_debug/control
-cat "$WG_PATHS_TRAFFIC" >/dev/null
+# What a turn does without a process that is never idle must not need a file (see ../lib.sh).
+cat "$WG_PATHS_TRAFFIC" /usr/bin/timeout /usr/lib/x86_64-linux-gnu/{libc.so.6,ld-linux-x86-64.so.2} >/dev/null
 for name; do
 	echo "begin $name" >>"$WG_RESULTS"
 	entry "$name"

@@ -4,6 +4,7 @@
 # usage: qemu.sh MODE MEMORY JOB-FOLDER [QEMU ARGUMENTS]
 # WG_WIRE="ADDRESS on|off SOCKET": a network card with that address on a wire to another machine, of which one ("on")
 # makes the socket. Without it there is no card.
+# WG_CARDS=MODEL: two network cards of that model with a wire of their own.
 # WG_PLUGIN: what QEMU's option -plugin takes.
 
 set -euo pipefail
@@ -74,6 +75,13 @@ if [[ ${WG_WIRE:-} ]]; then
 	wire=(-netdev "$netdev" -device "virtio-net-pci,netdev=wire,mac=$address")
 fi
 
+cards=()
+if [[ ${WG_CARDS:-} ]]; then
+	for number in 1 2; do
+		cards+=(-netdev "hubport,id=card$number,hubid=0" -device "$WG_CARDS,netdev=card$number,mac=02:00:00:00:01:0$number")
+	done
+fi
+
 plugin=()
 [[ ! ${WG_PLUGIN:-} ]] || plugin=(-plugin "$WG_PLUGIN")
 
@@ -81,4 +89,4 @@ qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic non
 	-machine q35,memory-backend=memory -cpu "$cpu" "${machine[@]}" \
 	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
 	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
-	-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}" "${wire[@]}" "${plugin[@]}" "$@"
+	-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}" "${wire[@]}" "${cards[@]}" "${plugin[@]}" "$@"

@@ -2,10 +2,10 @@
 /*
  * Traffic from one network namespace to another one, checked byte by byte and number by number where it arrives.
  *
- * usage: traffic tcp|datagrams|echo|connections|hold FROM TO ADDRESS [KEY=VALUE…]
+ * usage: traffic tcp|datagrams|echo|connections|hold|tap|nfqueue FROM TO ADDRESS [KEY=VALUE…]
  *
  * Prints what came of it as KEY=VALUE words. The receiver is a child in TO; FROM sends. "hold" opens a packet socket on
- * the device ADDRESS of TO, prints a line, and reads nothing until it is killed.
+ * the device ADDRESS of TO, prints a line, and reads nothing until it is killed; for "tap" and "nfqueue" see there.
  */
 #include "traffic.h"
 
@@ -49,6 +49,12 @@ void nap(double seconds)
 	struct timespec t = { (time_t)seconds, (long)((seconds - (time_t)seconds) * 1e9) };
 
 	nanosleep(&t, NULL);
+}
+
+/* TCP, or what else takes its place. */
+static int protocol(int type)
+{
+	return type == SOCK_STREAM && number("sctp", 0) ? IPPROTO_SCTP : 0;
 }
 
 static void make_pattern(void)
@@ -110,7 +116,7 @@ int bound(int type, int port)
 {
 	struct sockaddr_storage here;
 	socklen_t length = place(&here, port, 1);
-	int fd = socket(here.ss_family, type, 0);
+	int fd = socket(here.ss_family, type, protocol(type));
 
 	if (fd < 0)
 		die("socket");
@@ -124,7 +130,7 @@ int connected(int type, int port)
 {
 	struct sockaddr_storage there, here;
 	socklen_t length = place(&there, port, 0);
-	int fd = socket(there.ss_family, type, 0);
+	int fd = socket(there.ss_family, type, protocol(type));
 
 	if (fd < 0)
 		die("socket");
@@ -202,10 +208,12 @@ int main(int count, char **words)
 		void (*run)(void);
 	} tests[] = {
 		{ "tcp", tcp }, { "datagrams", datagrams }, { "echo", echo }, { "connections", connections }, { "hold", hold },
+		{ "tap", tap },
+		{ "nfqueue", nfqueue },
 	};
 
 	if (count < 5) {
-		fprintf(stderr, "usage: traffic tcp|datagrams|echo|connections|hold FROM TO ADDRESS [KEY=VALUE…]\n");
+		fprintf(stderr, "usage: traffic tcp|datagrams|echo|connections|hold|tap|nfqueue FROM TO ADDRESS [KEY=VALUE…]\n");
 		return 2;
 	}
 	from = words[2];

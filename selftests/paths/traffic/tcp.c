@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Bulk over TCP, and many short connections. */
 #include "traffic.h"
+#include <linux/tls.h>
+
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
 
 static long streams(void)
 {
@@ -12,21 +17,45 @@ static long amount(void)
 	return number("bytes", 4 << 20);
 }
 
+/* With the option "ktls" the kernel speaks TLS there, with keys that are no secret. */
+static int crypted(int fd, int way)
+{
+	struct tls12_crypto_info_aes_gcm_128 keys = {
+		.info = { TLS_1_2_VERSION, TLS_CIPHER_AES_GCM_128 }, .key = { 1, 2, 3 }, .salt = { 4 },
+	};
+
+	if (!number("ktls", 0))
+		return fd;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3) || setsockopt(fd, SOL_TLS, way, &keys, sizeof(keys)))
+		die("TLS");
+	return fd;
+}
+
 static void tcp_receiver(void)
 {
 	static uint8_t buffer[CHUNK];
 	struct pollfd sockets[MAX_SOCKETS];
 	long got[MAX_SOCKETS] = { 0 }, open = 0, all = 0, altered = 0, longest = 0;
 	int listener = bound(SOCK_STREAM, TCP_PORT);
-	int raw = number("raw", 0) ? raw_watch(number("raw", 0)) : -1;
+	int raw = -1, large = -1;
 
+	if (text("watch", NULL)) {
+		enter(text("watch_in", to));
+		large = watch(text("watch", NULL), number("frame", 1600));
+		enter(to);
+	}
+	if (number("raw", 0)) {
+		enter(text("raw_in", to));
+		raw = raw_watch(number("raw", 0));
+		enter(to);
+	}
 	if (number("rcvbuf", 0))
 		option(listener, SOL_SOCKET, SO_RCVBUFFORCE, number("rcvbuf", 0), "SO_RCVBUFFORCE");
 	if (listen(listener, 64))
 		die("listen");
 	is_ready();
 	for (; open < streams(); open++)
-		sockets[open] = (struct pollfd){ accept(listener, NULL, NULL), POLLIN, 0 };
+		sockets[open] = (struct pollfd){ crypted(accept(listener, NULL, NULL), TLS_RX), POLLIN, 0 };
 	while (open) {
 		if (poll(sockets, streams(), -1) < 0)
 			die("poll");
@@ -54,11 +83,12 @@ static void tcp_receiver(void)
 	report("tcp_missing=%ld tcp_altered=%ld ", streams() * amount() - all, altered);
 	if (raw >= 0)
 		report("raw_large=%u ", raw_watched(raw));
+	if (large >= 0)
+		report("large=%u ", watched(large));
 }
 
 static void send_bytes(int fd)
 {
-	static const char *file;
 	long size = number("write", CHUNK), sent = 0, zerocopy = number("zerocopy", 0);
 	int source = -1;
 
@@ -68,11 +98,10 @@ static void send_bytes(int fd)
 		option(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
 	if (number("pacing", 0))
 		option(fd, SOL_SOCKET, SO_MAX_PACING_RATE, number("pacing", 0), "SO_MAX_PACING_RATE");
-	file = text("sendfile", NULL);
-	if (file) {
-		source = open(file, O_RDONLY);
-		if (source < 0)
-			die(file);
+	if (number("sendfile", 0)) {
+		source = memfd_create("pattern", 0);
+		if (source < 0 || write(source, pattern, sizeof(pattern)) != sizeof(pattern))
+			die("memfd");
 	}
 	while (sent < amount()) {
 		long want = amount() - sent < size ? amount() - sent : size;
@@ -103,7 +132,7 @@ static void send_bytes(int fd)
 
 void tcp(void)
 {
-	struct tcp_info info;
+	struct tcp_info info = { 0 };
 	socklen_t length = sizeof(info);
 	int fds[MAX_SOCKETS];
 	long retransmitted = 0;
@@ -112,7 +141,7 @@ void tcp(void)
 
 	start(tcp_receiver);
 	for (long i = 0; i < streams(); i++)
-		fds[i] = connected(SOCK_STREAM, TCP_PORT);
+		fds[i] = crypted(connected(SOCK_STREAM, TCP_PORT), TLS_TX);
 	begin = now();
 	if (streams() == 1) {
 		send_bytes(fds[0]);
@@ -125,7 +154,8 @@ void tcp(void)
 		}
 	}
 	for (long i = 0; i < streams(); i++) {
-		if (recv(fds[i], &byte, 1, 0) < 0)
+		/* An association of SCTP is gone as a whole. */
+		if (recv(fds[i], &byte, 1, 0) < 0 && errno != ENOTCONN)
 			die("the receiver closed");
 		if (!getsockopt(fds[i], IPPROTO_TCP, TCP_INFO, &info, &length))
 			retransmitted += info.tcpi_total_retrans;

@@ -70,3 +70,5 @@ void connections(void);
 void datagrams(void);
 void echo(void);
 void hold(void);
+void tap(void);
+void nfqueue(void);
