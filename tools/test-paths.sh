@@ -102,7 +102,11 @@ for name in "${order[@]}"; do
 done
 status=0
 in_root python3 -B "$folder/judge.py" "$figures" "${judge[@]}" --json "$WG_OUT/paths/result.json" "${done[@]}" \
-	>"$WG_OUT/paths/table.txt" || status=$?
+	>"$WG_OUT/paths/table.txt" 2>&1 || status=$?
 failed=$(grep -c '^[^ ].* RED ' "$WG_OUT/paths/table.txt" || true)
+if ((status && !failed)); then
+	cat "$WG_OUT/paths/table.txt"
+	die "the figures could not be compared"
+fi
 echo "$((${#done[@]} - failed)) passed, $failed failed"
 exit "$status"

@@ -16,6 +16,8 @@ FEWER = ("_late", "_lost", "_twice", "_altered", "_missing", "_errors", "_unrele
 # Of these, what chance decides where there are several seeds, or where time is real.
 CHANCE = ("_late", "_lost", "_twice")
 LEAST = 0.97
+# What is paced must not be faster either; such an entry says "paced=1".
+MOST = 1.1
 # How many buffers of packets more than with C may be there after a turn: CPUs keep some at hand.
 KEPT = 400
 # Two-sided 95 % of Student's t, by the number of pairs.
@@ -100,6 +102,8 @@ def judge(turns, order_only):
             rate = rates(ours, kind), rates(theirs, kind)
             mean, upper = ratio(*rate)
             ratios[kind] = {"ratio": mean, "upper": upper, "ours": rate[0], "c": rate[1]}
+            if total(ours, "paced") and mean > MOST:
+                red.append(f"{kind} {mean:.2f} times as fast as with C, in spite of pacing")
             if upper < LEAST and not order_only:
                 red.append(f"{kind} {mean:.3f}: {sum(rate[0]) / len(ours):.1f} Mbit/s, C {sum(rate[1]) / len(ours):.1f}")
         elif key == "large" and mine:

@@ -22,8 +22,8 @@ source=a target=b towards=192.168.7.2 asked=''
 near_outside=10.0.0.1 far_outside=10.0.0.2 far_port=51822
 # Where the interfaces are made, if not where they are used, and their fwmark.
 born='' mark=''
-# A command for when the interfaces are up.
-inside=''
+# A command for when the interfaces are up, and one for when there was an answer through the tunnel.
+inside='' late=''
 # The tunnel's MTU; empty: what the route to the other end has room for.
 tunnel_mtu=''
 # What is sent: lines of words for traffic.c, where "FROM TO ADDRESS" is left out.

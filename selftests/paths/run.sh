@@ -44,13 +44,16 @@ turn() {
 	if [[ ! ${no_ends:-} ]]; then ends; fi
 	$inside >&2
 	eventually 5 answers "$source" "${asked:-$towards}" || fail "no answer through the tunnel"
+	$late
 	((${#traffic[@]})) || traffic=("${default_traffic[@]}")
 	for words in "${traffic[@]}"; do
 		read -ra words <<<"$words"
 		[[ ${words[0]} != datagrams || ! $watched ]] || words+=("watch=$watched" "frame=$frame")
-		# A path that lets nothing through ends the turn, not the machine.
-		line=$(idling timeout 20 "$WG_PATHS_TRAFFIC" "${words[0]}" "$source" "$target" "$towards" "${words[@]:1}" 2>&1) ||
-			fail "${words[*]}: status $?, $line"
+		line=$(WG_NEVER_IDLE=$never_idle "$WG_PATHS_TRAFFIC" "${words[0]}" "$source" "$target" "$towards" "${words[@]:1}" 2>&1) || {
+			line="status $?, $line"
+			[[ ! $never_idle ]] || kill -CONT "$never_idle"
+			fail "${words[*]}: $line"
+		}
 		# The second one of a kind has names of its own.
 		if ((number++)); then
 			line=$(sed -E "s/\b(tcp|udp|echo|connections)_/\1${number}_/g" <<<"$line")
@@ -84,7 +87,7 @@ entry() {
 			pass 0.5
 			line+=" kept=$(($(buffers) - before))"
 			(check_clean_log) || line+=" log=1"
-			echo "$name $driver $seed $line" >>"$WG_PATHS_FIGURES"
+			echo "$name $driver $seed ${line//$'\n'/ }" >>"$WG_PATHS_FIGURES"
 		done
 	done
 }
@@ -95,7 +98,7 @@ mark_log paths
 load_c_module
 echo 'module wireguarc -p' >/proc/dynamic_debug/control
 # What a turn does without a process that is never idle must not need a file (see ../lib.sh).
-cat "$WG_PATHS_TRAFFIC" /usr/bin/timeout /usr/lib/x86_64-linux-gnu/{libc.so.6,ld-linux-x86-64.so.2} >/dev/null
+cat "$WG_PATHS_TRAFFIC" /usr/lib/x86_64-linux-gnu/{libc.so.6,ld-linux-x86-64.so.2} >/dev/null
 for name; do
 	echo "begin $name" >>"$WG_RESULTS"
 	entry "$name"

@@ -78,7 +78,10 @@ fi
 cards=()
 if [[ ${WG_CARDS:-} ]]; then
 	for number in 1 2; do
-		cards+=(-netdev "hubport,id=card$number,hubid=0" -device "$WG_CARDS,netdev=card$number,mac=02:00:00:00:01:0$number")
+		cards+=(
+			-netdev "hubport,id=card$number,hubid=0" -device "pcie-root-port,id=port$number,chassis=$number"
+			-device "$WG_CARDS,netdev=card$number,bus=port$number,mac=02:00:00:00:01:0$number"
+		)
 	done
 fi
 

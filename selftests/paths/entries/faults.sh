@@ -82,7 +82,7 @@ path_gateway_fq() {
 	traffic=("echo streams=2 probes=60")
 }
 
-# entry: gateway-hash core=yes: a gateway whose device sorts by the hash of the inner flow
+# entry: gateway-hash: a gateway whose device sorts by the hash of the inner flow
 path_gateway_hash() {
 	gateway
 	modprobe -a sch_prio cls_flow
@@ -103,7 +103,7 @@ path_bpf_adjust_room() {
 	bpf a veth egress grow
 }
 
-# entry: bpf-encap core=yes: a route with "encap bpf" that puts a header in front
+# entry: bpf-encap: a route with "encap bpf" that puts a header in front
 path_bpf_encap() {
 	decapsulating
 	ip -n b addr add 10.0.0.3/24 dev veth

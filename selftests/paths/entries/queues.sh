@@ -76,7 +76,7 @@ path_netem_corrupt() {
 	traffic=("tcp bytes=2000000" "datagrams rounds=100 shape=1x1200,8x1200,1x300 gap=2000")
 }
 
-# entry: fq core=yes
+# entry: fq
 path_fq() {
 	plain
 	qdisc a veth fq
@@ -95,12 +95,14 @@ path_fq_pacing() {
 	plain
 	qdisc a veth fq
 	traffic=("tcp bytes=2000000 pacing=5000000" "datagrams rounds=400 shape=1x1200 pacing=5000000")
+	afterwards="echo paced=1"
 }
 
 # entry: fq-limited: each flow has 40 Mbit/s
 path_fq_limited() {
 	plain
 	qdisc a veth fq maxrate 40mbit
+	afterwards="echo paced=1"
 	traffic=("tcp bytes=2000000" "datagrams rounds=400 shape=1x1200,8x1200 gap=3000")
 }
 
@@ -110,7 +112,7 @@ path_fq_codel() {
 	qdisc a veth fq_codel
 }
 
-# entry: cake core=yes: 50 Mbit/s
+# entry: cake: 50 Mbit/s
 path_cake() {
 	plain
 	qdisc a veth cake bandwidth 50mbit
@@ -158,12 +160,16 @@ path_htb() {
 # entry: etf: sends at the time that a packet says, and drops what says none
 path_etf() {
 	plain
-	qdisc a veth handle 1: prio bands 2
-	modprobe sch_etf
-	tc -n a qdisc add dev veth parent 1:1 etf clockid CLOCK_TAI delta 200000 skip_sock_check
-	tc -n a filter add dev veth parent 1: protocol all prio 1 matchall classid 1:2
-	tc -n a filter add dev veth parent 1: protocol ip prio 2 flower ip_proto udp dst_port 51822 classid 1:1
-	traffic=("datagrams rounds=100 shape=1x1000 txtime=3000 gap=1000")
+	late=etf
+	traffic=("datagrams rounds=100 shape=1x1000,1x1000,1x1000,1x1000,1x1000,1x1000 txtime=3000 clock=11 gap=1000")
+}
+# etf: for data messages; others have no time.
+etf() {
+	modprobe -a sch_etf sch_prio cls_u32 cls_matchall
+	qdisc a veth handle 1: prio bands 3
+	tc -n a qdisc add dev veth parent 1:1 etf clockid CLOCK_TAI delta 200000
+	tc -n a filter add dev veth parent 1: protocol ip prio 1 u32 match ip dport 51822 0xffff match u8 4 0xff at 28 classid 1:1
+	tc -n a filter add dev veth parent 1: protocol all prio 2 matchall classid 1:2
 }
 
 # entry: policer: 50 Mbit/s with a burst of 100 kB at the sender

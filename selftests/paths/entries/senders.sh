@@ -29,13 +29,13 @@ path_tcp_mss_536() {
 	traffic=("tcp bytes=2000000 mss=536")
 }
 
-# entry: small-writes core=yes: of 200 bytes, without Nagle's algorithm
+# entry: small-writes: of 200 bytes, without Nagle's algorithm
 path_small_writes() {
 	wire
 	traffic=("tcp bytes=1000000 write=200 nodelay=1")
 }
 
-# entry: connections core=yes: many short ones
+# entry: connections: many short ones
 path_connections() {
 	wire
 	traffic=("connections count=150 answer=8000")
@@ -122,7 +122,7 @@ path_clients() {
 	traffic=("datagrams clients=50 rounds=500 shape=4x1200" "datagrams clients=50 rounds=1000 shape=1x1200")
 }
 
-# entry: timestamps core=yes: SO_TIMESTAMPING of what is sent
+# entry: timestamps: SO_TIMESTAMPING of what is sent
 path_timestamps() {
 	plain
 	single a veth
@@ -208,7 +208,7 @@ inner_esp() {
 	done
 }
 
-# entry: gateway core=yes: forwarded traffic, without GRO at the sender's side
+# entry: gateway: forwarded traffic, without GRO at the sender's side
 path_gateway() {
 	gateway
 	single a veth
@@ -229,7 +229,7 @@ path_gateway_veth() {
 	gateway
 }
 
-# entry: relay core=yes: from one peer to another one, within one interface
+# entry: relay: from one peer to another one, within one interface
 path_relay() {
 	local ns host
 	pair a m

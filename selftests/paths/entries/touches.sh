@@ -17,7 +17,7 @@ path_raw_socket() {
 	traffic=("tcp bytes=3000000 raw=1500")
 }
 
-# entry: rules-wg-quick core=yes: the rules that wg-quick makes, and a firewall
+# entry: rules-wg-quick: the rules that wg-quick makes, and a firewall
 path_rules_wg_quick() {
 	plain
 	quick_rules a
@@ -70,7 +70,7 @@ path_rules_limit() {
 	traffic=("tcp bytes=2000000" "${default_traffic[1]}")
 }
 
-# entry: rewrite-postrouting core=yes: a rule after routing that rewrites the reserved bytes
+# entry: rewrite-postrouting: a rule after routing that rewrites the reserved bytes
 path_rewrite_postrouting() {
 	plain
 	single a veth
@@ -177,7 +177,7 @@ queued() {
 	done
 }
 
-# entry: flowtable core=yes: a flow table at a host in between
+# entry: flowtable: a flow table at a host in between
 path_flowtable() {
 	routed
 	rules m <<-'END'
@@ -260,7 +260,7 @@ second_pair() {
 	ip -n b link set two up
 }
 
-# entry: xdp-generic core=yes: a program of XDP on the receiver's device, generic
+# entry: xdp-generic: a program of XDP on the receiver's device, generic
 path_xdp_generic() {
 	plain
 	ip -n b link set veth xdpgeneric object "$WG_PATHS_BPF" section xdp

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # What lies below the tunnel: devices and other tunnels.
 
-# entry: veth core=yes: a plain veth pair
+# entry: veth: a plain veth pair
 path_veth() {
 	plain
 }
@@ -15,7 +15,7 @@ path_veth_single() {
 	watched=veth
 }
 
-# entry: veth-gro core=yes: without segmentation offload, but with GRO
+# entry: veth-gro: without segmentation offload, but with GRO
 path_veth_gro() {
 	plain
 	single a veth
@@ -304,7 +304,7 @@ path_macsec() {
 	near_outside=10.3.0.1 far_outside=10.3.0.2
 }
 
-# entry: esp-transport core=yes
+# entry: esp-transport
 path_esp_transport() {
 	plain
 	esp transport

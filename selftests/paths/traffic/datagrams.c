@@ -236,6 +236,15 @@ static long stamps(int fd)
 	}
 }
 
+/* So many µs from now, by the clock that the option names. */
+static uint64_t send_time(void)
+{
+	struct timespec t;
+
+	clock_gettime(number("clock", CLOCK_MONOTONIC), &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec + number("txtime", 0) * 1000ull;
+}
+
 void datagrams(void)
 {
 	long rounds = number("rounds", 20), gap = number("gap", 0), errors = 0, left, stamped = 0;
@@ -263,7 +272,7 @@ void datagrams(void)
 		       SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY,
 		       "SO_TIMESTAMPING");
 	if (number("txtime", 0)) {
-		struct sock_txtime txtime = { CLOCK_MONOTONIC, 0 };
+		struct sock_txtime txtime = { number("clock", CLOCK_MONOTONIC), 0 };
 
 		if (setsockopt(fd, SOL_SOCKET, SO_TXTIME, &txtime, sizeof(txtime)))
 			die("SO_TXTIME");
@@ -271,7 +280,7 @@ void datagrams(void)
 	total.begin = now();
 	for (long round = 0; round < rounds; round++) {
 		long client = round % clients(), count = 0;
-		uint64_t txtime = number("txtime", 0) ? (uint64_t)((now() + number("txtime", 0) / 1e6) * 1e9) : 0;
+		uint64_t txtime = number("txtime", 0) ? send_time() : 0;
 
 		for (const char *next = shape; next && count < SENDS; count++) {
 			struct sending *s = &sends[count];

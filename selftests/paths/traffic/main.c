@@ -164,16 +164,28 @@ void is_ready(void)
 		die("pipe");
 }
 
+/* The process that is never idle (see lib.sh) stops while packets are on their way. */
+static void never_idle(int signal)
+{
+	const char *process = getenv("WG_NEVER_IDLE");
+
+	if (process && *process)
+		kill(strtol(process, NULL, 10), signal);
+}
+
 void start(void (*receiver)(void))
 {
 	char byte;
 
+	alarm(number("limit", 20));
 	if (pipe(ready) || pipe(results) || pipe(end))
 		die("pipe");
 	child = fork();
 	if (child < 0)
 		die("fork");
 	if (!child) {
+		/* A path that lets nothing through ends the sender, and that the receiver. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(end[1]);
 		enter(to);
 		receiver();
@@ -185,6 +197,7 @@ void start(void (*receiver)(void))
 	if (read(ready[0], &byte, 1) != 1)
 		die("the receiver");
 	enter(from);
+	never_idle(SIGSTOP);
 }
 
 void finish(void)
@@ -197,6 +210,7 @@ void finish(void)
 		fwrite(buffer, 1, length, stdout);
 	fputc('\n', stdout);
 	waitpid(child, &status, 0);
+	never_idle(SIGCONT);
 	if (status)
 		exit(1);
 }
