@@ -72,8 +72,8 @@ which: ## say which implementation is loaded, and which one modprobe takes
 test-debug: setup ## selftests on kernels built for debugging (memory, locks, faults); PART=um, x86 or planted
 	@tools/test-debug.sh $(PART)
 
-bench: setup ## speed beside the C module's, in instruction-counted time (QUICK=1: only the core; CASE="word …")
-	@tools/bench/run $(if $(QUICK),quick) $(CASE)
+bench: setup ## speed beside the C module's in instruction-counted time, or with CLOCK=cpu in CPU time (QUICK=1: only the core; CASE="word …")
+	@tools/bench/$(if $(filter cpu,$(CLOCK)),clock,run) $(if $(QUICK),quick) $(CASE)
 
 profile: setup ## instructions per packet by what they are for, ours and the C module's side by side
 	@tools/profile/run

@@ -3,7 +3,7 @@
 # Builds the C driver out of the kernel's source under another name, so that it loads beside ours: module and interface
 # kind "wireguarc", netlink family "wireguarc"; and "wgc", the program wg that speaks to that family.
 # Prints the folder with wireguarc.ko and wgc; it lies in the cache, beside the kernel. Quick when it is there.
-# usage: c-module.sh
+# usage: c-module.sh [KERNEL]    for the stock kernel or that in the folder KERNEL
 #
 # A selftest that needs them says "# needs: c-module" at its top; then tools/test-vm.sh calls this, and load_c_module of
 # selftests/lib.sh loads the module and puts wgc into the PATH. Other scripts for the guest get the same by
@@ -15,7 +15,7 @@ set -euo pipefail
 
 # inside TREE FOLDER: what runs in the root.
 inside() {
-	local tree=$1 folder=$2
+	local tree=$1 folder=$2 arguments
 	cp -r "$tree/drivers/net/wireguard" "$folder/build"
 	cd "$folder/build"
 	# The family's name is the only one that is not taken from the module's. The kernel's own Makefile would say
@@ -32,7 +32,8 @@ inside() {
 		ccflags-y := -D'pr_fmt(fmt)=KBUILD_MODNAME ": " fmt' -include $(src)/names.h
 		include $(src)/objects.mk
 	END
-	make -j"$WG_JOBS" -C "$tree" M="$PWD" CC="${CC:-x86_64-linux-gnu-gcc-14}" modules
+	mapfile -t arguments < <(kernel_make_arguments "$tree")
+	make -j"$WG_JOBS" -C "$tree" M="$PWD" CC="${CC:-x86_64-linux-gnu-gcc-14}" "${arguments[@]}" modules
 	cp wireguarc.ko "$folder"
 	sed 's/wireguard/wireguarc/g' /usr/bin/wg >"$folder/wgc"
 	chmod +x "$folder/wgc"
@@ -45,7 +46,7 @@ if [[ ${1:-} == --inside ]]; then
 	exit
 fi
 
-kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
+kernel=${1:-$(kernel_folder)} || die "no kernel is prepared; 'make setup' does it"
 key=$(cat "$0" "$(root_folder)/usr/bin/wg" | sha256sum)
 folder=$kernel/wireguarc-${key:0:12}
 if [[ ! -d $folder ]]; then

@@ -114,11 +114,13 @@ kernel_make() {
 	in_root -b "$(dirname "$kdir")" make -j"$WG_JOBS" -C "$kdir" M="$folder" "${arguments[@]}" "$@"
 }
 
-# copy_sources FOLDER: the module's sources as they are in the checkout, for a build beside the one there. What was
-# built in FOLDER before stays, and only files that differ are new for make, so that a second build is a quick one.
+# copy_sources FOLDER: the module's sources as they are in the checkout, or in the one that is called WG_SOURCE, for a
+# build beside the one there. What was built in FOLDER before stays, and only files that differ are new for make, so that
+# a second build is a quick one.
 copy_sources() {
+	local from=${WG_SOURCE:-$WG_TOP}
 	mkdir -p "$1"
-	in_root rsync -rlp --checksum --delete --exclude-from="$WG_TOP/.gitignore" "$WG_TOP"/{Kbuild,rust} "$1/"
+	in_root -b "$from" rsync -rlp --checksum --delete --exclude-from="$WG_TOP/.gitignore" "$from"/{Kbuild,rust} "$1/"
 }
 
 # Takes the lock NAME of the cache for the rest of the (sub)shell.

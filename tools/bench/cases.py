@@ -39,6 +39,9 @@ class Figure(NamedTuple):
 RATE = Figure("Mbit/s", lambda run: run["bytes"] * 8 / run["seconds"] / 1e6)
 PACKETS = Figure("kpps", lambda run: run["packets"] / run["seconds"] / 1e3)
 ROUND_TRIP = Figure("µs", lambda run: run["seconds"] / run["packets"] * 1e6, less_is_better=True)
+REQUEST = Figure("µs/request", lambda run: run["seconds"] / run["packets"] * 1e6, less_is_better=True)
+LATENCY = (Figure("p50: µs", lambda run: run["p50"], less_is_better=True),
+           Figure("p99: µs", lambda run: run["p99"], less_is_better=True))
 RETRANSMITS = Figure("retransmits", lambda run: run["retransmits"], less_is_better=True, has_ratio=False)
 
 
@@ -106,6 +109,20 @@ CASES = (
     Case("ping, IPv6 outside", "ping", "3000", (ROUND_TRIP,), family=6),
     Case("gateway, TCP, 1 stream", "tcp", "8M", (RATE,), shape="gateway"),
     Case("gateway, UDP, 64 B", "udp", "64 6000", (PACKETS,), shape="gateway", quick=("single",)),
+    # Like the traffic of programs: see load.c. On plain veth a datagram inside is cut only for those that ask.
+    Case("QUIC-like", "quic", "6400", (RATE,), quick=("single", "gro")),
+    *(Case(f"HTTP, {size} KB, {'kept alive' if kept == 'kept' else 'new connections'}, {at_once} at a time", "http",
+           f"{size}000 {count} {at_once} {kept}", (REQUEST,), wires=("single", "gro"))
+      for size, count, at_once, kept in ((10, 400, 1, "new"), (10, 400, 32, "new"), (10, 600, 1, "kept"),
+                                         (10, 600, 32, "kept"), (100, 80, 32, "new"))),
+    Case("request and response, 64 B", "echo", "64 3000", (REQUEST,), wires=("single", "gro")),
+    Case("small packet beside bulk", "beside", "300", LATENCY, wires=("single",)),
+    *(Case(f"hub with 200 peers, {size} B", "hub", f"{size} 3000 200", (REQUEST,), wires=("single", "gro"), shape="hub:200")
+      for size in (64, 1200)),
+    *(Case(f"{shape}, {name}", program, words, (figure,), wires=wires, shape=shape)
+      for shape, wires in (("relay", ("single", "gro")), ("nested", tuple(WIRES)))
+      for name, program, words, figure in (("TCP, 1 stream", "tcp", "6M", RATE), ("UDP, 64 B", "udp", "64 4000", PACKETS),
+                                           ("QUIC-like", "quic", "3200", RATE), ("request and response, 64 B", "echo", "64 2000", REQUEST))),
     Case("50 rules, TCP, 1 stream", "tcp", "8M", (RATE,), rules=50),
     Case("50 rules, UDP, 64 B", "udp", "64 6000", (PACKETS,), rules=50),
     Case("20 ms, no loss", "tcp", "8M", (RATE, RETRANSMITS), wires=("single", "gro"), shape="netem:0:1"),

@@ -11,10 +11,15 @@ config=$folder/options
 cat "$@" >"$config"
 cd "$folder/tree"
 
-# clang, as its sanitizers are those that rustc has too.
-make=(make -j"$WG_JOBS" LLVM=1)
-image=vmlinux
-if grep -qx CONFIG_UML_TIME_TRAVEL_SUPPORT=y "$config"; then
+make=(make -j"$WG_JOBS")
+if grep -qx CONFIG_DEBUG_KERNEL=y "$config"; then
+	# clang, as its sanitizers are those that rustc has too.
+	make+=(LLVM=1)
+else
+	# As the stock kernel.
+	make+=(CC="${CC:-x86_64-linux-gnu-gcc-14}")
+fi
+if grep -qx CONFIG_HOSTFS=y "$config"; then
 	make+=(ARCH=um)
 fi
 
@@ -32,7 +37,7 @@ fi
 "${make[@]}" INSTALL_MOD_PATH="$folder/stock/usr" modules_install
 ln -s usr/lib "$folder/stock/lib"
 "${make[@]}" -s kernelrelease >"$folder/release"
-cp "$image" "$folder/vmlinux"
+cp vmlinux "$folder/vmlinux"
 cp .config "$folder/config"
 
 # What building a module needs stays: no objects of the kernel itself.

@@ -4,15 +4,27 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-# debug_kernel NAME: the folder of the debug kernel "um" or "x86"; its name tells what it was made from.
+# kernel_parts NAME: the lists of options that this kernel is made from, and its patch if it has one.
+kernel_parts() {
+	local part parts=("$WG_TOP/tools/debug/programs.config")
+	case $1 in
+	um | x86) parts+=("$WG_TOP"/tools/debug/{common.config,"$1.config","$1.patch"}) ;;
+	clock) parts+=("$WG_TOP"/tools/bench/clock.{config,patch}) ;;
+	*) die "there is no kernel '$1' to build" ;;
+	esac
+	for part in "${parts[@]}"; do [[ ! -f $part ]] || echo "$part"; done
+}
+
+# debug_kernel NAME: the folder of the debug kernel "um" or "x86", or of "clock", that of "make bench CLOCK=cpu"; its
+# name tells what it was made from.
 debug_kernel() {
-	local stock key
+	local stock key parts
 	stock=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
+	mapfile -t parts < <(kernel_parts "$1")
 	key=$({
 		basename "$stock"
-		in_root sh -c 'clang --version; rustc --version; bindgen --version'
-		cat "$WG_TOP"/tools/debug/{common.config,"$1.config",build-kernel.sh}
-		[[ ! -f $WG_TOP/tools/debug/$1.patch ]] || cat "$WG_TOP/tools/debug/$1.patch"
+		in_root sh -c 'clang --version; gcc-14 --version; rustc --version; bindgen --version'
+		cat "${parts[@]}" "$WG_TOP/tools/debug/build-kernel.sh"
 	} | sha256sum)
 	printf '%s/debug-%s-%s\n' "$WG_CACHE" "$1" "${key:0:12}"
 }

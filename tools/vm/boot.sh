@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots the stock kernel in QEMU (or another with --kernel), runs a script in it as root, and ends with the script's
 # exit status. The guest sees the root and the checkout read-only, and out/ writable, under the paths they have here.
-# usage: boot.sh [--kernel FOLDER] [--mode smp|smp4|unseeded|up|icount|um] [--memory 1G]
+# usage: boot.sh [--kernel FOLDER] [--mode smp|smp4|unseeded|up|icount|um|clock] [--memory 1G]
 #                [--limit SECONDS] [--job FOLDER]
 #                [--interactive] [--watch COMMAND] [--machine FOLDER[:LAYER] [--image FILE]] -- SCRIPT [ARGUMENTS]
 #
-# --kernel names a folder with vmlinux and stock/usr/lib/modules; mode um takes vmlinux for User Mode Linux.
+# --kernel names a folder with vmlinux and stock/usr/lib/modules; modes um and clock take vmlinux for User Mode Linux.
 # FOLDER (below out/, default out/vm/boot) keeps console.log, output.log and status. COMMAND is run every second
 # with FOLDER as argument while the machine runs, and stops it by failing.
 # --machine: the guest's root, modules included, is the writable one of in_root -w; --image: its kernel, a path there.
@@ -74,7 +74,7 @@ rm -f "$job"/{status,output.log,console.log}
 } >"$job/job.sh"
 
 program=qemu.sh
-if [[ $mode == um ]]; then
+if [[ $mode == um || $mode == clock ]]; then
 	program=uml.sh
 fi
 run=(in_root "${disk[@]}" -v -b "$kernel" "$WG_TOP/tools/vm/$program" "$mode" "$memory" "$job")
