@@ -41,7 +41,8 @@ PACKETS = Figure("kpps", lambda run: run["packets"] / run["seconds"] / 1e3)
 ROUND_TRIP = Figure("µs", lambda run: run["seconds"] / run["packets"] * 1e6, less_is_better=True)
 REQUEST = Figure("µs/request", lambda run: run["seconds"] / run["packets"] * 1e6, less_is_better=True)
 LATENCY = (Figure("p50: µs", lambda run: run["p50"], less_is_better=True),
-           Figure("p99: µs", lambda run: run["p99"], less_is_better=True))
+           Figure("p99: µs", lambda run: run["p99"], less_is_better=True),
+           Figure("lost", lambda run: run["lost"], less_is_better=True, has_ratio=False))
 RETRANSMITS = Figure("retransmits", lambda run: run["retransmits"], less_is_better=True, has_ratio=False)
 
 

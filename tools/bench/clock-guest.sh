@@ -16,11 +16,13 @@ period=${WG_PERIOD:-400000}
 
 # measured COMMAND…: its clock is in $work/clock.
 measured() {
+	local status=0
 	echo "$period" >/proc/cpu_clock
-	"$@"
+	"$@" || status=$?
 	cat /proc/cpu_clock >"$work/clock"
 	# shellcheck disable=SC2034 # there is no such thing here
 	idled=0
+	return "$status"
 }
 
 # Without a tunnel: the floor.
@@ -66,7 +68,7 @@ begin_path() {
 	unshare --mount --pid --fork --kill-child --mount-proc \
 		bash -c 'mount -t tmpfs tmpfs /run && mkdir /run/netns && exec bash "$@"' - "$0" --path "$@" \
 		<&"${asks[$number]}" >&"${replies[$number]}" &
-	read -rt 60 answer <&"${replies[$number]}" || fail "the path '$*' does not come up"
+	read -rt 300 answer <&"${replies[$number]}" || fail "the path '$*' does not come up"
 	[[ $answer == ready ]] || fail "the path '$*' says: $answer"
 }
 
@@ -82,7 +84,7 @@ while read -r number left right wire family shape rules words; do
 	[[ ${paths[$topology]:-} ]] || begin_path $topology
 	index=${paths[$topology]}
 	echo "$number $words" >&"${asks[$index]}"
-	read -rt 120 answer <&"${replies[$index]}" || fail "the run $number ($topology $words) has no result"
+	read -rt 300 answer <&"${replies[$index]}" || fail "the run $number ($topology $words) has no result"
 	echo "end $number $answer" >>"$WG_RESULTS"
 done <"$1"
 check_clean_log

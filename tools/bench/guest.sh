@@ -21,13 +21,14 @@ idle() {
 
 # measured COMMAND…: runs it, without anything beside it, and sets $idled.
 measured() {
-	local before after
+	local before after status=0
 	before=$(idle)
 	${WG_MARK:-}
-	idling "$@"
+	idling "$@" || status=$?
 	${WG_MARK:-}
 	after=$(idle)
 	idled=$(awk "BEGIN { print $after - $before }")
+	return "$status"
 }
 
 # --- a run

@@ -15,7 +15,8 @@
  *   load http-server PORT SIZE          answers each request with so many bytes
  *   load http ADDRESS PORT SIZE COUNT AT-ONCE new|kept
  *                                       so many requests, over a new connection for each or over those of the start
- *   load latency ADDRESS PORT COUNT     as echo with 64 bytes, 1 ms after the answer before; prints p50 and p99 in µs
+ *   load latency ADDRESS PORT COUNT     as echo with 64 bytes, 1 ms after the answer before; prints p50 and p99 in µs, and
+ *                                       how many had none within half a second
  */
 
 #define _GNU_SOURCE
@@ -258,19 +259,33 @@ static int compare(const void *a, const void *b)
 
 static void latency(const char *ip, const char *port, long count)
 {
+	struct timeval patience = { .tv_usec = 500000 };
 	int fd = udp_client(ip, port, NULL);
 	double *times = calloc(count, sizeof(*times)), begin;
-	long i;
+	long i, answer, answered = 0;
 
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
+		die("SO_RCVTIMEO");
 	for (i = 0; i < count; i++) {
 		usleep(1000);
 		begin = now();
-		if (send(fd, buffer, 64, 0) != 64 || recv(fd, buffer, sizeof(buffer), 0) != 64)
-			die("no answer");
-		times[i] = now() - begin;
+		memcpy(buffer, &i, sizeof(i));
+		if (send(fd, buffer, 64, 0) != 64)
+			die("send");
+		do {
+			/* A late one is the answer to a request that counts as lost. */
+			answer = -1;
+			if (recv(fd, &answer, sizeof(answer), 0) < 0)
+				break;
+		} while (answer != i);
+		if (answer == i)
+			times[answered++] = now() - begin;
 	}
-	qsort(times, count, sizeof(*times), compare);
-	printf("p50=%.1f p99=%.1f\n", times[count / 2] * 1e6, times[count * 99 / 100] * 1e6);
+	if (!answered)
+		die("no answer");
+	qsort(times, answered, sizeof(*times), compare);
+	printf("p50=%.1f p99=%.1f lost=%ld\n", times[answered / 2] * 1e6, times[answered * 99 / 100] * 1e6,
+	       count - answered);
 }
 
 static int tcp_listen(const char *port)

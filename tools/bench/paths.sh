@@ -96,46 +96,54 @@ shape_relay() {
 
 # A tunnel, and the one that is measured inside of it.
 shape_nested() {
-	local ns number=1
+	local here there=right number=1
 	implementation "$1" left
 	implementation "$2" right
 	joined left right
 	device=([left]=outer [right]=outer)
 	tunnel left right "$3"
-	for ns in left right; do
-		ip -n $ns addr flush dev outer
-		ip -n $ns addr add 192.168.6.$number/24 dev outer
-		peer $ns "$([[ $ns == left ]] && echo right || echo left)" allowed-ips 192.168.6.0/24
+	for here in left right; do
+		wg_in $here set outer listen-port $((51830 + number))
+		peer $here $there allowed-ips 192.168.6.0/24 endpoint "10.0.0.$((3 - number)):$((51833 - number))"
+		ip -n $here addr flush dev outer
+		ip -n $here addr add "192.168.6.$number/24" dev outer
+		there=left
 		number=2
 	done
 	device=()
 	tunnel left right
 	peer left right endpoint 192.168.6.2:51822
 	peer right left endpoint 192.168.6.1:51821
-	# What the outer one takes off again.
-	for ns in left right; do ip -n $ns link set wg0 mtu 1340; done
+	# Less what the outer one takes.
+	for here in left right; do ip -n $here link set wg0 mtu 1340; done
 }
 
-# hub COUNT: as many peers of right's wg0, each on an interface of its own in left.
+# As many peers of right's wg0, each on an interface of its own in left.
 shape_hub() {
-	local number key config
+	local number key count=$4
 	implementation "$1" left
 	implementation "$2" right
 	joined left right
 	interface right 2
-	ip -n right link set wg0 up
-	config="[Peer]"$'\n'"PublicKey = ${public[right]}"$'\n'"Endpoint = 10.0.0.2:51822"$'\n'"AllowedIPs = 192.168.7.2/32"
-	in_ns left sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
-	for ((number = 1; number <= $4; number++)); do
+	for ((number = 1; number <= count; number++)); do
 		key=$(wg genkey)
-		ip -n left link add "wg$number" type "${kind[left]:-wireguard}"
-		wg_in left setconf "wg$number" /dev/stdin <<<"[Interface]"$'\n'"PrivateKey = $key"$'\n'"$config"
-		ip -n left addr add "192.168.8.$number/32" dev "wg$number"
-		ip -n left link set "wg$number" up
-		ip -n left route add 192.168.7.2 dev "wg$number" src "192.168.8.$number" metric "$number"
-		wg_in right set wg0 peer "$(wg pubkey <<<"$key")" allowed-ips "192.168.8.$number/32"
+		echo "$key" >"$work/key$number"
+		printf '[Peer]\nPublicKey = %s\nAllowedIPs = 192.168.8.%d/32\n' "$(wg pubkey <<<"$key")" "$number"
+	done >"$work/peers"
+	for ((number = 1; number <= count; number++)); do
+		echo "link add wg$number type ${kind[left]:-wireguard}"
+		echo "addr add 192.168.8.$number/32 dev wg$number"
+		echo "link set wg$number up"
+		echo "route add 192.168.7.2 dev wg$number src 192.168.8.$number metric $number"
+	done | ip -n left -batch -
+	wg_in right addconf wg0 "$work/peers"
+	for ((number = 1; number <= count; number++)); do
+		wg_in left set "wg$number" private-key "$work/key$number" peer "${public[right]}" endpoint 10.0.0.2:51822 \
+			allowed-ips 192.168.7.2/32
 	done
+	ip -n right link set wg0 up
 	ip -n right route add 192.168.8.0/24 dev wg0
+	in_ns left sysctl -qw net.ipv4.conf.all.rp_filter=0
 }
 
 # rules COUNT: in each namespace, for what comes in, goes out and passes, so many that do not match, and conntrack.
