@@ -118,12 +118,14 @@ CASES = (
                                          (10, 600, 32, "kept"), (100, 80, 32, "new"))),
     Case("request and response, 64 B", "echo", "64 3000", (REQUEST,), wires=("single", "gro")),
     Case("small packet beside bulk", "beside", "300", LATENCY, wires=("single",)),
-    *(Case(f"hub with 200 peers, {size} B", "hub", f"{size} 3000 200", (REQUEST,), wires=("single", "gro"), shape="hub:200")
-      for size in (64, 1200)),
+    *(Case(f"hub with 200 peers, {size} B", "hub", f"{size} 3000 200", (REQUEST,),
+           wires=("single", "gro"), shape="hub:200") for size in (64, 1200)),
     *(Case(f"{shape}, {name}", program, words, (figure,), wires=wires, shape=shape)
       for shape, wires in (("relay", ("single", "gro")), ("nested", tuple(WIRES)))
-      for name, program, words, figure in (("TCP, 1 stream", "tcp", "6M", RATE), ("UDP, 64 B", "udp", "64 4000", PACKETS),
-                                           ("QUIC-like", "quic", "3200", RATE), ("request and response, 64 B", "echo", "64 2000", REQUEST))),
+      for name, program, words, figure in (
+          ("TCP, 1 stream", "tcp", "6M", RATE), ("UDP, 64 B", "udp", "64 4000", PACKETS),
+          ("QUIC-like", "quic", "3200", RATE),
+          ("request and response, 64 B", "echo", "64 2000", REQUEST))),
     Case("50 rules, TCP, 1 stream", "tcp", "8M", (RATE,), rules=50),
     Case("50 rules, UDP, 64 B", "udp", "64 6000", (PACKETS,), rules=50),
     Case("20 ms, no loss", "tcp", "8M", (RATE, RETRANSMITS), wires=("single", "gro"), shape="netem:0:1"),

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs in the guest, a User Mode Linux (clock.patch), where work is measured as CPU time of the host: carries out a plan
-# of clock.py. All paths of it stay until the end, each with namespaces of its own, so that the runs can take turns.
+# Runs in the guest, a User Mode Linux (clock.patch), where work is measured as CPU time of the
+# host: carries out a plan of clock.py. All paths of it stay until the end, each with namespaces of
+# its own, so that the runs can take turns.
 # usage: clock-guest.sh PLAN
 #
-# WG_RESULTS gets for each run a line "begin NUMBER" and one "end NUMBER KEY=VALUE…": what was carried, and how long the
-# kernel computed (cpu: nanoseconds). WG_SAMPLES/NUMBER gets lines "COUNT FUNCTION": where that time went.
+# WG_RESULTS gets for each run a line "begin NUMBER" and one "end NUMBER KEY=VALUE…": what was
+# carried, and how long the kernel computed (cpu: nanoseconds). WG_SAMPLES/NUMBER gets lines "COUNT
+# FUNCTION": where that time went.
 
 . "$WG_TOP/selftests/lib.sh"
 . "$WG_TOP/tools/bench/paths.sh"
@@ -31,7 +33,8 @@ vpn_none() {
 	ip -n right addr add 192.168.7.2/24 dev veth
 }
 
-# serve LEFT RIGHT WIRE FAMILY SHAPE RULES: makes the path, does on it what comes in, and answers to descriptor 3.
+# serve LEFT RIGHT WIRE FAMILY SHAPE RULES: makes the path, does on it what comes in, and answers to
+# descriptor 3.
 serve() {
 	local number words
 	path "$@"
@@ -52,10 +55,12 @@ if [[ $1 == --path ]]; then
 	exit
 fi
 
-# paths[LEFT RIGHT WIRE FAMILY SHAPE RULES]: the number of its process; asks[N] and answers[N] are descriptors.
+# paths[LEFT RIGHT WIRE FAMILY SHAPE RULES]: the number of its process; asks[N] and answers[N] are
+# descriptors.
 declare -A paths=() asks=() replies=()
 
-# begin_path LEFT RIGHT WIRE FAMILY SHAPE RULES: own mounts and /run, so that names of namespaces may be the same.
+# begin_path LEFT RIGHT WIRE FAMILY SHAPE RULES: own mounts and /run, so that names of namespaces
+# may be the same.
 begin_path() {
 	local number=${#paths[@]} answer fd
 	paths["$*"]=$number

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The second clock: what is measured in CPU time on User Mode Linux, in which order, and what comes of it.
+"""The second clock: what is measured in CPU time on User Mode Linux, in which order, and what comes
+of it.
 
-usage: clock.py plan TURNS [WORD…]           prints the plan of clock-guest.sh; WORDs choose the cases with such a word
+usage: clock.py plan TURNS [WORD…]           prints the plan of clock-guest.sh; WORDs choose cases
        clock.py report FOLDER TURNS [WORD…]  the table; leaves result.json and where.txt in FOLDER
 """
 
@@ -19,12 +20,19 @@ ENDS = ("none", "wireguarc", "ours")
 # What a segment of TCP carries through a tunnel.
 MSS = 1420 - 20 - 32
 
-# What only User Mode Linux has: functions for the interrupt flag that are one instruction elsewhere.
-FLAG = {"__local_ipi_set", "um_get_signals", "um_set_signals", "um_set_signals_trace", "block_signals", "unblock_signals",
-        "block_signals_trace", "unblock_signals_trace", "os_local_ipi_enable", "os_local_ipi_disable",
-        "arch_local_irq_restore", "arch_local_irq_save"}
-# And its host: the kernel there, the library through which it is called, and what walks page tables in its stead.
+# What only User Mode Linux has: functions for the interrupt flag that are one instruction
+# elsewhere.
+FLAG = {"um_get_signals", "um_set_signals", "um_set_signals_trace", "block_signals", "unblock_signals",
+        "block_signals_trace", "unblock_signals_trace", "os_local_ipi_enable",
+        "os_local_ipi_disable", "__local_ipi_set"}
+# And its host: the kernel there, the library through which it is called, and what walks page tables
+# in its stead.
 HOST = {"<host>", "<library>", "buffer_op", "do_op_one_page", "maybe_map", "virt_to_pte"}
+
+NOTES = """ratio: C's over ours, above 1 is better than C; "from … to": its range over the turns
+flag: the interrupt flag, a function of User Mode Linux; host: system calls, page faults and the
+walk of page tables where user memory is copied. Both are taken out for "less UML". README.md says
+what this clock cannot tell."""
 
 # Functions that take fewer nanoseconds for a packet are not listed.
 LEAST = 10
@@ -34,7 +42,8 @@ class Case(NamedTuple):
     """One kind of traffic. `program` and its words are what traffic.sh does: run_PROGRAM WORDS…"""
     name: str
     program: str
-    # With "{}" for the amount, of which a run has the second one; one with the first is what there is beside the traffic.
+    # With "{}" for the amount, of which a run has the second one; one with the first is what there
+    # is beside the traffic.
     words: str
     amounts: tuple
     wires: tuple
@@ -72,7 +81,8 @@ class Run(NamedTuple):
 
 
 def runs(turns, words=()):
-    """All runs, in their order: a turn has all three kinds of tunnel next to each other, every other one backwards."""
+    """All runs, in their order: a turn has all three kinds of tunnel next to each other, every other
+    one backwards."""
     for case in CASES:
         if words and not any(word in case.name for word in words):
             continue
@@ -97,7 +107,8 @@ def read_results(lines):
     for line in lines:
         event, number, *pairs = line.split()
         if event == "end":
-            found[int(number)] = {key: float(value) for key, _, value in (pair.partition("=") for pair in pairs)}
+            parts = (pair.partition("=") for pair in pairs)
+            found[int(number)] = {key: float(value) for key, _, value in parts}
     return found
 
 
@@ -124,7 +135,8 @@ class Cost(NamedTuple):
 def cost(result, samples):
     all_samples = sum(samples.values()) or 1
     time = result["cpu"] / 1e3
-    return Cost(time, *(time * sum(samples.get(name, 0) for name in names) / all_samples for names in (FLAG, HOST)))
+    return Cost(time, *(time * sum(samples.get(name, 0) for name in names) / all_samples
+                        for names in (FLAG, HOST)))
 
 
 def per_packet(case, beside, run):
@@ -151,7 +163,8 @@ def collect(planned, results, samples):
 
 
 def where(planned, results, samples):
-    """Lines: what each function takes for a packet, with C and with ours, on average over all turns; the largest first."""
+    """Lines: what each function takes for a packet with each kind of tunnel, the mean over all turns;
+    the largest first."""
     packets, times = collections.Counter(), {}
     for number, run in enumerate(planned):
         if number not in results or run.beside:
@@ -164,8 +177,8 @@ def where(planned, results, samples):
             of_row[function, run.ends] += results[number]["cpu"] / 1e3 * count / sum(found.values())
     for row, of_row in times.items():
         yield f"{', '.join(row)}: ns for a packet, none / C / ours"
-        by_function = {function: [of_row[function, ends] * 1e3 / (packets[row, ends] or 1) for ends in ENDS]
-                       for function, _ in of_row}
+        by_function = {function: [of_row[function, ends] * 1e3 / (packets[row, ends] or 1)
+                                  for ends in ENDS] for function, _ in of_row}
         for function, by_ends in sorted(by_function.items(), key=lambda item: -max(item[1])):
             if max(by_ends) >= LEAST:
                 yield "".join(f"{time:8.0f}" for time in by_ends) + f"  {function}"
@@ -183,8 +196,9 @@ def ratios(by_ends, of):
 
 def table(costs):
     """Its lines."""
-    yield f"{'µs of CPU time for a packet':30}{'wire':8}{'none':>7}{'C':>7}{'ours':>7}{'ratio':>7}{'from … to':>14}" \
-          f"{'less UML: C':>13}{'ours':>7}{'ratio':>7}{'from … to':>14}   flag, host: C / ours"
+    yield (f"{'µs of CPU time for a packet':30}{'wire':8}{'none':>7}"
+           f"{'C':>7}{'ours':>7}{'ratio':>7}{'from … to':>14}"
+           f"{'less UML: C':>13}{'ours':>7}{'ratio':>7}{'from … to':>14}   flag, host: C / ours")
     before = None
     for (case, wire), by_ends in costs.items():
         line = f"{case if case != before else '':30}{wire:8}"
@@ -197,9 +211,10 @@ def table(costs):
         for title, of in (("", lambda one: one.all), ("     ", Cost.net)):
             each = ratios(by_ends, of)
             line += (f"{title}{median(c, of):{7 if not title else 8}.2f}{median(ours, of):7.2f}"
-                     f"{median(c, of) / median(ours, of):7.2f}{f'{min(each):.2f} … {max(each):.2f}':>14}")
-        shares = [f"{median(of_ends, lambda one: one.flag / one.all):.0%}, {median(of_ends, lambda one: one.host / one.all):.0%}"
-                  for of_ends in (c, ours)]
+                     f"{median(c, of) / median(ours, of):7.2f}"
+                     f"{f'{min(each):.2f} … {max(each):.2f}':>14}")
+        shares = [f"{median(of_ends, lambda one: one.flag / one.all):.0%}, "
+                  f"{median(of_ends, lambda one: one.host / one.all):.0%}" for of_ends in (c, ours)]
         yield f"{line}   {' / '.join(shares)}"
 
 
@@ -224,10 +239,9 @@ def main():
                   for turn, one in by_turn.items()],
         "missing": missing}, indent=1) + "\n")
     print(*table(costs), sep="\n")
-    print(f"""commit {os.environ.get("WG_BENCH_COMMIT")}, kernel {os.environ.get("WG_BENCH_KERNEL")}, medians of {turns} turns
-ratio: C's over ours, above 1 is better than C; "from … to": its range over the turns
-flag: the interrupt flag, a function of User Mode Linux; host: system calls, page faults and the walk of page tables
-where user memory is copied. Both are taken out for "less UML". See README.md for what this clock cannot tell.""")
+    print(f"commit {os.environ.get('WG_BENCH_COMMIT')}, kernel {os.environ.get('WG_BENCH_KERNEL')}, "
+          f"medians of {turns} turns")
+    print(NOTES)
     for text in missing[:3]:
         print(f"FAILED: {text}")
     if missing:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of the second clock's plan and of what becomes of its results. The static check "bench" runs them."""
+"""Tests of the second clock's plan and results. The static check "bench" runs them."""
 
 import unittest
 
@@ -7,7 +7,8 @@ import clock
 
 
 def samples(**functions):
-    return {f"<{name}>" if name in ("host", "library", "vdso") else name: count for name, count in functions.items()}
+    return {f"<{name}>" if name in ("host", "library", "vdso") else name: count
+            for name, count in functions.items()}
 
 
 class Plan(unittest.TestCase):
@@ -61,7 +62,8 @@ class Costs(unittest.TestCase):
         self.assertAlmostEqual(clock.median(by_ends["wireguarc"], lambda one: one.all), 6)
         self.assertEqual([round(ratio, 6) for ratio in clock.ratios(by_ends, lambda one: one.all)], [2, 3, 1])
         line = list(clock.table(costs))[1].split()
-        # All of it, then what is left without User Mode Linux: ratios of the medians, and how far the turns lie apart.
+        # All of it, then what is left without User Mode Linux: ratios of the medians, and how far
+        # the turns lie apart.
         self.assertEqual(line[:15], ["ping", "single", "0.75", "6.00", "2.00", "3.00", "1.00", "…", "3.00",
                                      "4.50", "1.50", "3.00", "1.00", "…", "3.00"])
         self.assertEqual(line[15:], ["0%,", "25%", "/", "0%,", "25%"])
@@ -69,13 +71,14 @@ class Costs(unittest.TestCase):
     def test_where_the_time_goes(self):
         planned = [run for run in clock.runs(2, ["ping"]) if run.ends != "none"]
         results = {number: {"packets": 1000.0, "cpu": 1e6} for number in range(len(planned))}
-        found = list(clock.where(planned, results, lambda number: samples(host=1, other=3) if planned[number].ends == "ours"
-                                 else samples(other=1)))
+        by_ends = {"ours": samples(host=1, other=3), "wireguarc": samples(other=1)}
+        found = list(clock.where(planned, results, lambda number: by_ends[planned[number].ends]))
         self.assertEqual([line.split() for line in found[1:]],
                          [["0", "1000", "750", "other"], ["0", "0", "250", "<host>"]])
 
     def test_what_is_missing_is_told(self):
-        costs, missing = self.collected({"none": (1, 1, 1), "wireguarc": (4, 6, 8), "ours": (2, 2, 8)}, lost=(2, 5))
+        costs, missing = self.collected(
+            {"none": (1, 1, 1), "wireguarc": (4, 6, 8), "ours": (2, 2, 8)}, lost=(2, 5))
         self.assertEqual(missing, ["ping, single, wireguarc, turn 1", "ping, single, ours, turn 1"])
         by_ends, = costs.values()
         self.assertEqual([round(ratio, 6) for ratio in clock.ratios(by_ends, lambda one: one.all)], [3, 1])

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Brings a kernel into the cache, built from the source that the stock kernel was prepared from; 5 to 15 minutes on two
-# CPUs, once. "um" and "x86" are for debugging, "clock" is that of "make bench CLOCK=cpu". A half-made one was never
-# renamed to its place and is made again.
+# Brings a kernel into the cache, built from the source that the stock kernel was prepared from; 5
+# to 15 minutes on two CPUs, once. "um" and "x86" are for debugging, "clock" is that of "make bench
+# CLOCK=cpu". A half-made one was never renamed to its place and is made again.
 # usage: kernel.sh um|x86|clock [--cached]    (--cached: do not build, only say whether it is there)
 
 set -euo pipefail
@@ -24,8 +24,8 @@ fi
 if [[ ! -d $folder ]]; then
 	remove_tree "$folder.new"
 	mkdir -p "$folder.new"
-	# Links take no space, and no build writes into a source file. Sources of drivers that are off could go, but
-	# the lists of options beside them could not.
+	# Links take no space, and no build writes into a source file. Sources of drivers that are
+	# off could go, but the lists of options beside them could not.
 	cp -al "$(kernel_folder)/tree" "$folder.new/tree"
 	options=()
 	for part in "${parts[@]}"; do
