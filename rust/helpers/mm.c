@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/mm.h>
+
+unsigned long wg_helper_totalram_pages(void)
+{
+	return totalram_pages();
+}
