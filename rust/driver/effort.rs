@@ -153,6 +153,13 @@ impl Efforts {
         }
     }
 
+    /// Notes that this is a turn for softirqs.
+    pub(crate) fn had_turn(&self, bh: &Bh<'_>) {
+        if let Some(effort) = self.own(bh) {
+            effort.unbroken.store(0, Relaxed);
+        }
+    }
+
     /// Returns how many more packets may leave this CPU before softirqs get their turn.
     pub(crate) fn room(&self, bh: &Bh<'_>) -> usize {
         let unbroken = match self.own(bh) {

@@ -50,6 +50,23 @@ impl Pace {
     }
 }
 
+/// A moment of the last weeks, to a jiffy.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment(u32);
+
+impl Moment {
+    /// Returns this moment.
+    pub(crate) fn now() -> Self {
+        // CAST: Jiffies wrap, and what is older than that does not matter.
+        Self(time::jiffies() as u32)
+    }
+
+    /// Returns how many jiffies ago it was.
+    pub(crate) fn age(self) -> u64 {
+        u64::from(Self::now().0.wrapping_sub(self.0))
+    }
+}
+
 /// Whether something went one way since this was last asked.
 ///
 /// A hint, which may get lost where CPUs meet; its cache line is not written without need.

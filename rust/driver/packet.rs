@@ -21,7 +21,5 @@ pub(crate) struct PacketCb {
     pub(crate) ds: u8,
     /// Whether an outgoing packet carries nothing.
     pub(crate) keepalive: u8,
-    /// Whether an outgoing packet is the first of those that came as one.
-    pub(crate) is_first: u8,
-    pub(crate) _unused: u8,
+    pub(crate) _unused: [u8; 2],
 }

@@ -43,6 +43,7 @@ use kext::{
     },
     new_mutex,
     new_spinlock,
+    new_timer,
     new_work,
     sync::{
         lock::{
@@ -54,7 +55,10 @@ use kext::{
             Ref, //
         }, //
     },
-    time,
+    time::{
+        self,
+        timer::Timer, //
+    },
     workqueue::Work, //
 };
 use wg_proto::{
@@ -80,6 +84,8 @@ pub(crate) const ZERO: usize = 1;
 pub(crate) const SEND: usize = 3;
 /// Work item that has received packets polled which wait for it.
 pub(crate) const RECEIVE: usize = 4;
+/// Timer that does what the workers for what is sent were to do.
+pub(crate) const WATCH: usize = 5;
 
 /// The handshake with a peer, and the index it goes by.
 pub(crate) struct Noise {
@@ -139,6 +145,8 @@ pub(crate) struct Peer {
     pub(crate) send_work: Work<Peer, SEND>,
     #[pin]
     pub(crate) receive_work: Work<Peer, RECEIVE>,
+    #[pin]
+    pub(crate) watch: Timer<Peer, WATCH>,
     life: Life,
 }
 
@@ -208,6 +216,7 @@ impl Peer {
                 release_work <- new_work!(),
                 send_work <- new_work!(),
                 receive_work <- new_work!(),
+                watch <- new_timer!(),
                 life,
             }? Error),
             GFP_KERNEL,

@@ -4,153 +4,168 @@
 //!
 //! A batch takes a ticket from the [`Order`] of its peer and direction. Any CPU may then work on
 //! it. It comes back through [`Order::put`], and whoever holds the *turn* releases batches by rising
-//! ticket. A ticket is never lost: a batch that failed comes back empty. So each batch waits only
-//! for older ones, and each of those is being worked on by somebody: nothing waits for a packet
+//! ticket. A ticket is never lost: one whose batch failed comes back without it. So each batch
+//! waits only for older ones, and each of those is being worked on by somebody: nothing waits for a
+//! packet
 //! that is yet to come.
 
 use kernel::{
-    alloc::flags::GFP_ATOMIC,
+    alloc::flags::{
+        GFP_ATOMIC,
+        __GFP_NOWARN, //
+    },
     prelude::*, //
 };
 
-/// A batch on its way through another CPU, or waiting for its turn.
+/// Batches of one peer and direction that may be on their way at once.
+const MAX_BATCHES: usize = 1024;
+
+/// Places that an order has first, and how many it keeps when nothing is on its way any more.
+const MIN_PLACES: usize = 16;
+const KEPT_PLACES: usize = 64;
+
+/// A batch and its place in the order.
 pub(crate) struct Job<B> {
-    ticket: u64,
-    /// The batch; none if it has failed.
-    pub(crate) batch: Option<B>,
-    next: Option<KBox<Job<B>>>,
+    pub(crate) ticket: u64,
+    pub(crate) batch: B,
 }
 
-impl<B> Job<B> {
-    /// Allocates an empty job. Any context.
-    pub(crate) fn new() -> Result<KBox<Self>> {
-        Ok(KBox::new(
-            Self {
-                ticket: 0,
-                batch: None,
-                next: None,
-            },
-            GFP_ATOMIC,
-        )?)
-    }
-
-    /// Gives the job its place in the order.
-    pub(crate) fn set_ticket(&mut self, ticket: u64) {
-        self.ticket = ticket;
-    }
+/// A queue with room for `N`.
+pub(crate) struct Fifo<T, const N: usize> {
+    items: [Option<T>; N],
+    first: usize,
+    len: usize,
 }
 
-/// A linked list of jobs.
-///
-/// Its drop walks the list, because dropping it link by link would recurse.
-pub(crate) struct Chain<B>(Option<KBox<Job<B>>>);
-
-impl<B> Chain<B> {
-    /// Creates an empty list.
+impl<T, const N: usize> Fifo<T, N> {
+    /// Creates an empty queue.
     pub(crate) const fn new() -> Self {
-        Self(None)
-    }
-
-    /// Returns whether the list is empty.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-
-    /// Adds a job at the front.
-    pub(crate) fn push(&mut self, mut job: KBox<Job<B>>) {
-        job.next = self.0.take();
-        self.0 = Some(job);
-    }
-
-    /// Takes the job at the front.
-    pub(crate) fn pop(&mut self) -> Option<KBox<Job<B>>> {
-        let mut job = self.0.take()?;
-        self.0 = job.next.take();
-        Some(job)
-    }
-
-    /// Takes all jobs, the one that was pushed first in front.
-    pub(crate) fn take_in_order(&mut self) -> Self {
-        let mut all = Self(self.0.take());
-        let mut reversed = Self::new();
-        while let Some(job) = all.pop() {
-            reversed.push(job);
+        Self {
+            items: [const { None }; N],
+            first: 0,
+            len: 0,
         }
-        reversed
     }
 
-    /// Inserts a job before the first one with a higher ticket.
-    fn insert(&mut self, mut job: KBox<Job<B>>) {
-        let mut link = &mut self.0;
-        while link.as_ref().is_some_and(|other| other.ticket < job.ticket) {
-            match link {
-                Some(other) => link = &mut other.next,
-                None => break,
+    /// Adds an item at the end; gives it back if there is no room.
+    pub(crate) fn push(&mut self, item: T) -> Result<(), T> {
+        let end = self.first.wrapping_add(self.len).checked_rem(N);
+        match end.and_then(|end| self.items.get_mut(end)) {
+            Some(place) if self.len < N => {
+                *place = Some(item);
+                self.len = self.len.wrapping_add(1);
+                Ok(())
             }
+            _ => Err(item),
         }
-        job.next = link.take();
-        *link = Some(job);
+    }
+
+    /// Takes the item at the front.
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        let item = self.items.get_mut(self.first)?.take()?;
+        self.first = self
+            .first
+            .wrapping_add(1)
+            .checked_rem(N)
+            .unwrap_or_default();
+        self.len = self.len.saturating_sub(1);
+        Some(item)
     }
 }
 
-impl<B> Drop for Chain<B> {
-    fn drop(&mut self) {
-        while self.pop().is_some() {}
-    }
+/// What lies at the place of a ticket.
+enum Place<B> {
+    /// Nothing: its batch is on its way, or the ticket is not issued.
+    Empty,
+    /// The batch came back.
+    Ready(B),
+    /// It failed.
+    Failed,
 }
 
 /// The order in which batches of one peer and direction are released.
 ///
 /// # Invariants
 ///
-/// `released <= issued`, and each ticket in between is held by exactly one batch that is being
-/// worked on or lies in `waiting`.
+/// Each ticket in flight has a place of its own: its number modulo their count, which is a power of
+/// two.
 pub(crate) struct Order<B> {
-    issued: u64,
+    /// The oldest ticket that is not released yet, and how many there are.
     released: u64,
+    in_flight: u32,
     turn_taken: bool,
-    waiting: Chain<B>,
+    places: KVec<Place<B>>,
 }
 
 impl<B> Order<B> {
     /// Creates an order without batches.
     pub(crate) const fn new() -> Self {
         Self {
-            issued: 0,
             released: 0,
+            in_flight: 0,
             turn_taken: false,
-            waiting: Chain::new(),
+            places: KVec::new(),
         }
     }
 
     /// Returns how many batches have a ticket and are not yet released.
-    pub(crate) fn in_flight(&self) -> u64 {
-        self.issued.wrapping_sub(self.released)
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight
     }
 
-    /// Issues the next ticket.
+    /// Sees to it that the next ticket has a place. Fails if there are too many, or no memory.
+    pub(crate) fn prepare(&mut self) -> Result {
+        let len = self.places.len();
+        // CAST: From small to large.
+        if (self.in_flight as usize) < len {
+            return Ok(());
+        }
+        let len = len.saturating_mul(2).max(MIN_PLACES);
+        if len > MAX_BATCHES {
+            return Err(EBUSY);
+        }
+        let mut places = KVec::with_capacity(len, GFP_ATOMIC | __GFP_NOWARN)?;
+        for _ in 0..len {
+            places.push_within_capacity(Place::Empty)?;
+        }
+        for nth in 0..self.in_flight {
+            let ticket = self.released.wrapping_add(u64::from(nth));
+            let old = self.take(ticket);
+            if let Some(place) = Self::place(&mut places, ticket) {
+                *place = old;
+            }
+        }
+        self.places = places;
+        Ok(())
+    }
+
+    /// Issues the next ticket, after [`prepare`](Self::prepare).
     pub(crate) fn ticket(&mut self) -> u64 {
-        let ticket = self.issued;
         // 2^64 batches are never reached.
-        self.issued = self.issued.wrapping_add(1);
+        let ticket = self.released.wrapping_add(u64::from(self.in_flight));
+        self.in_flight = self.in_flight.saturating_add(1);
         ticket
     }
 
     /// Takes the turn if nobody has it and nothing is ahead of a batch that is not yet issued.
     pub(crate) fn take_turn_if_idle(&mut self) -> bool {
-        if self.turn_taken || self.in_flight() != 0 {
+        if self.turn_taken || self.in_flight != 0 {
             return false;
         }
         self.turn_taken = true;
         true
     }
 
-    /// Takes back a batch. One from before a [`reset`](Self::reset) is given back.
-    pub(crate) fn put(&mut self, job: KBox<Job<B>>) -> Result<(), KBox<Job<B>>> {
-        if job.ticket < self.released {
-            return Err(job);
+    /// Takes back the batch of a ticket, none if it has failed. One from before a
+    /// [`reset`](Self::reset) is given back.
+    pub(crate) fn put(&mut self, ticket: u64, batch: Option<B>) -> Result<(), Option<B>> {
+        if ticket < self.released {
+            return Err(batch);
         }
-        self.waiting.insert(job);
+        match Self::place(&mut self.places, ticket) {
+            Some(place) => *place = batch.map_or(Place::Failed, Place::Ready),
+            None => return Err(batch),
+        }
         Ok(())
     }
 
@@ -168,21 +183,47 @@ impl<B> Order<B> {
 
     /// Marks the oldest batch as released. Only for the holder of the turn.
     pub(crate) fn release(&mut self) {
-        self.released = self.released.wrapping_add(1).min(self.issued);
+        if self.in_flight != 0 {
+            self.released = self.released.wrapping_add(1);
+            self.in_flight = self.in_flight.saturating_sub(1);
+        }
+        if self.in_flight == 0 && self.places.len() > KEPT_PLACES {
+            self.places = KVec::new();
+        }
     }
 
-    /// Takes the next batch that may be released, or gives up the turn.
-    pub(crate) fn next_or_end(&mut self) -> Option<KBox<Job<B>>> {
-        if self.is_next_ready() {
-            return self.waiting.pop();
+    /// Takes the next ticket that may be released, and its batch unless that has failed; or gives
+    /// up the turn.
+    pub(crate) fn next_or_end(&mut self) -> Option<Option<B>> {
+        match self.take(self.released) {
+            Place::Ready(batch) => Some(Some(batch)),
+            Place::Failed => Some(None),
+            Place::Empty => {
+                self.turn_taken = false;
+                None
+            }
         }
-        self.turn_taken = false;
-        None
     }
 
     fn is_next_ready(&self) -> bool {
-        let next = self.waiting.0.as_ref();
-        next.is_some_and(|job| job.ticket == self.released)
+        Self::index(&self.places, self.released)
+            .and_then(|index| self.places.get(index))
+            .is_some_and(|place| !matches!(place, Place::Empty))
+    }
+
+    fn index(places: &[Place<B>], ticket: u64) -> Option<usize> {
+        // CAST: The mask is that of a length.
+        Some(ticket as usize & places.len().checked_sub(1)?)
+    }
+
+    fn place(places: &mut [Place<B>], ticket: u64) -> Option<&mut Place<B>> {
+        Self::index(places, ticket).and_then(|index| places.get_mut(index))
+    }
+
+    fn take(&mut self, ticket: u64) -> Place<B> {
+        Self::place(&mut self.places, ticket).map_or(Place::Empty, |place| {
+            core::mem::replace(place, Place::Empty)
+        })
     }
 
     /// Gives the turn back.
@@ -193,9 +234,10 @@ impl<B> Order<B> {
     /// Forgets all batches; those still on their way are discarded when they come back.
     ///
     /// Returns what was waiting, to be dropped outside of the lock.
-    pub(crate) fn reset(&mut self) -> Chain<B> {
-        self.released = self.issued;
+    pub(crate) fn reset(&mut self) -> impl Sized + use<B> {
+        self.released = self.released.wrapping_add(u64::from(self.in_flight));
+        self.in_flight = 0;
         self.turn_taken = false;
-        core::mem::replace(&mut self.waiting, Chain::new())
+        core::mem::take(&mut self.places)
     }
 }

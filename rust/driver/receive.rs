@@ -260,10 +260,7 @@ pub(crate) fn poll(
         let Some(job) = queue.pop_opened(bh) else {
             break;
         };
-        let peer = match &job.batch {
-            Some(batch) => batch.keypair.peer().clone(),
-            None => continue,
-        };
+        let peer = job.batch.keypair.peer().clone();
         work = work.saturating_add(give_back(&peer, job, gro, bh));
     }
     while work < max_work {
@@ -284,7 +281,7 @@ pub(crate) fn poll(
                 .add(Reject::UnknownSession, run.len() as u64);
             continue;
         };
-        receive_run(keypair, run, shared, gro, bh);
+        receive_run(keypair, run, shared, queue, gro, bh);
         last = Some(keypair.peer());
     }
     if work < max_work {
@@ -307,6 +304,7 @@ fn receive_run(
     keypair: &RcuArc<Keypair>,
     run: skb::List,
     shared: bool,
+    queue: &Queue,
     gro: &mut Gro<'_, Device>,
     bh: &Bh<'_>,
 ) {
@@ -328,36 +326,39 @@ fn receive_run(
         deliver(keypair, opened, gro, bh);
         return;
     }
-    let Ok(mut job) = Job::new() else {
-        return device.drops().add(Reject::NoMemory, n);
-    };
-    {
+    // What is given to a helper comes back by way of the queue.
+    let helper = helper.filter(|_| queue.expect_opened(bh).is_ok());
+    let ticket = {
         let mut rx = peer.rx().lock(bh);
         // Decryption comes after this: who can send has to be held off before.
-        if rx.packets >= MAX_SHARED_PACKETS {
+        if rx.packets >= MAX_SHARED_PACKETS || rx.order.prepare().is_err() {
+            drop(rx);
+            if helper.is_some() {
+                queue.expect_less(bh);
+            }
             return device.drops().add(Reject::RxQueueFull, n);
         }
         rx.packets = rx.packets.saturating_add(taken);
-        job.set_ticket(rx.order.ticket());
-    }
-    match helper {
-        Some(helper) => {
-            job.batch = Some(Batch {
-                keypair: keypair.clone(),
-                packets: run,
-                taken,
-            });
-            device.workers().open(job, &helper, bh);
+        rx.order.ticket()
+    };
+    let mut job = Job {
+        ticket,
+        batch: Batch {
+            keypair: keypair.clone(),
+            packets: run,
+            taken,
+        },
+    };
+    if let Some(helper) = helper {
+        match device.workers().open(job, &helper, bh) {
+            Ok(()) => return,
+            Err(refused) => job = refused,
         }
-        None => {
-            job.batch = Some(Batch {
-                keypair: keypair.clone(),
-                packets: open_all(keypair, run, bh),
-                taken,
-            });
-            give_back(peer, job, gro, bh);
-        }
+        queue.expect_less(bh);
     }
+    let packets = core::mem::take(&mut job.batch.packets);
+    job.batch.packets = open_all(keypair, packets, bh);
+    give_back(peer, job, gro, bh);
 }
 
 /// Forgets the batches of a peer that are on their way. Its queue must be closed.

@@ -4,16 +4,22 @@
 
 use crate::{
     packet::PacketCb,
-    queueing::{
-        Chain,
-        Job, //
-    },
+    queueing::Job,
     receive::{
         self,
         Batch, //
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    alloc::{
+        flags::{
+            GFP_ATOMIC,
+            __GFP_NOWARN, //
+        },
+        kvec::PushError, //
+    },
+    prelude::*, //
+};
 use kext::{
     context::Bh,
     net::skb,
@@ -81,7 +87,9 @@ pub(crate) enum Queued {
 
 struct Opened {
     is_open: bool,
-    jobs: Chain<Batch>,
+    /// With room for those that are expected.
+    jobs: KVec<Job<Batch>>,
+    expected: usize,
 }
 
 impl Queue {
@@ -96,7 +104,8 @@ impl Queue {
             }),
             opened <- new_spinlock!(Opened {
                 is_open: false,
-                jobs: Chain::new(),
+                jobs: KVec::new(),
+                expected: 0,
             }),
         })
     }
@@ -119,16 +128,14 @@ impl Queue {
             input.is_open = false;
             packets.append(&mut input.packets);
         }
-        let mut jobs = {
+        let jobs = {
             let mut opened = self.opened.lock(bh);
             opened.is_open = false;
-            opened.jobs.take_in_order()
+            core::mem::take(&mut opened.jobs)
         };
-        while let Some(job) = jobs.pop() {
+        for job in jobs {
             // Also for peers that were removed: what waits behind this batch would never be due.
-            if let Some(batch) = &job.batch {
-                receive::reset(batch.peer(), bh);
-            }
+            receive::reset(job.batch.peer(), bh);
         }
         packets.len()
     }
@@ -231,22 +238,46 @@ impl Queue {
         Some((index, run))
     }
 
-    /// Takes a batch that another CPU has decrypted. A closed queue gives it back.
-    pub(crate) fn push_opened(
-        &self,
-        job: KBox<Job<Batch>>,
-        bh: &Bh<'_>,
-    ) -> Result<(), KBox<Job<Batch>>> {
-        let mut opened = self.opened.lock(bh);
-        if !opened.is_open {
-            return Err(job);
+    /// Makes room for a batch that another CPU is going to decrypt.
+    pub(crate) fn expect_opened(&self, bh: &Bh<'_>) -> Result {
+        let mut guard = self.opened.lock(bh);
+        let opened = &mut *guard;
+        let expected = opened.expected.saturating_add(1);
+        let most = opened.jobs.len().saturating_add(expected);
+        if most > opened.jobs.capacity() {
+            let flags = GFP_ATOMIC | __GFP_NOWARN;
+            let mut jobs = KVec::with_capacity(most.saturating_mul(2), flags)?;
+            // Tickets tell the order.
+            while let Some(job) = opened.jobs.pop() {
+                jobs.push_within_capacity(job)?;
+            }
+            opened.jobs = jobs;
         }
-        opened.jobs.push(job);
+        opened.expected = expected;
         Ok(())
     }
 
+    /// Notes that such a batch does not come.
+    pub(crate) fn expect_less(&self, bh: &Bh<'_>) {
+        let mut opened = self.opened.lock(bh);
+        opened.expected = opened.expected.saturating_sub(1);
+    }
+
+    /// Takes a batch that another CPU has decrypted. A closed queue gives it back.
+    pub(crate) fn push_opened(&self, job: Job<Batch>, bh: &Bh<'_>) -> Result<(), Job<Batch>> {
+        let mut opened = self.opened.lock(bh);
+        opened.expected = opened.expected.saturating_sub(1);
+        if !opened.is_open {
+            return Err(job);
+        }
+        opened
+            .jobs
+            .push_within_capacity(job)
+            .map_err(|PushError(job)| job)
+    }
+
     /// Takes a batch that another CPU has decrypted. Tickets tell their order.
-    pub(crate) fn pop_opened(&self, bh: &Bh<'_>) -> Option<KBox<Job<Batch>>> {
+    pub(crate) fn pop_opened(&self, bh: &Bh<'_>) -> Option<Job<Batch>> {
         self.opened.lock(bh).jobs.pop()
     }
 }

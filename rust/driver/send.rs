@@ -4,26 +4,26 @@
 
 mod batch;
 mod outlet;
+mod queue;
 mod singles;
+mod staged;
+mod takeover;
 
 pub(crate) use batch::{
     seal_elsewhere,
     Batch, //
 };
+pub(crate) use queue::Tx;
+pub(crate) use singles::Singles;
 
 use crate::{
     device::Device,
     effort::MAX_UNBROKEN,
-    pace::Pace,
+    keypair::Keypair,
+    pace::Moment,
     packet::PacketCb,
-    peer::{
-        Peer,
-        SEND, //
-    },
-    queueing::{
-        Job,
-        Order, //
-    },
+    peer::Peer,
+    queueing::Job,
     socket::{
         Path,
         Shown, //
@@ -39,15 +39,11 @@ use batch::{
     give_back,
     release,
     seal_all,
-    transmit,
-    State, //
+    transmit, //
 };
 use kernel::prelude::*;
 use kext::{
-    context::{
-        Bh,
-        Process, //
-    },
+    context::Bh,
     debug_ratelimited,
     net::{
         device::Running,
@@ -60,15 +56,19 @@ use kext::{
         },
         udp, //
     },
-    sync::rcu::{
-        RcuArc,
-        Ref, //
-    },
-    time,
-    workqueue::Run, //
+    sync::rcu::Ref,
+    time, //
 };
-use outlet::Outlet;
-pub(crate) use singles::Singles;
+use queue::{
+    discarded,
+    dropped,
+    make_room,
+    Deferred,
+    Next,
+    MAX_STAGED_PACKETS, //
+};
+use staged::Packets;
+use takeover::defer;
 use wg_proto::{
     crypto::TAG_LEN,
     message::DataHeader,
@@ -76,21 +76,6 @@ use wg_proto::{
     prefix::Address,
     Reject, //
 };
-
-/// Packets that wait for a session; before more are added, the oldest make room down to this.
-const MAX_STAGED_PACKETS: usize = 128;
-
-/// What may wait for a worker to send it: so many packets as they came, large ones among them, as in C.
-const MAX_DEFERRED: usize = 1024;
-
-/// Packets as they leave that may wait for a worker in any case: what one softirq forwards.
-const MAX_DEFERRED_PACKETS: usize = 4096;
-
-/// Packets that a worker sends as one batch.
-const MAX_DEFERRED_BATCH: usize = 64;
-
-/// Batches of one peer that may be on their way at once.
-const MAX_BATCHES: u64 = 1024;
 
 /// Head room of an outgoing message: ours, UDP, IPv6 and what the stack reserves, aligned.
 pub(crate) const HEADROOM: usize = 128;
@@ -116,37 +101,6 @@ fn layout<'a>(
         tailroom: TAILROOM,
         pages: peer.device().pages(bh),
         may_gso: udp::may_gso() && has_session && !is_single,
-    }
-}
-
-/// What waits for transmission to a peer.
-pub(crate) struct Tx {
-    staged: List<Segmented>,
-    /// Whether a worker is about to send what is staged.
-    is_deferred: bool,
-    /// As how many packets those came that wait for it.
-    deferred: usize,
-    order: Order<Batch>,
-    outlet: Outlet,
-    pace: Pace,
-}
-
-impl Tx {
-    /// Creates the empty state.
-    pub(crate) const fn new() -> Self {
-        Self {
-            staged: List::new(),
-            is_deferred: false,
-            deferred: 0,
-            order: Order::new(),
-            outlet: Outlet::new(),
-            pace: Pace::new(),
-        }
-    }
-
-    /// Leaves what is staged to whoever comes next.
-    fn not_deferred(&mut self) {
-        (self.is_deferred, self.deferred) = (false, 0);
     }
 }
 
@@ -188,10 +142,9 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
     }
     // Once for all segments, and before encryption: queues on the way still see the inner flows.
     skb.hash(dev);
-    let mut cb = PacketCb {
+    let cb = PacketCb {
         mtu_or_index: skb.path_mtu(dev.mtu()),
         ds: skb.ecn_encap(),
-        is_first: 1,
         ..PacketCb::default()
     };
     let layout = layout(&peer, &skb, cb.mtu_or_index, bh);
@@ -199,15 +152,8 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
     let mut packets = packets.inspect_err(|_| count(Reject::TxSegmentation))?;
     for mut packet in packets.iter_mut() {
         *packet.cb_mut() = cb;
-        cb.is_first = 0;
     }
-    match stage(&peer, packets, bh) {
-        Staged::Send => {
-            send_some(peer, usize::MAX, bh);
-        }
-        Staged::Defer => defer(peer, bh),
-        Staged::Deferred => {}
-    }
+    submit(peer, Packets::of(packets), bh);
     Ok(())
 }
 
@@ -218,99 +164,66 @@ fn destination(addresses: &IpAddrs) -> Address {
     }
 }
 
-/// What is to be done after packets were staged.
-enum Staged {
-    /// Send them.
-    Send,
-    /// Have a worker send them.
-    Defer,
-    /// Nothing: a worker is about to.
-    Deferred,
-}
-
-/// Adds packets to those that wait, at the cost of the oldest.
+/// Sends packets, or stages them.
 ///
 /// Who sends one packet right after the other, without waiting for one in between, gets them sent by a worker, which takes
 /// as many at once as have come until it runs. Who asks and waits for the answer is not held up. A worker also sends what
-/// is so much that those who receive it must have their turn in between.
-fn stage(peer: &Peer, mut packets: List<Segmented>, bh: &Bh<'_>) -> Staged {
-    let mut old = List::new();
+/// is so much that those who receive it must have their turn in between, and what is nested so deep
+/// that encrypting it here would take too much of the stack.
+fn submit(peer: Ref<'_, Peer>, packets: Packets, bh: &Bh<'_>) {
+    let device = peer.device().data();
     let is_answer = peer.received().take();
-    let room = peer.device().data().workers().efforts().room(bh);
+    let keypair = peer.current(bh).filter(|current| current.may_send());
+    let is_for_worker;
+    {
+        let mut guard = peer.tx().lock(bh);
+        let tx = &mut *guard;
+        is_for_worker = tx.is_for_worker(device, &packets, is_answer, bh) && keypair.is_some();
+        if let Some(keypair) = keypair.filter(|_| !is_for_worker) {
+            if let Some(first) = tx.begin_at_once(device, &keypair, packets.datagrams(), bh) {
+                drop(guard);
+                return send_here(peer, &keypair, first, packets, bh);
+            }
+        }
+        if device.budget().take(packets.bytes(), bh) {
+            let staged = tx.stage(peer, packets, keypair.is_some(), is_for_worker, bh);
+            drop(guard);
+            return go_on(peer, staged, bh);
+        }
+    }
+    if !make_room(device, packets.bytes(), bh) {
+        return discarded(&peer, &packets, Reject::TxQueueFull);
+    }
     let staged = {
         let mut tx = peer.tx().lock(bh);
-        let is_long = tx.staged.segs().saturating_add(packets.segs()) > room;
-        // Without a session packets must not hold up their sockets.
-        let is_burst = (is_long || packets.segs() == 1 && tx.pace.is_stream(is_answer))
-            && peer.current(bh).is_some_and(|current| current.may_send());
-        if tx.is_deferred {
-            if tx.deferred >= MAX_DEFERRED && tx.staged.segs() >= MAX_DEFERRED_PACKETS {
-                drop(tx);
-                discarded(peer, packets, Reject::TxQueueFull);
-                return Staged::Deferred;
-            }
-            tx.deferred = tx.deferred.saturating_add(1);
-            tx.staged.append(&mut packets);
-            return Staged::Deferred;
-        }
-        // Before adding, so that all segments of one big packet stay together.
-        while tx.staged.segs() > MAX_STAGED_PACKETS {
-            let Some(packet) = tx.staged.pop_front() else {
-                break;
-            };
-            old.push_back(packet);
-        }
-        tx.staged.append(&mut packets);
-        tx.is_deferred = is_burst;
-        if is_burst {
-            Staged::Defer
-        } else {
-            Staged::Send
-        }
+        tx.stage(peer, packets, keypair.is_some(), is_for_worker, bh)
     };
-    dropped(peer, old, Reject::TxStagedOverflow);
-    staged
+    go_on(peer, staged, bh);
 }
 
-/// Has a worker send what is staged.
-fn defer(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    if let Some(counted) = peer.upgrade() {
-        let workers = counted.device().data().workers();
-        let _ = workers.queue().enqueue(&counted.send_work, &counted);
-        return;
-    }
-    peer.tx().lock(bh).not_deferred();
-    send_some(peer, usize::MAX, bh);
-}
-
-impl Run<SEND> for Peer {
-    fn run(this: RcuArc<Self>, ctx: &mut Process) {
-        while send_some(this.borrow(), MAX_DEFERRED_BATCH, &ctx.bh()) {
-            ctx.cond_resched();
+/// Goes on after packets were staged, at the cost of old ones.
+fn go_on(peer: Ref<'_, Peer>, (next, old): (Next, Packets), bh: &Bh<'_>) {
+    dropped(&peer, old, Reject::TxStagedOverflow, bh);
+    match next {
+        Next::Send => {
+            send_some(peer, u32::MAX, bh);
         }
+        Next::Defer => defer(peer, bh),
+        Next::Deferred => {}
     }
+}
+
+/// Encrypts and sends packets that have nonces and the turn.
+fn send_here(peer: Ref<'_, Peer>, keypair: &Keypair, first: u64, packets: Packets, bh: &Bh<'_>) {
+    let packets = seal_all(keypair, first, packets.into_list(), bh);
+    transmit(keypair, packets, bh);
+    end_turn(peer, bh);
 }
 
 /// Drops all packets that wait for a session.
 pub(crate) fn purge_staged(peer: &Peer, reason: Reject, bh: &Bh<'_>) {
-    let mut old = List::new();
-    old.append(&mut peer.tx().lock(bh).staged);
-    dropped(peer, old, reason);
-}
-
-/// Drops packets that waited for a session, which the interface's own counters tell.
-fn dropped(peer: &Peer, packets: List<Segmented>, reason: Reject) {
-    if !packets.is_empty() {
-        peer.device().count_tx_dropped(packets.segs());
-        discarded(peer, packets, reason);
-    }
-}
-
-/// Drops packets that there is no room for. As in the C driver only ours know.
-fn discarded(peer: &Peer, packets: List<Segmented>, reason: Reject) {
-    // CAST: From small to large.
-    let n = packets.segs() as u64;
-    peer.device().data().drops().add(reason, n);
+    let old = peer.tx().lock(bh).take_staged(peer, bh);
+    dropped(peer, old, reason, bh);
 }
 
 /// Sends an empty packet, or what is staged if there is something.
@@ -331,10 +244,19 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
             peer.number(),
             peer.place(bh)
         );
+        let mut packets = List::new();
         // It is no GSO packet.
-        if let Ok(packet) = Segmented::try_from(packet) {
-            peer.tx().lock(bh).staged.push_back(packet);
+        let Ok(packet) = Segmented::try_from(packet) else {
+            return;
+        };
+        packets.push_back(packet);
+        let packets = Packets::of(packets);
+        if !make_room(dev.data(), packets.bytes(), bh) {
+            return discarded(&peer, &packets, Reject::TxQueueFull);
         }
+        let mut tx = peer.tx().lock(bh);
+        tx.staged.append(packets);
+        tx.note(peer, bh);
     }
     send_staged(peer, bh);
 }
@@ -344,20 +266,23 @@ enum Way<'w> {
     /// Packets leave from here, and nothing is ahead of these: encrypt and send them.
     Here,
     /// Others are ahead, or packets leave from another CPU: encrypt here.
-    Behind(KBox<Job<Batch>>),
+    Behind(u64),
     /// This CPU has enough to do.
-    Elsewhere(KBox<Job<Batch>>, Helper<'w>),
+    Elsewhere(u64, Helper<'w>),
 }
 
 /// Sends what is staged under the current session; without one, begins a handshake.
 pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    if !send_some(peer, MAX_UNBROKEN, bh) {
+    // CAST: Small.
+    if !send_some(peer, MAX_UNBROKEN as u32, bh) {
         return;
     }
     let is_left = {
         let mut tx = peer.tx().lock(bh);
-        let is_left = !tx.is_deferred && !tx.staged.is_empty();
-        tx.is_deferred |= is_left;
+        let is_left = tx.deferred.is_none() && !tx.staged.is_empty();
+        if is_left {
+            tx.deferred = Some(Deferred::here(bh));
+        }
         is_left
     };
     if is_left {
@@ -365,116 +290,122 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     }
 }
 
-/// Sends up to so many of the packets that are staged under the current session; without one, begins a handshake.
+/// Sends up to so many of the datagrams that are staged under the current session; without one,
+/// begins a handshake.
 ///
 /// Returns whether there may be more; if not, the staged packets are no longer left to a worker.
-fn send_some(peer: Ref<'_, Peer>, max: usize, bh: &Bh<'_>) -> bool {
+fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
     let now = time::boottime_coarse();
     let Some(keypair) = peer.current(bh) else {
         wait_for_session(peer, bh);
         // Who has begun a session just now found nothing staged, perhaps, and left the rest to this worker.
         return peer.current(bh).is_some();
     };
-    let workers = peer.device().data().workers();
-    // A reference that lasts beyond this section is only needed where others finish the batch.
-    let (batch, way, is_outlet) = {
+    let device = peer.device().data();
+    let workers = device.workers();
+    let (first, packets, way, is_outlet) = {
         let mut guard = peer.tx().lock(bh);
         let tx = &mut *guard;
         if tx.staged.is_empty() {
-            tx.not_deferred();
+            tx.is_left();
             return false;
         }
-        let mut packets = tx.staged.split_front(max);
-        let n = packets.segs();
-        if tx.is_deferred {
-            let taken = packets.iter().fold(0_usize, |n, packet| {
-                n.saturating_add(usize::from(packet.cb::<PacketCb>().is_first))
-            });
-            tx.deferred = tx.deferred.saturating_sub(taken);
+        if let Some(worker) = &mut tx.deferred {
+            worker.since = Moment::now();
         }
         let helper = workers.sealer(bh);
         let is_outlet = tx.outlet.is(bh.cpu());
-        let way = if helper.is_none() && is_outlet && tx.order.take_turn_if_idle() {
-            Way::Here
-        } else if tx.order.in_flight() >= MAX_BATCHES {
-            drop(guard);
-            discarded(&peer, packets, Reject::TxQueueFull);
-            return true;
-        } else {
-            match (Job::new(), helper) {
-                (Ok(job), Some(helper)) => Way::Elsewhere(job, helper),
-                (Ok(job), None) => Way::Behind(job),
-                (Err(_), _) => {
-                    drop(guard);
-                    discarded(&peer, packets, Reject::NoMemory);
-                    return true;
-                }
+        let is_here = helper.is_none() && is_outlet && tx.order.take_turn_if_idle();
+        if !is_here && tx.order.prepare().is_err() {
+            if tx.order.in_flight() != 0 {
+                tx.deferred = None;
+                tx.is_blocked = true;
+                return false;
             }
-        };
-        // CAST: From small to large.
-        let Some(first) = keypair.reserve(n as u64, now) else {
-            if let Way::Here = way {
+            let packets = tx.staged.take(max);
+            tx.note(peer, bh);
+            drop(guard);
+            dropped(&peer, packets, Reject::NoMemory, bh);
+            return true;
+        }
+        let packets = tx.staged.take(max);
+        let Some(first) = keypair.reserve(u64::from(packets.datagrams()), now) else {
+            if is_here {
                 tx.order.end_turn();
             }
-            tx.staged.prepend(&mut packets);
+            tx.staged.prepend(packets);
             drop(guard);
             wait_for_session(peer, bh);
             return false;
         };
-        let mut way = way;
-        if let Way::Behind(job) | Way::Elsewhere(job, _) = &mut way {
-            job.set_ticket(tx.order.ticket());
-        }
-        ((first, packets), way, is_outlet)
+        tx.note(peer, bh);
+        let way = match helper {
+            _ if is_here => Way::Here,
+            Some(helper) => Way::Elsewhere(tx.order.ticket(), helper),
+            None => Way::Behind(tx.order.ticket()),
+        };
+        (first, packets, way, is_outlet)
     };
-    let (first, packets) = batch;
-    match way {
+    let charge = packets.bytes();
+    let (ticket, helper) = match way {
         Way::Here => {
-            let packets = seal_all(&keypair, first, packets, bh);
-            transmit(&keypair, packets, bh);
-            end_turn(peer, bh);
+            send_here(peer, &keypair, first, packets, bh);
+            device.budget().give(charge, bh);
+            return true;
         }
-        Way::Behind(mut job) => {
-            let packets = seal_all(&keypair, first, packets, bh);
-            job.batch = keypair.upgrade().map(|keypair| Batch {
-                keypair,
-                packets,
-                state: State::Sealed,
-            });
-            give_back(peer, job, bh);
-        }
-        Way::Elsewhere(mut job, helper) => match keypair.upgrade() {
-            Some(keypair) => {
-                job.batch = Some(Batch {
-                    keypair,
-                    packets,
-                    state: State::Numbered(first),
-                });
-                workers.seal(job, &helper, bh);
+        Way::Behind(ticket) => (ticket, None),
+        Way::Elsewhere(ticket, helper) => (ticket, Some(helper)),
+    };
+    // Others may finish the batch, so it needs a reference that lasts beyond this section.
+    let Some(counted) = keypair.upgrade() else {
+        dropped(&peer, packets, Reject::Gone, bh);
+        give_back(peer, ticket, None, bh);
+        return true;
+    };
+    let mut job = Job {
+        ticket,
+        batch: Batch {
+            keypair: counted,
+            packets: packets.into_list(),
+            first,
+            charge,
+        },
+    };
+    if let Some(helper) = helper {
+        match workers.seal(job, &helper, bh) {
+            Ok(()) => {
                 // What helpers have finished is due here, and a busy CPU may not come to it otherwise.
                 if is_outlet && !is_nested(bh) {
                     release(peer, bh);
                 }
+                return true;
             }
-            None => give_back(peer, job, bh),
-        },
+            Err(refused) => job = refused,
+        }
     }
+    seal_elsewhere(job, bh);
     true
 }
 
 /// Keeps the staged packets until there is a session, and begins the handshake for it.
 fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    {
+    let old = {
         let mut tx = peer.tx().lock(bh);
-        tx.not_deferred();
+        // Without a session no more than this would have been staged.
+        let old = if tx.is_left() {
+            tx.staged.take_beyond(MAX_STAGED_PACKETS)
+        } else {
+            Packets::new()
+        };
+        tx.note(peer, bh);
         if tx.staged.is_empty() {
             return;
         }
         // They must not hold up their sockets while they wait.
-        for mut packet in tx.staged.iter_mut() {
-            packet.orphan();
-        }
-    }
+        tx.staged.orphan();
+        old
+    };
+    dropped(&peer, old, Reject::TxStagedOverflow, bh);
     if let Some(peer) = peer.upgrade() {
         timers::initiation_wanted(&peer, bh);
     }

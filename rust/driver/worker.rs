@@ -5,7 +5,7 @@
 use crate::{
     effort::Efforts,
     queueing::{
-        Chain,
+        Fifo,
         Job, //
     },
     receive,
@@ -30,10 +30,18 @@ use kext::{
     cpu,
     net::device::xmit_depth,
     new_spinlock,
+    new_timer,
     new_work,
     sync::{
         lock::SpinLock,
         rcu::RcuArc, //
+    },
+    time::{
+        self,
+        timer::{
+            Expired,
+            Timer, //
+        }, //
     },
     workqueue::{
         self,
@@ -45,8 +53,16 @@ use kext::{
 /// Nesting of transmissions on this CPU from which batches go to a worker: each level takes its share of the stack.
 const MAX_DEPTH: u32 = 3;
 
-/// Batches that may wait for one worker; beyond that others do them.
-const MAX_WAITING: u32 = 4;
+/// Batches that may wait for one worker to encrypt them, and to decrypt them; beyond that others do
+/// them.
+const MAX_WAITING: usize = 4;
+
+/// Jiffies within which a worker has to come. If it does not, because other tasks keep it from
+/// running, a timer does what it was to do.
+pub(crate) const MAX_ABSENCE: u64 = 3;
+
+/// Jiffies during which nothing more is left to the workers of a CPU that did not come.
+const DISTRUST: u64 = time::HZ;
 
 /// Workers that are asked whether they can take a batch.
 const MAX_ASKED: u32 = 8;
@@ -55,43 +71,125 @@ const MAX_ASKED: u32 = 8;
 #[pin_data]
 struct Worker {
     #[pin]
-    seal: SpinLock<Chain<send::Batch>>,
+    seal: SpinLock<Fifo<Job<send::Batch>, MAX_WAITING>>,
     #[pin]
-    open: SpinLock<Chain<receive::Batch>>,
+    open: SpinLock<Fifo<Job<receive::Batch>, MAX_WAITING>>,
     /// Batches that were pushed and are not done.
     waiting: Atomic<u32>,
+    /// How many are done, and how many were when the timer was armed.
+    done: Atomic<u32>,
+    seen: Atomic<u32>,
+    /// Since which jiffy the CPU's workers are known not to come.
+    absent_since: Atomic<u64>,
     #[pin]
     work: Work<Worker, 0>,
+    #[pin]
+    watch: Timer<Worker, 0>,
+}
+
+impl Worker {
+    fn new() -> Result<RcuArc<Self>> {
+        RcuArc::pin_init(
+            pin_init!(Self {
+                seal <- new_spinlock!(Fifo::new()),
+                open <- new_spinlock!(Fifo::new()),
+                waiting: Atomic::new(0),
+                done: Atomic::new(0),
+                seen: Atomic::new(0),
+                absent_since: Atomic::new(time::jiffies().wrapping_sub(DISTRUST)),
+                work <- new_work!(),
+                watch <- new_timer!(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Encrypts the batch that waits longest, if there is one.
+    fn seal_one(&self, bh: &Bh<'_>) -> bool {
+        let job = self.seal.lock(bh).pop();
+        let Some(job) = job else {
+            return false;
+        };
+        send::seal_elsewhere(job, bh);
+        self.finished();
+        true
+    }
+
+    /// Decrypts the batch that waits longest, if there is one.
+    fn open_one(&self, bh: &Bh<'_>) -> bool {
+        let job = self.open.lock(bh).pop();
+        let Some(job) = job else {
+            return false;
+        };
+        receive::open_elsewhere(job, bh);
+        self.finished();
+        true
+    }
+
+    /// Decrypts one after a test has held that back.
+    #[cfg(wg_faults)]
+    fn hold_one(&self, ctx: &mut Process) -> bool {
+        let job = self.open.lock(&ctx.bh()).pop();
+        let Some(job) = job else {
+            return false;
+        };
+        let device = job.batch.peer().device().data();
+        device.workers().hold.pass(ctx);
+        receive::open_elsewhere(job, &ctx.bh());
+        self.finished();
+        true
+    }
+
+    fn finished(&self) {
+        self.done.fetch_add(1, Relaxed);
+        self.waiting.fetch_sub(1, Relaxed);
+    }
+
+    fn is_present(&self) -> bool {
+        time::jiffies().wrapping_sub(self.absent_since.load(Relaxed)) >= DISTRUST
+    }
+
+    fn is_absent_now(&self) {
+        self.absent_since.store(time::jiffies(), Relaxed);
+    }
+
+    /// Has somebody look, in a while, whether the worker comes.
+    fn watch(this: &RcuArc<Self>) {
+        if !this.watch.is_pending() {
+            this.seen.store(this.done.load(Relaxed), Relaxed);
+            this.watch.arm(this, MAX_ABSENCE);
+        }
+    }
 }
 
 impl Run<0> for Worker {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
         loop {
-            let (mut seal, mut open) = {
-                let bh = ctx.bh();
-                let seal = this.seal.lock(&bh).take_in_order();
-                let open = this.open.lock(&bh).take_in_order();
-                (seal, open)
-            };
-            if seal.is_empty() && open.is_empty() {
+            let sealed = this.seal_one(&ctx.bh());
+            ctx.cond_resched();
+            #[cfg(wg_faults)]
+            if this.hold_one(ctx) {
+                continue;
+            }
+            let opened = this.open_one(&ctx.bh());
+            ctx.cond_resched();
+            if !sealed && !opened {
                 return;
             }
-            while let Some(job) = seal.pop() {
-                send::seal_elsewhere(job, &ctx.bh());
-                this.waiting.fetch_sub(1, Relaxed);
-                ctx.cond_resched();
-            }
-            while let Some(job) = open.pop() {
-                #[cfg(wg_faults)]
-                if let Some(batch) = &job.batch {
-                    let device = batch.peer().device().data();
-                    device.workers().hold.pass(ctx);
-                }
-                receive::open_elsewhere(job, &ctx.bh());
-                this.waiting.fetch_sub(1, Relaxed);
-                ctx.cond_resched();
-            }
         }
+    }
+}
+
+impl Expired<0> for Worker {
+    fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
+        if this.waiting.load(Relaxed) == 0 {
+            return;
+        }
+        if this.done.load(Relaxed) == this.seen.load(Relaxed) {
+            this.is_absent_now();
+            while this.seal_one(bh) || this.open_one(bh) {}
+        }
+        Self::watch(&this);
     }
 }
 
@@ -122,18 +220,7 @@ impl Workers {
     pub(crate) fn new(queue: workqueue::Queue) -> Result<Self> {
         let mut workers = KVec::new();
         for _ in 0..cpu::possible_count() {
-            workers.push(
-                RcuArc::pin_init(
-                    pin_init!(Worker {
-                        seal <- new_spinlock!(Chain::new()),
-                        open <- new_spinlock!(Chain::new()),
-                        waiting: Atomic::new(0),
-                        work <- new_work!(),
-                    }),
-                    GFP_KERNEL,
-                )?,
-                GFP_KERNEL,
-            )?;
+            workers.push(Worker::new()?, GFP_KERNEL)?;
         }
         Ok(Self {
             workers,
@@ -162,9 +249,6 @@ impl Workers {
 
     /// Returns who encrypts the next batch, if not this CPU.
     pub(crate) fn sealer(&self, bh: &Bh<'_>) -> Option<Helper<'_>> {
-        if is_nested(bh) {
-            return self.next();
-        }
         if self.may_help(bh) {
             self.idle(bh)
         } else {
@@ -177,23 +261,63 @@ impl Workers {
         self.idle(bh)
     }
 
-    /// Has a batch encrypted.
-    pub(crate) fn seal(&self, job: KBox<Job<send::Batch>>, helper: &Helper<'_>, bh: &Bh<'_>) {
-        helper.worker.seal.lock(bh).push(job);
-        self.start(helper);
+    /// Has a batch encrypted, unless too many wait there.
+    pub(crate) fn seal(
+        &self,
+        job: Job<send::Batch>,
+        helper: &Helper<'_>,
+        bh: &Bh<'_>,
+    ) -> Result<(), Job<send::Batch>> {
+        self.start(helper, || helper.worker.seal.lock(bh).push(job))
     }
 
-    /// Has a batch decrypted.
-    pub(crate) fn open(&self, job: KBox<Job<receive::Batch>>, helper: &Helper<'_>, bh: &Bh<'_>) {
-        helper.worker.open.lock(bh).push(job);
-        self.start(helper);
+    /// Has a batch decrypted, unless too many wait there.
+    pub(crate) fn open(
+        &self,
+        job: Job<receive::Batch>,
+        helper: &Helper<'_>,
+        bh: &Bh<'_>,
+    ) -> Result<(), Job<receive::Batch>> {
+        self.start(helper, || helper.worker.open.lock(bh).push(job))
     }
 
-    fn start(&self, helper: &Helper<'_>) {
-        helper.worker.waiting.fetch_add(1, Relaxed);
-        let _ = self
-            .queue
-            .enqueue_on(helper.cpu, &helper.worker.work, helper.worker);
+    fn start<J>(&self, helper: &Helper<'_>, push: impl FnOnce() -> Result<(), J>) -> Result<(), J> {
+        let worker = helper.worker;
+        worker.waiting.fetch_add(1, Relaxed);
+        if let Err(job) = push() {
+            worker.waiting.fetch_sub(1, Relaxed);
+            return Err(job);
+        }
+        let _ = self.queue.enqueue_on(helper.cpu, &worker.work, worker);
+        Worker::watch(worker);
+        Ok(())
+    }
+
+    /// Returns how many more packets may leave this CPU before others go on. Without a limit if
+    /// these do not come.
+    pub(crate) fn room(&self, bh: &Bh<'_>) -> usize {
+        if self.is_present(bh.cpu()) {
+            self.efforts.room(bh)
+        } else {
+            usize::MAX
+        }
+    }
+
+    /// Returns whether the workers of a CPU come when something is left to them.
+    pub(crate) fn is_present(&self, cpu: u32) -> bool {
+        self.worker(cpu).is_none_or(|worker| worker.is_present())
+    }
+
+    /// Notes that the workers of a CPU did not come.
+    pub(crate) fn is_absent(&self, cpu: u32) {
+        if let Some(worker) = self.worker(cpu) {
+            worker.is_absent_now();
+        }
+    }
+
+    fn worker(&self, cpu: u32) -> Option<&RcuArc<Worker>> {
+        // CAST: From small to large.
+        self.workers.get(cpu as usize)
     }
 
     /// Returns another CPU that has more time for a batch than this one.
@@ -201,7 +325,9 @@ impl Workers {
         for _ in 0..cpu::online_count().min(MAX_ASKED) {
             let helper = self.next()?;
             if helper.cpu != bh.cpu()
-                && helper.worker.waiting.load(Relaxed) < MAX_WAITING
+                // CAST: From small to large.
+                && (helper.worker.waiting.load(Relaxed) as usize) < MAX_WAITING
+                && helper.worker.is_present()
                 && self.efforts.has_less(helper.cpu, bh)
             {
                 return Some(helper);
@@ -213,8 +339,7 @@ impl Workers {
     fn next(&self) -> Option<Helper<'_>> {
         let cpu = cpu::next_online(self.last.load(Relaxed));
         self.last.store(cpu, Relaxed);
-        // CAST: From small to large.
-        let worker = self.workers.get(cpu as usize).or(self.workers.first())?;
+        let worker = self.worker(cpu).or(self.workers.first())?;
         Some(Helper { cpu, worker })
     }
 }

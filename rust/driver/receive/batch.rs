@@ -14,7 +14,6 @@ use crate::{
     peer::Peer,
     queueing::Job, //
 };
-use kernel::prelude::*;
 use kext::{
     context::Bh,
     net::{
@@ -53,10 +52,8 @@ impl Drop for Batch {
 }
 
 /// Decrypts a batch on another CPU than the one that received it, and hands it back to its queue.
-pub(crate) fn open_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
-    let Some(batch) = &mut job.batch else {
-        return;
-    };
+pub(crate) fn open_elsewhere(mut job: Job<Batch>, bh: &Bh<'_>) {
+    let batch = &mut job.batch;
     let keypair = batch.keypair.clone();
     let mut packets = skb::List::new();
     packets.append(&mut batch.packets);
@@ -78,23 +75,24 @@ pub(crate) fn open_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
 /// Puts a decrypted batch in order and delivers what is due. Returns how many packets that were.
 pub(super) fn give_back(
     peer: &RcuArc<Peer>,
-    job: KBox<Job<Batch>>,
+    job: Job<Batch>,
     gro: &mut Gro<'_, Device>,
     bh: &Bh<'_>,
 ) -> usize {
     let mut work: usize = 0;
     let (old, is_turn) = {
         let mut rx = peer.rx().lock(bh);
-        (rx.order.put(job).err(), rx.order.take_turn_if_due())
+        let old = rx.order.put(job.ticket, Some(job.batch)).err();
+        (old, rx.order.take_turn_if_due())
     };
     drop(old);
     if !is_turn {
         return work;
     }
     let mut next = peer.rx().lock(bh).order.next_or_end();
-    while let Some(mut job) = next {
+    while let Some(batch) = next {
         let mut taken: usize = 0;
-        if let Some(mut batch) = job.batch.take() {
+        if let Some(mut batch) = batch {
             let packets = core::mem::take(&mut batch.packets);
             taken = batch.taken;
             work = work.saturating_add(packets.len());

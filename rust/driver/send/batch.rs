@@ -4,7 +4,12 @@
 
 use super::{
     layout,
+    queue::Deferred,
     singles::must_be_single,
+    takeover::{
+        defer,
+        watch, //
+    },
     HEADROOM, //
 };
 use crate::{
@@ -15,6 +20,7 @@ use crate::{
     device::Device,
     effort::Task,
     keypair::Keypair,
+    pace::Moment,
     packet::PacketCb,
     peer::{
         Peer,
@@ -24,7 +30,6 @@ use crate::{
     socket::Path,
     timers, //
 };
-use kernel::prelude::*;
 use kext::{
     context::{
         Bh,
@@ -60,42 +65,31 @@ use wg_proto::{
 pub(crate) struct Batch {
     pub(super) keypair: RcuArc<Keypair>,
     pub(super) packets: List<Segmented>,
-    pub(super) state: State,
-}
-
-/// How far a batch is.
-pub(super) enum State {
     /// Its packets own nonces, from this one on.
-    Numbered(u64),
-    /// Its packets are encrypted.
-    Sealed,
+    pub(super) first: u64,
+    /// What it has of the interface's budget.
+    pub(super) charge: u32,
 }
 
-/// Encrypts a batch on another CPU than the one that took it, and hands it back.
-pub(crate) fn seal_elsewhere(mut job: KBox<Job<Batch>>, bh: &Bh<'_>) {
-    let Some(batch) = job.batch.take() else {
-        return;
-    };
+/// Encrypts a batch, perhaps on another CPU than the one that took it, and hands it back.
+pub(crate) fn seal_elsewhere(job: Job<Batch>, bh: &Bh<'_>) {
+    let Job { ticket, mut batch } = job;
     let peer = batch.keypair.peer().clone();
-    let packets = match batch.state {
-        State::Numbered(first) => seal_all(&batch.keypair, first, batch.packets, bh),
-        State::Sealed => batch.packets,
-    };
-    job.batch = Some(Batch {
-        packets,
-        state: State::Sealed,
-        keypair: batch.keypair,
-    });
-    give_back(peer.borrow(), job, bh);
+    batch.packets = seal_all(&batch.keypair, batch.first, batch.packets, bh);
+    give_back(peer.borrow(), ticket, Some(batch), bh);
 }
 
 /// Hands a batch back to the order, and has what is due sent if nobody else does that.
-pub(super) fn give_back(peer: Ref<'_, Peer>, job: KBox<Job<Batch>>, bh: &Bh<'_>) {
+pub(super) fn give_back(peer: Ref<'_, Peer>, ticket: u64, batch: Option<Batch>, bh: &Bh<'_>) {
     let (is_due, outlet) = {
         let mut tx = peer.tx().lock(bh);
         // Nothing resets this order, so nothing is given back.
-        let _ = tx.order.put(job);
-        (tx.order.is_due(), tx.outlet.cpu())
+        let _ = tx.order.put(ticket, batch);
+        let is_due = tx.order.is_due();
+        if is_due && tx.due_since.is_none() {
+            tx.due_since = Some(Moment::now());
+        }
+        (is_due, tx.outlet.cpu())
     };
     if is_due && outlet == bh.cpu() {
         release(peer, bh);
@@ -120,32 +114,58 @@ fn leave_to(cpu: u32, peer: Ref<'_, Peer>) {
     if let Some(peer) = peer.upgrade() {
         let workers = peer.device().data().workers();
         let _ = workers.queue().enqueue_on(cpu, &peer.release_work, &peer);
+        watch(&peer);
     }
 }
 
 /// Sends some batches that are due, if nobody else does. Returns whether more are.
 fn release_some(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
-    let mut room = peer.device().data().workers().efforts().room(bh);
-    if room == 0 {
-        return peer.tx().lock(bh).order.is_due();
-    }
-    if !peer.tx().lock(bh).order.take_turn_if_due() {
-        return false;
+    let device = peer.device().data();
+    let mut room = device.workers().room(bh);
+    {
+        let mut tx = peer.tx().lock(bh);
+        if room == 0 {
+            return tx.order.is_due();
+        }
+        if !tx.order.take_turn_if_due() {
+            return false;
+        }
+        tx.due_since = None;
     }
     while room > 0 {
-        let job = peer.tx().lock(bh).order.next_or_end();
-        let Some(mut job) = job else {
+        let batch = peer.tx().lock(bh).order.next_or_end();
+        let Some(batch) = batch else {
             return false;
         };
-        if let Some(batch) = job.batch.take() {
+        if let Some(batch) = batch {
             room = room.saturating_sub(batch.packets.segs());
             transmit(&batch.keypair, batch.packets, bh);
+            device.budget().give(batch.charge, bh);
         }
-        peer.tx().lock(bh).order.release();
+        released(peer, bh);
     }
     let mut tx = peer.tx().lock(bh);
     tx.order.end_turn();
-    tx.order.is_due()
+    let is_due = tx.order.is_due();
+    tx.due_since = is_due.then(Moment::now);
+    is_due
+}
+
+/// Notes that a batch was sent, and lets those go on that waited for that.
+fn released(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    let goes_on = {
+        let mut tx = peer.tx().lock(bh);
+        tx.order.release();
+        let was_blocked = core::mem::replace(&mut tx.is_blocked, false);
+        let goes_on = was_blocked && tx.deferred.is_none() && !tx.staged.is_empty();
+        if goes_on {
+            tx.deferred = Some(Deferred::here(bh));
+        }
+        goes_on
+    };
+    if goes_on {
+        defer(peer, bh);
+    }
 }
 
 /// Gives up the turn that was taken for packets which are sent by now, and sends the batches that have become due.

@@ -2,6 +2,7 @@
 
 //! The CPU that a peer's packets leave from.
 
+use crate::pace::Moment;
 use kext::time;
 
 /// Jiffies after which another CPU may take the place of one that has nothing to send any more.
@@ -15,13 +16,13 @@ const HOLD: u64 = time::HZ / 50;
 pub(super) struct Outlet {
     cpu: u32,
     /// When it had packets of its own.
-    last: u64,
+    last: Option<Moment>,
 }
 
 impl Outlet {
     /// Creates the state of an idle peer.
     pub(super) const fn new() -> Self {
-        Self { cpu: 0, last: 0 }
+        Self { cpu: 0, last: None }
     }
 
     /// Returns the CPU that the packets leave from.
@@ -29,12 +30,17 @@ impl Outlet {
         self.cpu
     }
 
+    /// Lets the packets leave from another CPU.
+    pub(super) fn seize(&mut self, cpu: u32) {
+        self.cpu = cpu;
+        self.last = Some(Moment::now());
+    }
+
     /// Notes that a CPU has packets, and returns whether they leave from it.
     pub(super) fn is(&mut self, cpu: u32) -> bool {
-        let now = time::jiffies();
-        if self.cpu == cpu || now.wrapping_sub(self.last) > HOLD {
+        if self.cpu == cpu || self.last.is_none_or(|last| last.age() > HOLD) {
             self.cpu = cpu;
-            self.last = now;
+            self.last = Some(Moment::now());
         }
         self.cpu == cpu
     }

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How much may wait to be sent by an interface, and which peer has most of it.
+
+use crate::peer::Peer;
+use kernel::{
+    alloc::flags::{
+        GFP_ATOMIC,
+        GFP_KERNEL,
+        __GFP_NOWARN, //
+    },
+    debugfs::Writer,
+    fmt,
+    prelude::*,
+    rbtree::{
+        RBTree,
+        RBTreeNode, //
+    },
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use kext::{
+    context::Bh,
+    cpu,
+    mm,
+    new_spinlock,
+    sync::{
+        lock::SpinLock,
+        rcu::{
+            RcuArc,
+            Ref, //
+        }, //
+    }, //
+};
+
+/// The part of the machine's memory that may wait, and its limits.
+const PART: usize = 32;
+const MIN_TOTAL: usize = 4 << 20;
+const MAX_TOTAL: usize = 64 << 20;
+
+/// The part of the budget that CPUs may have set aside while another one finds none.
+const IDLE_PART: u32 = 4;
+
+/// What one CPU has set aside, on a cache line of its own.
+#[repr(align(64))]
+struct Share(Atomic<u32>);
+
+/// A budget in bytes of memory (`truesize`) for packets that wait to be sent: for a session, for a
+/// worker, with workers, or for their turn.
+///
+/// Each CPU takes from it by the chunk, so that they do not meet at one counter for each batch.
+/// Shown by debugfs as `wireguard/<interface>/waiting`.
+pub(crate) struct Budget {
+    total: u32,
+    chunk: u32,
+    spare: Atomic<u32>,
+    shares: KVec<Share>,
+}
+
+/// Takes `bytes` from a counter if it has so many.
+fn subtract(counter: &Atomic<u32>, bytes: u32) -> bool {
+    loop {
+        let have = counter.load(Relaxed);
+        let Some(left) = have.checked_sub(bytes) else {
+            return false;
+        };
+        if counter.cmpxchg(have, left, Relaxed).is_ok() {
+            return true;
+        }
+    }
+}
+
+impl Budget {
+    /// Creates a budget that suits the machine.
+    pub(crate) fn new() -> Result<Self> {
+        // CAST: Below the maximum.
+        let total = (mm::total() / PART).clamp(MIN_TOTAL, MAX_TOTAL) as u32;
+        let cpus = cpu::possible_count();
+        // CAST: From small to large.
+        let mut shares = KVec::with_capacity(cpus as usize, GFP_KERNEL)?;
+        for _ in 0..cpus {
+            shares.push_within_capacity(Share(Atomic::new(0)))?;
+        }
+        // Each CPU keeps up to two chunks.
+        let chunks = cpus.saturating_mul(2 * IDLE_PART);
+        Ok(Self {
+            total,
+            chunk: total.checked_div(chunks).unwrap_or(total),
+            spare: Atomic::new(total),
+            shares,
+        })
+    }
+
+    fn share(&self, bh: &Bh<'_>) -> Option<&Atomic<u32>> {
+        // CAST: From small to large.
+        self.shares.get(bh.cpu() as usize).map(|share| &share.0)
+    }
+
+    /// Takes so many bytes, unless too much waits already.
+    #[must_use]
+    pub(crate) fn take(&self, bytes: u32, bh: &Bh<'_>) -> bool {
+        let Some(share) = self.share(bh) else {
+            return subtract(&self.spare, bytes);
+        };
+        if subtract(share, bytes) {
+            return true;
+        }
+        if subtract(&self.spare, bytes.saturating_add(self.chunk)) {
+            share.fetch_add(self.chunk, Relaxed);
+            return true;
+        }
+        subtract(&self.spare, bytes)
+    }
+
+    /// Gives back what was taken.
+    pub(crate) fn give(&self, bytes: u32, bh: &Bh<'_>) {
+        let Some(share) = self.share(bh) else {
+            self.spare.fetch_add(bytes, Relaxed);
+            return;
+        };
+        let have = share.fetch_add(bytes, Relaxed).saturating_add(bytes);
+        if have > self.chunk.saturating_mul(2) {
+            let surplus = have.saturating_sub(self.chunk);
+            if subtract(share, surplus) {
+                self.spare.fetch_add(surplus, Relaxed);
+            }
+        }
+    }
+
+    /// Returns how many bytes wait.
+    fn used(&self) -> u32 {
+        let spare = self
+            .shares
+            .iter()
+            .fold(self.spare.load(Relaxed), |sum, share| {
+                sum.saturating_add(share.0.load(Relaxed))
+            });
+        self.total.saturating_sub(spare)
+    }
+}
+
+impl Writer for Budget {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} of {} bytes", self.used(), self.total)
+    }
+}
+
+/// Bytes from which on a peer is noted as one that has much, and below which it is no more.
+const MUCH: u32 = 16 << 10;
+const LITTLE: u32 = MUCH / 2;
+
+/// Peers for which much is staged, by how much that is, within a quarter of it.
+///
+/// Its lock is taken under that of what a peer sends, whenever the amount has changed by so much.
+#[pin_data]
+pub(crate) struct Backlogs {
+    #[pin]
+    peers: SpinLock<RBTree<(u32, u64), RcuArc<Peer>>>,
+}
+
+impl Backlogs {
+    /// Creates the empty table.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            peers <- new_spinlock!(RBTree::new()),
+        })
+    }
+
+    /// Notes that `bytes` are staged for a peer, of which `noted` are in the table, or 0. Returns
+    /// what is now.
+    ///
+    /// A peer for which there is no memory is not noted.
+    pub(crate) fn note(&self, peer: Ref<'_, Peer>, noted: u32, bytes: u32, bh: &Bh<'_>) -> u32 {
+        let is_near =
+            bytes >= noted.saturating_sub(noted / 4) && bytes <= noted.saturating_add(noted / 4);
+        if (noted == 0 && bytes < MUCH) || (noted != 0 && bytes >= LITTLE && is_near) {
+            return noted;
+        }
+        if bytes < LITTLE {
+            return self.forget(&peer, noted, bh);
+        }
+        let Some(counted) = peer.upgrade() else {
+            return self.forget(&peer, noted, bh);
+        };
+        let key = (bytes, peer.id());
+        if noted == 0 {
+            let Ok(node) = RBTreeNode::new(key, counted, GFP_ATOMIC | __GFP_NOWARN) else {
+                return 0;
+            };
+            let _ = self.peers.lock(bh).insert(node);
+            return bytes;
+        }
+        let mut peers = self.peers.lock(bh);
+        let Some(node) = peers.remove_node(&(noted, peer.id())) else {
+            return 0;
+        };
+        let _ = peers.insert(node.into_reservation().into_node(key, counted));
+        bytes
+    }
+
+    /// Notes that nothing much is staged for a peer. Returns what is in the table now: nothing.
+    pub(crate) fn forget(&self, peer: &Peer, noted: u32, bh: &Bh<'_>) -> u32 {
+        if noted != 0 {
+            let node = self.peers.lock(bh).remove_node(&(noted, peer.id()));
+            drop(node);
+        }
+        0
+    }
+
+    /// Returns the peer for which most is staged.
+    pub(crate) fn fullest(&self, bh: &Bh<'_>) -> Option<RcuArc<Peer>> {
+        let peers = self.peers.lock(bh);
+        let cursor = peers.cursor_back()?;
+        let (_, peer) = cursor.current();
+        Some(peer.clone())
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets and what they come to.
+
+use core::mem::take;
+use kext::net::skb::{
+    List,
+    Segmented, //
+};
+
+/// Packets, oldest first, with their sums.
+#[derive(Default)]
+pub(super) struct Packets {
+    list: List<Segmented>,
+    bytes: u32,
+}
+
+impl Packets {
+    /// Returns an empty list.
+    pub(super) const fn new() -> Self {
+        Self {
+            list: List::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Sums up a list.
+    pub(super) fn of(list: List<Segmented>) -> Self {
+        let mut bytes = 0_u32;
+        for packet in &list {
+            bytes = bytes.saturating_add(packet.as_skb().truesize());
+        }
+        Self { list, bytes }
+    }
+
+    /// Returns as how many datagrams the packets will leave.
+    pub(super) fn datagrams(&self) -> u32 {
+        // CAST: A packet stands for at most 64, and the budget bounds the packets.
+        self.list.segs() as u32
+    }
+
+    /// Returns how many bytes of memory the packets take.
+    pub(super) fn bytes(&self) -> u32 {
+        self.bytes
+    }
+
+    /// Returns whether there are no packets.
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Returns the packets alone.
+    pub(super) fn into_list(self) -> List<Segmented> {
+        self.list
+    }
+
+    /// Moves all packets of `other` to the end.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.list.append(&mut other.list);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+
+    /// Moves all packets of `other` to the front.
+    pub(super) fn prepend(&mut self, other: Self) {
+        let younger = core::mem::replace(self, other);
+        self.append(younger);
+    }
+
+    /// Takes the oldest packets as long as `goes_on`, which is given what is taken and what is
+    /// left.
+    fn take_while(&mut self, goes_on: impl Fn(&Self, &Self) -> bool) -> Self {
+        let mut taken = Self::new();
+        while goes_on(&taken, self) {
+            let Some(packet) = self.pop() else {
+                break;
+            };
+            let bytes = packet.as_skb().truesize();
+            taken.list.push_back(packet);
+            taken.bytes = taken.bytes.saturating_add(bytes);
+        }
+        taken
+    }
+
+    fn pop(&mut self) -> Option<Segmented> {
+        let packet = self.list.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(packet.as_skb().truesize());
+        Some(packet)
+    }
+
+    /// Takes the oldest packets, as they are at least `max` datagrams, or all.
+    pub(super) fn take(&mut self, max: u32) -> Self {
+        if self.datagrams() <= max {
+            return take(self);
+        }
+        self.take_while(|taken, _| taken.datagrams() < max)
+    }
+
+    /// Takes the oldest packets, down to `max` datagrams.
+    pub(super) fn take_beyond(&mut self, max: u32) -> Self {
+        self.take_while(|_, left| left.datagrams() > max)
+    }
+
+    /// Takes the oldest packets that have at least so many bytes, or all.
+    pub(super) fn take_bytes(&mut self, bytes: u32) -> Self {
+        self.take_while(|taken, _| taken.bytes < bytes)
+    }
+
+    /// Gives back what the packets hold of the sockets that sent them.
+    pub(super) fn orphan(&mut self) {
+        for mut packet in self.list.iter_mut() {
+            packet.orphan();
+        }
+    }
+}

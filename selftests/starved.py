@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Sends through the tunnel from "a" to "b" while a hog sits on CPU 1, and sees all delivered in time."""
+
+import os
+import signal
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+
+# pylint: disable=wrong-import-position
+import check
+from genl import namespace
+
+PATIENCE = float(sys.argv.pop())
+SOL_UDP, UDP_SEGMENT, SO_RCVBUFFORCE = 17, 103, 33
+SIZE = 16
+
+
+class Inside:
+    """b's end of the tunnel: who counts what arrives."""
+
+    def __init__(self):
+        with namespace("b"):
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
+        self.socket.bind(("192.168.7.2", 5000))
+        self.socket.setblocking(False)
+
+    def count(self):
+        number = 0
+        try:
+            while self.socket.recv(SIZE):
+                number += 1
+        except BlockingIOError:
+            pass
+        return number
+
+    def wait(self, number, seconds):
+        """Waits for so many, and returns how many came, and after how many seconds."""
+        begin, came = time.monotonic(), 0
+        while came < number and time.monotonic() < begin + seconds:
+            came += self.count()
+        return came, time.monotonic() - begin
+
+
+def sender(where):
+    with namespace(where):
+        new = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    new.connect(("192.168.7.2", 5000))
+    return new
+
+
+def hog():
+    """A process of the highest class on CPU 1, stopped."""
+    pid = os.fork()
+    if pid == 0:
+        os.sched_setaffinity(0, {1})
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
+        os.kill(os.getpid(), signal.SIGSTOP)
+        while True:
+            pass
+    os.waitpid(pid, os.WUNTRACED)
+    return pid
+
+
+def helped():
+    """How many packets CPU 1 has encrypted for a."""
+    with open("/sys/kernel/debug/wireguard/wg0/cpus", encoding="ascii") as file:
+        return [int(line.split()[2]) for line in file][1]
+
+
+def forwarded(inside, outside):
+    """One packet right after the other, which are a stream for a's CPU 1."""
+    sent = 0
+    for _ in range(200):
+        for _ in range(20):
+            outside.send(bytes(SIZE))
+        sent += 20
+        time.sleep(0.005)
+    came, seconds = inside.wait(sent, 2 * PATIENCE)
+    check.note(f"forwarded: {came} of {sent} came, the last {seconds:.3f} s late")
+    return came / sent
+
+
+def shared(inside, outside):
+    """More than one CPU likes to encrypt."""
+    sent = 0
+    for _ in range(16):
+        outside.send(bytes(SIZE * 100))
+        sent += 100
+    came, seconds = inside.wait(sent, 2 * PATIENCE)
+    return came / sent, seconds
+
+
+def starved():
+    os.sched_setaffinity(0, {0})
+    inside, pig = Inside(), hog()
+    single, many = sender("c"), sender("a")
+    many.setsockopt(SOL_UDP, UDP_SEGMENT, SIZE)
+    try:
+        # Both work without the hog, and CPU 1 helps.
+        check.holds("what is forwarded comes", forwarded(inside, single) > 0.95)
+        before, end = helped(), time.monotonic() + 10 * PATIENCE
+        while helped() == before and time.monotonic() < end:
+            shared(inside, many)
+        check.holds("CPU 1 helps", helped() > before)
+        os.kill(pig, signal.SIGCONT)
+        check.holds("what is forwarded comes beside a hog", forwarded(inside, single) > 0.95)
+        least, longest = 1, 0
+        for _ in range(20):
+            part, seconds = shared(inside, many)
+            least, longest = min(least, part), max(longest, seconds)
+        check.note(f"shared: {least:.3f} at least came, after {longest:.3f} s at most")
+        check.holds("what is shared comes beside a hog", least > 0.95)
+    finally:
+        os.kill(pig, signal.SIGKILL)
+        os.waitpid(pig, 0)
+
+
+check.main(starved)
