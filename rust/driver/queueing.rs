@@ -21,8 +21,8 @@ use kernel::{
 const MAX_BATCHES: usize = 1024;
 
 /// Places that an order has first, and how many it keeps when nothing is on its way any more.
-const MIN_PLACES: usize = 16;
-const KEPT_PLACES: usize = 64;
+const MIN_PLACES: usize = 8;
+const KEPT_PLACES: usize = 16;
 
 /// A batch and its place in the order.
 pub(crate) struct Job<B> {

@@ -61,7 +61,8 @@ const MAX_WAITING: usize = 4;
 /// running, a timer does what it was to do.
 pub(crate) const MAX_ABSENCE: u64 = 3;
 
-/// Jiffies during which nothing more is left to the workers of a CPU that did not come.
+/// Jiffies during which nothing more is left to the workers of a CPU that did not come, unless one
+/// comes meanwhile.
 const DISTRUST: u64 = time::HZ;
 
 /// Workers that are asked whether they can take a batch.
@@ -79,7 +80,8 @@ struct Worker {
     /// How many are done, and how many were when the timer was armed.
     done: Atomic<u32>,
     seen: Atomic<u32>,
-    /// Since which jiffy the CPU's workers are known not to come.
+    /// Since which jiffy the CPU's workers are late, or 0, and since which they are known not to come.
+    late_since: Atomic<u64>,
     absent_since: Atomic<u64>,
     #[pin]
     work: Work<Worker, 0>,
@@ -96,6 +98,7 @@ impl Worker {
                 waiting: Atomic::new(0),
                 done: Atomic::new(0),
                 seen: Atomic::new(0),
+                late_since: Atomic::new(0),
                 absent_since: Atomic::new(time::jiffies().wrapping_sub(DISTRUST)),
                 work <- new_work!(),
                 watch <- new_timer!(),
@@ -149,14 +152,32 @@ impl Worker {
         time::jiffies().wrapping_sub(self.absent_since.load(Relaxed)) >= DISTRUST
     }
 
-    fn is_absent_now(&self) {
-        self.absent_since.store(time::jiffies(), Relaxed);
+    /// Notes that one of the CPU's workers did not come in time. That may happen to any; if none comes
+    /// for as long again, they are absent.
+    fn is_late(&self) {
+        let now = time::jiffies();
+        match self.late_since.load(Relaxed) {
+            0 => self.late_since.store(now, Relaxed),
+            since if now.wrapping_sub(since) >= MAX_ABSENCE => {
+                self.absent_since.store(now, Relaxed);
+            }
+            _ => {}
+        }
     }
 
-    /// Has somebody look, in a while, whether the worker comes.
-    fn watch(this: &RcuArc<Self>) {
+    /// Notes that one has come.
+    fn has_come(&self) {
+        if self.late_since.load(Relaxed) != 0 {
+            self.late_since.store(0, Relaxed);
+            let before = time::jiffies().wrapping_sub(DISTRUST);
+            self.absent_since.store(before, Relaxed);
+        }
+    }
+
+    /// Has somebody look, in a while, whether the worker gets beyond what is done.
+    fn watch(this: &RcuArc<Self>, done: u32) {
         if !this.watch.is_pending() {
-            this.seen.store(this.done.load(Relaxed), Relaxed);
+            this.seen.store(done, Relaxed);
             this.watch.arm(this, MAX_ABSENCE);
         }
     }
@@ -164,6 +185,7 @@ impl Worker {
 
 impl Run<0> for Worker {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
+        this.has_come();
         loop {
             let sealed = this.seal_one(&ctx.bh());
             ctx.cond_resched();
@@ -185,11 +207,12 @@ impl Expired<0> for Worker {
         if this.waiting.load(Relaxed) == 0 {
             return;
         }
-        if this.done.load(Relaxed) == this.seen.load(Relaxed) {
-            this.is_absent_now();
+        let done = this.done.load(Relaxed);
+        if done == this.seen.load(Relaxed) {
+            this.is_late();
             while this.seal_one(bh) || this.open_one(bh) {}
         }
-        Self::watch(&this);
+        Self::watch(&this, done);
     }
 }
 
@@ -283,13 +306,14 @@ impl Workers {
 
     fn start<J>(&self, helper: &Helper<'_>, push: impl FnOnce() -> Result<(), J>) -> Result<(), J> {
         let worker = helper.worker;
+        let done = worker.done.load(Relaxed);
         worker.waiting.fetch_add(1, Relaxed);
         if let Err(job) = push() {
             worker.waiting.fetch_sub(1, Relaxed);
             return Err(job);
         }
         let _ = self.queue.enqueue_on(helper.cpu, &worker.work, worker);
-        Worker::watch(worker);
+        Worker::watch(worker, done);
         Ok(())
     }
 
@@ -308,10 +332,17 @@ impl Workers {
         self.worker(cpu).is_none_or(|worker| worker.is_present())
     }
 
-    /// Notes that the workers of a CPU did not come.
-    pub(crate) fn is_absent(&self, cpu: u32) {
+    /// Notes that a worker of this CPU has come.
+    pub(crate) fn has_come(&self, bh: &Bh<'_>) {
+        if let Some(worker) = self.worker(bh.cpu()) {
+            worker.has_come();
+        }
+    }
+
+    /// Notes that a worker of a CPU did not come in time.
+    pub(crate) fn is_late(&self, cpu: u32) {
         if let Some(worker) = self.worker(cpu) {
-            worker.is_absent_now();
+            worker.is_late();
         }
     }
 

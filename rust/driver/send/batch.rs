@@ -182,6 +182,7 @@ pub(super) fn end_turn(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
 
 impl Run<RELEASE> for Peer {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
+        this.device().data().workers().has_come(&ctx.bh());
         while release_some(this.borrow(), &ctx.bh()) {
             ctx.cond_resched();
         }

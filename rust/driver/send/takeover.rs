@@ -56,6 +56,7 @@ pub(super) fn watch(peer: &RcuArc<Peer>) {
 
 impl Run<SEND> for Peer {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
+        this.device().data().workers().has_come(&ctx.bh());
         while send_some(this.borrow(), MAX_DEFERRED_BATCH, &ctx.bh()) {
             ctx.cond_resched();
         }
@@ -71,11 +72,11 @@ impl Expired<WATCH> for Peer {
             let sends = tx.deferred.is_some_and(|worker| is_late(worker.since));
             let releases = tx.due_since.is_some_and(is_late) && tx.order.is_due();
             if let Some(worker) = tx.deferred.filter(|_| sends) {
-                workers.is_absent(worker.cpu);
+                workers.is_late(worker.cpu);
                 tx.deferred = Some(Deferred::here(bh));
             }
             if releases {
-                workers.is_absent(tx.outlet.cpu());
+                workers.is_late(tx.outlet.cpu());
                 tx.outlet.seize(bh.cpu());
             }
             (sends, releases)
