@@ -12,7 +12,6 @@ use crate::{
     receive::Rx,
     send::{
         self,
-        Singles,
         Tx, //
     },
     socket::EndpointState,
@@ -119,7 +118,7 @@ pub(crate) struct Peer {
     tx_bytes: Atomic<u64>,
     received: Sign,
     sent: Sign,
-    singles: Singles,
+    takes_gso: Atomic<bool>,
     queue: u32,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
@@ -201,7 +200,7 @@ impl Peer {
                 tx_bytes: Atomic::new(0),
                 received: Sign::new(),
                 sent: Sign::new(),
-                singles: Singles::new(),
+                takes_gso: Atomic::new(true),
                 queue,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
@@ -274,10 +273,15 @@ impl Peer {
         &self.endpoint
     }
 
-    /// Returns which packets must not become GSO packets.
+    /// Returns whether the route took GSO packets when it was last looked at.
     #[inline]
-    pub(crate) fn singles(&self) -> &Singles {
-        &self.singles
+    pub(crate) fn takes_gso(&self) -> bool {
+        self.takes_gso.load(Relaxed)
+    }
+
+    /// Notes whether the route takes GSO packets.
+    pub(crate) fn set_takes_gso(&self, takes_gso: bool) {
+        self.takes_gso.store(takes_gso, Relaxed);
     }
 
     /// Returns the lock around what waits for transmission.

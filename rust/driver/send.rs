@@ -5,7 +5,6 @@
 mod batch;
 mod outlet;
 mod queue;
-mod singles;
 mod staged;
 mod takeover;
 
@@ -14,7 +13,6 @@ pub(crate) use batch::{
     Batch, //
 };
 pub(crate) use queue::Tx;
-pub(crate) use singles::Singles;
 
 use crate::{
     device::Device,
@@ -86,13 +84,11 @@ const TAILROOM: usize = 3 * TAG_LEN;
 /// Returns how this CPU makes messages of a packet to a peer, whose path has this MTU.
 fn layout<'a>(
     peer: &'a Peer,
-    packet: &SkBuff,
     mtu: u32,
     bh: &Bh<'_>,
 ) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
     // What waits for a session must not keep large pages.
     let has_session = peer.current(bh).is_some_and(|current| current.may_send());
-    let is_single = peer.singles().must_be(packet.is_owned_by_tcp());
     Layout {
         headroom: HEADROOM,
         header: DataHeader::LEN,
@@ -100,7 +96,7 @@ fn layout<'a>(
         trailer: move |len| padding(len, mtu as usize).saturating_add(TAG_LEN),
         tailroom: TAILROOM,
         pages: peer.device().pages(bh),
-        may_gso: udp::may_gso() && has_session && !is_single,
+        may_gso: udp::may_gso() && has_session && peer.takes_gso(),
     }
 }
 
@@ -147,7 +143,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
         ds: skb.ecn_encap(),
         ..PacketCb::default()
     };
-    let layout = layout(&peer, &skb, cb.mtu_or_index, bh);
+    let layout = layout(&peer, cb.mtu_or_index, bh);
     let packets = skb.segment(dev, &layout, bh);
     let mut packets = packets.inspect_err(|_| count(Reject::TxSegmentation))?;
     for mut packet in packets.iter_mut() {

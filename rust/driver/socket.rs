@@ -36,7 +36,6 @@ use kext::{
         route::{
             Flow4,
             Flow6,
-            GsoSupport,
             Route4,
             Route6, //
         },
@@ -65,8 +64,8 @@ use wg_proto::{
 /// DSCP AF41 of handshake messages; they carry no ECN.
 pub(crate) const HANDSHAKE_DSCP: u8 = 0x88;
 
-/// Jiffies for which it is known what becomes of GSO packets on a route.
-const GSO_SUPPORT_HOLD: u64 = time::HZ;
+/// Jiffies for which it is known whether a route takes GSO packets.
+const TAKES_GSO_HOLD: u64 = time::HZ;
 
 /// How often a random port is tried that is free for IPv4 but not for IPv6.
 const PORT_RETRIES: usize = 100;
@@ -235,10 +234,10 @@ enum Route {
 }
 
 impl Route {
-    fn gso_support(&self, bh: &Bh<'_>) -> GsoSupport {
+    fn takes_gso(&self, bh: &Bh<'_>) -> bool {
         match self {
-            Self::V4(route) => route.gso_support(bh),
-            Self::V6(route) => route.gso_support(bh),
+            Self::V4(route) => route.takes_gso(bh),
+            Self::V6(route) => route.takes_gso(bh),
         }
     }
 
@@ -254,8 +253,8 @@ impl Route {
 pub(crate) struct EndpointState {
     endpoint: Endpoint,
     route: Option<Route>,
-    /// What becomes of GSO packets on that route, and when that was looked up.
-    gso: (GsoSupport, u64),
+    /// Whether that route takes GSO packets, and when that was looked up.
+    gso: (bool, u64),
     /// Counts changes, so that a route found without the lock is only cached if it still fits.
     version: u64,
     /// The interface and the number of the peer, for its last line in the log.
@@ -282,7 +281,7 @@ impl EndpointState {
                 source: Source::Any,
             },
             route: None,
-            gso: (GsoSupport::Whole, 0),
+            gso: (true, 0),
             version: 0,
             owner,
         }
@@ -329,7 +328,7 @@ pub(crate) struct Path<'g> {
     route: Route,
     remote: SocketAddr,
     mark: u32,
-    gso: GsoSupport,
+    takes_gso: bool,
 }
 
 impl<'g> Path<'g> {
@@ -349,25 +348,25 @@ impl<'g> Path<'g> {
             (state.endpoint, cached, state.version, state.gso)
         };
         // A queueing discipline may be replaced without the route becoming invalid.
-        let is_recent = now.wrapping_sub(gso.1) < GSO_SUPPORT_HOLD;
+        let is_recent = now.wrapping_sub(gso.1) < TAKES_GSO_HOLD;
         let mut path = match cached.filter(|route| route.is_valid(bh)) {
             Some(route) => {
                 let mut path = Self::with(dev, &endpoint, bh, |_, _| Ok(route))?;
                 if is_recent {
-                    path.gso = gso.0;
+                    path.takes_gso = gso.0;
                     return Ok(path);
                 }
                 path
             }
             None => Self::find(dev, &mut endpoint, bh)?,
         };
-        path.gso = path.route.gso_support(bh);
-        peer.singles().set(path.gso);
+        path.takes_gso = path.route.takes_gso(bh);
+        peer.set_takes_gso(path.takes_gso);
         let mut state = peer.endpoint().lock(bh);
         let mut old = None;
         if state.version == version {
             old = state.route.replace(path.route.clone());
-            state.gso = (path.gso, now);
+            state.gso = (path.takes_gso, now);
             state.endpoint.source = endpoint.source;
         }
         drop(state);
@@ -426,13 +425,13 @@ impl<'g> Path<'g> {
             route: route(socket, mark)?,
             remote,
             mark,
-            gso: GsoSupport::Whole,
+            takes_gso: true,
         })
     }
 
-    /// Returns what becomes of GSO packets on the way.
-    pub(crate) fn gso_support(&self) -> GsoSupport {
-        self.gso
+    /// Returns whether GSO packets may go this way.
+    pub(crate) fn takes_gso(&self) -> bool {
+        self.takes_gso
     }
 
     /// Sends one datagram or a GSO packet of them. An error means that it was not even handed to the stack.

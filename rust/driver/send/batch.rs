@@ -5,7 +5,6 @@
 use super::{
     layout,
     queue::Deferred,
-    singles::must_be_single,
     takeover::{
         defer,
         watch, //
@@ -232,7 +231,7 @@ fn gather(
     }
     let first = packets.front()?;
     let mtu = first.cb::<PacketCb>().mtu_or_index;
-    let layout = layout(peer, first.as_skb(), mtu, bh);
+    let layout = layout(peer, mtu, bh);
     let gathered = Gso::gather(packets, &layout, pages, bh, |first, next| {
         let (first, next) = (first.cb::<PacketCb>(), next.cb::<PacketCb>());
         next.ds == first.ds && next.mtu_or_index == first.mtu_or_index
@@ -337,8 +336,7 @@ pub(super) fn transmit(keypair: &Keypair, mut packets: List<Segmented>, bh: &Bh<
             let mut bytes: u64 = 0;
             while let Some(packet) = packets.pop_front() {
                 // The route may have changed since the packet was made.
-                let is_tcp = packet.as_skb().is_owned_by_tcp();
-                if packet.segs() > 1 && must_be_single(path.gso_support(), is_tcp) {
+                if packet.segs() > 1 && !path.takes_gso() {
                     packets.prepend(&mut split(dev, packet, bh));
                     continue;
                 }

@@ -38,8 +38,6 @@ use bindings::{
 use core::ptr::NonNull;
 use kernel::sync::Arc;
 
-pub use gso::GsoSupport;
-
 /// What decides on the route of an IPv4 packet.
 #[derive(Clone, Copy)]
 pub struct Flow4 {
@@ -220,9 +218,9 @@ impl Route4 {
         self.dst.ifindex(bh)
     }
 
-    /// Returns what becomes of GSO packets that leave by the route.
-    pub fn gso_support(&self, bh: &Bh<'_>) -> GsoSupport {
-        self.dst.gso_support(bh)
+    /// Returns whether UDP GSO packets may leave by the route. If not, datagrams go one at a time.
+    pub fn takes_gso(&self, bh: &Bh<'_>) -> bool {
+        self.dst.takes_gso(bh)
     }
 
     /// Returns whether nothing has happened that makes the route obsolete.
@@ -288,9 +286,9 @@ impl Route6 {
         self.dst.ifindex(bh)
     }
 
-    /// Returns what becomes of GSO packets that leave by the route.
-    pub fn gso_support(&self, bh: &Bh<'_>) -> GsoSupport {
-        self.dst.gso_support(bh)
+    /// Returns whether UDP GSO packets may leave by the route. If not, datagrams go one at a time.
+    pub fn takes_gso(&self, bh: &Bh<'_>) -> bool {
+        self.dst.takes_gso(bh)
     }
 
     /// Returns whether nothing has happened that makes the route obsolete.

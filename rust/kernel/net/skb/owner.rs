@@ -35,15 +35,6 @@ pub(super) fn is_usual(skb: &sk_buff) -> bool {
     })
 }
 
-impl SkBuff {
-    /// Returns whether a TCP socket waits for the packet to leave.
-    #[inline]
-    pub fn is_owned_by_tcp(&self) -> bool {
-        // CAST: Addresses of functions, to be compared.
-        raw::destructor(self.c()).is_some_and(|f| f as usize == bindings::tcp_wfree as usize)
-    }
-}
-
 /// Lets the socket count the segments instead of the packet, so that it learns when each of them is
 /// gone: a GSO packet of them is when it is cut, unless its destructor is `sock_wfree()`. A [`Gso`](super::Gso) packet counts as much as buffers of `room` bytes for its datagrams
 /// would, if that is more than it takes: so a socket may have no more on its way than with those.
