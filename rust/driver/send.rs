@@ -89,6 +89,7 @@ fn layout<'a>(
 ) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
     // What waits for a session must not keep large pages.
     let has_session = peer.current(bh).is_some_and(|current| current.may_send());
+    let is_rewritten = peer.device().data().is_rewritten();
     Layout {
         headroom: HEADROOM,
         header: DataHeader::LEN,
@@ -96,7 +97,7 @@ fn layout<'a>(
         trailer: move |len| padding(len, mtu as usize).saturating_add(TAG_LEN),
         tailroom: TAILROOM,
         pages: peer.device().pages(bh),
-        may_gso: udp::may_gso() && has_session && peer.takes_gso(),
+        may_gso: udp::may_gso() && has_session && peer.takes_gso() && !is_rewritten,
     }
 }
 

@@ -22,6 +22,7 @@ use kext::{
     },
     debug,
     debug_ratelimited,
+    info_ratelimited,
     net::{
         addr::{
             Ipv4Addr,
@@ -82,6 +83,17 @@ impl udp::Receiver for Receiver {
         receive::datagrams(&self.0, datagrams, bh);
     }
 
+    fn rewritten(&self) -> bool {
+        let is_first = self.0.data().note_rewritten();
+        if is_first {
+            info_ratelimited!(
+                "{}: A rule rewrites outgoing datagrams: they are sent one at a time from now on\n",
+                self.0.name()
+            );
+        }
+        is_first
+    }
+
     // CAST: Sixteen.
     const HEADER_LEN: u32 = DataHeader::LEN as u32;
 
@@ -118,7 +130,7 @@ impl Sockets {
 pub(crate) fn open(dev: &NetDevice<Device>, port: u16, ctx: &mut Process) -> Result<u16> {
     let device = dev.data();
     let net = device.creating_net().get().ok_or(ENONET)?;
-    let receiver = RcuArc::new(Receiver(dev.hold()), GFP_KERNEL)?;
+    let receiver = RcuArc::new(udp::Shared::new(Receiver(dev.hold())), GFP_KERNEL)?;
     let mut retries = 0;
     let (v4, v6) = loop {
         let v4 = Tunnel::open4(&net, port, receiver.clone(), ctx).inspect_err(|_| {

@@ -12,3 +12,8 @@ void wg_helper_net_dbg_ratelimited(const void *args)
 {
 	net_dbg_ratelimited(KBUILD_MODNAME ": %pA", args);
 }
+
+void wg_helper_net_info_ratelimited(const void *args)
+{
+	net_info_ratelimited(KBUILD_MODNAME ": %pA", args);
+}

@@ -39,6 +39,21 @@ void *wg_helper_rcu_dereference_sk_user_data(const struct sock *sk)
 	return rcu_dereference_sk_user_data(sk);
 }
 
+bool wg_helper_sk_fullsock(const struct sock *sk)
+{
+	return sk_fullsock(sk);
+}
+
+bool wg_helper_sk_is_udp(const struct sock *sk)
+{
+	return sk_is_udp(sk);
+}
+
+udp_tunnel_gro_complete_t wg_helper_udp_gro_complete(const struct sock *sk)
+{
+	return READ_ONCE(udp_sk(sk)->gro_complete);
+}
+
 struct net *wg_helper_sock_net(const struct sock *sk)
 {
 	return sock_net(sk);

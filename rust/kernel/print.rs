@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Debug messages that can be turned on at run time.
+//! Debug messages that can be turned on at run time, and messages that must not fill the log.
 //!
-//! Unlike `kernel::pr_debug!` these go through dynamic debug, under the name of the module: one site
+//! Unlike those of `kernel::pr_debug!` the former go through dynamic debug, under the name of the module: one site
 //! for each of the two macros. The kernel formats a message only if it prints it.
 //!
 //! C header: [`include/linux/dynamic_debug.h`](srctree/include/linux/dynamic_debug.h)
@@ -27,6 +27,13 @@ macro_rules! debug_ratelimited {
 }
 pub use debug_ratelimited;
 
+/// Logs a message, unless there were too many of them lately; it should end in a newline.
+#[macro_export]
+macro_rules! info_ratelimited {
+    ($($arg:tt)*) => { $crate::print::info($crate::print::__fmt!($($arg)*)) };
+}
+pub use info_ratelimited;
+
 /// Logs a debug message; see [`debug!`].
 #[inline]
 pub fn log(message: Arguments<'_>) {
@@ -39,4 +46,11 @@ pub fn log(message: Arguments<'_>) {
 pub fn log_ratelimited(message: Arguments<'_>) {
     // SAFETY: `%pA` takes a pointer to `Arguments`, alive during the call.
     unsafe { bindings::net_dbg_ratelimited((&raw const message).cast()) };
+}
+
+/// Logs a message; see [`info_ratelimited!`].
+#[inline]
+pub fn info(message: Arguments<'_>) {
+    // SAFETY: `%pA` takes a pointer to `Arguments`, alive during the call.
+    unsafe { bindings::net_info_ratelimited((&raw const message).cast()) };
 }

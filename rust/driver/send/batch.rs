@@ -335,8 +335,9 @@ pub(super) fn transmit(keypair: &Keypair, mut packets: List<Segmented>, bh: &Bh<
         Ok(path) => {
             let mut bytes: u64 = 0;
             while let Some(packet) = packets.pop_front() {
-                // The route may have changed since the packet was made.
-                if packet.segs() > 1 && !path.takes_gso() {
+                // The route or the rules may have changed since the packet was made.
+                let is_single = dev.data().is_rewritten() || !path.takes_gso();
+                if packet.segs() > 1 && is_single {
                     packets.prepend(&mut split(dev, packet, bh));
                     continue;
                 }

@@ -7,13 +7,17 @@
 //! no harm:
 //!
 //! * A socket is listed here. [`Residents::evict`] takes it away from those that send by it, waits
-//!   for a grace period, and releases it.
+//!   for a grace period, and releases it. As long as one is listed, there is a [`Hook`].
 //! * A route is counted here. `evict` waits for a while if there are any. Afterwards none is used
 //!   any more, not even to give it back, so it is leaked, with a warning.
 //!
 //! `evict` is called when the hooks of drivers have been through, and before those of IPv6 and UDP
 //! are called.
 
+use super::{
+    netns::Net,
+    udp::Hook, //
+};
 use crate::{
     bindings,
     context::{
@@ -157,6 +161,8 @@ pub(super) struct Residents {
 /// The sockets that are open.
 struct Sockets {
     first: Option<KBox<Entry>>,
+    /// What looks at the packets that they send.
+    hook: Option<Hook>,
     /// Whether there can be no more.
     evicted: bool,
 }
@@ -189,6 +195,7 @@ impl Residents {
         pin_init!(Self {
             sockets <- new_mutex!(Sockets {
                 first: None,
+                hook: None,
                 evicted: false,
             }),
             lodgers: Atomic::new(0),
@@ -201,7 +208,11 @@ impl Residents {
     /// # Context
     ///
     /// Process context.
-    pub(super) fn enter(&self, socket: &Arc<Socket>) -> Result {
+    ///
+    /// # Safety
+    ///
+    /// These must be the residents of `net`.
+    pub(super) unsafe fn enter(&self, net: &Net, socket: &Arc<Socket>) -> Result {
         let mut entry = KBox::new(
             Entry {
                 socket: socket.clone(),
@@ -212,6 +223,11 @@ impl Residents {
         let mut sockets = self.sockets.lock();
         if sockets.evicted {
             return Err(ENONET);
+        }
+        if sockets.hook.is_none() {
+            // SAFETY: Dropped by `leave` or `evict`, in process context. The namespace is there
+            // until the latter has returned.
+            sockets.hook = Some(unsafe { Hook::new(net) }?);
         }
         entry.next = sockets.first.take();
         sockets.first = Some(entry);
@@ -231,6 +247,9 @@ impl Residents {
         // `evict` does not end before the lock is released, and so the namespace is there.
         let mut sockets = self.sockets.lock();
         sockets.remove(socket);
+        if sockets.first.is_none() {
+            sockets.hook = None;
+        }
         // SAFETY: The context was checked; the rest by the requirements of this function.
         unsafe { socket.close(false) };
     }
@@ -241,11 +260,12 @@ impl Residents {
     ///
     /// The caller must be allowed to sleep.
     pub(super) unsafe fn evict(&self) {
-        let mut next = {
+        let (mut next, hook) = {
             let mut sockets = self.sockets.lock();
             sockets.evicted = true;
-            sockets.first.take()
+            (sockets.first.take(), sockets.hook.take())
         };
+        drop(hook);
         while let Some(mut entry) = next {
             // SAFETY: The caller may sleep.
             unsafe { entry.socket.close(true) };

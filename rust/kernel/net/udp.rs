@@ -22,7 +22,10 @@
 //! C header: [`include/net/udp_tunnel.h`](srctree/include/net/udp_tunnel.h)
 
 use super::{
-    netns::HeldNet,
+    netns::{
+        HeldNet,
+        Net, //
+    },
     residents::{
         Residents,
         Socket, //
@@ -77,8 +80,10 @@ use kernel::{
     },
 };
 
+mod hook;
 mod send;
 
+pub(super) use hook::Hook;
 pub use send::may_gso;
 
 /// What takes the datagrams of a [`Tunnel`].
@@ -87,12 +92,61 @@ pub trait Receiver: Send + Sync + 'static {
     /// out of what came, mostly for want of memory.
     fn receive(&self, datagrams: List, lost: usize, bh: &Bh<'_>);
 
+    /// Called when a rule of netfilter has rewritten bytes behind the UDP header of a packet that
+    /// stands for several datagrams, of which it saw the first only. Returns whether the packet may
+    /// leave nevertheless.
+    ///
+    /// May be called in any context, and by several CPUs at once.
+    fn rewritten(&self) -> bool;
+
     /// How many bytes of a datagram [`key`](Self::key) looks at.
     const HEADER_LEN: u32;
 
     /// Returns a number that datagrams have in common which may come up the stack as one packet,
     /// until they get here. None for one that has to come alone.
     fn key(header: &[u8]) -> Option<u64>;
+}
+
+/// A receiver that several sockets share.
+///
+/// What `sk_user_data` of all sockets of this crate points to: the first field is there whatever
+/// `H` is.
+#[repr(C)]
+pub struct Shared<H> {
+    /// Calls [`Receiver::rewritten`] of the value that it is a field of.
+    rewritten: unsafe fn(NonNull<()>) -> bool,
+    receiver: H,
+}
+
+impl<H: Receiver> Shared<H> {
+    /// Creates the value.
+    pub fn new(receiver: H) -> Self {
+        Self {
+            rewritten: Self::rewritten,
+            receiver,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `this` must point to such a value.
+    unsafe fn rewritten(this: NonNull<()>) -> bool {
+        // SAFETY: By the requirements.
+        unsafe { this.cast::<Self>().as_ref() }.receiver.rewritten()
+    }
+}
+
+/// Readies a chain of datagrams for the way up the stack.
+///
+/// All sockets of this crate have this function, and no others: see [`hook`].
+///
+/// # Safety
+///
+/// Only for `udp_tunnel_sock_cfg::gro_complete`.
+unsafe extern "C" fn complete_callback(_sk: *mut sock, skb: *mut sk_buff, offset: c_int) -> c_int {
+    // SAFETY: By the requirements.
+    unsafe { chain::complete(skb, offset) };
+    0
 }
 
 /// Returns whether the machine has IPv6 at all.
@@ -145,7 +199,7 @@ unsafe fn bind(raw: NonNull<socket>, v6: bool, port: u16) -> Result<u16> {
 /// # Invariants
 ///
 /// `socket` is a bound UDP socket of the family `AF_INET6` if `v6` is set and of `AF_INET`
-/// otherwise, set up for encapsulation, with an `RcuArc<H>` as its receiver. It is listed in
+/// otherwise, set up for encapsulation, with an `RcuArc<Shared<H>>` as its receiver. It is listed in
 /// `residents`, which are those of its namespace.
 pub struct Tunnel<H: Receiver> {
     socket: Arc<Socket>,
@@ -153,7 +207,7 @@ pub struct Tunnel<H: Receiver> {
     v6: bool,
     /// In host order.
     port: u16,
-    _receiver: PhantomData<RcuArc<H>>,
+    _receiver: PhantomData<RcuArc<Shared<H>>>,
 }
 
 impl<H: Receiver> Tunnel<H> {
@@ -166,7 +220,7 @@ impl<H: Receiver> Tunnel<H> {
     pub fn open4(
         net: &HeldNet,
         port: u16,
-        receiver: RcuArc<H>,
+        receiver: RcuArc<Shared<H>>,
         ctx: &mut Process,
     ) -> Result<Pin<KBox<Self>>> {
         Self::open(net, false, port, receiver, ctx)
@@ -182,7 +236,7 @@ impl<H: Receiver> Tunnel<H> {
     pub fn open6(
         net: &HeldNet,
         port: u16,
-        receiver: RcuArc<H>,
+        receiver: RcuArc<Shared<H>>,
         ctx: &mut Process,
     ) -> Result<Pin<KBox<Self>>> {
         Self::open(net, true, port, receiver, ctx)
@@ -192,16 +246,17 @@ impl<H: Receiver> Tunnel<H> {
         net: &HeldNet,
         v6: bool,
         port: u16,
-        receiver: RcuArc<H>,
+        receiver: RcuArc<Shared<H>>,
         _ctx: &mut Process,
     ) -> Result<Pin<KBox<Self>>> {
         const {
             assert!(
-                align_of::<H>() >= 8,
+                align_of::<Shared<H>>() >= 8,
                 "C keeps flags in the low bits of the pointer"
             )
         };
         let residents = net.residents()?;
+        let namespace: &Net = net;
         let lease = Lease::take()?;
         let memory = KBox::<Self>::new_uninit(GFP_KERNEL)?;
         let shared = UniqueArc::<Socket>::new_uninit(GFP_KERNEL)?;
@@ -229,7 +284,7 @@ impl<H: Receiver> Tunnel<H> {
             encap_type: 1,
             encap_rcv: Some(Self::receive_callback),
             gro_receive: Some(Self::offer_callback),
-            gro_complete: Some(Self::complete_callback),
+            gro_complete: Some(complete_callback),
             ..pin_init::zeroed()
         };
         // SAFETY: The socket is one of UDP in that namespace, and the receiver lives until a grace
@@ -261,7 +316,8 @@ impl<H: Receiver> Tunnel<H> {
         // the callback, or to another tunnel's if it takes that one for the only one.
         // SAFETY: The socket is new, and of that family.
         tunnel.port = unsafe { bind(raw, v6, port) }?;
-        tunnel.residents.enter(&tunnel.socket)?;
+        // SAFETY: The residents are those of that namespace.
+        unsafe { tunnel.residents.enter(namespace, &tunnel.socket) }?;
         Ok(KBox::into_pin(tunnel))
     }
 
@@ -285,12 +341,12 @@ impl<H: Receiver> Tunnel<H> {
         let bh = unsafe { Bh::in_softirq() };
         // SAFETY: C calls this for one of our sockets, in an RCU section.
         let receiver = unsafe { bindings::rcu_dereference_sk_user_data(sk) };
-        let Some(receiver) = NonNull::new(receiver.cast::<H>()) else {
+        let Some(receiver) = NonNull::new(receiver.cast::<Shared<H>>()) else {
             return 0;
         };
         // SAFETY: The count that the socket had when the pointer was read is put later, and then a
         // grace period passes, which waits for this section.
-        let receiver = unsafe { receiver.as_ref() };
+        let receiver = &unsafe { receiver.as_ref() }.receiver;
         let count = skb.segments();
         let datagrams = if !skb.is_gso() {
             let mut alone = List::new();
@@ -319,21 +375,6 @@ impl<H: Receiver> Tunnel<H> {
     ) -> *mut sk_buff {
         // SAFETY: By the requirements.
         unsafe { chain::offer(held, skb, H::HEADER_LEN, H::key) }
-    }
-
-    /// Readies a chain of datagrams for the way up the stack.
-    ///
-    /// # Safety
-    ///
-    /// Only for `udp_tunnel_sock_cfg::gro_complete`.
-    unsafe extern "C" fn complete_callback(
-        _sk: *mut sock,
-        skb: *mut sk_buff,
-        offset: c_int,
-    ) -> c_int {
-        // SAFETY: By the requirements.
-        unsafe { chain::complete(skb, offset) };
-        0
     }
 
     /// Returns the socket for as long as the section lasts.

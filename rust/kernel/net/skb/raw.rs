@@ -245,6 +245,8 @@ pub(super) fn shared_info_mut(skb: &mut sk_buff) -> &mut bindings::skb_shared_in
 
 /// A page fragment.
 pub(super) struct Frag {
+    /// Where in its page it starts.
+    pub(super) offset: usize,
     /// Its length.
     pub(super) len: usize,
 }
@@ -263,9 +265,12 @@ pub(super) fn frag(skb: &sk_buff, number: usize) -> Option<Frag> {
     // SAFETY: There are so many.
     let frag = unsafe { frags.add(number) };
     // SAFETY: As above.
+    let offset = unsafe { (*frag).offset };
+    // SAFETY: As above.
     let len = unsafe { (*frag).len };
-    // CAST: From 32 bits to at least as many.
-    Some(Frag { len: len as usize })
+    // CAST: From 32 bits to at least as many, twice.
+    let (offset, len) = (offset as usize, len as usize);
+    Some(Frag { offset, len })
 }
 
 /// Returns where a page fragment lies.
