@@ -148,7 +148,7 @@ path_cgroup() {
 	traffic=("${default_traffic[@]:1}")
 }
 
-# entry: nfqueue core=yes: a program accepts each packet that goes out and comes in
+# entry: nfqueue: a program accepts each packet that goes out and comes in
 path_nfqueue() {
 	local ns hook
 	plain
