@@ -61,8 +61,12 @@ const MAX_WAITING: usize = 4;
 /// running, a timer does what it was to do.
 pub(crate) const MAX_ABSENCE: u64 = 3;
 
-/// Jiffies during which nothing more is left to the workers of a CPU that did not come, unless one
-/// comes meanwhile.
+/// Jiffies after which a CPU whose workers are late counts as one where none comes: a processor
+/// that is shared with other machines may stand still for a while.
+pub(crate) const MAX_STUCK: u64 = time::HZ / 10;
+
+/// Jiffies during which nothing more is left to the workers of such a CPU, unless one comes
+/// meanwhile.
 const DISTRUST: u64 = time::HZ;
 
 /// Workers that are asked whether they can take a batch.
@@ -152,13 +156,12 @@ impl Worker {
         time::jiffies().wrapping_sub(self.absent_since.load(Relaxed)) >= DISTRUST
     }
 
-    /// Notes that one of the CPU's workers did not come in time. That may happen to any; if none comes
-    /// for as long again, they are absent.
+    /// Notes that one of the CPU's workers did not come in time, and may be none does.
     fn is_late(&self) {
         let now = time::jiffies();
         match self.late_since.load(Relaxed) {
             0 => self.late_since.store(now, Relaxed),
-            since if now.wrapping_sub(since) >= MAX_ABSENCE => {
+            since if now.wrapping_sub(since) >= MAX_STUCK => {
                 self.absent_since.store(now, Relaxed);
             }
             _ => {}

@@ -15,7 +15,10 @@ use crate::{
         SEND,
         WATCH, //
     },
-    worker::MAX_ABSENCE, //
+    worker::{
+        MAX_ABSENCE,
+        MAX_STUCK, //
+    }, //
 };
 use kext::{
     context::{
@@ -70,7 +73,10 @@ impl Expired<WATCH> for Peer {
         let (sends, releases) = {
             let mut tx = this.tx().lock(bh);
             let sends = tx.deferred.is_some_and(|worker| is_late(worker.since));
-            let releases = tx.due_since.is_some_and(is_late) && tx.order.is_due();
+            // Late, as what left from the other CPU shortly before may then be overtaken. If there
+            // is a next sender, it takes that CPU's place sooner.
+            let releases =
+                tx.order.is_due() && tx.due_since.is_some_and(|since| since.age() >= MAX_STUCK);
             if let Some(worker) = tx.deferred.filter(|_| sends) {
                 workers.is_late(worker.cpu);
                 tx.deferred = Some(Deferred::here(bh));
