@@ -49,13 +49,18 @@ const SHAPERS: [[u8; 8]; 11] = [
 ];
 
 /// Returns whether the queueing discipline of a device is one of these, whether traffic control has
-/// programs or rules for what it sends, or whether it keeps queues of its own behind the place where
-/// packets are cut, as those of mac80211 do.
+/// programs or rules for what it sends, whether raw sockets of this machine read it, as on loopback,
+/// or whether it keeps queues of its own behind the place where packets are cut, as those of mac80211
+/// do.
 ///
 /// # Safety
 ///
 /// `dev` must be valid, within an RCU section with bottom halves off.
 unsafe fn wants_singles(dev: *mut net_device) -> bool {
+    // SAFETY: By the requirements.
+    if unsafe { (*dev).flags } & bindings::net_device_flags_IFF_LOOPBACK != 0 {
+        return true;
+    }
     #[cfg(CONFIG_CFG80211)]
     // SAFETY: By the requirements. The field is set before the device is registered.
     if !unsafe { (*dev).ieee80211_ptr }.is_null() {
