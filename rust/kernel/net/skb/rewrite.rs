@@ -63,7 +63,7 @@ pub(in crate::net) unsafe fn is_rewritten(skb: &sk_buff) -> bool {
 mod tests {
     use super::{
         super::{
-            gso::Builder,
+            builder::Builder,
             PageRing,
             SkBuff, //
         },

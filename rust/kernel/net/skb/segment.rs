@@ -267,8 +267,7 @@ mod tests {
                 sum, //
             },
             ip::IpVersion,
-            Gso,
-            Packet, //
+            Gso, //
         },
         *,
     };
