@@ -247,6 +247,11 @@ mod tests {
             *skb.cb_mut() = number as u64;
         }
         assert!(a.front().is_some_and(|skb| skb.len() == 4));
+        assert!(a.split_front(0).is_empty());
+        let mut front = a.split_front(3);
+        assert!(front.len() == 3 && a.len() == 4);
+        front.append(&mut a);
+        a = front;
         let mut sum = 0;
         while let Some(skb) = a.pop_front() {
             sum = sum * 10 + *skb.cb::<u64>();

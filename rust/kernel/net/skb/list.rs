@@ -148,19 +148,21 @@ impl<P: Packet> List<P> {
         Some(packet)
     }
 
-    /// Takes the first packets: as many as become at most `max` on the wire, but one in any case.
+    /// Takes the first packets, as many as become at most `max` on the wire.
     #[inline]
     pub fn split_front(&mut self, max: usize) -> Self {
         if self.segs <= max {
             return core::mem::take(self);
         }
         let mut front = Self::new();
-        while let Some(packet) = self.pop_front() {
-            front.push_back(packet);
-            let next = self.front().map_or(0, |next| next.segs());
-            if front.segs.saturating_add(next) > max {
+        while let Some(next) = self.front() {
+            if front.segs.saturating_add(next.segs()) > max {
                 break;
             }
+            let Some(packet) = self.pop_front() else {
+                break;
+            };
+            front.push_back(packet);
         }
         front
     }
