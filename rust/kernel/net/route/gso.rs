@@ -67,9 +67,13 @@ unsafe fn wants_singles(dev: *mut net_device) -> bool {
         return true;
     }
     #[cfg(CONFIG_NET_XGRESS)]
-    // SAFETY: By the requirements. The pointer is only compared.
-    if !unsafe { (&raw const (*dev).tcx_egress).read_volatile() }.is_null() {
-        return true;
+    {
+        // SAFETY: By the requirements.
+        let programs = unsafe { &raw const (*dev).tcx_egress };
+        // SAFETY: As above; others may change the pointer, which is only compared.
+        if !unsafe { programs.read_volatile() }.is_null() {
+            return true;
+        }
     }
     // SAFETY: By the requirements; a device always has such a one.
     let name = unsafe { bindings::dev_qdisc_id(dev) };
