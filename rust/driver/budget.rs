@@ -59,7 +59,7 @@ pub(crate) struct Budget {
     shares: KVec<Share>,
 }
 
-/// Takes `bytes` from a counter if it has so many.
+/// Takes `bytes` from a counter that has at least as many.
 fn subtract(counter: &Atomic<u32>, bytes: u32) -> bool {
     loop {
         let have = counter.load(Relaxed);
@@ -98,7 +98,7 @@ impl Budget {
         self.shares.get(bh.cpu() as usize).map(|share| &share.0)
     }
 
-    /// Takes so many bytes, unless too much waits already.
+    /// Reserves `bytes`, unless too much waits already.
     #[must_use]
     pub(crate) fn take(&self, bytes: u32, bh: &Bh<'_>) -> bool {
         let Some(share) = self.share(bh) else {

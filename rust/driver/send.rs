@@ -287,7 +287,7 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     }
 }
 
-/// Sends up to so many of the datagrams that are staged under the current session; without one,
+/// Sends up to `max` of the datagrams that are staged under the current session; without one,
 /// begins a handshake.
 ///
 /// Returns whether there may be more; if not, the staged packets are no longer left to a worker.

@@ -100,7 +100,7 @@ impl Packets {
         self.take_while(|_, left| left.datagrams() > max)
     }
 
-    /// Takes the oldest packets that have at least so many bytes, or all.
+    /// Takes the oldest packets until they have at least `bytes` bytes, or all.
     pub(super) fn take_bytes(&mut self, bytes: u32) -> Self {
         self.take_while(|taken, _| taken.bytes < bytes)
     }

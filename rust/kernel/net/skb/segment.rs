@@ -17,6 +17,7 @@ use super::{
         Layout,
         Segmented, //
     },
+    inet::Inet,
     owner::hand_over,
     pages::PageRing,
     raw,
@@ -39,12 +40,26 @@ use kernel::{
 
 /// How a packet of a protocol is cut.
 pub(super) trait Cut {
+    /// What its segments have in common.
+    fn inet(&self) -> &Inet;
+
     /// The length of the IP header.
-    fn ip_len(&self) -> usize;
+    #[inline]
+    fn ip_len(&self) -> usize {
+        self.inet().ip_len
+    }
+
     /// The length of all headers that each segment gets.
-    fn headers_len(&self) -> usize;
+    #[inline]
+    fn headers_len(&self) -> usize {
+        self.inet().headers_len
+    }
+
     /// The most bytes of a segment behind its headers.
-    fn mss(&self) -> usize;
+    #[inline]
+    fn mss(&self) -> usize {
+        self.inet().mss
+    }
 
     /// Writes what differs between segments. `bytes` is a segment that starts `offset` bytes into
     /// the text of a packet of `packet_len` bytes; the sum of its own text is `text`.

@@ -79,18 +79,8 @@ impl Tcp {
 
 impl Cut for Tcp {
     #[inline]
-    fn ip_len(&self) -> usize {
-        self.0.ip_len
-    }
-
-    #[inline]
-    fn headers_len(&self) -> usize {
-        self.0.headers_len
-    }
-
-    #[inline]
-    fn mss(&self) -> usize {
-        self.0.mss
+    fn inet(&self) -> &Inet {
+        &self.0
     }
 
     #[inline]
