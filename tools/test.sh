@@ -30,6 +30,7 @@ core=(--core)
 log=$WG_OUT/log
 passed=0
 failed=0
+red=() # what failed, with the end of its log: said once more at the end
 
 # count LOG: adds the sums that the runners print: cargo's one per program, ours one at the end.
 count() {
@@ -53,14 +54,21 @@ part() {
 	elif ((passed + failed == sum)); then
 		passed=$((passed + 1))
 	fi
+	((failed == before)) || red+=("$1" "$(tail -n 5 "$2")")
 }
 
 # counted LOG [STATUS]: adds what a runner of many tests says at its end. One that says nothing has failed, and so has
 # one that ends with a status other than 0 and counts no failure.
 counted() {
-	local sum=$((passed + failed)) before=$failed
+	local sum=$((passed + failed)) before=$failed name place lines=0
 	count "$1"
 	((passed + failed > sum && (${2:-0} == 0 || failed > before))) || failed=$((failed + 1))
+	((failed > before)) || return 0
+	while read -r _ name place _; do
+		red+=("selftest $name $place" "$(tail -n 5 "$WG_OUT/selftests/${place//[()]/}/$name.log" 2>&1)")
+		lines=$((lines + 1))
+	done < <(grep -E '^selftest .*FAILED' "$1")
+	((lines)) || red+=("$1" "$(tail -n 5 "$1")")
 }
 
 # shown LOG COMMAND…: such a runner, whose lines are shown as they come.
@@ -152,7 +160,7 @@ if with debug; then
 	if "$WG_TOP/tools/debug/kernel.sh" um --cached || in_time 900 "$WG_TOP/tools/debug/kernel.sh" um; then
 		shown "$log/debug.log" in_time 0 "$WG_TOP/tools/test-debug.sh" --short um
 	else
-		printf '\nthe debug kernel could not be built, or not in time: NOT PASSED\n'
+		red+=("the debug kernel could not be built, or not in time" "")
 		failed=$((failed + 1))
 	fi
 fi
@@ -162,5 +170,6 @@ if ((failed == 0)); then
 	touch "$(kernel_folder)/tested"
 fi
 echo
+((!${#red[@]})) || printf 'FAILED: %s\n%s\n\n' "${red[@]}"
 echo "$passed passed, $failed failed"
 ((failed == 0))
