@@ -59,13 +59,7 @@ rewritten() {
 
 # entry: vxlan-ipip-partial boot=own: IP in IP over vxlan with tx-gso-partial
 path_vxlan_ipip_partial() {
-	local ns
-	plain
-	modprobe -a vxlan ipip
-	over vx 3 vxlan id 7 local LOCAL remote REMOTE dstport 4789
-	for ns in a b; do
-		in_ns $ns ethtool -K vx tx-gso-partial on tx-ipxip4-segmentation on tx-udp_tnl-segmentation on tx-udp_tnl-csum-segmentation on
-	done
+	path_vxlan_partial
 	over tun 4 ipip local 10.3.0.OWN remote 10.3.0.OTHER
 }
 

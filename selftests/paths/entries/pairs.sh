@@ -99,9 +99,9 @@ path_lo_with_delay() {
 	qdisc u lo netem delay 5ms limit 10000
 }
 
-# entry: gre-with-delay boot=own: with tx-gso-partial
+# entry: gre-with-delay
 path_gre_with_delay() {
-	path_gre_partial
+	path_gre
 	qdisc a veth netem delay 10ms limit 10000
 }
 

@@ -217,10 +217,17 @@ path_gre() {
 	over gr 3 gre local LOCAL remote REMOTE
 }
 
-# entry: gre-partial boot=own
-path_gre_partial() {
-	path_gre
-	partial gr
+# entry: gre-vxlan-partial boot=own: GRE over vxlan with tx-gso-partial, as vxlan-ipip-partial
+path_gre_vxlan_partial() {
+	path_vxlan_partial
+	over gr 4 gre local 10.3.0.OWN remote 10.3.0.OTHER
+}
+
+# entry: vxlan-geneve-partial boot=own: vxlan over geneve with tx-gso-partial
+path_vxlan_geneve_partial() {
+	path_geneve
+	partial gnv
+	over vx 4 vxlan id 7 local 10.3.0.OWN remote 10.3.0.OTHER dstport 4789
 }
 
 # entry: gretap: with a key and checksums
@@ -233,12 +240,6 @@ path_gretap() {
 path_ipip() {
 	plain
 	over ipi 3 ipip local LOCAL remote REMOTE
-}
-
-# entry: ipip-partial boot=own
-path_ipip_partial() {
-	path_ipip
-	partial ipi
 }
 
 # entry: sit: IPv6 outside, in IPv4
@@ -378,13 +379,10 @@ below() {
 	near_outside=$at.1 far_outside=$at.2
 }
 
-# partial DEVICE: segmentation by parts, at both ends.
+# partial DEVICE: what it encapsulates once more is segmented by parts, at both ends.
 partial() {
-	local ns feature
+	local ns
 	for ns in a b; do
-		in_ns $ns ethtool -K "$1" tx-gso-partial on
-		for feature in gre gre-csum ipxip4 ipxip6 udp_tnl udp_tnl-csum; do
-			in_ns $ns ethtool -K "$1" tx-$feature-segmentation on
-		done
+		in_ns $ns ethtool -K "$1" tx-gso-partial on tx-ipxip4-segmentation on tx-udp_tnl-segmentation on tx-udp_tnl-csum-segmentation on
 	done
 }

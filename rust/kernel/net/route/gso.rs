@@ -6,7 +6,9 @@
 //! socket back at once (`__udp_gso_segment()` hands on the owner only with `sock_wfree()`), so that
 //! TCP small queues do not hold the sender back; one that does not lets a small packet wait behind a
 //! whole large one. Programs and rules of traffic control see one packet instead of many, and some
-//! refuse it.
+//! refuse it. Tunnels lose it: where a tunnel leaves by another tunnel's device that has
+//! `tx-gso-partial` on, the kernel cuts a UDP GSO packet twice and no datagram arrives, with a
+//! `UDP_SEGMENT` socket too. The second device cannot be seen from the first one's route.
 
 use super::Dst;
 use crate::{
@@ -18,13 +20,16 @@ use bindings::{
     netdev_nested_priv, //
 };
 use core::ptr::null_mut;
-use kernel::ffi::c_int;
+use kernel::ffi::{
+    c_char,
+    c_int, //
+};
 
-/// Returns the first bytes of the name of a queueing discipline, which are all of it.
+/// Returns the first bytes of the name of a queueing discipline or a kind of device.
 const fn id(name: &[u8]) -> [u8; 8] {
     let mut id = [0; 8];
     let mut i = 0;
-    while i < name.len() {
+    while i < name.len() && i < id.len() {
         id[i] = name[i];
         i += 1;
     }
@@ -48,10 +53,69 @@ const SHAPERS: [[u8; 8]; 11] = [
     id(b"prio"),
 ];
 
-/// Returns whether the queueing discipline of a device is one of these, whether traffic control has
-/// programs or rules for what it sends, whether raw sockets of this machine read it, as on loopback,
-/// or whether it keeps queues of its own behind the place where packets are cut, as those of mac80211
-/// do.
+/// The kinds of tunnel devices (`rtnl_link_ops.kind`) that mark what they send with a tunnel's bit of
+/// `gso_type`.
+const TUNNELS: [[u8; 8]; 14] = [
+    id(b"ipip"),
+    id(b"sit"),
+    id(b"ip6tnl"),
+    id(b"gre"),
+    id(b"gretap"),
+    id(b"erspan"),
+    id(b"ip6gre"),
+    id(b"ip6gretap"),
+    id(b"ip6erspan"),
+    id(b"vxlan"),
+    id(b"geneve"),
+    id(b"bareudp"),
+    id(b"gtp"),
+    id(b"amt"),
+];
+
+/// Returns the first bytes of a string, up to its end, with zeros behind.
+///
+/// # Safety
+///
+/// `text` must point to a string that stays as it is for the call.
+unsafe fn start_of(text: *const c_char) -> [u8; 8] {
+    let mut start = [0; 8];
+    for (i, byte) in start.iter_mut().enumerate() {
+        // SAFETY: By the requirements: the end has not been met yet.
+        let at = unsafe { text.add(i) };
+        // SAFETY: As above.
+        *byte = unsafe { at.cast::<u8>().read() };
+        if *byte == 0 {
+            break;
+        }
+    }
+    start
+}
+
+/// Returns whether a device is a tunnel.
+///
+/// # Safety
+///
+/// `dev` must be valid, within an RCU section.
+unsafe fn is_tunnel(dev: *mut net_device) -> bool {
+    // SAFETY: By the requirements. The field is set before the device is registered.
+    let ops = unsafe { (*dev).rtnl_link_ops };
+    if ops.is_null() {
+        return false;
+    }
+    // SAFETY: The operations of a registered device stay for as long as it does.
+    let kind = unsafe { (*ops).kind };
+    if kind.is_null() {
+        return false;
+    }
+    // SAFETY: As above; it is a constant string.
+    let kind = unsafe { start_of(kind) };
+    TUNNELS.contains(&kind)
+}
+
+/// Returns whether the queueing discipline of a device is a shaper, whether it is a tunnel, whether
+/// traffic control has programs or rules for what it sends, whether raw sockets of this machine read
+/// it, as on loopback, or whether it keeps queues of its own behind the place where packets are cut,
+/// as those of mac80211 do.
 ///
 /// # Safety
 ///
@@ -59,6 +123,10 @@ const SHAPERS: [[u8; 8]; 11] = [
 unsafe fn wants_singles(dev: *mut net_device) -> bool {
     // SAFETY: By the requirements.
     if unsafe { (*dev).flags } & bindings::net_device_flags_IFF_LOOPBACK != 0 {
+        return true;
+    }
+    // SAFETY: By the requirements.
+    if unsafe { is_tunnel(dev) } {
         return true;
     }
     #[cfg(CONFIG_CFG80211)]
