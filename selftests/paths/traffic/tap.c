@@ -71,10 +71,13 @@ static void put(int fd, const uint8_t *frame, size_t length)
 		die("write to a tap device");
 }
 
-/* One IPv4 packet of UDP, as its header says, in frames that say nothing; false if the header makes no sense. */
+/*
+ * One IPv4 packet of UDP, as its header says, in frames whose checksums are still to be made, as those of a device that
+ * segments nothing; false if the header makes no sense.
+ */
 static int cut(int fd, const uint8_t *packet, size_t length)
 {
-	static uint8_t frame[CHUNK];
+	static uint8_t frame[CHUNK] __attribute__((aligned(8)));
 	struct virtio_net_hdr header;
 	const size_t ip = sizeof(header) + ETHERNET;
 	size_t udp, data, number = 0;
@@ -87,12 +90,13 @@ static int cut(int fd, const uint8_t *packet, size_t length)
 	    header.hdr_len < data - sizeof(header) || packet[ip] >> 4 != 4 || packet[ip + 9] != 17 || length <= data ||
 	    get16(packet + ip + 2) != length - ip || get16(packet + udp + 4) != length - udp)
 		return 0;
+	memcpy(frame, packet, data);
+	((struct virtio_net_hdr *)frame)->gso_type = VIRTIO_NET_HDR_GSO_NONE;
+	((struct virtio_net_hdr *)frame)->gso_size = 0;
 	for (size_t at = data; at < length; at += header.gso_size, number++) {
 		size_t size = length - at < header.gso_size ? length - at : header.gso_size;
 		uint16_t check;
 
-		memset(frame, 0, sizeof(header));
-		memcpy(frame + sizeof(header), packet + sizeof(header), data - sizeof(header));
 		memcpy(frame + data, packet + at, size);
 		set16(frame + ip + 2, data - ip + size);
 		set16(frame + ip + 4, get16(packet + ip + 4) + number);
@@ -100,9 +104,8 @@ static int cut(int fd, const uint8_t *packet, size_t length)
 		check = folded(sum16(frame + ip, udp - ip, 0));
 		memcpy(frame + ip + 10, &check, 2);
 		set16(frame + udp + 4, 8 + size);
-		set16(frame + udp + 6, 0);
-		check = folded(sum16(frame + udp, 8 + size, sum16(frame + ip + 12, 8, htons(17) + htons(8 + size))));
-		check = check ? check : 0xffff;
+		/* Of the pseudo header, not inverted. */
+		check = ~folded(sum16(frame + ip + 12, 8, htons(17) + htons(8 + size)));
 		memcpy(frame + udp + 6, &check, 2);
 		put(fd, frame, data + size);
 	}
