@@ -43,7 +43,8 @@ turn() {
 	"path_${1//-/_}" >&2
 	if [[ ! ${no_ends:-} ]]; then ends; fi
 	$inside >&2
-	eventually 5 answers "$source" "${asked:-$towards}" || fail "no answer through the tunnel"
+	# A handshake that is lost is begun again after five seconds.
+	eventually 20 answers "$source" "${asked:-$towards}" || fail "no answer through the tunnel"
 	$late
 	((${#traffic[@]})) || traffic=("${default_traffic[@]}")
 	for words in "${traffic[@]}"; do

@@ -29,32 +29,7 @@ path_gro_slots() {
 path_rewrite_output() {
 	plain
 	single a veth
-	rules a <<-'END'
-		table inet w {
-			chain o {
-				type filter hook output priority mangle;
-				udp dport 51822 @th,72,24 set 0x123456
-			}
-		}
-	END
-	rules b <<-'END'
-		table inet w {
-			counter unchanged {}
-			chain i {
-				type filter hook prerouting priority raw;
-				udp dport 51822 @th,72,24 0 counter name unchanged drop
-				udp dport 51822 @th,72,24 set 0
-			}
-		}
-	END
-	afterwards="rewritten b"
-}
-# rewritten NS: the datagrams that came with the bytes that the tunnel wrote there, but for those of one large packet: it
-# has at most 64, and leaves unchanged after such a rule has appeared (ARCHITECTURE.md).
-rewritten() {
-	local count
-	count=$(nft_counter "$1" w unchanged)
-	echo "fault_unchanged=$((count > 64 ? count - 64 : 0))"
+	rewrites output
 }
 
 # entry: vxlan-ipip-partial boot=own: IP in IP over vxlan with tx-gso-partial

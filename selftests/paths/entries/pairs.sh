@@ -52,13 +52,10 @@ path_bpf_with_fq() {
 	qdisc a veth fq
 }
 
-# entry: geneve-with-policer
+# entry: geneve-with-policer seeds=5
 path_geneve_with_policer() {
 	path_geneve
-	modprobe -a act_police cls_matchall
-	tc -n a qdisc add dev veth clsact
-	tc -n a filter add dev veth egress matchall action police rate 50mbit burst 100k conform-exceed drop
-	traffic=("tcp bytes=1000000" "datagrams rounds=40 shape=1x1200,8x1200 gap=5000")
+	polices a egress
 }
 
 # entry: bond-with-gro

@@ -172,22 +172,23 @@ etf() {
 	tc -n a filter add dev veth parent 1: protocol all prio 2 matchall classid 1:2
 }
 
-# entry: policer: 50 Mbit/s with a burst of 100 kB at the sender
+# entry: policer seeds=5: 50 Mbit/s with a burst of about 100 kB at the sender
 path_policer() {
 	plain
+	polices a egress
+}
+# polices NS egress|ingress: which packets of a stream are dropped hangs on little, so each turn has a burst of its own.
+polices() {
 	modprobe -a act_police cls_matchall
-	tc -n a qdisc add dev veth clsact
-	tc -n a filter add dev veth egress matchall action police rate 50mbit burst 100k conform-exceed drop
+	tc -n "$1" qdisc add dev veth clsact
+	tc -n "$1" filter add dev veth "$2" matchall action police rate 50mbit burst $((94 + 2 * seed))k conform-exceed drop
 	traffic=("tcp bytes=1000000" "datagrams rounds=40 shape=1x1200,8x1200 gap=5000")
 }
 
-# entry: policer-receiver: at the receiver
+# entry: policer-receiver seeds=5: at the receiver
 path_policer_receiver() {
 	plain
-	modprobe -a act_police cls_matchall
-	tc -n b qdisc add dev veth clsact
-	tc -n b filter add dev veth ingress matchall action police rate 50mbit burst 100k conform-exceed drop
-	traffic=("tcp bytes=1000000" "datagrams rounds=40 shape=1x1200,8x1200 gap=5000")
+	polices b ingress
 }
 
 # entry: inside-netem-delay: 10 ms at the tunnel's own interface
