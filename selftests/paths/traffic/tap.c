@@ -6,6 +6,7 @@
 #include "traffic.h"
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
+#include <sys/uio.h>
 
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
@@ -65,9 +66,12 @@ static uint16_t get16(const uint8_t *at)
 	return at[0] << 8 | at[1];
 }
 
-static void put(int fd, const uint8_t *frame, size_t length)
+/* A frame in two parts. */
+static void put(int fd, const uint8_t *start, size_t length, const uint8_t *rest, size_t rest_length)
 {
-	if (write(fd, frame, length) < 0 && errno != EIO)
+	struct iovec parts[] = { { (void *)start, length }, { (void *)rest, rest_length } };
+
+	if (writev(fd, parts, rest_length ? 2 : 1) < 0 && errno != EIO)
 		die("write to a tap device");
 }
 
@@ -97,7 +101,6 @@ static int cut(int fd, const uint8_t *packet, size_t length)
 		size_t size = length - at < header.gso_size ? length - at : header.gso_size;
 		uint16_t check;
 
-		memcpy(frame + data, packet + at, size);
 		set16(frame + ip + 2, data - ip + size);
 		set16(frame + ip + 4, get16(packet + ip + 4) + number);
 		set16(frame + ip + 10, 0);
@@ -107,7 +110,7 @@ static int cut(int fd, const uint8_t *packet, size_t length)
 		/* Of the pseudo header, not inverted. */
 		check = ~folded(sum16(frame + ip + 12, 8, htons(17) + htons(8 + size)));
 		memcpy(frame + udp + 6, &check, 2);
-		put(fd, frame, data + size);
+		put(fd, frame, data, packet + at, size);
 	}
 	return 1;
 }
@@ -130,7 +133,7 @@ static void relay(int into, int out_of, int cuts)
 				continue;
 			}
 		}
-		put(into, packet, length);
+		put(into, packet, length, NULL, 0);
 	}
 }
 
