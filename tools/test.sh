@@ -65,7 +65,7 @@ counted() {
 	((passed + failed > sum && (${2:-0} == 0 || failed > before))) || failed=$((failed + 1))
 	((failed > before)) || return 0
 	while read -r _ name place _; do
-		red+=("selftest $name $place" "$(tail -n 5 "$WG_OUT/selftests/${place//[()]/}/$name.log" 2>&1)")
+		red+=("selftest $name $place" "$(tail -n 5 "$WG_OUT/selftests/${place//[()]/}/$name.log" 2>&1 || true)")
 		lines=$((lines + 1))
 	done < <(grep -E '^selftest .*FAILED' "$1")
 	((lines)) || red+=("$1" "$(tail -n 5 "$1")")
