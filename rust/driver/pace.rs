@@ -15,8 +15,12 @@ const MANY_UNANSWERED: usize = 2000 / time::HZ as usize;
 /// So many are forgotten within three jiffies.
 const MAX_UNANSWERED: usize = 8 * MANY_UNANSWERED;
 
-/// The single packets that went one way between a peer and us lately, not counting those that followed one from the other
-/// side: these may be answers, or questions after one.
+/// The single packets that went one way between a peer and us lately, not counting those that
+/// followed data from the other side: these may be answers, or questions after one.
+///
+/// What TCP sends only to acknowledge is no data in this sense. Its sender does not wait for each
+/// acknowledgement; if these counted as answers, a stream whose receiver acknowledges every packet
+/// would be sent packet by packet, and so would each be acknowledged.
 pub(crate) struct Pace {
     jiffy: u64,
     unanswered: usize,
@@ -31,10 +35,10 @@ impl Pace {
         }
     }
 
-    /// Counts one, unless it is an answer, and returns whether its sender does not seem to wait for any.
+    /// Counts a packet, unless it is an answer, and returns whether its sender does not seem to
+    /// wait for any.
     ///
-    /// An answer does not start the count anew: a receiver of TCP sends one every few packets, and still their sender does
-    /// not wait.
+    /// An answer does not start the count anew: two programs may send by the same peer.
     pub(crate) fn is_stream(&mut self, is_answer: bool) -> bool {
         let jiffy = time::jiffies();
         let rest = match jiffy.wrapping_sub(self.jiffy) {
@@ -67,7 +71,7 @@ impl Moment {
     }
 }
 
-/// Whether something went one way since this was last asked.
+/// Whether data went one way since this was last asked.
 ///
 /// A hint, which may get lost where CPUs meet; its cache line is not written without need.
 pub(crate) struct Sign(Atomic<bool>);

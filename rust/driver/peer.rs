@@ -360,13 +360,13 @@ impl Peer {
         (self.rx_bytes.load(Relaxed), self.tx_bytes.load(Relaxed))
     }
 
-    /// Whether data was received since somebody sent.
+    /// Whether data was received since some was sent.
     #[inline]
     pub(crate) fn received(&self) -> &Sign {
         &self.received
     }
 
-    /// Whether something was sent since somebody received.
+    /// Whether data was sent since some was received.
     #[inline]
     pub(crate) fn sent(&self) -> &Sign {
         &self.sent

@@ -108,9 +108,10 @@ impl Run<'_> {
             return;
         };
         let packets = core::mem::take(&mut self.packets);
-        // An answer does not gather.
+        let is_answer = peer.sent().take();
+        // A worker would run on an idle CPU before anything else comes.
         let may_wait =
-            !peer.sent().take() && packets.len() == 1 && peer.rx().lock(bh).pace.is_stream(false);
+            packets.len() == 1 && peer.rx().lock(bh).pace.is_stream(is_answer) && !bh.is_idle();
         match napi.queue().push(packets, may_wait, bh) {
             Ok(Queued::Poll) => napi.schedule(bh),
             Ok(Queued::Defer) => poll_later(peer),
@@ -228,10 +229,7 @@ impl workqueue::Run<RECEIVE> for Peer {
         let Some(napi) = this.device().data().rx_queue(this.queue(), &bh) else {
             return;
         };
-        // Whoever has time at once had better receive at once.
-        if napi.queue().end_waiting(&bh) {
-            this.rx().lock(&bh).pace = Pace::new();
-        }
+        napi.queue().end_waiting(&bh);
         napi.schedule(&bh);
         // The poll comes here, and may ask for this worker again.
         drop(bh);

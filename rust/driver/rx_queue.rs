@@ -69,8 +69,8 @@ struct Input {
 enum Waits {
     /// They do not.
     No,
-    /// So many have come since, and more are to.
-    Gathering(usize),
+    /// Since the first of a stream came.
+    Gathering,
     /// Since this jiffy, so that others have their turn on this CPU.
     Paused(u64),
 }
@@ -156,7 +156,6 @@ impl Queue {
             if packets.len() <= room {
                 // Then a poll is to come, unless a worker was asked.
                 let is_waiting = !input.packets.is_empty();
-                let n = packets.len();
                 input.packets.append(&mut packets);
                 let waiting = input.packets.len();
                 let (waits, queued) = match input.waits {
@@ -169,11 +168,8 @@ impl Queue {
                     Waits::Paused(_) => (Waits::No, Queued::Poll),
                     waits if !may_wait || waiting >= MAX_GATHERED => (waits, Queued::Poll),
                     Waits::No if is_waiting => (Waits::No, Queued::Poll),
-                    Waits::No => (Waits::Gathering(n), Queued::Defer),
-                    Waits::Gathering(gathered) => (
-                        Waits::Gathering(gathered.saturating_add(n)),
-                        Queued::Deferred,
-                    ),
+                    Waits::No => (Waits::Gathering, Queued::Defer),
+                    Waits::Gathering => (Waits::Gathering, Queued::Deferred),
                 };
                 input.waits = waits;
                 return Ok(queued);
@@ -187,11 +183,9 @@ impl Queue {
         Err((reason, packets.len() as u64))
     }
 
-    /// Lets packets wait no longer, and returns whether they gathered in vain: there is nothing to merge.
-    pub(crate) fn end_waiting(&self, bh: &Bh<'_>) -> bool {
-        let mut input = self.input.lock(bh);
-        let waits = core::mem::replace(&mut input.waits, Waits::No);
-        matches!(waits, Waits::Gathering(0 | 1))
+    /// Lets packets wait no longer.
+    pub(crate) fn end_waiting(&self, bh: &Bh<'_>) {
+        self.input.lock(bh).waits = Waits::No;
     }
 
     /// Returns how many packets the poll that begins shall take, which may take `budget`.

@@ -144,13 +144,19 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
         ds: skb.ecn_encap(),
         ..PacketCb::default()
     };
+    // See `Pace`: no data, and no sign of a stream of its own either.
+    let is_ack = skb.is_bare_ack();
+    if !is_ack {
+        peer.sent().set();
+    }
+    let is_answer = is_ack || peer.received().take();
     let layout = layout(&peer, cb.mtu_or_index, bh);
     let packets = skb.segment(dev, &layout, bh);
     let mut packets = packets.inspect_err(|_| count(Reject::TxSegmentation))?;
     for mut packet in packets.iter_mut() {
         *packet.cb_mut() = cb;
     }
-    submit(peer, Packets::of(packets), bh);
+    submit(peer, Packets::of(packets), is_answer, bh);
     Ok(())
 }
 
@@ -167,9 +173,8 @@ fn destination(addresses: &IpAddrs) -> Address {
 /// as many at once as have come until it runs. Who asks and waits for the answer is not held up. A worker also sends what
 /// is so much that those who receive it must have their turn in between, and what is nested so deep
 /// that encrypting it here would take too much of the stack.
-fn submit(peer: Ref<'_, Peer>, packets: Packets, bh: &Bh<'_>) {
+fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
     let device = peer.device().data();
-    let is_answer = peer.received().take();
     let keypair = peer.current(bh).filter(|current| current.may_send());
     let is_for_worker;
     {

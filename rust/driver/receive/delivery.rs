@@ -74,7 +74,6 @@ pub(super) fn deliver(
         return;
     };
     peer.set_endpoint(&endpoint, bh);
-    peer.received().set();
     timers::authenticated_received(peer, bh);
     // The second packet tells that one keepalive will not be enough.
     for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {
@@ -157,6 +156,9 @@ fn pass_up(
         return Err(bad_length());
     }
     packet.trim(len).map_err(|_| Reject::NoMemory)?;
+    if !packet.is_bare_ack() {
+        peer.received().set();
+    }
     let source = match packet.inner_addresses().ok_or_else(bad_header)? {
         IpAddrs::V4 { src, .. } => Address::V4(src),
         IpAddrs::V6 { src, .. } => Address::V6(src),

@@ -328,7 +328,6 @@ pub(super) fn transmit(keypair: &Keypair, mut packets: List<Segmented>, bh: &Bh<
         return;
     }
     timers::authenticated_sent(peer, bh);
-    peer.sent().set();
     let efforts = dev.data().workers().efforts();
     efforts.sent(packets.segs(), bh);
     match Path::to_peer(dev, peer, bh) {

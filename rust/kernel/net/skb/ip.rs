@@ -4,6 +4,7 @@
 
 use super::{
     raw,
+    tcp,
     SkBuff, //
 };
 use kernel::{
@@ -222,6 +223,29 @@ impl SkBuff {
                 payload.checked_add(40)
             }
         }
+    }
+
+    /// Returns whether this is a segment of TCP that only acknowledges others, as far as the
+    /// first piece tells.
+    #[inline]
+    pub fn is_bare_ack(&self) -> bool {
+        let is_bare = || {
+            let (ip_len, protocol) = match self.ip_version()? {
+                IpVersion::V4 => {
+                    let ip = self.ip4()?;
+                    (usize::from(ip[0] & 15).checked_mul(4)?, ip[9])
+                }
+                IpVersion::V6 => (40, self.ip6()?[6]),
+            };
+            if protocol != tcp::NUMBER {
+                return None;
+            }
+            // CAST: At most 60.
+            let start = self.network_header().checked_add(ip_len as u16)?;
+            let tcp_len = tcp::bare_len(self.header(start)?)?;
+            Some(self.ip_length()? == ip_len.checked_add(tcp_len)?)
+        };
+        is_bare().unwrap_or(false)
     }
 
     /// Returns the field of the network header that holds DSCP and ECN, or 0 if the packet is not

@@ -282,6 +282,11 @@ mod tests {
                 sum, //
             },
             ip::IpVersion,
+            tcp::{
+                FIN,
+                RST,
+                SYN, //
+            },
             Gso, //
         },
         *,
@@ -480,6 +485,40 @@ mod tests {
             let mut summed = usual()?;
             raw::headers_mut(summed.c_mut()).set_ip_summed(0);
             assert!(is_left(summed));
+        }
+        Ok(())
+    }
+
+    /// Whether a segment with this many bytes of text and these flags is a bare acknowledgement.
+    fn is_bare(version: IpVersion, text: usize, flags: u8) -> Result<bool> {
+        let mut skb = packet(version, 0, text, 1)?
+            .into_linear(0, 0)
+            .map_err(|_| ENOMEM)?;
+        let bytes = skb.bytes_mut();
+        let len = bytes.len() as u16;
+        if version == IpVersion::V4 {
+            bytes[2..4].copy_from_slice(&len.to_be_bytes());
+        }
+        bytes[version.header_len() + 13] = flags;
+        Ok(skb.into_skb().is_bare_ack())
+    }
+
+    #[test]
+    fn bare_acknowledgements_are_told_from_data() -> Result {
+        for version in [IpVersion::V4, IpVersion::V6] {
+            assert!(is_bare(version, 0, 0x10)?);
+            // One with PSH, of which Linux makes none, acknowledges as well.
+            assert!(is_bare(version, 0, 0x18)?);
+            assert!(!is_bare(version, 1, 0x10)?);
+            for ends in [FIN, SYN, RST] {
+                assert!(!is_bare(version, 0, 0x10 | ends)?);
+            }
+            let mut udp = packet(version, SKB_GSO_UDP_L4, 0, 1)?;
+            assert!(!udp.is_bare_ack());
+            // A header that is not all there.
+            udp = packet(version, 0, 0, 1)?;
+            udp.trim(version.header_len() + 4)?;
+            assert!(!udp.is_bare_ack());
         }
         Ok(())
     }

@@ -24,14 +24,19 @@ use zerocopy_derive::{
     KnownLayout, //
 };
 
+/// The number of the protocol.
+pub(super) const NUMBER: u8 = 6;
+
 const TCP: Protocol = Protocol {
-    number: 6,
+    number: NUMBER,
     header_len: size_of::<TcpHeader>(),
     check_offset: 16,
 };
 
 // The flags of TCP: those of the last segment alone, and that of the first.
-const FIN: u8 = 0x01;
+pub(super) const FIN: u8 = 0x01;
+pub(super) const SYN: u8 = 0x02;
+pub(super) const RST: u8 = 0x04;
 const PSH: u8 = 0x08;
 const CWR: u8 = 0x80;
 
@@ -46,6 +51,14 @@ struct TcpHeader {
     window: [u8; 2],
     check: [u8; 2],
     urgent: [u8; 2],
+}
+
+/// Returns the length of the header of a segment that, if nothing follows, only acknowledges others.
+#[inline]
+pub(super) fn bare_len(header: &[u8; size_of::<TcpHeader>()]) -> Option<usize> {
+    let header = TcpHeader::ref_from_bytes(header).ok()?;
+    (header.flags & (FIN | SYN | RST) == 0)
+        .then(|| usize::from(header.offset >> 4).saturating_mul(4))
 }
 
 /// A packet of TCP, to be cut.
