@@ -56,6 +56,7 @@ use kext::{
     },
     time::{
         self,
+        hrtimer::HrTimer,
         timer::Timer, //
     },
     workqueue::Work, //
@@ -81,10 +82,12 @@ pub(crate) const RELEASE: usize = 2;
 pub(crate) const ZERO: usize = 1;
 /// Work item that sends what is staged.
 pub(crate) const SEND: usize = 3;
-/// Work item that has received packets polled which wait for it.
+/// Work item that has received packets polled while others have their turn.
 pub(crate) const RECEIVE: usize = 4;
 /// Timer that does what the workers for what is sent were to do.
 pub(crate) const WATCH: usize = 5;
+/// Timer that has received packets polled which gather.
+pub(crate) const GATHER: usize = 6;
 
 /// The handshake with a peer, and the index it goes by.
 pub(crate) struct Noise {
@@ -146,6 +149,8 @@ pub(crate) struct Peer {
     pub(crate) receive_work: Work<Peer, RECEIVE>,
     #[pin]
     pub(crate) watch: Timer<Peer, WATCH>,
+    #[pin]
+    pub(crate) gather: HrTimer<Peer, GATHER>,
     life: Life,
 }
 
@@ -216,6 +221,7 @@ impl Peer {
                 send_work <- new_work!(),
                 receive_work <- new_work!(),
                 watch <- new_timer!(),
+                gather <- HrTimer::new(),
                 life,
             }? Error),
             GFP_KERNEL,

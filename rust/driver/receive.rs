@@ -4,6 +4,7 @@
 
 mod batch;
 mod delivery;
+mod gather;
 mod open;
 
 pub(crate) use batch::{
@@ -109,13 +110,13 @@ impl Run<'_> {
         };
         let packets = core::mem::take(&mut self.packets);
         let is_answer = peer.sent().take();
-        // A worker would run on an idle CPU before anything else comes.
+        // An idle CPU has nothing better to do.
         let may_wait =
             packets.len() == 1 && peer.rx().lock(bh).pace.is_stream(is_answer) && !bh.is_idle();
         match napi.queue().push(packets, may_wait, bh) {
             Ok(Queued::Poll) => napi.schedule(bh),
-            Ok(Queued::Defer) => poll_later(peer),
-            Ok(Queued::Deferred) => {}
+            Ok(Queued::Gather) => gather::start(peer, bh),
+            Ok(Queued::Waits) => {}
             Err((reason, n)) => {
                 drops.add(reason, n);
                 napi.schedule(bh);
@@ -229,7 +230,7 @@ impl workqueue::Run<RECEIVE> for Peer {
         let Some(napi) = this.device().data().rx_queue(this.queue(), &bh) else {
             return;
         };
-        napi.queue().end_waiting(&bh);
+        napi.queue().end_pause(&bh);
         napi.schedule(&bh);
         // The poll comes here, and may ask for this worker again.
         drop(bh);

@@ -64,14 +64,14 @@ struct Input {
     packets: skb::List,
 }
 
-/// Whether packets wait for a worker, of any peer of this queue, to have them polled.
+/// Whether packets wait for something, of any peer of this queue, to have them polled.
 #[derive(Clone, Copy)]
 enum Waits {
     /// They do not.
     No,
-    /// Since the first of a stream came.
-    Gathering,
-    /// Since this jiffy, so that others have their turn on this CPU.
+    /// For a timer. So many have come since it was started, and more are to.
+    Gathering(usize),
+    /// For a worker, since this jiffy, so that others have their turn on this CPU.
     Paused(u64),
 }
 
@@ -79,10 +79,10 @@ enum Waits {
 pub(crate) enum Queued {
     /// At once.
     Poll,
-    /// When a worker runs, which has to be started.
-    Defer,
-    /// When that worker runs.
-    Deferred,
+    /// When a timer expires, which has to be started.
+    Gather,
+    /// When that timer expires, or a worker runs.
+    Waits,
 }
 
 struct Opened {
@@ -142,8 +142,8 @@ impl Queue {
 
     /// Adds packets, and tells when they are to be polled, or how many it does not take, and why.
     ///
-    /// Who sends one packet after the other without waiting for answers gets them received by as many as have come until
-    /// a worker runs; for that `may_wait` is set. While others have their turn, all wait.
+    /// A single packet of a stream waits for those that come in the next moment; for that
+    /// `may_wait` is set. While others have their turn, all wait.
     pub(crate) fn push(
         &self,
         mut packets: skb::List,
@@ -163,13 +163,15 @@ impl Queue {
                         if waiting < MAX_PAUSED
                             && time::jiffies().wrapping_sub(since) < MAX_PAUSE =>
                     {
-                        (paused, Queued::Deferred)
+                        (paused, Queued::Waits)
                     }
                     Waits::Paused(_) => (Waits::No, Queued::Poll),
                     waits if !may_wait || waiting >= MAX_GATHERED => (waits, Queued::Poll),
                     Waits::No if is_waiting => (Waits::No, Queued::Poll),
-                    Waits::No => (Waits::Gathering, Queued::Defer),
-                    Waits::Gathering => (Waits::Gathering, Queued::Deferred),
+                    Waits::No => (Waits::Gathering(1), Queued::Gather),
+                    Waits::Gathering(gathered) => {
+                        (Waits::Gathering(gathered.saturating_add(1)), Queued::Waits)
+                    }
                 };
                 input.waits = waits;
                 return Ok(queued);
@@ -183,9 +185,22 @@ impl Queue {
         Err((reason, packets.len() as u64))
     }
 
-    /// Lets packets wait no longer.
-    pub(crate) fn end_waiting(&self, bh: &Bh<'_>) {
-        self.input.lock(bh).waits = Waits::No;
+    /// Has packets gather no longer, and returns how many came meanwhile, if they did.
+    pub(crate) fn end_gathering(&self, bh: &Bh<'_>) -> Option<usize> {
+        let mut input = self.input.lock(bh);
+        let Waits::Gathering(gathered) = input.waits else {
+            return None;
+        };
+        input.waits = Waits::No;
+        Some(gathered)
+    }
+
+    /// Ends a pause.
+    pub(crate) fn end_pause(&self, bh: &Bh<'_>) {
+        let mut input = self.input.lock(bh);
+        if let Waits::Paused(_) = input.waits {
+            input.waits = Waits::No;
+        }
     }
 
     /// Returns how many packets the poll that begins shall take, which may take `budget`.

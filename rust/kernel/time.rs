@@ -12,6 +12,7 @@ use kernel::bindings::{
     tk_offsets_TK_OFFS_BOOT, //
 };
 
+pub mod hrtimer;
 pub mod timer;
 
 /// How many jiffies a second has.

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The moment for which single packets of a stream gather.
+
+use crate::{
+    pace::Pace,
+    peer::{
+        Peer,
+        GATHER, //
+    }, //
+};
+use kext::{
+    context::Bh,
+    sync::rcu::RcuArc,
+    time::timer::Expired, //
+};
+
+/// How long packets gather, in nanoseconds: about as long as network cards hold back interrupts.
+const MOMENT: u32 = 100_000;
+
+/// Has what gathers in a peer's queue polled after that moment.
+pub(super) fn start(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
+    peer.gather.start(peer, MOMENT, bh);
+}
+
+impl Expired<GATHER> for Peer {
+    fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
+        let Some(napi) = this.device().data().rx_queue(this.queue(), bh) else {
+            return;
+        };
+        let Some(gathered) = napi.queue().end_gathering(bh) else {
+            return;
+        };
+        if gathered == 1 {
+            // In vain. The next ones are taken at once.
+            this.rx().lock(bh).pace = Pace::new();
+        }
+        napi.schedule(bh);
+    }
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! High-resolution timers that lie in a counted value.
+//!
+//! An [`HrTimer`] is a field of a `T` in an [`RcuArc`], as a [`Timer`](super::timer::Timer) is. It is
+//! for spans of microseconds: it stays on the CPU that starts it, and nobody stops it.
+//!
+//! # One count for each time that it is started
+//!
+//! `hrtimer_start_range_ns()` does not tell whether the timer was pending. So a flag does: the call
+//! of [`HrTimer::start`] that sets it takes a count and starts the timer; the callback takes the
+//! count over and clears the flag, in this order. Between the two nobody else starts the timer or
+//! writes the owner.
+//!
+//! That the timer core never touches freed memory, and that the owner is what it is said to be, has
+//! the same reasons as for [`Timer`](super::timer): the callback runs in softirq context, which
+//! grace periods wait for, and [`HrTimer::start`] compares addresses.
+//!
+//! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h)
+
+use super::timer::Expired;
+use crate::{
+    context::Bh,
+    sync::rcu::RcuArc, //
+};
+use core::{
+    marker::PhantomPinned,
+    ptr,
+    sync::atomic::{
+        AtomicBool,
+        AtomicPtr,
+        Ordering, //
+    },
+};
+use kernel::{
+    bindings::{
+        hrtimer,
+        hrtimer_cancel,
+        hrtimer_mode,
+        hrtimer_mode_HRTIMER_MODE_REL_PINNED_SOFT,
+        hrtimer_restart,
+        hrtimer_setup,
+        hrtimer_start_range_ns,
+        CLOCK_MONOTONIC, //
+    },
+    prelude::*,
+    types::Opaque, //
+};
+
+/// From now on, on this CPU, with a callback in softirq context.
+const MODE: hrtimer_mode = hrtimer_mode_HRTIMER_MODE_REL_PINNED_SOFT;
+
+/// A high-resolution timer in a `T`.
+///
+/// # Invariants
+///
+/// * `timer` is initialised with [`HrTimer::callback`].
+/// * `owner` is null, or the address of the value of the [`RcuArc`] that this lies in.
+/// * While `timer` is pending, `is_started` is set, `owner` is not null, and one count of it belongs
+///   to the timer.
+#[pin_data(PinnedDrop)]
+#[repr(C)]
+pub struct HrTimer<T, const ID: usize> {
+    #[pin]
+    timer: Opaque<hrtimer>,
+    owner: AtomicPtr<T>,
+    is_started: AtomicBool,
+    #[pin]
+    _pinned: PhantomPinned,
+}
+
+// SAFETY: The functions for timers may be called on any thread. What they drop or hand to other
+// threads is an `RcuArc<T>` with `T: Expired`, which is `Send` and `Sync`.
+unsafe impl<T, const ID: usize> Send for HrTimer<T, ID> {}
+// SAFETY: As above; they do their own locking.
+unsafe impl<T, const ID: usize> Sync for HrTimer<T, ID> {}
+
+impl<T: Expired<ID>, const ID: usize> HrTimer<T, ID> {
+    /// Makes the initialiser.
+    pub fn new() -> impl PinInit<Self> {
+        // INVARIANT: Idle, and without an owner.
+        pin_init!(Self {
+            // SAFETY: `slot` is valid for writes and stays where it is.
+            timer <- Opaque::ffi_init(|slot| unsafe {
+                hrtimer_setup(slot, Some(Self::callback), CLOCK_MONOTONIC as i32, MODE)
+            }),
+            owner: AtomicPtr::new(ptr::null_mut()),
+            is_started: AtomicBool::new(false),
+            _pinned: PhantomPinned,
+        })
+    }
+
+    /// Calls [`Expired::expired`].
+    ///
+    /// # Safety
+    ///
+    /// Only for the timer core, which calls it with the timer in an `HrTimer<T, ID>` that was
+    /// pending.
+    unsafe extern "C" fn callback(timer: *mut hrtimer) -> hrtimer_restart {
+        let this: *const Self = timer.cast();
+        // SAFETY: The count of the pending instance, or the destructor's waiting, keeps it alive.
+        let owner = unsafe { &(*this).owner }.load(Ordering::Relaxed);
+        // SAFETY: As above. From here on it may be started again.
+        unsafe { &(*this).is_started }.store(false, Ordering::Release);
+        // SAFETY: By the type invariant the pending instance had a count, and by the change to idle
+        // it is this call's to take.
+        let owner = unsafe { RcuArc::from_raw(owner.cast_const()) };
+        // SAFETY: The mode is one of softirq context.
+        let bh = unsafe { Bh::in_softirq() };
+        // `timer` is not touched from here on.
+        T::expired(owner, &bh);
+        hrtimer_restart::HRTIMER_NORESTART
+    }
+
+    /// Starts the timer, to expire on this CPU `after` nanoseconds from now, unless it is started
+    /// already.
+    ///
+    /// Does nothing, with a warning, if the timer does not lie in `owner`.
+    pub fn start(&self, owner: &RcuArc<T>, after: u32, _bh: &Bh<'_>) {
+        if kernel::warn_on!(!RcuArc::contains(owner, self)) {
+            return;
+        }
+        if self.is_started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let value = RcuArc::into_raw(owner.clone());
+        // INVARIANT: `owner` contains this timer, as just checked. Relaxed: the lock of the timer's
+        // base makes it visible to the callback.
+        self.owner.store(value.cast_mut(), Ordering::Relaxed);
+        // INVARIANT: A count was put aside for the pending instance. There was none: the flag was
+        // clear, and only its callback clears it.
+        // SAFETY: The timer is initialised and pinned.
+        unsafe { hrtimer_start_range_ns(self.timer.get(), i64::from(after), 0, MODE) };
+    }
+}
+
+#[pinned_drop]
+impl<T, const ID: usize> PinnedDrop for HrTimer<T, ID> {
+    fn drop(self: Pin<&mut Self>) {
+        let owner = self.owner.load(Ordering::Relaxed);
+        if owner.is_null() {
+            // Never started.
+            return;
+        }
+        // If the owner is being dropped, the timer is idle and no callback runs, and this is cheap.
+        // Otherwise it waits for the callback.
+        // SAFETY: The timer is initialised and pinned.
+        if unsafe { hrtimer_cancel(self.timer.get()) } != 0 {
+            // SAFETY: By the type invariant the pending instance had a count, which the callback
+            // does not take now.
+            drop(unsafe { RcuArc::from_raw(owner.cast_const()) });
+        }
+    }
+}
+
+#[kernel::macros::kunit_tests(kext_hrtimer)]
+mod tests {
+    use super::*;
+    use crate::{
+        context::Process,
+        sync::rcu,
+        time::jiffies, //
+    };
+    use kernel::{
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        time::{
+            delay::fsleep,
+            Delta, //
+        },
+    };
+
+    #[pin_data]
+    struct Owner {
+        #[pin]
+        timer: HrTimer<Self, 0>,
+        times: Atomic<usize>,
+        _ends: Ends,
+    }
+
+    /// Counts drops.
+    struct Ends(RcuArc<Atomic<usize>>);
+
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    impl Expired<0> for Owner {
+        fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
+            // Once more, from within.
+            if this.times.fetch_add(1, Relaxed) == 0 {
+                this.timer.start(&this, 1000, bh);
+            }
+        }
+    }
+
+    fn owner(ends: &RcuArc<Atomic<usize>>) -> Result<RcuArc<Owner>> {
+        let init = pin_init!(Owner {
+            timer <- HrTimer::new(),
+            times: Atomic::new(0),
+            _ends: Ends(ends.clone()),
+        });
+        RcuArc::pin_init(init, GFP_KERNEL)
+    }
+
+    #[test]
+    fn timers_expire_once_for_each_time_they_are_started() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let owner = owner(&RcuArc::new(Atomic::new(0), GFP_KERNEL)?)?;
+        {
+            let bh = process.bh();
+            owner.timer.start(&owner, 1_000_000, &bh);
+            // It is started.
+            owner.timer.start(&owner, 0, &bh);
+        }
+        fsleep(Delta::from_millis(100));
+        assert_eq!(owner.times.load(Relaxed), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn counts_come_out_even() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let ends = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
+        let owner = owner(&ends)?;
+        let start = jiffies();
+        while jiffies().wrapping_sub(start) < 50 {
+            owner.timer.start(&owner, 20_000, &process.bh());
+            process.cond_resched();
+        }
+        owner.timer.start(&owner, 1_000_000, &process.bh());
+        assert_eq!(ends.load(Relaxed), 0);
+        // The timer keeps it.
+        drop(owner);
+        fsleep(Delta::from_millis(100));
+        rcu::barrier(&mut process);
+        assert_eq!(ends.load(Relaxed), 1);
+        Ok(())
+    }
+}
