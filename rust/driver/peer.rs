@@ -38,7 +38,8 @@ use kext::{
         device::{
             DeviceRef,
             NetDevice, //
-        }, //
+        },
+        route::RouteGso, //
     },
     new_mutex,
     new_spinlock,
@@ -122,6 +123,7 @@ pub(crate) struct Peer {
     received: Sign,
     sent: Sign,
     takes_gso: Atomic<bool>,
+    gathers_gso: Atomic<bool>,
     queue: u32,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
@@ -206,6 +208,7 @@ impl Peer {
                 received: Sign::new(),
                 sent: Sign::new(),
                 takes_gso: Atomic::new(true),
+                gathers_gso: Atomic::new(false),
                 queue,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
@@ -285,9 +288,16 @@ impl Peer {
         self.takes_gso.load(Relaxed)
     }
 
-    /// Notes whether the route takes GSO packets.
-    pub(crate) fn set_takes_gso(&self, takes_gso: bool) {
-        self.takes_gso.store(takes_gso, Relaxed);
+    /// Returns whether it paid then to make GSO packets of single datagrams.
+    #[inline]
+    pub(crate) fn gathers_gso(&self) -> bool {
+        self.gathers_gso.load(Relaxed)
+    }
+
+    /// Notes which GSO packets had better leave by the route.
+    pub(crate) fn set_gso(&self, gso: RouteGso) {
+        self.takes_gso.store(gso != RouteGso::None, Relaxed);
+        self.gathers_gso.store(gso == RouteGso::All, Relaxed);
     }
 
     /// Returns the lock around what waits for transmission.

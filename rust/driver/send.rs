@@ -82,9 +82,12 @@ pub(crate) const HEADROOM: usize = 128;
 const TAILROOM: usize = 3 * TAG_LEN;
 
 /// Returns how this CPU makes messages of a packet to a peer, whose path has this MTU.
+///
+/// As one GSO packet, if that is possible and `pays`.
 fn layout<'a>(
     peer: &'a Peer,
     mtu: u32,
+    pays: bool,
     bh: &Bh<'_>,
 ) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
     // What waits for a session must not keep large pages.
@@ -97,7 +100,7 @@ fn layout<'a>(
         trailer: move |len| padding(len, mtu as usize).saturating_add(TAG_LEN),
         tailroom: TAILROOM,
         pages: peer.device().pages(bh),
-        may_gso: udp::may_gso() && has_session && peer.takes_gso() && !is_rewritten,
+        may_gso: pays && udp::may_gso() && has_session && peer.takes_gso() && !is_rewritten,
     }
 }
 
@@ -150,7 +153,8 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
         peer.sent().set();
     }
     let is_answer = is_ack || peer.received().take();
-    let layout = layout(&peer, cb.mtu_or_index, bh);
+    let pays = peer.gathers_gso() || !skb.is_udp_gso();
+    let layout = layout(&peer, cb.mtu_or_index, pays, bh);
     let packets = skb.segment(dev, &layout, bh);
     let mut packets = packets.inspect_err(|_| count(Reject::TxSegmentation))?;
     for mut packet in packets.iter_mut() {

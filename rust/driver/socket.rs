@@ -38,7 +38,8 @@ use kext::{
             Flow4,
             Flow6,
             Route4,
-            Route6, //
+            Route6,
+            RouteGso, //
         },
         skb::{
             Datagrams,
@@ -65,8 +66,8 @@ use wg_proto::{
 /// DSCP AF41 of handshake messages; they carry no ECN.
 pub(crate) const HANDSHAKE_DSCP: u8 = 0x88;
 
-/// Jiffies for which it is known whether a route takes GSO packets.
-const TAKES_GSO_HOLD: u64 = time::HZ;
+/// Jiffies for which it is known which GSO packets a route takes.
+const GSO_HOLD: u64 = time::HZ;
 
 /// How often a random port is tried that is free for IPv4 but not for IPv6.
 const PORT_RETRIES: usize = 100;
@@ -246,10 +247,10 @@ enum Route {
 }
 
 impl Route {
-    fn takes_gso(&self, bh: &Bh<'_>) -> bool {
+    fn gso(&self, bh: &Bh<'_>) -> RouteGso {
         match self {
-            Self::V4(route) => route.takes_gso(bh),
-            Self::V6(route) => route.takes_gso(bh),
+            Self::V4(route) => route.gso(bh),
+            Self::V6(route) => route.gso(bh),
         }
     }
 
@@ -265,8 +266,8 @@ impl Route {
 pub(crate) struct EndpointState {
     endpoint: Endpoint,
     route: Option<Route>,
-    /// Whether that route takes GSO packets, and when that was looked up.
-    gso: (bool, u64),
+    /// Which GSO packets had better leave by that route, and when that was looked up.
+    gso: (RouteGso, u64),
     /// Counts changes, so that a route found without the lock is only cached if it still fits.
     version: u64,
     /// The interface and the number of the peer, for its last line in the log.
@@ -293,7 +294,7 @@ impl EndpointState {
                 source: Source::Any,
             },
             route: None,
-            gso: (true, 0),
+            gso: (RouteGso::Cut, 0),
             version: 0,
             owner,
         }
@@ -340,7 +341,7 @@ pub(crate) struct Path<'g> {
     route: Route,
     remote: SocketAddr,
     mark: u32,
-    takes_gso: bool,
+    gso: RouteGso,
 }
 
 impl<'g> Path<'g> {
@@ -360,25 +361,25 @@ impl<'g> Path<'g> {
             (state.endpoint, cached, state.version, state.gso)
         };
         // A queueing discipline may be replaced without the route becoming invalid.
-        let is_recent = now.wrapping_sub(gso.1) < TAKES_GSO_HOLD;
+        let is_recent = now.wrapping_sub(gso.1) < GSO_HOLD;
         let mut path = match cached.filter(|route| route.is_valid(bh)) {
             Some(route) => {
                 let mut path = Self::with(dev, &endpoint, bh, |_, _| Ok(route))?;
                 if is_recent {
-                    path.takes_gso = gso.0;
+                    path.gso = gso.0;
                     return Ok(path);
                 }
                 path
             }
             None => Self::find(dev, &mut endpoint, bh)?,
         };
-        path.takes_gso = path.route.takes_gso(bh);
-        peer.set_takes_gso(path.takes_gso);
+        path.gso = path.route.gso(bh);
+        peer.set_gso(path.gso);
         let mut state = peer.endpoint().lock(bh);
         let mut old = None;
         if state.version == version {
             old = state.route.replace(path.route.clone());
-            state.gso = (path.takes_gso, now);
+            state.gso = (path.gso, now);
             state.endpoint.source = endpoint.source;
         }
         drop(state);
@@ -437,13 +438,13 @@ impl<'g> Path<'g> {
             route: route(socket, mark)?,
             remote,
             mark,
-            takes_gso: true,
+            gso: RouteGso::Cut,
         })
     }
 
     /// Returns whether GSO packets may go this way.
     pub(crate) fn takes_gso(&self) -> bool {
-        self.takes_gso
+        self.gso != RouteGso::None
     }
 
     /// Sends one datagram or a GSO packet of them. An error means that it was not even handed to the stack.

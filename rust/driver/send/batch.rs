@@ -226,12 +226,12 @@ fn gather(
     pages: &mut PageRing,
     bh: &Bh<'_>,
 ) -> Option<Segmented> {
-    if packets.len() < 2 {
+    if packets.len() < 2 || !peer.gathers_gso() {
         return packets.pop_front();
     }
     let first = packets.front()?;
     let mtu = first.cb::<PacketCb>().mtu_or_index;
-    let layout = layout(peer, mtu, bh);
+    let layout = layout(peer, mtu, true, bh);
     let gathered = Gso::gather(packets, &layout, pages, bh, |first, next| {
         let (first, next) = (first.cb::<PacketCb>(), next.cb::<PacketCb>());
         next.ds == first.ds && next.mtu_or_index == first.mtu_or_index

@@ -17,6 +17,8 @@
 
 mod gso;
 
+pub use gso::RouteGso;
+
 use super::{
     addr::{
         Ipv4Addr,
@@ -218,9 +220,9 @@ impl Route4 {
         self.dst.ifindex(bh)
     }
 
-    /// Returns whether UDP GSO packets may leave by the route. If not, datagrams go one at a time.
-    pub fn takes_gso(&self, bh: &Bh<'_>) -> bool {
-        self.dst.takes_gso(bh)
+    /// Returns which UDP GSO packets had better leave by the route.
+    pub fn gso(&self, bh: &Bh<'_>) -> RouteGso {
+        self.dst.gso(bh)
     }
 
     /// Returns whether nothing has happened that makes the route obsolete.
@@ -286,9 +288,9 @@ impl Route6 {
         self.dst.ifindex(bh)
     }
 
-    /// Returns whether UDP GSO packets may leave by the route. If not, datagrams go one at a time.
-    pub fn takes_gso(&self, bh: &Bh<'_>) -> bool {
-        self.dst.takes_gso(bh)
+    /// Returns which UDP GSO packets had better leave by the route.
+    pub fn gso(&self, bh: &Bh<'_>) -> RouteGso {
+        self.dst.gso(bh)
     }
 
     /// Returns whether nothing has happened that makes the route obsolete.
