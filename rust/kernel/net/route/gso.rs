@@ -156,6 +156,50 @@ unsafe fn wants_singles(dev: *mut net_device) -> bool {
     SHAPERS.contains(&name)
 }
 
+/// Returns whether a device segments UDP.
+///
+/// # Safety
+///
+/// `dev` must be valid.
+unsafe fn segments_udp(dev: *mut net_device) -> bool {
+    // SAFETY: By the requirements.
+    let features = unsafe { &raw const (*dev).features };
+    // SAFETY: As above; others may change the field.
+    let features = unsafe { features.read_volatile() };
+    features & bindings::CONST_NETIF_F_GSO_UDP_L4 != 0
+}
+
+/// Returns whether there are hooks of netfilter for what this machine sends, in the namespace of a
+/// device.
+///
+/// # Safety
+///
+/// `dev` must be valid, within an RCU section.
+#[cfg(CONFIG_NETFILTER)]
+unsafe fn has_local_out(dev: *mut net_device) -> bool {
+    const LOCAL_OUT: usize = bindings::nf_inet_hooks_NF_INET_LOCAL_OUT as usize;
+    // SAFETY: By the requirements. A namespace lives as long as its devices.
+    let net = unsafe { &raw const (*dev).nd_net.net };
+    // SAFETY: As above; the field changes with the namespace.
+    let net = unsafe { net.read_volatile() };
+    // SAFETY: As above.
+    let hooks4 = unsafe { &raw const (*net).nf.hooks_ipv4[LOCAL_OUT] };
+    // SAFETY: As above.
+    let hooks6 = unsafe { &raw const (*net).nf.hooks_ipv6[LOCAL_OUT] };
+    [hooks4, hooks6].into_iter().any(|hooks| {
+        // SAFETY: As above; others may change the pointer, which is only compared.
+        !unsafe { hooks.read_volatile() }.is_null()
+    })
+}
+
+/// # Safety
+///
+/// None.
+#[cfg(not(CONFIG_NETFILTER))]
+unsafe fn has_local_out(_dev: *mut net_device) -> bool {
+    false
+}
+
 /// # Safety
 ///
 /// Only for `netdev_walk_all_lower_dev_rcu()`, as in [`Dst::gso`].
@@ -209,10 +253,9 @@ impl Dst {
             return RouteGso::None;
         }
         // SAFETY: As above.
-        let features = unsafe { (&raw const (*dev).features).read_volatile() };
+        let is_cut_below = unsafe { segments_udp(dev) };
         // SAFETY: As above.
-        let has_rules = || unsafe { bindings::dev_net_has_local_out(dev) };
-        if features & bindings::CONST_NETIF_F_GSO_UDP_L4 != 0 || has_rules() {
+        if is_cut_below || unsafe { has_local_out(dev) } {
             RouteGso::All
         } else {
             RouteGso::Cut
