@@ -6,7 +6,10 @@ use kernel::sync::atomic::{
     Atomic,
     Relaxed, //
 };
-use kext::time;
+use kext::{
+    context::Bh,
+    time, //
+};
 
 /// Single packets without an answer from which on others may gather behind them: some 2000 in a second.
 // CAST: HZ is small.
@@ -52,6 +55,27 @@ impl Pace {
             .min(MAX_UNANSWERED);
         self.unanswered > MANY_UNANSWERED
     }
+}
+
+/// Whether a worker of any interface sends on a CPU. Those above 63 share a place.
+static SENDING: [Atomic<bool>; 64] = [const { Atomic::new(false) }; 64];
+
+/// Returns the place of a CPU.
+fn sending(cpu: u32) -> &'static Atomic<bool> {
+    // CAST: Small.
+    &SENDING[cpu as usize % SENDING.len()]
+}
+
+/// Returns whether a worker sends on this CPU.
+///
+/// A hint: that worker may be waiting for its turn.
+pub(crate) fn is_worker_sending(bh: &Bh<'_>) -> bool {
+    sending(bh.cpu()).load(Relaxed)
+}
+
+/// Notes whether a worker sends on this CPU.
+pub(crate) fn worker_sends(cpu: u32, sends: bool) {
+    sending(cpu).store(sends, Relaxed);
 }
 
 /// A moment of the last weeks, to a jiffy.

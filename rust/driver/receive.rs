@@ -16,7 +16,10 @@ use crate::{
     device::Device,
     drops::Drops,
     keypair::Keypair,
-    pace::Pace,
+    pace::{
+        self,
+        Pace, //
+    },
     packet::PacketCb,
     peer::{
         Peer,
@@ -59,7 +62,10 @@ use kext::{
     },
     random,
     sync::rcu::RcuArc,
-    time,
+    time::{
+        self,
+        hrtimer, //
+    },
     workqueue, //
 };
 use wg_proto::{
@@ -110,9 +116,13 @@ impl Run<'_> {
         };
         let packets = core::mem::take(&mut self.packets);
         let is_answer = peer.sent().take();
-        // An idle CPU has nothing better to do.
-        let may_wait =
-            packets.len() == 1 && peer.rx().lock(bh).pace.is_stream(is_answer) && !bh.is_idle();
+        // An idle CPU has nothing better to do, and what a worker of ours sends to this machine comes
+        // in batches.
+        let may_wait = packets.len() == 1
+            && peer.rx().lock(bh).pace.is_stream(is_answer)
+            && !bh.is_idle()
+            && !pace::is_worker_sending(bh)
+            && hrtimer::is_precise();
         match napi.queue().push(packets, may_wait, bh) {
             Ok(Queued::Poll) => napi.schedule(bh),
             Ok(Queued::Gather) => gather::start(peer, bh),

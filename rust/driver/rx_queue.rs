@@ -185,14 +185,14 @@ impl Queue {
         Err((reason, packets.len() as u64))
     }
 
-    /// Has packets gather no longer, and returns how many came meanwhile, if they did.
+    /// Has packets gather no longer, and returns how many came meanwhile, if there are still some.
     pub(crate) fn end_gathering(&self, bh: &Bh<'_>) -> Option<usize> {
         let mut input = self.input.lock(bh);
         let Waits::Gathering(gathered) = input.waits else {
             return None;
         };
         input.waits = Waits::No;
-        Some(gathered)
+        (!input.packets.is_empty()).then_some(gathered)
     }
 
     /// Ends a pause.

@@ -374,12 +374,12 @@ impl<'g> Path<'g> {
             None => Self::find(dev, &mut endpoint, bh)?,
         };
         path.gso = path.route.gso(bh);
-        peer.set_gso(path.gso);
         let mut state = peer.endpoint().lock(bh);
         let mut old = None;
         if state.version == version {
             old = state.route.replace(path.route.clone());
             state.gso = (path.gso, now);
+            peer.set_gso(path.gso);
             state.endpoint.source = endpoint.source;
         }
         drop(state);

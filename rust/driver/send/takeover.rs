@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     effort::MAX_UNBROKEN,
-    pace::Moment,
+    pace::{
+        self,
+        Moment, //
+    },
     peer::{
         Peer,
         SEND,
@@ -59,10 +62,17 @@ pub(super) fn watch(peer: &RcuArc<Peer>) {
 
 impl Run<SEND> for Peer {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
-        this.device().data().workers().has_come(&ctx.bh());
+        let cpu = {
+            let bh = ctx.bh();
+            this.device().data().workers().has_come(&bh);
+            bh.cpu()
+        };
+        pace::worker_sends(cpu, true);
+        // What this machine itself receives is received when the section ends.
         while send_some(this.borrow(), MAX_DEFERRED_BATCH, &ctx.bh()) {
             ctx.cond_resched();
         }
+        pace::worker_sends(cpu, false);
     }
 }
 

@@ -3,14 +3,15 @@
 //! High-resolution timers that lie in a counted value.
 //!
 //! An [`HrTimer`] is a field of a `T` in an [`RcuArc`], as a [`Timer`](super::timer::Timer) is. It is
-//! for spans of microseconds: it stays on the CPU that starts it, and nobody stops it.
+//! for spans of microseconds: it stays on the CPU that starts it, unless that goes away or its
+//! callback runs on another one meanwhile, and nobody stops it.
 //!
 //! # One count for each time that it is started
 //!
 //! `hrtimer_start_range_ns()` does not tell whether the timer was pending. So a flag does: the call
-//! of [`HrTimer::start`] that sets it takes a count and starts the timer; the callback takes the
-//! count over and clears the flag, in this order. Between the two nobody else starts the timer or
-//! writes the owner.
+//! of [`HrTimer::start`] that sets it takes a count and starts the timer; the callback, to which the
+//! count goes, reads the owner and then clears the flag. Between the two nobody else starts the timer
+//! or writes the owner.
 //!
 //! That the timer core never touches freed memory, and that the owner is what it is said to be, has
 //! the same reasons as for [`Timer`](super::timer): the callback runs in softirq context, which
@@ -18,7 +19,10 @@
 //!
 //! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h)
 
-use super::timer::Expired;
+use super::{
+    timer::Expired,
+    HZ, //
+};
 use crate::{
     context::Bh,
     sync::rcu::RcuArc, //
@@ -38,6 +42,7 @@ use kernel::{
         hrtimer_cancel,
         hrtimer_mode,
         hrtimer_mode_HRTIMER_MODE_REL_PINNED_SOFT,
+        hrtimer_resolution,
         hrtimer_restart,
         hrtimer_setup,
         hrtimer_start_range_ns,
@@ -47,8 +52,18 @@ use kernel::{
     types::Opaque, //
 };
 
-/// From now on, on this CPU, with a callback in softirq context.
+/// From now on, if possible on this CPU, with a callback in softirq context.
 const MODE: hrtimer_mode = hrtimer_mode_HRTIMER_MODE_REL_PINNED_SOFT;
+
+/// Returns whether such timers expire between jiffies. Without a clock for that, or with `highres=off`,
+/// they do not.
+#[inline]
+pub fn is_precise() -> bool {
+    const JIFFY: u64 = 1_000_000_000 / HZ;
+    // SAFETY: The variable is there for as long as the kernel is; it changes while the machine boots.
+    let resolution = unsafe { hrtimer_resolution };
+    u64::from(resolution) < JIFFY
+}
 
 /// A high-resolution timer in a `T`.
 ///
@@ -112,8 +127,7 @@ impl<T: Expired<ID>, const ID: usize> HrTimer<T, ID> {
         hrtimer_restart::HRTIMER_NORESTART
     }
 
-    /// Starts the timer, to expire on this CPU `after` nanoseconds from now, unless it is started
-    /// already.
+    /// Starts the timer, to expire `after` nanoseconds from now, unless it is started already.
     ///
     /// Does nothing, with a warning, if the timer does not lie in `owner`.
     pub fn start(&self, owner: &RcuArc<T>, after: u32, _bh: &Bh<'_>) {

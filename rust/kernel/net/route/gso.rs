@@ -156,7 +156,8 @@ unsafe fn wants_singles(dev: *mut net_device) -> bool {
     SHAPERS.contains(&name)
 }
 
-/// Returns whether a device segments UDP.
+/// Returns whether a device segments UDP, or hands on what stands for several datagrams, as a VLAN or
+/// a bridge does.
 ///
 /// # Safety
 ///
@@ -172,13 +173,16 @@ unsafe fn segments_udp(dev: *mut net_device) -> bool {
 /// Returns whether there are hooks of netfilter for what this machine sends, in the namespace of a
 /// device.
 ///
+/// Those of POST_ROUTING do not count: security modules have some there without any rules. SELinux and
+/// Smack have some at LOCAL_OUT too, so with these there always are.
+///
 /// # Safety
 ///
 /// `dev` must be valid, within an RCU section.
 #[cfg(CONFIG_NETFILTER)]
 unsafe fn has_local_out(dev: *mut net_device) -> bool {
     const LOCAL_OUT: usize = bindings::nf_inet_hooks_NF_INET_LOCAL_OUT as usize;
-    // SAFETY: By the requirements. A namespace lives as long as its devices.
+    // SAFETY: By the requirements. A namespace that its devices leave is there for a grace period.
     let net = unsafe { &raw const (*dev).nd_net.net };
     // SAFETY: As above; the field changes with the namespace.
     let net = unsafe { net.read_volatile() };

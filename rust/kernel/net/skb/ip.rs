@@ -233,11 +233,15 @@ impl SkBuff {
             let (ip_len, protocol) = match self.ip_version()? {
                 IpVersion::V4 => {
                     let ip = self.ip4()?;
+                    let is_first = ip[6] & 0x1f == 0 && ip[7] == 0;
+                    if !is_first {
+                        return None;
+                    }
                     (usize::from(ip[0] & 15).checked_mul(4)?, ip[9])
                 }
                 IpVersion::V6 => (40, self.ip6()?[6]),
             };
-            if protocol != tcp::NUMBER {
+            if protocol != tcp::NUMBER || self.is_gso() {
                 return None;
             }
             // CAST: At most 60.

@@ -500,7 +500,10 @@ mod tests {
             bytes[2..4].copy_from_slice(&len.to_be_bytes());
         }
         bytes[version.header_len() + 13] = flags;
-        Ok(skb.into_skb().is_bare_ack())
+        let mut skb = skb.into_skb();
+        assert!(!skb.is_bare_ack());
+        raw::shared_info_mut(skb.c_mut()).gso_size = 0;
+        Ok(skb.is_bare_ack())
     }
 
     #[test]
