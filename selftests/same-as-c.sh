@@ -13,6 +13,8 @@ intended() {
 	case $1 in
 	# There is no kernel thread per peer (see ARCHITECTURE.md).
 	"sysfs, "*) printf -- '-./threaded:0\n+./threaded:1\n' ;;
+	# The private flags udp-gso and udp-gro.
+	"ethtool -i, "*) printf -- '-supports-priv-flags: yes\n+supports-priv-flags: no\n' ;;
 	# A number of the source's files, the modules whose functions are used, and the switch of what C does not do.
 	modinfo) grep -E '^([-+](srcversion|depends):|-parm: +udp_gso:)' ;;
 	parameters)

@@ -9,7 +9,16 @@
 
 if stock; then exit 0; fi
 
-parameter=/sys/module/wireguard/parameters/udp_gso
+# together_is NS FLAG on|off: a switch of the interface.
+together_is() {
+	in_ns "$1" ethtool --set-priv-flags wg0 "$2" "$3"
+	shows "$@" || fail "$1: $2 is not $3"
+}
+
+# shows NS FLAG on|off: whether the interface says so.
+shows() {
+	in_ns "$1" ethtool --show-priv-flags wg0 | grep -q "^$2 *: $3$"
+}
 
 # wire ON|OFF: whether the wire takes what stands for several datagrams, and its checksums half done.
 wire() {
@@ -92,27 +101,32 @@ peer c d endpoint "[fd00:1::2]:51822"
 peer d c endpoint "[fd00:1::1]:51821"
 answers a 192.168.7.2 || fail "the first ping over IPv4"
 answers c 192.168.7.2 || fail "the first ping over IPv6"
-[[ $(cat $parameter) == Y ]] || fail "not by default"
+shows a udp-gso on || fail "udp-gso is off by default"
+shows a udp-gro on || fail "udp-gro is off by default"
 
 for pair in "a b" "c d"; do
 	read -r from to <<<"$pair"
 	wire off
-	echo Y >$parameter
+	together_is "$from" udp-gso on
 	transfer "$from" "$to" "$work/$from.gso" 120000
-	echo N >$parameter
+	together_is "$from" udp-gso off
 	transfer "$from" "$to" "$work/$from.alone" 120000
 
 	# The receiver puts them together, whoever sent them.
 	in_ns "$to" ethtool -K veth gro on
 	transfer "$from" "$to" "$work/gro" 30000
 	(($(together "$work/gro") > 0)) || fail "$from: nothing came up together"
+	together_is "$to" udp-gro off
+	transfer "$from" "$to" "$work/gro" 30000
+	(($(together "$work/gro") == 0)) || fail "$from: something came up together in spite of the switch"
+	together_is "$to" udp-gro on
 	in_ns "$to" ethtool -K veth gro off
 
 	# A wire that takes them together gets them so, if they are sent so.
 	wire on
 	transfer "$from" "$to" "$work/alone" 30000
 	(($(together "$work/alone") == 0)) || fail "$from: something was sent together in spite of the switch"
-	echo Y >$parameter
+	together_is "$from" udp-gso on
 	transfer "$from" "$to" "$work/together" 30000
 	(($(together "$work/together") > 0)) || fail "$from: nothing was sent together"
 done
@@ -150,3 +164,10 @@ all_there() {
 	}'
 }
 eventually 5 all_there || fail "of 500 datagrams: $before, $(counters a b)"
+
+# The parameter is the default of new interfaces.
+echo N >/sys/module/wireguard/parameters/udp_gso
+ip -n a link add wg1 type wireguard
+in_ns a ethtool --show-priv-flags wg1 | grep -q '^udp-gso *: off$' || fail "a new interface does not ask the parameter"
+shows a udp-gso on || fail "an old interface asks the parameter"
+refuses in_ns a ethtool --set-priv-flags wg0 no-such-flag on

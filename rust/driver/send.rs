@@ -51,8 +51,7 @@ use kext::{
             List,
             Segmented,
             SkBuff, //
-        },
-        udp, //
+        }, //
     },
     sync::rcu::Ref,
     time, //
@@ -92,7 +91,7 @@ fn layout<'a>(
 ) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
     // What waits for a session must not keep large pages.
     let has_session = peer.current(bh).is_some_and(|current| current.may_send());
-    let is_rewritten = peer.device().data().is_rewritten();
+    let device = peer.device().data();
     Layout {
         headroom: HEADROOM,
         header: DataHeader::LEN,
@@ -100,7 +99,11 @@ fn layout<'a>(
         trailer: move |len| padding(len, mtu as usize).saturating_add(TAG_LEN),
         tailroom: TAILROOM,
         pages: peer.device().pages(bh),
-        may_gso: pays && udp::may_gso() && has_session && peer.takes_gso() && !is_rewritten,
+        may_gso: pays
+            && has_session
+            && peer.takes_gso()
+            && device.may_gso()
+            && !device.is_rewritten(),
     }
 }
 

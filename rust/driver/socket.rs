@@ -98,6 +98,10 @@ impl udp::Receiver for Receiver {
     // CAST: Sixteen.
     const HEADER_LEN: u32 = DataHeader::LEN as u32;
 
+    fn may_gro(&self) -> bool {
+        self.0.data().may_gro()
+    }
+
     fn key(header: &[u8]) -> Option<u64> {
         receive::session_index(header).map(u64::from)
     }

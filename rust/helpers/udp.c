@@ -167,7 +167,7 @@ struct sk_buff *wg_helper_udp_rcv_segment(struct sock *sk, struct sk_buff *skb, 
 
 static bool udp_gso = true;
 module_param(udp_gso, bool, 0644);
-MODULE_PARM_DESC(udp_gso, "Send datagrams of one size as one packet with UDP segmentation offload (default: Y)");
+MODULE_PARM_DESC(udp_gso, "Default of the private flag udp-gso of new interfaces: send datagrams of one size as one packet with UDP segmentation offload (default: Y)");
 
 bool wg_helper_udp_gso(void)
 {

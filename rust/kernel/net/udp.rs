@@ -84,7 +84,7 @@ mod hook;
 mod send;
 
 pub(super) use hook::Hook;
-pub use send::may_gso;
+pub use send::gso_by_default;
 
 /// What takes the datagrams of a [`Tunnel`].
 pub trait Receiver: Send + Sync + 'static {
@@ -98,6 +98,9 @@ pub trait Receiver: Send + Sync + 'static {
     ///
     /// May be called in any context, and by several CPUs at once.
     fn rewritten(&self) -> bool;
+
+    /// Returns whether datagrams may come up the stack as one packet.
+    fn may_gro(&self) -> bool;
 
     /// How many bytes of a datagram [`key`](Self::key) looks at.
     const HEADER_LEN: u32;
@@ -369,12 +372,18 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// Only for `udp_tunnel_sock_cfg::gro_receive`.
     unsafe extern "C" fn offer_callback(
-        _sk: *mut sock,
+        sk: *mut sock,
         held: *mut list_head,
         skb: *mut sk_buff,
     ) -> *mut sk_buff {
+        // SAFETY: C calls this for one of our sockets, in an RCU section.
+        let receiver = unsafe { bindings::rcu_dereference_sk_user_data(sk) };
+        let receiver = receiver.cast_const().cast::<Shared<H>>();
+        // SAFETY: As in `receive_callback`.
+        let may_gro = unsafe { receiver.as_ref() }.is_some_and(|shared| shared.receiver.may_gro());
+        let key = |header: &[u8]| H::key(header).filter(|_| may_gro);
         // SAFETY: By the requirements.
-        unsafe { chain::offer(held, skb, H::HEADER_LEN, H::key) }
+        unsafe { chain::offer(held, skb, H::HEADER_LEN, key) }
     }
 
     /// Returns the socket for as long as the section lasts.

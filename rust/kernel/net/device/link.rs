@@ -3,6 +3,7 @@
 //! What C calls: `rtnl_link_ops`, `net_device_ops`, the destructor.
 
 use super::{
+    ethtool::Ethtool,
     list,
     private::{
         self,
@@ -307,6 +308,7 @@ impl<T: Operations> Callbacks<T> {
         // SAFETY: C hands over a device that nobody else knows yet.
         let d = unsafe { &mut *dev };
         d.netdev_ops = Self::NETDEV_OPS;
+        d.ethtool_ops = Ethtool::<T>::OPS;
         d.header_ops = &raw const bindings::ip_tunnel_header_ops;
         d.needed_headroom = config.headroom;
         d.needed_tailroom = config.tailroom;

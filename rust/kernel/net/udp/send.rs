@@ -53,9 +53,9 @@ const IPV4_HEADERS: u32 = 8 + 20;
 /// What the headers of UDP over IPv6 take.
 const IPV6_HEADERS: u32 = 8 + 40;
 
-/// Returns whether several datagrams should be sent as one packet, which a module parameter says.
-#[inline]
-pub fn may_gso() -> bool {
+/// Returns whether several datagrams should be sent as one packet unless user space says otherwise,
+/// which a module parameter says.
+pub fn gso_by_default() -> bool {
     // SAFETY: No requirements.
     unsafe { bindings::udp_gso() }
 }
