@@ -124,6 +124,7 @@ pub(crate) struct Peer {
     sent: Sign,
     takes_gso: Atomic<bool>,
     gathers_gso: Atomic<bool>,
+    has_endpoint: Atomic<bool>,
     queue: u32,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
@@ -209,6 +210,7 @@ impl Peer {
                 sent: Sign::new(),
                 takes_gso: Atomic::new(true),
                 gathers_gso: Atomic::new(false),
+                has_endpoint: Atomic::new(false),
                 queue,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
@@ -280,6 +282,17 @@ impl Peer {
     #[inline]
     pub(crate) fn endpoint(&self) -> &SpinLock<EndpointState> {
         &self.endpoint
+    }
+
+    /// Returns whether the remote address is known. Without a lock, for each packet.
+    #[inline]
+    pub(crate) fn has_endpoint(&self) -> bool {
+        self.has_endpoint.load(Relaxed)
+    }
+
+    /// Notes whether the remote address is known. Under the lock around the endpoint.
+    pub(crate) fn note_endpoint(&self, is_known: bool) {
+        self.has_endpoint.store(is_known, Relaxed);
     }
 
     /// Returns whether the route took GSO packets when it was last looked at.

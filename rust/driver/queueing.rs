@@ -169,39 +169,35 @@ impl<B> Order<B> {
         Ok(())
     }
 
-    /// Returns whether the next batch is ready and nobody has the turn.
+    /// Returns whether the oldest batch is ready and nobody has the turn.
     pub(crate) fn is_due(&self) -> bool {
         !self.turn_taken && self.is_next_ready()
     }
 
-    /// Takes the turn if the next batch is ready and nobody has it; then the caller must release.
-    pub(crate) fn take_turn_if_due(&mut self) -> bool {
-        let is_due = self.is_due();
-        self.turn_taken |= is_due;
-        is_due
+    /// Takes the oldest batch and the turn, if that batch is ready and nobody has the turn. The
+    /// batch is [`None`] if it failed. [`release`](Self::release) must follow.
+    pub(crate) fn take_due(&mut self) -> Option<Option<B>> {
+        if self.turn_taken {
+            return None;
+        }
+        let batch = match self.take(self.released) {
+            Place::Ready(batch) => Some(batch),
+            Place::Failed => None,
+            Place::Empty => return None,
+        };
+        self.turn_taken = true;
+        Some(batch)
     }
 
-    /// Marks the oldest batch as released. Only for the holder of the turn.
+    /// Notes that the batch from [`take_due`](Self::take_due) was released, and gives the turn back.
     pub(crate) fn release(&mut self) {
+        self.turn_taken = false;
         if self.in_flight != 0 {
             self.released = self.released.wrapping_add(1);
             self.in_flight = self.in_flight.saturating_sub(1);
         }
         if self.in_flight == 0 && self.places.len() > KEPT_PLACES {
             self.places = KVec::new();
-        }
-    }
-
-    /// Takes the next ticket that may be released, and its batch unless that has failed; or gives
-    /// up the turn.
-    pub(crate) fn next_or_end(&mut self) -> Option<Option<B>> {
-        match self.take(self.released) {
-            Place::Ready(batch) => Some(Some(batch)),
-            Place::Failed => Some(None),
-            Place::Empty => {
-                self.turn_taken = false;
-                None
-            }
         }
     }
 

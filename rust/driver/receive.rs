@@ -330,15 +330,15 @@ fn receive_run(
     } else {
         None
     };
-    if helper.is_none() && peer.rx().lock(bh).order.in_flight() == 0 {
-        let opened = open_all(keypair, run, bh);
-        deliver(keypair, opened, gro, bh);
-        return;
-    }
     // What is given to a helper comes back by way of the queue.
     let helper = helper.filter(|_| queue.expect_opened(bh).is_ok());
     let ticket = {
         let mut rx = peer.rx().lock(bh);
+        if helper.is_none() && rx.order.in_flight() == 0 {
+            drop(rx);
+            let opened = open_all(keypair, run, bh);
+            return deliver(keypair, opened, gro, bh);
+        }
         // Decryption comes after this: who can send has to be held off before.
         if rx.packets >= MAX_SHARED_PACKETS || rx.order.prepare().is_err() {
             drop(rx);

@@ -135,7 +135,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
         );
         return refused(skb, Reject::TxNoPeer, ENOKEY);
     };
-    if peer.remote(bh).is_none() {
+    if !peer.has_endpoint() {
         debug_ratelimited!(
             "{}: No valid endpoint has been configured or discovered for peer {}\n",
             dev.name(),
@@ -191,7 +191,8 @@ fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
         if let Some(keypair) = keypair.filter(|_| !is_for_worker) {
             if let Some(first) = tx.begin_at_once(device, &keypair, packets.datagrams(), bh) {
                 drop(guard);
-                return send_here(peer, &keypair, first, packets, bh);
+                send_here(peer, &keypair, first, packets, bh);
+                return;
             }
         }
         if device.budget().take(packets.bytes(), bh) {
@@ -222,11 +223,17 @@ fn go_on(peer: Ref<'_, Peer>, (next, old): (Next, Packets), bh: &Bh<'_>) {
     }
 }
 
-/// Encrypts and sends packets that have nonces and the turn.
-fn send_here(peer: Ref<'_, Peer>, keypair: &Keypair, first: u64, packets: Packets, bh: &Bh<'_>) {
+/// Encrypts and sends packets that have nonces and the turn. Returns whether anything is staged.
+fn send_here(
+    peer: Ref<'_, Peer>,
+    keypair: &Keypair,
+    first: u64,
+    packets: Packets,
+    bh: &Bh<'_>,
+) -> bool {
     let packets = seal_all(keypair, first, packets.into_list(), bh);
     transmit(keypair, packets, bh);
-    end_turn(peer, bh);
+    end_turn(peer, bh)
 }
 
 /// Drops all packets that wait for a session.
@@ -358,9 +365,9 @@ fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
     let charge = packets.bytes();
     let (ticket, helper) = match way {
         Way::Here => {
-            send_here(peer, &keypair, first, packets, bh);
+            let is_staged = send_here(peer, &keypair, first, packets, bh);
             device.budget().give(charge, bh);
-            return true;
+            return is_staged;
         }
         Way::Behind(ticket) => (ticket, None),
         Way::Elsewhere(ticket, helper) => (ticket, Some(helper)),

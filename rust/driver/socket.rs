@@ -323,6 +323,7 @@ impl Peer {
             return;
         }
         state.endpoint = *endpoint;
+        self.note_endpoint(endpoint.remote.is_some());
         let old = state.changed();
         drop(state);
         drop(old);

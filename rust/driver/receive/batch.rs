@@ -80,16 +80,12 @@ pub(super) fn give_back(
     bh: &Bh<'_>,
 ) -> usize {
     let mut work: usize = 0;
-    let (old, is_turn) = {
+    let (old, mut next) = {
         let mut rx = peer.rx().lock(bh);
         let old = rx.order.put(job.ticket, Some(job.batch)).err();
-        (old, rx.order.take_turn_if_due())
+        (old, rx.order.take_due())
     };
     drop(old);
-    if !is_turn {
-        return work;
-    }
-    let mut next = peer.rx().lock(bh).order.next_or_end();
     while let Some(batch) = next {
         let mut taken: usize = 0;
         if let Some(mut batch) = batch {
@@ -101,7 +97,7 @@ pub(super) fn give_back(
         let mut rx = peer.rx().lock(bh);
         rx.packets = rx.packets.saturating_sub(taken);
         rx.order.release();
-        next = rx.order.next_or_end();
+        next = rx.order.take_due();
     }
     work
 }

@@ -4,7 +4,7 @@
 
 use super::{
     layout,
-    queue::Deferred,
+    queue::Due,
     takeover::{
         defer,
         watch, //
@@ -19,7 +19,6 @@ use crate::{
     device::Device,
     effort::Task,
     keypair::Keypair,
-    pace::Moment,
     packet::PacketCb,
     peer::{
         Peer,
@@ -80,19 +79,16 @@ pub(crate) fn seal_elsewhere(job: Job<Batch>, bh: &Bh<'_>) {
 
 /// Hands a batch back to the order, and has what is due sent if nobody else does that.
 pub(super) fn give_back(peer: Ref<'_, Peer>, ticket: u64, batch: Option<Batch>, bh: &Bh<'_>) {
-    let (is_due, outlet) = {
+    let workers = peer.device().data().workers();
+    let (due, outlet) = {
         let mut tx = peer.tx().lock(bh);
         // Nothing resets this order, so nothing is given back.
         let _ = tx.order.put(ticket, batch);
-        let is_due = tx.order.is_due();
-        if is_due && tx.due_since.is_none() {
-            tx.due_since = Some(Moment::now());
-        }
-        (is_due, tx.outlet.cpu())
+        let outlet = tx.outlet.cpu();
+        let is_here = outlet == bh.cpu();
+        (tx.due(|| if is_here { workers.room(bh) } else { 0 }), outlet)
     };
-    if is_due && outlet == bh.cpu() {
-        release(peer, bh);
-    } else if is_due {
+    if release_due(peer, due, bh) {
         leave_to(outlet, peer);
     }
 }
@@ -119,64 +115,50 @@ fn leave_to(cpu: u32, peer: Ref<'_, Peer>) {
 
 /// Sends some batches that are due, if nobody else does. Returns whether more are.
 fn release_some(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
+    let workers = peer.device().data().workers();
+    let due = peer.tx().lock(bh).due(|| workers.room(bh));
+    release_due(peer, due, bh)
+}
+
+/// Sends the batch that was taken and those that are due after it. Returns whether more are.
+fn release_due(peer: Ref<'_, Peer>, mut due: Due, bh: &Bh<'_>) -> bool {
     let device = peer.device().data();
-    let mut room = device.workers().room(bh);
-    {
-        let mut tx = peer.tx().lock(bh);
-        if room == 0 {
-            return tx.order.is_due();
-        }
-        if !tx.order.take_turn_if_due() {
-            return false;
-        }
-        tx.due_since = None;
-    }
-    while room > 0 {
-        let batch = peer.tx().lock(bh).order.next_or_end();
-        let Some(batch) = batch else {
-            return false;
+    loop {
+        let (batch, mut room) = match due {
+            Due::Now(batch, room) => (batch, room),
+            Due::Later => return true,
+            Due::Nothing => return false,
         };
         if let Some(batch) = batch {
             room = room.saturating_sub(batch.packets.segs());
             transmit(&batch.keypair, batch.packets, bh);
             device.budget().give(batch.charge, bh);
         }
-        released(peer, bh);
-    }
-    let mut tx = peer.tx().lock(bh);
-    tx.order.end_turn();
-    let is_due = tx.order.is_due();
-    tx.due_since = is_due.then(Moment::now);
-    is_due
-}
-
-/// Notes that a batch was sent, and lets those go on that waited for that.
-fn released(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    let goes_on = {
-        let mut tx = peer.tx().lock(bh);
-        tx.order.release();
-        let was_blocked = core::mem::replace(&mut tx.is_blocked, false);
-        let goes_on = was_blocked && tx.deferred.is_none() && !tx.staged.is_empty();
+        let goes_on;
+        (due, goes_on) = peer.tx().lock(bh).released(room, bh);
         if goes_on {
-            tx.deferred = Some(Deferred::here(bh));
+            defer(peer, bh);
         }
-        goes_on
-    };
-    if goes_on {
-        defer(peer, bh);
     }
 }
 
-/// Gives up the turn that was taken for packets which are sent by now, and sends the batches that have become due.
-pub(super) fn end_turn(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    let is_due = {
+/// Gives up the turn that was taken for packets which are sent by now, and sends the batches that
+/// have become due. Returns whether anything is staged; if not, no worker is expected any more.
+pub(super) fn end_turn(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
+    let workers = peer.device().data().workers();
+    let (due, is_staged) = {
         let mut tx = peer.tx().lock(bh);
         tx.order.end_turn();
-        tx.order.is_due()
+        let is_staged = !tx.staged.is_empty();
+        if !is_staged {
+            tx.is_left();
+        }
+        (tx.due(|| workers.room(bh)), is_staged)
     };
-    if is_due {
-        release(peer, bh);
+    if release_due(peer, due, bh) {
+        leave_to(bh.cpu(), peer);
     }
+    is_staged
 }
 
 impl Run<RELEASE> for Peer {

@@ -58,6 +58,16 @@ pub(super) enum Next {
     Deferred,
 }
 
+/// The oldest batch on its way to a peer.
+pub(super) enum Due {
+    /// It is to be sent now, unless it failed; then so many packets may leave before others go on.
+    Now(Option<Batch>, usize),
+    /// It could be sent, but others go on first.
+    Later,
+    /// It is not encrypted yet, somebody else sends it, or there is none.
+    Nothing,
+}
+
 /// A worker that is to send what is staged.
 #[derive(Clone, Copy)]
 pub(super) struct Deferred {
@@ -173,6 +183,35 @@ impl Tx {
         let backlogs = peer.device().data().backlogs();
         self.noted = backlogs.forget(peer, self.noted, bh);
         core::mem::take(&mut self.staged)
+    }
+
+    /// Takes the oldest batch if it can be sent and `room` lets packets leave; then the caller has
+    /// the turn, and calls [`released`](Self::released) when it is sent.
+    pub(super) fn due(&mut self, room: impl FnOnce() -> usize) -> Due {
+        if !self.order.is_due() {
+            return Due::Nothing;
+        }
+        let room = room();
+        if room == 0 {
+            self.due_since.get_or_insert_with(Moment::now);
+            return Due::Later;
+        }
+        self.due_since = None;
+        self.order
+            .take_due()
+            .map_or(Due::Nothing, |batch| Due::Now(batch, room))
+    }
+
+    /// Notes that the oldest batch was sent, and takes the next one if `room` packets may leave.
+    /// Returns also whether the caller has to have a worker send what is staged.
+    pub(super) fn released(&mut self, room: usize, bh: &Bh<'_>) -> (Due, bool) {
+        self.order.release();
+        let was_blocked = core::mem::replace(&mut self.is_blocked, false);
+        let goes_on = was_blocked && self.deferred.is_none() && !self.staged.is_empty();
+        if goes_on {
+            self.deferred = Some(Deferred::here(bh));
+        }
+        (self.due(|| room), goes_on)
     }
 
     /// Leaves what is staged to whoever comes next, and returns whether a worker was to send it, or
