@@ -30,7 +30,15 @@ const ENOUGH: u64 = 1_000_000_000 / time::HZ * WINDOW / 6;
 pub(crate) const MAX_UNBROKEN: usize = 128;
 
 /// Packets that others receive on this CPU between two polls: what NAPI lets each have.
-const RECEIVED_BETWEEN_POLLS: usize = 64;
+const RECEIVED_BETWEEN_POLLS: u32 = 64;
+
+/// Jiffies during which nothing is left to the workers of a CPU where none came, unless one comes
+/// meanwhile.
+const DISTRUST: u64 = time::HZ;
+
+/// CPUs that are asked whether they can take a batch: the line of each is a foreign one. Which are
+/// asked changes with each batch, so that a free one is found soon.
+const MAX_ASKED: u32 = 2;
 
 /// What is done to a packet.
 #[derive(Clone, Copy)]
@@ -41,8 +49,11 @@ pub(crate) enum Task {
     Open,
 }
 
-/// What one CPU has done. Only this CPU writes, with bottom halves off (where these can be preempted, as with PREEMPT_RT,
-/// a count may be lost); cache lines are not shared.
+/// What one CPU has done, and whether it can do more.
+///
+/// Only this CPU writes, with bottom halves off (where these can be preempted, as with PREEMPT_RT, a
+/// count may be lost), but for `waiting` and `absent_since`. It is one cache line: another CPU that
+/// looks for help reads no more than this.
 #[repr(align(64))]
 struct Effort {
     sealed: Atomic<u64>,
@@ -50,13 +61,21 @@ struct Effort {
     /// Nanoseconds of both in a window, in the one before, and which window that is.
     busy: Atomic<u64>,
     before: Atomic<u64>,
-    window: Atomic<u64>,
+    window: Atomic<u32>,
     /// Packets that left while softirqs had no turn.
-    unbroken: Atomic<usize>,
+    unbroken: Atomic<u32>,
+    /// Which CPU this one asked for help last.
+    asked: Atomic<u32>,
+    /// Batches that were given to this CPU's worker and are not done.
+    waiting: Atomic<u32>,
+    /// Since which jiffy no worker of this CPU is expected to come.
+    absent_since: Atomic<u64>,
 }
 
+const _: () = assert!(size_of::<Effort>() == 64);
+
 impl Effort {
-    const fn new() -> Self {
+    fn new(cpu: u32) -> Self {
         Self {
             sealed: Atomic::new(0),
             opened: Atomic::new(0),
@@ -64,7 +83,14 @@ impl Effort {
             before: Atomic::new(0),
             window: Atomic::new(0),
             unbroken: Atomic::new(0),
+            asked: Atomic::new(cpu),
+            waiting: Atomic::new(0),
+            absent_since: Atomic::new(time::jiffies().wrapping_sub(DISTRUST)),
         }
+    }
+
+    fn is_present(&self) -> bool {
+        time::jiffies().wrapping_sub(self.absent_since.load(Relaxed)) >= DISTRUST
     }
 
     fn count(&self, task: Task, n: usize) {
@@ -83,6 +109,12 @@ impl Effort {
         self.window.store(window(), Relaxed);
     }
 
+    /// Returns the nanoseconds that the CPU was busy lately.
+    fn busy_lately(&self) -> u64 {
+        let (busy, before) = self.windows();
+        busy.saturating_add(before)
+    }
+
     /// Returns the nanoseconds spent in this window and in the one before.
     fn windows(&self) -> (u64, u64) {
         match window().wrapping_sub(self.window.load(Relaxed)) {
@@ -93,8 +125,9 @@ impl Effort {
     }
 }
 
-fn window() -> u64 {
-    time::jiffies() / WINDOW
+fn window() -> u32 {
+    // CAST: It wraps, and only the last two are told apart.
+    (time::jiffies() / WINDOW) as u32
 }
 
 /// What the CPUs have done for an interface.
@@ -107,8 +140,8 @@ impl Efforts {
     /// Creates the counters at zero.
     pub(crate) fn new() -> Result<Self> {
         let mut efforts = KVec::new();
-        for _ in 0..cpu::possible_count() {
-            efforts.push(Effort::new(), GFP_KERNEL)?;
+        for cpu in 0..cpu::possible_count() {
+            efforts.push(Effort::new(cpu), GFP_KERNEL)?;
         }
         Ok(Self(efforts))
     }
@@ -138,7 +171,8 @@ impl Efforts {
         let unbroken = if bh.softirqs_follow() {
             0
         } else {
-            effort.unbroken.load(Relaxed).saturating_add(n)
+            // CAST: The packets of a batch.
+            effort.unbroken.load(Relaxed).saturating_add(n as u32)
         };
         effort.unbroken.store(unbroken, Relaxed);
     }
@@ -166,31 +200,80 @@ impl Efforts {
             Some(effort) if !bh.softirqs_follow() => effort.unbroken.load(Relaxed),
             _ => 0,
         };
-        MAX_UNBROKEN.saturating_sub(unbroken)
+        // CAST: From small to large.
+        MAX_UNBROKEN.saturating_sub(unbroken as usize)
     }
 
     /// Returns what this CPU does.
     fn own(&self, bh: &Bh<'_>) -> Option<&Effort> {
+        self.of(bh.cpu())
+    }
+
+    fn of(&self, cpu: u32) -> Option<&Effort> {
         // CAST: From small to large.
-        self.0.get(bh.cpu() as usize)
+        self.0.get(cpu as usize)
+    }
+
+    /// Returns whether the workers of a CPU come when something is left to them.
+    pub(crate) fn is_present(&self, cpu: u32) -> bool {
+        self.of(cpu).is_none_or(Effort::is_present)
+    }
+
+    /// Notes whether the workers of a CPU come.
+    pub(crate) fn set_present(&self, cpu: u32, is_present: bool) {
+        if let Some(effort) = self.of(cpu) {
+            let age = if is_present { DISTRUST } else { 0 };
+            effort
+                .absent_since
+                .store(time::jiffies().wrapping_sub(age), Relaxed);
+        }
+    }
+
+    /// Returns how many batches were given to a CPU's worker that it has not done.
+    pub(crate) fn waiting(&self, cpu: u32) -> u32 {
+        self.of(cpu).map_or(0, |effort| effort.waiting.load(Relaxed))
+    }
+
+    /// Notes that a batch is given to a CPU's worker.
+    pub(crate) fn given(&self, cpu: u32) {
+        if let Some(effort) = self.of(cpu) {
+            effort.waiting.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Notes that a CPU's worker has done a batch, or did not get it after all.
+    pub(crate) fn done(&self, cpu: u32) {
+        if let Some(effort) = self.of(cpu) {
+            effort.waiting.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Returns another CPU that has more time for a batch than this one, and fewer than `max`
+    /// waiting.
+    pub(crate) fn idle(&self, max: u32, bh: &Bh<'_>) -> Option<u32> {
+        let own = self.own(bh)?;
+        for _ in 0..cpu::online_count().min(MAX_ASKED) {
+            let mut other = cpu::next_online(own.asked.load(Relaxed));
+            if other == bh.cpu() {
+                other = cpu::next_online(other);
+            }
+            own.asked.store(other, Relaxed);
+            let effort = self.of(other)?;
+            if other != bh.cpu()
+                && effort.waiting.load(Relaxed) < max
+                && effort.is_present()
+                && effort.busy_lately() < own.busy_lately()
+            {
+                return Some(other);
+            }
+        }
+        None
     }
 
     /// Returns whether this CPU has enough to do at this moment.
     #[inline]
     pub(crate) fn has_enough(&self, bh: &Bh<'_>) -> bool {
-        self.busy(bh.cpu()) >= ENOUGH
-    }
-
-    /// Returns whether another CPU has done less than this one lately.
-    pub(crate) fn has_less(&self, other: u32, bh: &Bh<'_>) -> bool {
-        self.busy(other) < self.busy(bh.cpu())
-    }
-
-    /// Returns the nanoseconds that a CPU was busy lately.
-    fn busy(&self, cpu: u32) -> u64 {
-        // CAST: From small to large.
-        let (busy, before) = self.0.get(cpu as usize).map_or((0, 0), Effort::windows);
-        busy.saturating_add(before)
+        self.own(bh).is_some_and(|own| own.busy_lately() >= ENOUGH)
     }
 }
 

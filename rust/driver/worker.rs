@@ -55,7 +55,7 @@ const MAX_DEPTH: u32 = 3;
 
 /// Batches that may wait for one worker to encrypt them, and to decrypt them; beyond that others do
 /// them.
-const MAX_WAITING: usize = 4;
+const MAX_WAITING: u32 = 4;
 
 /// Jiffies within which a worker has to come. If it does not, because other tasks keep it from
 /// running, a timer does what it was to do.
@@ -65,28 +65,20 @@ pub(crate) const MAX_ABSENCE: u64 = 3;
 /// that is shared with other machines may stand still for a while.
 pub(crate) const MAX_STUCK: u64 = time::HZ / 10;
 
-/// Jiffies during which nothing more is left to the workers of such a CPU, unless one comes
-/// meanwhile.
-const DISTRUST: u64 = time::HZ;
-
-/// Workers that are asked whether they can take a batch.
-const MAX_ASKED: u32 = 8;
-
 /// A worker on one CPU.
 #[pin_data]
 struct Worker {
+    cpu: u32,
+    efforts: Arc<Efforts>,
     #[pin]
-    seal: SpinLock<Fifo<Job<send::Batch>, MAX_WAITING>>,
+    seal: SpinLock<Fifo<Job<send::Batch>, { MAX_WAITING as usize }>>,
     #[pin]
-    open: SpinLock<Fifo<Job<receive::Batch>, MAX_WAITING>>,
-    /// Batches that were pushed and are not done.
-    waiting: Atomic<u32>,
+    open: SpinLock<Fifo<Job<receive::Batch>, { MAX_WAITING as usize }>>,
     /// How many are done, and how many were when the timer was armed.
     done: Atomic<u32>,
     seen: Atomic<u32>,
-    /// Since which jiffy the CPU's workers are late, or 0, and since which they are known not to come.
+    /// Since which jiffy the CPU's workers are late, or 0.
     late_since: Atomic<u64>,
-    absent_since: Atomic<u64>,
     #[pin]
     work: Work<Worker, 0>,
     #[pin]
@@ -94,16 +86,16 @@ struct Worker {
 }
 
 impl Worker {
-    fn new() -> Result<RcuArc<Self>> {
+    fn new(cpu: u32, efforts: Arc<Efforts>) -> Result<RcuArc<Self>> {
         RcuArc::pin_init(
             pin_init!(Self {
+                cpu,
+                efforts,
                 seal <- new_spinlock!(Fifo::new()),
                 open <- new_spinlock!(Fifo::new()),
-                waiting: Atomic::new(0),
                 done: Atomic::new(0),
                 seen: Atomic::new(0),
                 late_since: Atomic::new(0),
-                absent_since: Atomic::new(time::jiffies().wrapping_sub(DISTRUST)),
                 work <- new_work!(),
                 watch <- new_timer!(),
             }),
@@ -149,11 +141,7 @@ impl Worker {
 
     fn finished(&self) {
         self.done.fetch_add(1, Relaxed);
-        self.waiting.fetch_sub(1, Relaxed);
-    }
-
-    fn is_present(&self) -> bool {
-        time::jiffies().wrapping_sub(self.absent_since.load(Relaxed)) >= DISTRUST
+        self.efforts.done(self.cpu);
     }
 
     /// Notes that one of the CPU's workers did not come in time, and may be none does.
@@ -162,7 +150,7 @@ impl Worker {
         match self.late_since.load(Relaxed) {
             0 => self.late_since.store(now, Relaxed),
             since if now.wrapping_sub(since) >= MAX_STUCK => {
-                self.absent_since.store(now, Relaxed);
+                self.efforts.set_present(self.cpu, false);
             }
             _ => {}
         }
@@ -172,8 +160,7 @@ impl Worker {
     fn has_come(&self) {
         if self.late_since.load(Relaxed) != 0 {
             self.late_since.store(0, Relaxed);
-            let before = time::jiffies().wrapping_sub(DISTRUST);
-            self.absent_since.store(before, Relaxed);
+            self.efforts.set_present(self.cpu, true);
         }
     }
 
@@ -207,7 +194,7 @@ impl Run<0> for Worker {
 
 impl Expired<0> for Worker {
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        if this.waiting.load(Relaxed) == 0 {
+        if this.efforts.waiting(this.cpu) == 0 {
             return;
         }
         let done = this.done.load(Relaxed);
@@ -225,16 +212,12 @@ pub(crate) fn is_nested(bh: &Bh<'_>) -> bool {
 }
 
 /// Somebody who takes a batch.
-pub(crate) struct Helper<'w> {
-    cpu: u32,
-    worker: &'w RcuArc<Worker>,
-}
+pub(crate) struct Helper<'w>(&'w RcuArc<Worker>);
 
 /// The workers of an interface, one for each CPU.
 pub(crate) struct Workers {
     workers: KVec<RcuArc<Worker>>,
     efforts: Arc<Efforts>,
-    last: Atomic<u32>,
     queue: workqueue::Queue,
     /// Holds back one of those who decrypt.
     #[cfg(wg_faults)]
@@ -244,14 +227,14 @@ pub(crate) struct Workers {
 impl Workers {
     /// Creates the workers; `queue` runs them.
     pub(crate) fn new(queue: workqueue::Queue) -> Result<Self> {
+        let efforts = Arc::new(Efforts::new()?, GFP_KERNEL)?;
         let mut workers = KVec::new();
-        for _ in 0..cpu::possible_count() {
-            workers.push(Worker::new()?, GFP_KERNEL)?;
+        for cpu in 0..cpu::possible_count() {
+            workers.push(Worker::new(cpu, efforts.clone())?, GFP_KERNEL)?;
         }
         Ok(Self {
             workers,
-            efforts: Arc::new(Efforts::new()?, GFP_KERNEL)?,
-            last: Atomic::new(0),
+            efforts,
             queue,
             #[cfg(wg_faults)]
             hold: Arc::new(crate::faults::Hold::new(), GFP_KERNEL)?,
@@ -294,7 +277,7 @@ impl Workers {
         helper: &Helper<'_>,
         bh: &Bh<'_>,
     ) -> Result<(), Job<send::Batch>> {
-        self.start(helper, || helper.worker.seal.lock(bh).push(job))
+        self.start(helper, || helper.0.seal.lock(bh).push(job))
     }
 
     /// Has a batch decrypted, unless too many wait there.
@@ -304,18 +287,18 @@ impl Workers {
         helper: &Helper<'_>,
         bh: &Bh<'_>,
     ) -> Result<(), Job<receive::Batch>> {
-        self.start(helper, || helper.worker.open.lock(bh).push(job))
+        self.start(helper, || helper.0.open.lock(bh).push(job))
     }
 
     fn start<J>(&self, helper: &Helper<'_>, push: impl FnOnce() -> Result<(), J>) -> Result<(), J> {
-        let worker = helper.worker;
+        let worker = helper.0;
         let done = worker.done.load(Relaxed);
-        worker.waiting.fetch_add(1, Relaxed);
+        self.efforts.given(worker.cpu);
         if let Err(job) = push() {
-            worker.waiting.fetch_sub(1, Relaxed);
+            self.efforts.done(worker.cpu);
             return Err(job);
         }
-        let _ = self.queue.enqueue_on(helper.cpu, &worker.work, worker);
+        let _ = self.queue.enqueue_on(worker.cpu, &worker.work, worker);
         Worker::watch(worker, done);
         Ok(())
     }
@@ -332,7 +315,7 @@ impl Workers {
 
     /// Returns whether the workers of a CPU come when something is left to them.
     pub(crate) fn is_present(&self, cpu: u32) -> bool {
-        self.worker(cpu).is_none_or(|worker| worker.is_present())
+        self.efforts.is_present(cpu)
     }
 
     /// Notes that a worker of this CPU has come.
@@ -354,26 +337,9 @@ impl Workers {
         self.workers.get(cpu as usize)
     }
 
-    /// Returns another CPU that has more time for a batch than this one.
+    /// Returns the worker of another CPU that has more time for a batch than this one.
     fn idle(&self, bh: &Bh<'_>) -> Option<Helper<'_>> {
-        for _ in 0..cpu::online_count().min(MAX_ASKED) {
-            let helper = self.next()?;
-            if helper.cpu != bh.cpu()
-                // CAST: From small to large.
-                && (helper.worker.waiting.load(Relaxed) as usize) < MAX_WAITING
-                && helper.worker.is_present()
-                && self.efforts.has_less(helper.cpu, bh)
-            {
-                return Some(helper);
-            }
-        }
-        None
-    }
-
-    fn next(&self) -> Option<Helper<'_>> {
-        let cpu = cpu::next_online(self.last.load(Relaxed));
-        self.last.store(cpu, Relaxed);
-        let worker = self.worker(cpu).or(self.workers.first())?;
-        Some(Helper { cpu, worker })
+        let cpu = self.efforts.idle(MAX_WAITING, bh)?;
+        self.worker(cpu).map(Helper)
     }
 }
