@@ -231,7 +231,8 @@ impl Efforts {
 
     /// Returns how many batches were given to a CPU's worker that it has not done.
     pub(crate) fn waiting(&self, cpu: u32) -> u32 {
-        self.of(cpu).map_or(0, |effort| effort.waiting.load(Relaxed))
+        self.of(cpu)
+            .map_or(0, |effort| effort.waiting.load(Relaxed))
     }
 
     /// Notes that a batch is given to a CPU's worker.

@@ -11,13 +11,13 @@ use crate::{
     },
     device::Device,
     keypair::Keypair,
+    path::HANDSHAKE_DSCP,
     peer::{
         Peer,
         INITIATE,
         ZERO, //
     },
     send,
-    socket::HANDSHAKE_DSCP,
     timers, //
 };
 use kernel::{

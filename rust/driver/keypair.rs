@@ -12,11 +12,13 @@ use kernel::{
 };
 use kext::{
     context::Bh,
-    debug_ratelimited, new_spinlock,
+    debug_ratelimited,
+    new_spinlock,
     sync::{
         lock::SpinLock,
-        rcu::RcuArc, //
-    },
+        rcu::RcuArc,
+        CacheAligned, //
+    }, //
 };
 use wg_proto::{
     handshake::{
@@ -34,15 +36,16 @@ use wg_proto::{
 
 /// A session.
 ///
-/// The keys lie in an allocation of their own, so that the lines every CPU reads are not those that the counters dirty.
+/// What each direction writes lies on cache lines of its own, apart from those that every CPU reads.
 #[pin_data]
 pub(crate) struct Keypair {
     keys: KBox<SessionKeys>,
     may_send: Atomic<bool>,
     may_receive: Atomic<bool>,
-    sent: Atomic<u64>,
     #[pin]
-    window: SpinLock<Window>,
+    sent: CacheAligned<Atomic<u64>>,
+    #[pin]
+    window: CacheAligned<SpinLock<Window>>,
     owner: Owner,
 }
 
@@ -75,8 +78,8 @@ impl Keypair {
             keys,
             may_send: Atomic::new(true),
             may_receive: Atomic::new(true),
-            sent: Atomic::new(0),
-            window <- new_spinlock!(Window::new()),
+            sent <- CacheAligned::new(Atomic::new(0)),
+            window <- CacheAligned::new(new_spinlock!(Window::new())),
             owner: Owner { id, peer },
         })
     }

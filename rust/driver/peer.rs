@@ -2,11 +2,15 @@
 
 //! A peer: who it is, where it is, and everything on its way to and from it.
 
+mod sessions;
+
 use crate::{
     crypto::Library,
     device::Device,
+    endpoint::Place,
     keypair::Keypair,
     pace::Sign,
+    path::EndpointState,
     peerlookup::Entry,
     rcu::Rcu,
     receive::Rx,
@@ -14,12 +18,10 @@ use crate::{
         self,
         Tx, //
     },
-    socket::EndpointState,
     timers::Timers, //
 };
 use kernel::{
     alloc::flags::GFP_KERNEL,
-    fmt,
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -34,7 +36,6 @@ use kext::{
     cpu,
     debug,
     net::{
-        addr::SocketAddr,
         device::{
             DeviceRef,
             NetDevice, //
@@ -50,10 +51,8 @@ use kext::{
             Mutex,
             SpinLock, //
         },
-        rcu::{
-            RcuArc,
-            Ref, //
-        }, //
+        rcu::RcuArc,
+        CacheAligned, //
     },
     time::{
         self,
@@ -68,8 +67,7 @@ use wg_proto::{
     key::PublicKey,
     keypairs::{
         self,
-        Keypairs,
-        Retired, //
+        Keypairs, //
     },
     session,
     Reject, //
@@ -107,7 +105,26 @@ struct Cold {
     jar: SpinLock<Jar>,
 }
 
+/// What is on its way in one direction. The CPUs that send write one of these for each batch, and
+/// those that receive the other.
+#[pin_data]
+struct Direction<T> {
+    #[pin]
+    state: SpinLock<T>,
+    /// Bytes of authentic messages.
+    bytes: Atomic<u64>,
+}
+
+/// What each direction tells the other one.
+struct Signs {
+    received: Sign,
+    sent: Sign,
+}
+
 /// A peer of an interface.
+///
+/// What is written for each batch lies on cache lines of its own, apart from what other CPUs read
+/// for theirs.
 ///
 /// The configuration, the tables and whatever is on its way hold references; each removes or finishes its own, and the
 /// last one ends the peer.
@@ -118,26 +135,25 @@ pub(crate) struct Peer {
     dead: Atomic<bool>,
     persistent_keepalive: Atomic<u32>,
     last_sent_handshake: Atomic<u64>,
-    rx_bytes: Atomic<u64>,
-    tx_bytes: Atomic<u64>,
-    received: Sign,
-    sent: Sign,
     takes_gso: Atomic<bool>,
     gathers_gso: Atomic<bool>,
     has_endpoint: Atomic<bool>,
+    endpoint_changes: Atomic<u64>,
     queue: u32,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
     keypairs_writer: SpinLock<keypairs::WriterToken>,
     cold: Pin<KBox<Cold>>,
     #[pin]
-    endpoint: SpinLock<EndpointState>,
+    endpoint: CacheAligned<SpinLock<EndpointState>>,
+    #[pin]
+    tx: CacheAligned<Direction<Tx>>,
+    #[pin]
+    rx: CacheAligned<Direction<Rx>>,
+    #[pin]
+    signs: CacheAligned<Signs>,
     #[pin]
     last_handshake: SpinLock<(i64, u32)>,
-    #[pin]
-    tx: SpinLock<Tx>,
-    #[pin]
-    rx: SpinLock<Rx>,
     #[pin]
     timers: Timers,
     #[pin]
@@ -204,21 +220,28 @@ impl Peer {
                 dead: Atomic::new(false),
                 persistent_keepalive: Atomic::new(0),
                 last_sent_handshake: Atomic::new(session::long_ago(time::boottime_coarse())),
-                rx_bytes: Atomic::new(0),
-                tx_bytes: Atomic::new(0),
-                received: Sign::new(),
-                sent: Sign::new(),
                 takes_gso: Atomic::new(true),
                 gathers_gso: Atomic::new(false),
                 has_endpoint: Atomic::new(false),
+                endpoint_changes: Atomic::new(0),
                 queue,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
                 cold,
-                endpoint <- new_spinlock!(EndpointState::new(farewell)),
+                endpoint <- CacheAligned::new(new_spinlock!(EndpointState::new(farewell))),
+                tx <- CacheAligned::new(pin_init!(Direction {
+                    state <- new_spinlock!(Tx::new()),
+                    bytes: Atomic::new(0),
+                })),
+                rx <- CacheAligned::new(pin_init!(Direction {
+                    state <- new_spinlock!(Rx::new()),
+                    bytes: Atomic::new(0),
+                })),
+                signs <- CacheAligned::new(Signs {
+                    received: Sign::new(),
+                    sent: Sign::new(),
+                }),
                 last_handshake <- new_spinlock!((0, 0)),
-                tx <- new_spinlock!(Tx::new()),
-                rx <- new_spinlock!(Rx::new()),
                 timers <- Timers::new(),
                 initiate_work <- new_work!(),
                 zero_work <- new_work!(),
@@ -290,9 +313,17 @@ impl Peer {
         self.has_endpoint.load(Relaxed)
     }
 
-    /// Notes whether the remote address is known. Under the lock around the endpoint.
-    pub(crate) fn note_endpoint(&self, is_known: bool) {
+    /// Returns how often the endpoint has changed.
+    #[inline]
+    pub(crate) fn endpoint_changes(&self) -> u64 {
+        self.endpoint_changes.load(Relaxed)
+    }
+
+    /// Notes that the endpoint changes, and whether there is one. Under the lock around it.
+    pub(crate) fn endpoint_changed(&self, is_known: bool) {
         self.has_endpoint.store(is_known, Relaxed);
+        let changes = self.endpoint_changes().wrapping_add(1);
+        self.endpoint_changes.store(changes, Relaxed);
     }
 
     /// Returns whether the route took GSO packets when it was last looked at.
@@ -316,13 +347,13 @@ impl Peer {
     /// Returns the lock around what waits for transmission.
     #[inline]
     pub(crate) fn tx(&self) -> &SpinLock<Tx> {
-        &self.tx
+        &self.tx.state
     }
 
     /// Returns the lock around what waits for delivery.
     #[inline]
     pub(crate) fn rx(&self) -> &SpinLock<Rx> {
-        &self.rx
+        &self.rx.state
     }
 
     /// Returns the timers.
@@ -375,94 +406,35 @@ impl Peer {
     /// Counts authentic bytes received.
     #[inline]
     pub(crate) fn add_rx_bytes(&self, bytes: u64) {
-        self.rx_bytes.fetch_add(bytes, Relaxed);
+        self.rx.bytes.fetch_add(bytes, Relaxed);
     }
 
     /// Counts bytes sent.
     #[inline]
     pub(crate) fn add_tx_bytes(&self, bytes: u64) {
-        self.tx_bytes.fetch_add(bytes, Relaxed);
+        self.tx.bytes.fetch_add(bytes, Relaxed);
     }
 
     /// Returns the bytes received and sent.
     pub(crate) fn transfer(&self) -> (u64, u64) {
-        (self.rx_bytes.load(Relaxed), self.tx_bytes.load(Relaxed))
+        (self.rx.bytes.load(Relaxed), self.tx.bytes.load(Relaxed))
     }
 
     /// Whether data was received since some was sent.
     #[inline]
     pub(crate) fn received(&self) -> &Sign {
-        &self.received
+        &self.signs.received
     }
 
     /// Whether data was sent since some was received.
     #[inline]
     pub(crate) fn sent(&self) -> &Sign {
-        &self.sent
+        &self.signs.sent
     }
 
     /// Returns something that prints the remote address for the log.
     pub(crate) fn place(&self, bh: &Bh<'_>) -> Place {
         Place(self.remote(bh))
-    }
-
-    /// Returns the session to send under.
-    #[inline]
-    pub(crate) fn current<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Keypair>> {
-        self.keypairs.current(bh)
-    }
-
-    /// Returns whether `keypair` still waits for its first packet.
-    #[inline]
-    pub(crate) fn is_next(&self, keypair: &Keypair, bh: &Bh<'_>) -> bool {
-        self.keypairs.is_next(keypair, bh)
-    }
-
-    /// Takes a new session into use. Fails for a peer that was removed.
-    pub(crate) fn add_keypair(&self, keypair: RcuArc<Keypair>, bh: &Bh<'_>) -> bool {
-        let mut writer = self.keypairs_writer.lock(bh);
-        if self.is_dead() {
-            return false;
-        }
-        let retired = if keypair.is_initiator() {
-            self.keypairs.add_initiated(&mut writer, keypair)
-        } else {
-            self.keypairs.add_answered(&mut writer, keypair)
-        };
-        drop(writer);
-        self.retire(retired, bh);
-        true
-    }
-
-    /// Uses `keypair` from now on if it waited for its first packet. Returns whether it did.
-    pub(crate) fn confirm(&self, keypair: &Keypair, bh: &Bh<'_>) -> bool {
-        let confirmed = {
-            let mut writer = self.keypairs_writer.lock(bh);
-            self.keypairs.confirm(&mut writer, keypair)
-        };
-        let Some(retired) = confirmed else {
-            return false;
-        };
-        self.retire(retired, bh);
-        true
-    }
-
-    /// Forgets all sessions.
-    pub(crate) fn clear_keypairs(&self, bh: &Bh<'_>) {
-        let retired = {
-            let mut writer = self.keypairs_writer.lock(bh);
-            self.keypairs.clear(&mut writer)
-        };
-        self.retire(retired, bh);
-    }
-
-    fn retire(&self, retired: Retired<Rcu, Keypair>, bh: &Bh<'_>) {
-        for keypair in retired {
-            self.device()
-                .data()
-                .index_table()
-                .remove_session(&keypair, bh);
-        }
     }
 
     /// Forgets the handshake in progress and frees its index.
@@ -475,20 +447,6 @@ impl Peer {
         if let Some(entry) = entry {
             let bh = ctx.bh();
             self.device().data().index_table().remove(&entry, &bh);
-        }
-    }
-
-    /// Stops sending under all sessions, so that the next packet begins a handshake.
-    pub(crate) fn expire_keypairs(&self, ctx: &mut Process) {
-        self.clear_handshake(ctx);
-        self.reset_last_sent_handshake();
-        let bh = ctx.bh();
-        let _writer = self.keypairs_writer.lock(&bh);
-        for keypair in [self.keypairs.next(&bh), self.keypairs.current(&bh)]
-            .into_iter()
-            .flatten()
-        {
-            keypair.stop_sending();
         }
     }
 
@@ -509,17 +467,5 @@ impl Peer {
             self.clear_source(&bh);
         }
         self.clear_handshake(ctx);
-    }
-}
-
-/// The remote address for the log.
-pub(crate) struct Place(pub(crate) Option<SocketAddr>);
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(addr) => core::fmt::Display::fmt(addr, f),
-            None => f.write_str("(einval)"),
-        }
     }
 }

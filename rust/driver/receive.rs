@@ -15,6 +15,10 @@ pub(crate) use batch::{
 use crate::{
     device::Device,
     drops::Drops,
+    endpoint::{
+        Endpoint,
+        Place, //
+    },
     keypair::Keypair,
     pace::{
         self,
@@ -23,7 +27,6 @@ use crate::{
     packet::PacketCb,
     peer::{
         Peer,
-        Place,
         RECEIVE, //
     },
     peerlookup::Target,
@@ -34,8 +37,7 @@ use crate::{
     rx_queue::{
         Queue,
         Queued, //
-    },
-    socket::Endpoint, //
+    }, //
 };
 use batch::{
     give_back,
@@ -88,6 +90,9 @@ pub(crate) struct Rx {
     /// How many packets have a place in that order.
     packets: usize,
     pace: Pace,
+    /// Where the peer's datagrams came from last, and the number of the change of its endpoint that
+    /// this was.
+    pub(crate) seen: Option<(Endpoint, u64)>,
 }
 
 impl Rx {
@@ -97,6 +102,7 @@ impl Rx {
             order: Order::new(),
             packets: 0,
             pace: Pace::new(),
+            seen: None,
         }
     }
 }

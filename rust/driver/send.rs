@@ -17,15 +17,13 @@ pub(crate) use queue::Tx;
 use crate::{
     device::Device,
     effort::MAX_UNBROKEN,
+    endpoint::Shown,
     keypair::Keypair,
     pace::Moment,
     packet::PacketCb,
+    path::Path,
     peer::Peer,
     queueing::Job,
-    socket::{
-        Path,
-        Shown, //
-    },
     timers,
     worker::{
         is_nested,

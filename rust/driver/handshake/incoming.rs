@@ -12,16 +12,14 @@ use crate::{
         Library, //
     },
     device::Device,
-    peer::{
-        Peer,
+    endpoint::{
+        Endpoint,
         Place, //
     },
+    path::Path,
+    peer::Peer,
     peerlookup::Target,
     send,
-    socket::{
-        Endpoint,
-        Path, //
-    },
     timers, //
 };
 use kernel::prelude::*;

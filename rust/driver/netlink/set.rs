@@ -20,13 +20,13 @@ use crate::{
     },
     crypto::Library,
     device::Device,
-    peer::Peer,
-    send,
-    socket::{
-        self,
+    endpoint::{
         Endpoint,
         Source, //
-    }, //
+    },
+    peer::Peer,
+    send,
+    socket, //
 };
 use kernel::prelude::*;
 use kext::{

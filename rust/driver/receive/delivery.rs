@@ -4,14 +4,14 @@
 
 use crate::{
     device::Device,
+    endpoint::{
+        Endpoint,
+        Shown, //
+    },
     keypair::Keypair,
     packet::PacketCb,
     peer::Peer,
     send,
-    socket::{
-        Endpoint,
-        Shown, //
-    },
     timers, //
 };
 use kext::{
@@ -73,7 +73,7 @@ pub(super) fn deliver(
     let Some(endpoint) = source.as_ref().map(Endpoint::of) else {
         return;
     };
-    peer.set_endpoint(&endpoint, bh);
+    peer.seen_at(&endpoint, bh);
     timers::authenticated_received(peer, bh);
     // The second packet tells that one keepalive will not be enough.
     for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {

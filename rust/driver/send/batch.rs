@@ -20,12 +20,12 @@ use crate::{
     effort::Task,
     keypair::Keypair,
     packet::PacketCb,
+    path::Path,
     peer::{
         Peer,
         RELEASE, //
     },
     queueing::Job,
-    socket::Path,
     timers, //
 };
 use kext::{
@@ -86,7 +86,10 @@ pub(super) fn give_back(peer: Ref<'_, Peer>, ticket: u64, batch: Option<Batch>, 
         let _ = tx.order.put(ticket, batch);
         let outlet = tx.outlet.cpu();
         let is_here = outlet == bh.cpu();
-        (tx.due(|| if is_here { workers.room(bh) } else { 0 }), outlet)
+        (
+            tx.due(|| if is_here { workers.room(bh) } else { 0 }),
+            outlet,
+        )
     };
     if release_due(peer, due, bh) {
         leave_to(outlet, peer);

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where a peer is, and from where it is talked to.
+
+use kernel::fmt;
+use kext::net::{
+    addr::{
+        Ipv4Addr,
+        Ipv6Addr,
+        SocketAddr, //
+    },
+    skb::UdpSource, //
+};
+use wg_proto::prefix::Address;
+
+/// The local address that a remote party last sent to, used for answers as long as it is ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Not known; routing decides.
+    Any,
+    /// An IPv4 address and the interface it was reached through.
+    V4 {
+        /// The address.
+        addr: Ipv4Addr,
+        /// The interface index.
+        ifindex: u32,
+    },
+    /// An IPv6 address.
+    V6(Ipv6Addr),
+}
+
+/// Where a peer is, and from where it is talked to.
+#[derive(Clone, Copy)]
+pub(crate) struct Endpoint {
+    /// Remote address and port; none as long as it is not known.
+    pub(crate) remote: Option<SocketAddr>,
+    /// Local address.
+    pub(crate) source: Source,
+}
+
+impl Endpoint {
+    /// Returns whether both are the same place. The flow label is no part of that.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        fn place(remote: Option<SocketAddr>) -> Option<SocketAddr> {
+            match remote {
+                Some(SocketAddr::V6 {
+                    addr, port, scope, ..
+                }) => Some(SocketAddr::V6 {
+                    addr,
+                    port,
+                    flowinfo: 0,
+                    scope,
+                }),
+                other => other,
+            }
+        }
+        place(self.remote) == place(other.remote) && self.source == other.source
+    }
+
+    /// Returns the endpoint that a datagram came from.
+    pub(crate) fn of(source: &UdpSource) -> Self {
+        match *source {
+            UdpSource::V4 {
+                src,
+                sport,
+                dst,
+                iif,
+            } => Self {
+                remote: Some(SocketAddr::V4 {
+                    addr: Ipv4Addr(src),
+                    port: sport,
+                }),
+                source: Source::V4 {
+                    addr: Ipv4Addr(dst),
+                    // CAST: Interface indices are positive.
+                    ifindex: iif as u32,
+                },
+            },
+            UdpSource::V6 {
+                src,
+                sport,
+                dst,
+                scope,
+            } => Self {
+                remote: Some(SocketAddr::V6 {
+                    addr: Ipv6Addr(src),
+                    port: sport,
+                    flowinfo: 0,
+                    scope,
+                }),
+                source: Source::V6(Ipv6Addr(dst)),
+            },
+        }
+    }
+}
+
+/// The remote address for the log.
+pub(crate) struct Place(pub(crate) Option<SocketAddr>);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(addr) => core::fmt::Display::fmt(addr, f),
+            None => f.write_str("(einval)"),
+        }
+    }
+}
+
+/// An address for the log.
+pub(crate) struct Shown(pub(crate) Address);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Address::V4(bytes) => core::fmt::Display::fmt(&Ipv4Addr(bytes), f),
+            Address::V6(bytes) => core::fmt::Display::fmt(&Ipv6Addr(bytes), f),
+        }
+    }
+}

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The way to a peer: its endpoint, the route to it, and sending along that.
+
+use crate::{
+    device::Device,
+    endpoint::{
+        Endpoint,
+        Place,
+        Source, //
+    },
+    peer::Peer,
+    socket::Receiver, //
+};
+use kernel::prelude::*;
+use kext::{
+    context::Bh,
+    debug,
+    debug_ratelimited,
+    net::{
+        addr::{
+            Ipv4Addr,
+            Ipv6Addr,
+            SocketAddr, //
+        },
+        device::{
+            DeviceRef,
+            NetDevice,
+            Running, //
+        },
+        route::{
+            Flow4,
+            Flow6,
+            Route4,
+            Route6,
+            RouteGso, //
+        },
+        skb::Datagrams,
+        udp::Tunnel, //
+    },
+    time, //
+};
+use wg_proto::Reject;
+
+/// DSCP AF41 of handshake messages; they carry no ECN.
+pub(crate) const HANDSHAKE_DSCP: u8 = 0x88;
+
+/// Jiffies for which it is known which GSO packets a route takes.
+const GSO_HOLD: u64 = time::HZ;
+
+/// A cached way to an endpoint.
+#[derive(Clone)]
+enum Route {
+    V4(Route4),
+    V6(Route6),
+}
+
+impl Route {
+    fn gso(&self, bh: &Bh<'_>) -> RouteGso {
+        match self {
+            Self::V4(route) => route.gso(bh),
+            Self::V6(route) => route.gso(bh),
+        }
+    }
+
+    fn is_valid(&self, bh: &Bh<'_>) -> bool {
+        match self {
+            Self::V4(route) => route.still_valid(bh),
+            Self::V6(route) => route.still_valid(bh),
+        }
+    }
+}
+
+/// The endpoint of a peer and the route to it. Kept in one lock, so that they always belong together.
+pub(crate) struct EndpointState {
+    endpoint: Endpoint,
+    route: Option<Route>,
+    /// Which GSO packets had better leave by that route, and when that was looked up.
+    gso: (RouteGso, u64),
+    /// The interface and the number of the peer, for its last line in the log.
+    owner: (DeviceRef<Device>, u64),
+}
+
+impl Drop for EndpointState {
+    fn drop(&mut self) {
+        debug!(
+            "{}: Peer {} ({}) destroyed\n",
+            self.owner.0.name(),
+            self.owner.1,
+            Place(self.endpoint.remote)
+        );
+    }
+}
+
+impl EndpointState {
+    /// Creates the state of a peer that is nowhere yet.
+    pub(crate) fn new(owner: (DeviceRef<Device>, u64)) -> Self {
+        Self {
+            endpoint: Endpoint {
+                remote: None,
+                source: Source::Any,
+            },
+            route: None,
+            gso: (RouteGso::Cut, 0),
+            owner,
+        }
+    }
+}
+
+impl Peer {
+    /// Returns the remote address and port.
+    pub(crate) fn remote(&self, bh: &Bh<'_>) -> Option<SocketAddr> {
+        self.endpoint().lock(bh).endpoint.remote
+    }
+
+    /// Moves the peer to another endpoint. Returns the number of the change.
+    pub(crate) fn set_endpoint(&self, endpoint: &Endpoint, bh: &Bh<'_>) -> u64 {
+        let mut old = None;
+        let mut state = self.endpoint().lock(bh);
+        if !state.endpoint.is_same(endpoint) {
+            state.endpoint = *endpoint;
+            old = self.changed(&mut state);
+        }
+        let change = self.endpoint_changes();
+        drop(state);
+        drop(old);
+        change
+    }
+
+    /// Moves the peer to where its datagrams come from.
+    ///
+    /// Mostly it is there already, which is known without the endpoint's lock: senders write that
+    /// cache line for each batch.
+    pub(crate) fn seen_at(&self, endpoint: &Endpoint, bh: &Bh<'_>) {
+        let change = self.endpoint_changes();
+        let is_same = |&(seen, nth): &(Endpoint, u64)| nth == change && seen.is_same(endpoint);
+        if self.rx().lock(bh).seen.as_ref().is_some_and(is_same) {
+            return;
+        }
+        let change = self.set_endpoint(endpoint, bh);
+        self.rx().lock(bh).seen = Some((*endpoint, change));
+    }
+
+    /// Forgets the local address and the cached route.
+    pub(crate) fn clear_source(&self, bh: &Bh<'_>) {
+        let mut state = self.endpoint().lock(bh);
+        state.endpoint.source = Source::Any;
+        let old = self.changed(&mut state);
+        drop(state);
+        drop(old);
+    }
+
+    /// Notes that the endpoint is another one, and returns the route that does not lead there.
+    fn changed(&self, state: &mut EndpointState) -> Option<Route> {
+        self.endpoint_changed(state.endpoint.remote.is_some());
+        state.route.take()
+    }
+}
+
+/// A way to a remote party that is ready for use.
+pub(crate) struct Path<'g> {
+    running: Running<'g, Device>,
+    socket: &'g Tunnel<Receiver>,
+    route: Route,
+    remote: SocketAddr,
+    mark: u32,
+    gso: RouteGso,
+}
+
+impl<'g> Path<'g> {
+    /// Finds the way to a peer.
+    ///
+    /// Uses the cached route if it is still valid. A local address that is not ours any more, or from which another
+    /// interface would be used, is forgotten.
+    pub(crate) fn to_peer(
+        dev: &'g NetDevice<Device>,
+        peer: &Peer,
+        bh: &'g Bh<'_>,
+    ) -> Result<Self, Reject> {
+        let now = time::jiffies();
+        let (mut endpoint, cached, change, gso) = {
+            let state = peer.endpoint().lock(bh);
+            let cached = state.route.clone();
+            (state.endpoint, cached, peer.endpoint_changes(), state.gso)
+        };
+        // A queueing discipline may be replaced without the route becoming invalid.
+        let is_recent = now.wrapping_sub(gso.1) < GSO_HOLD;
+        let mut path = match cached.filter(|route| route.is_valid(bh)) {
+            Some(route) => {
+                let mut path = Self::with(dev, &endpoint, bh, |_, _| Ok(route))?;
+                if is_recent {
+                    path.gso = gso.0;
+                    return Ok(path);
+                }
+                path
+            }
+            None => Self::find(dev, &mut endpoint, bh)?,
+        };
+        path.gso = path.route.gso(bh);
+        let mut state = peer.endpoint().lock(bh);
+        let mut old = None;
+        // Another endpoint needs another route.
+        if peer.endpoint_changes() == change {
+            if state.endpoint.source != endpoint.source {
+                state.endpoint.source = endpoint.source;
+                peer.endpoint_changed(true);
+            }
+            old = state.route.replace(path.route.clone());
+            state.gso = (path.gso, now);
+            peer.set_gso(path.gso);
+        }
+        drop(state);
+        drop(old);
+        Ok(path)
+    }
+
+    /// Finds the way to an endpoint without a cache.
+    pub(crate) fn find(
+        dev: &'g NetDevice<Device>,
+        endpoint: &mut Endpoint,
+        bh: &'g Bh<'_>,
+    ) -> Result<Self, Reject> {
+        let copy = *endpoint;
+        let source = &mut endpoint.source;
+        Self::with(dev, &copy, bh, |socket, mark| {
+            match copy.remote.ok_or(Reject::TxNoEndpoint)? {
+                SocketAddr::V4 { addr, port } => {
+                    route4(socket, addr, port, mark, source, bh).map(Route::V4)
+                }
+                SocketAddr::V6 {
+                    addr, port, scope, ..
+                } => route6(socket, addr, port, scope, mark, source, bh).map(Route::V6),
+            }
+            .map_err(|error| {
+                debug_ratelimited!(
+                    "{}: No route to {}, error {}\n",
+                    dev.name(),
+                    Place(copy.remote),
+                    error.to_errno()
+                );
+                Reject::TxNoRoute
+            })
+        })
+    }
+
+    fn with(
+        dev: &'g NetDevice<Device>,
+        endpoint: &Endpoint,
+        bh: &'g Bh<'_>,
+        route: impl FnOnce(&Tunnel<Receiver>, u32) -> Result<Route, Reject>,
+    ) -> Result<Self, Reject> {
+        let remote = endpoint.remote.ok_or(Reject::TxNoEndpoint)?;
+        let device = dev.data();
+        let running = dev.running(bh).ok_or(Reject::TxNoSocket)?;
+        let socket = match remote {
+            SocketAddr::V4 { .. } => &device.sockets().v4,
+            SocketAddr::V6 { .. } => &device.sockets().v6,
+        }
+        .load(bh)
+        .ok_or(Reject::TxNoSocket)?;
+        let mark = device.fwmark();
+        Ok(Self {
+            running,
+            socket,
+            route: route(socket, mark)?,
+            remote,
+            mark,
+            gso: RouteGso::Cut,
+        })
+    }
+
+    /// Returns whether GSO packets may go this way.
+    pub(crate) fn takes_gso(&self) -> bool {
+        self.gso != RouteGso::None
+    }
+
+    /// Sends one datagram or a GSO packet of them. An error means that it was not even handed to the stack.
+    pub(crate) fn send(
+        &self,
+        skb: impl Into<Datagrams>,
+        ds: u8,
+        bh: &Bh<'_>,
+    ) -> Result<(), Reject> {
+        let sent = match (&self.route, self.remote) {
+            (Route::V4(route), SocketAddr::V4 { addr, port }) => {
+                self.socket
+                    .send4(&self.running, skb, route, addr, port, ds, self.mark, bh)
+            }
+            (Route::V6(route), SocketAddr::V6 { addr, port, .. }) => {
+                self.socket
+                    .send6(&self.running, skb, route, addr, port, ds, self.mark, bh)
+            }
+            // A route is always found for the family of the remote address.
+            _ => Err(EAFNOSUPPORT),
+        };
+        sent.map_err(|_| Reject::TxNoSocket)
+    }
+}
+
+fn route4(
+    socket: &Tunnel<Receiver>,
+    daddr: Ipv4Addr,
+    dport: u16,
+    mark: u32,
+    source: &mut Source,
+    bh: &Bh<'_>,
+) -> Result<Route4> {
+    let mut flow = Flow4 {
+        saddr: Ipv4Addr::UNSPECIFIED,
+        daddr,
+        dport,
+        mark,
+        oif: 0,
+    };
+    let Source::V4 { addr, ifindex } = *source else {
+        return socket.route4(&flow, bh);
+    };
+    if socket.is_local4(addr, bh) {
+        flow.saddr = addr;
+        match socket.route4(&flow, bh) {
+            Ok(route) if ifindex == 0 || route.ifindex(bh) == ifindex => return Ok(route),
+            // As in C, where the first look-up leaves its answer in the question.
+            Ok(route) => flow.oif = route.ifindex(bh),
+            Err(e) if e == EINVAL && ifindex != 0 => {}
+            Err(e) => return Err(e),
+        }
+    }
+    *source = Source::Any;
+    flow.saddr = Ipv4Addr::UNSPECIFIED;
+    socket.route4(&flow, bh)
+}
+
+fn route6(
+    socket: &Tunnel<Receiver>,
+    daddr: Ipv6Addr,
+    dport: u16,
+    oif: u32,
+    mark: u32,
+    source: &mut Source,
+    bh: &Bh<'_>,
+) -> Result<Route6> {
+    let mut flow = Flow6 {
+        saddr: Ipv6Addr::UNSPECIFIED,
+        daddr,
+        dport,
+        mark,
+        oif,
+    };
+    if let Source::V6(addr) = *source {
+        if socket.is_local6(addr, bh) {
+            flow.saddr = addr;
+        } else {
+            *source = Source::Any;
+        }
+    }
+    socket.route6(&flow, bh)
+}
