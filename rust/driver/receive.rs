@@ -234,10 +234,13 @@ fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'
     }
 }
 
-/// Has a worker ask for the poll of the peer's queue.
-fn poll_later(peer: &RcuArc<Peer>) {
+/// Has a worker ask for the poll of the peer's queue: on another CPU that has time, if this one
+/// `is_full`. Then this CPU takes datagrams from the socket, and that one delivers what is in them.
+fn poll_later(peer: &RcuArc<Peer>, is_full: bool, bh: &Bh<'_>) {
     let workers = peer.device().data().workers();
-    let _ = workers.queue().enqueue(&peer.receive_work, peer);
+    let other = if is_full { workers.helper(bh) } else { None };
+    let cpu = other.map_or(bh.cpu(), |helper| helper.cpu());
+    let _ = workers.queue().enqueue_on(cpu, &peer.receive_work, peer);
 }
 
 impl workqueue::Run<RECEIVE> for Peer {
@@ -304,8 +307,9 @@ pub(crate) fn poll(
     }
     match last {
         Some(peer) if bh.is_unscheduled() => {
-            if queue.pause(max_work < budget, bh) {
-                poll_later(peer);
+            let is_small = max_work < budget;
+            if queue.pause(is_small, bh) {
+                poll_later(peer, !is_small, bh);
             }
             // More than the budget must not be reported, and all of it means that the next poll is to come by itself.
             work.min(budget.saturating_sub(1))
@@ -332,7 +336,7 @@ fn receive_run(
         return device.drops().add(reason, n);
     }
     let helper = if shared {
-        device.workers().opener(bh)
+        device.workers().idle(bh)
     } else {
         None
     };

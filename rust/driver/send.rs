@@ -327,7 +327,7 @@ fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
         if let Some(worker) = &mut tx.deferred {
             worker.since = Moment::now();
         }
-        let helper = workers.sealer(bh);
+        let helper = workers.helper(bh);
         let is_outlet = tx.outlet.is(bh.cpu());
         let is_here = helper.is_none() && is_outlet && tx.order.take_turn_if_idle();
         if !is_here && tx.order.prepare().is_err() {

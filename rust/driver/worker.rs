@@ -214,6 +214,13 @@ pub(crate) fn is_nested(bh: &Bh<'_>) -> bool {
 /// Somebody who takes a batch.
 pub(crate) struct Helper<'w>(&'w RcuArc<Worker>);
 
+impl Helper<'_> {
+    /// Returns the CPU.
+    pub(crate) fn cpu(&self) -> u32 {
+        self.0.cpu
+    }
+}
+
 /// The workers of an interface, one for each CPU.
 pub(crate) struct Workers {
     workers: KVec<RcuArc<Worker>>,
@@ -256,8 +263,8 @@ impl Workers {
         cpu::online_count() > 1 && self.efforts.has_enough(bh)
     }
 
-    /// Returns who encrypts the next batch, if not this CPU.
-    pub(crate) fn sealer(&self, bh: &Bh<'_>) -> Option<Helper<'_>> {
+    /// Returns who does the next batch, if this CPU has enough to do and another one has time.
+    pub(crate) fn helper(&self, bh: &Bh<'_>) -> Option<Helper<'_>> {
         if self.may_help(bh) {
             self.idle(bh)
         } else {
@@ -265,9 +272,10 @@ impl Workers {
         }
     }
 
-    /// Returns who decrypts the next batch, if not this CPU, which [has enough](Self::may_help).
-    pub(crate) fn opener(&self, bh: &Bh<'_>) -> Option<Helper<'_>> {
-        self.idle(bh)
+    /// Returns the worker of another CPU that has more time for a batch than this one.
+    pub(crate) fn idle(&self, bh: &Bh<'_>) -> Option<Helper<'_>> {
+        let cpu = self.efforts.idle(MAX_WAITING, bh)?;
+        self.worker(cpu).map(Helper)
     }
 
     /// Has a batch encrypted, unless too many wait there.
@@ -335,11 +343,5 @@ impl Workers {
     fn worker(&self, cpu: u32) -> Option<&RcuArc<Worker>> {
         // CAST: From small to large.
         self.workers.get(cpu as usize)
-    }
-
-    /// Returns the worker of another CPU that has more time for a batch than this one.
-    fn idle(&self, bh: &Bh<'_>) -> Option<Helper<'_>> {
-        let cpu = self.efforts.idle(MAX_WAITING, bh)?;
-        self.worker(cpu).map(Helper)
     }
 }
