@@ -11,7 +11,7 @@
 # Where we differ on purpose: the title of a comparison, then the lines that differ: ours, or the C driver's.
 intended() {
 	case $1 in
-	# There is no kernel thread per peer (see ARCHITECTURE.md).
+	# There is no kernel thread per peer (see docs/differences.md).
 	"sysfs, "*) printf -- '-./threaded:0\n+./threaded:1\n' ;;
 	# The private flags udp-gso and udp-gro.
 	"ethtool -i, "*) printf -- '-supports-priv-flags: yes\n+supports-priv-flags: no\n' ;;

@@ -63,7 +63,7 @@ fn differ(what: &str, request: &Message, ours: &Answer, theirs: &Answer) -> Erro
     .into()
 }
 
-/// Both answers must be the same, but for what is said in ARCHITECTURE.md: padding of endpoints is dumped as zeros.
+/// Both answers must be the same, but for what is said in docs/differences.md: padding of endpoints is dumped as zeros.
 fn compare(what: &str, request: &Message, [ours, mut theirs]: [Answer; 2]) -> Result<Answer> {
     if ours != theirs {
         theirs.clear_padding();
