@@ -7,7 +7,7 @@
 # KDIR                      the kernel to install for: as for make. Without it: the running kernel if its build
 #                           folder has Rust metadata, else the prepared stock kernel.
 # DESTDIR, INSTALL_MOD_PATH   the folder that stands for /
-# SIGN_KEY, SIGN_CERT       files to sign the module with (see "Secure Boot" in README.md)
+# SIGN_KEY, SIGN_CERT       files to sign the module with (see "Secure Boot" in docs/install.md)
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"

@@ -31,8 +31,8 @@ HOST = {"<host>", "<library>", "buffer_op", "do_op_one_page", "maybe_map", "virt
 
 NOTES = """ratio: C's over ours, above 1 is better than C; "from … to": its range over the turns
 flag: the interrupt flag, a function of User Mode Linux; host: system calls, page faults and the
-walk of page tables where user memory is copied. Both are taken out for "less UML". README.md says
-what this clock cannot tell."""
+walk of page tables where user memory is copied. Both are taken out for "less UML".
+docs/benchmarks.md says what this clock cannot tell."""
 
 # Functions that take fewer nanoseconds for a packet are not listed.
 LEAST = 10

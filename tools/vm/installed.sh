@@ -15,7 +15,7 @@ intree=$(compgen -G "/lib/modules/$(uname -r)/kernel/drivers/net/wireguard/wireg
 is_loaded() {
 	[[ -d $module ]] || fail "$1 did not load the module"
 	[[ $("$which" --loaded) == "$want"* ]] || fail "$1 loaded: $("$which" --loaded)"
-	# The same by the plain commands that README.md names.
+	# The same by the plain commands that docs/install.md names.
 	if [[ $want == Rust ]]; then
 		grep -q O "$module/taint" || fail "the taint flags are '$(cat "$module/taint")'"
 	else
