@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Split dumps (behaviour study, section 2.2)."""
+"""Split dumps (rows G of behaviour.tsv)."""
 
 import base64
 import os

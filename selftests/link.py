@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What rtnetlink, sysfs and ethtool say about an interface (behaviour study, section 1.1)."""
+"""What rtnetlink, sysfs and ethtool say about an interface (rows L of behaviour.tsv)."""
 
 import ctypes
 import errno

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Table of netlink requests and of the errors they get (behaviour study, sections 2.1 to 2.4).
+"""Table of netlink requests and of the errors they get (mostly rows N of behaviour.tsv).
 
 Each row starts from the same state of wg0. After it a GET is compared with that state, changed as the row says, so
 that both are proven: what a failing request applied and what not. WG_MODULE=--stock runs the table with the C module.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What SET changes (behaviour study, sections 2.3 and 2.4), seen by GET, by `ss` and by a socket at the endpoint."""
+"""What SET changes (mostly rows O and P of behaviour.tsv), seen by GET, by `ss` and by a socket at the endpoint."""
 
 import base64
 import errno

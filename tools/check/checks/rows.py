@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""selftests/behaviour.tsv: each row of the behaviour study names a test, and the test names the row.
+"""selftests/behaviour.tsv: each row of that table names a test, and the test names the row.
 
 A line is `id <tab> mark <tab> tests <tab> what must hold`. The mark is `-`, or `changed` where we differ from the C
 module on purpose. Tests are files of selftests or tools/host/tests, separated by spaces; where there is none, the reason
@@ -12,7 +12,7 @@ import re
 TABLE = "selftests/behaviour.tsv"
 REASON = "cannot be observed on these machines: needs "
 
-# How many rows each part of the study has, in its order. None may get lost.
+# How many rows each part of the table has, in its order. None may get lost.
 ROWS = {
     "L": 25, "U": 11, "NS": 6, "M": 9,
     "N": 16, "G": 12, "O": 9, "SP": 3, "SK": 4, "SF": 1, "P": 11,
@@ -86,9 +86,9 @@ def check(tree):
     for row in [r for r in wanted if r not in ids]:
         findings.append(f"{TABLE}: no row {row}")
     for row in sorted({r for r in ids if ids.count(r) > 1 or r not in wanted}):
-        findings.append(f"{TABLE}: {row} is there twice or not of the study")
+        findings.append(f"{TABLE}: {row} is there twice or unknown")
     if not findings and ids != wanted:
-        findings.append(f"{TABLE}: the rows are not in the order of the study")
+        findings.append(f"{TABLE}: the rows are not in the order of ROWS")
     for path, rows in known.items():
         for row in sorted(rows - named.get(path, set())):
             findings.append(f"{path}: names row {row}, but {TABLE} does not name the test")
