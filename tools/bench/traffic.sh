@@ -128,9 +128,12 @@ run_http() {
 	load_client http 192.168.7.2 $port "$@"
 }
 
-# run_hub SIZE COUNT PEERS: through the interfaces wg1, wg2, … of left at once, in rounds.
+# run_hub SIZE COUNT PEERS: through the interfaces wg1, wg2, … of left at once, in rounds. The round before them, which
+# is not measured, makes the sessions: our module computes at the first handshake what the C module has computed when
+# the peer was added.
 run_hub() {
 	load_server echo-server u 7002
+	in_ns left "$WG_LOAD" echo 192.168.7.2 7002 "$1" "$3" wg "$3" >"$work/client" || fail "load echo ends with $?"
 	load_client echo 192.168.7.2 7002 "$1" "$2" wg "$3"
 }
 

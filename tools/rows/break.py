@@ -97,7 +97,7 @@ BROKEN = {
          """            source: peer.source(&ctx.bh()),
         };
         peer.set_endpoint"""),
-        ("rust/driver/socket.rs",
+        ("rust/driver/path.rs",
          """    /// Moves the peer to another endpoint.
 """,
          """    /// Returns the local address.
