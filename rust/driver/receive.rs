@@ -234,13 +234,10 @@ fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'
     }
 }
 
-/// Has a worker ask for the poll of the peer's queue: on another CPU that has time, if this one
-/// `is_full`. Then this CPU takes datagrams from the socket, and that one delivers what is in them.
-fn poll_later(peer: &RcuArc<Peer>, is_full: bool, bh: &Bh<'_>) {
+/// Has a worker ask for the poll of the peer's queue.
+fn poll_later(peer: &RcuArc<Peer>) {
     let workers = peer.device().data().workers();
-    let other = if is_full { workers.helper(bh) } else { None };
-    let cpu = other.map_or(bh.cpu(), |helper| helper.cpu());
-    let _ = workers.queue().enqueue_on(cpu, &peer.receive_work, peer);
+    let _ = workers.queue().enqueue(&peer.receive_work, peer);
 }
 
 impl workqueue::Run<RECEIVE> for Peer {
@@ -307,9 +304,8 @@ pub(crate) fn poll(
     }
     match last {
         Some(peer) if bh.is_unscheduled() => {
-            let is_small = max_work < budget;
-            if queue.pause(is_small, bh) {
-                poll_later(peer, !is_small, bh);
+            if queue.pause(max_work < budget, bh) {
+                poll_later(peer);
             }
             // More than the budget must not be reported, and all of it means that the next poll is to come by itself.
             work.min(budget.saturating_sub(1))
