@@ -9,6 +9,7 @@ use kernel::{
     prelude::*,
     sync::atomic::{
         Atomic,
+        Full,
         Relaxed, //
     }, //
 };
@@ -229,16 +230,19 @@ impl Efforts {
         }
     }
 
-    /// Returns how many batches were given to a CPU's worker that it has not done.
-    pub(crate) fn waiting(&self, cpu: u32) -> u32 {
+    /// Returns whether batches were given to a CPU's worker that it has not done.
+    ///
+    /// Ordered against [`given`](Self::given): a timer that has expired sees that batch here, or
+    /// the caller of `given` sees that the timer is not pending.
+    pub(crate) fn has_waiting(&self, cpu: u32) -> bool {
         self.of(cpu)
-            .map_or(0, |effort| effort.waiting.load(Relaxed))
+            .is_some_and(|effort| effort.waiting.fetch_add(0, Full) != 0)
     }
 
     /// Notes that a batch is given to a CPU's worker.
     pub(crate) fn given(&self, cpu: u32) {
         if let Some(effort) = self.of(cpu) {
-            effort.waiting.fetch_add(1, Relaxed);
+            effort.waiting.fetch_add(1, Full);
         }
     }
 
@@ -247,6 +251,19 @@ impl Efforts {
         if let Some(effort) = self.of(cpu) {
             effort.waiting.fetch_sub(1, Relaxed);
         }
+    }
+
+    /// Returns whether [`idle`](Self::idle) finds one, which it then returns next.
+    pub(crate) fn has_idle(&self, max: u32, bh: &Bh<'_>) -> bool {
+        let Some(own) = self.own(bh) else {
+            return false;
+        };
+        let asked = own.asked.load(Relaxed);
+        let found = self.idle(max, bh).is_some();
+        if found {
+            own.asked.store(asked, Relaxed);
+        }
+        found
     }
 
     /// Returns another CPU that has more time for a batch than this one, and fewer than `max`
@@ -259,7 +276,9 @@ impl Efforts {
                 other = cpu::next_online(other);
             }
             own.asked.store(other, Relaxed);
-            let effort = self.of(other)?;
+            let Some(effort) = self.of(other) else {
+                continue;
+            };
             if other != bh.cpu()
                 && effort.waiting.load(Relaxed) < max
                 && effort.is_present()

@@ -194,7 +194,7 @@ impl Run<0> for Worker {
 
 impl Expired<0> for Worker {
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        if this.efforts.waiting(this.cpu) == 0 {
+        if !this.efforts.has_waiting(this.cpu) {
             return;
         }
         let done = this.done.load(Relaxed);
@@ -213,13 +213,6 @@ pub(crate) fn is_nested(bh: &Bh<'_>) -> bool {
 
 /// Somebody who takes a batch.
 pub(crate) struct Helper<'w>(&'w RcuArc<Worker>);
-
-impl Helper<'_> {
-    /// Returns the CPU.
-    pub(crate) fn cpu(&self) -> u32 {
-        self.0.cpu
-    }
-}
 
 /// The workers of an interface, one for each CPU.
 pub(crate) struct Workers {
@@ -270,6 +263,11 @@ impl Workers {
         } else {
             None
         }
+    }
+
+    /// Returns whether [`helper`](Self::helper) has one, which it then returns next.
+    pub(crate) fn has_helper(&self, bh: &Bh<'_>) -> bool {
+        self.may_help(bh) && self.efforts.has_idle(MAX_WAITING, bh)
     }
 
     /// Returns the worker of another CPU that has more time for a batch than this one.

@@ -168,6 +168,8 @@ impl Run<RELEASE> for Peer {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
         this.device().data().workers().has_come(&ctx.bh());
         while release_some(this.borrow(), &ctx.bh()) {
+            // A task of a higher class may keep this thread from going on.
+            watch(&this);
             ctx.cond_resched();
         }
     }

@@ -130,7 +130,7 @@ impl Tx {
     ) -> Option<u64> {
         if self.deferred.is_some()
             || !self.staged.is_empty()
-            || device.workers().helper(bh).is_some()
+            || device.workers().has_helper(bh)
             || !self.outlet.is(bh.cpu())
             || !self.order.take_turn_if_idle()
         {
