@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 # pylint: disable=wrong-import-position
 import check
 from genl import namespace
+from machine import hog
 
 PATIENCE = float(sys.argv.pop())
 SOL_UDP, UDP_SEGMENT, SO_RCVBUFFORCE = 17, 103, 33
@@ -52,19 +53,6 @@ def sender(where):
     return new
 
 
-def hog():
-    """A process of the highest class on CPU 1, stopped."""
-    pid = os.fork()
-    if pid == 0:
-        os.sched_setaffinity(0, {1})
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
-        os.kill(os.getpid(), signal.SIGSTOP)
-        while True:
-            pass
-    os.waitpid(pid, os.WUNTRACED)
-    return pid
-
-
 def helped():
     """How many packets CPU 1 has encrypted for a."""
     with open("/sys/kernel/debug/wireguard/wg0/cpus", encoding="ascii") as file:
@@ -96,7 +84,7 @@ def shared(inside, outside):
 
 def starved():
     os.sched_setaffinity(0, {0})
-    inside, pig = Inside(), hog()
+    inside, pig = Inside(), hog(1)
     single, many = sender("c"), sender("a")
     many.setsockopt(SOL_UDP, UDP_SEGMENT, SIZE)
     try:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the machine says of itself: memory, threads, the counters of an interface."""
+"""What the machine says of itself: memory, threads, the counters of an interface; a hog."""
+
+import os
+import signal
 
 
 def memory(*more):
@@ -24,3 +27,16 @@ def refusals(ifname="wg0"):
     """The counters of an interface by name, zeros included."""
     with open(f"/sys/kernel/debug/wireguard/{ifname}/drops", encoding="ascii") as file:
         return {reason: int(count) for reason, count in map(str.split, file)}
+
+
+def hog(cpu):
+    """A process of the highest class on one CPU, stopped."""
+    pid = os.fork()
+    if pid == 0:
+        os.sched_setaffinity(0, {cpu})
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
+        os.kill(os.getpid(), signal.SIGSTOP)
+        while True:
+            pass
+    os.waitpid(pid, os.WUNTRACED)
+    return pid
