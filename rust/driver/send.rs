@@ -189,8 +189,7 @@ fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
         if let Some(keypair) = keypair.filter(|_| !is_for_worker) {
             if let Some(first) = tx.begin_at_once(device, &keypair, packets.datagrams(), bh) {
                 drop(guard);
-                send_here(peer, &keypair, first, packets, bh);
-                return;
+                return send_here(peer, &keypair, first, packets, bh);
             }
         }
         if device.budget().take(packets.bytes(), bh) {
@@ -221,17 +220,11 @@ fn go_on(peer: Ref<'_, Peer>, (next, old): (Next, Packets), bh: &Bh<'_>) {
     }
 }
 
-/// Encrypts and sends packets that have nonces and the turn. Returns whether anything is staged.
-fn send_here(
-    peer: Ref<'_, Peer>,
-    keypair: &Keypair,
-    first: u64,
-    packets: Packets,
-    bh: &Bh<'_>,
-) -> bool {
+/// Encrypts and sends packets that have nonces and the turn.
+fn send_here(peer: Ref<'_, Peer>, keypair: &Keypair, first: u64, packets: Packets, bh: &Bh<'_>) {
     let packets = seal_all(keypair, first, packets.into_list(), bh);
     transmit(keypair, packets, bh);
-    end_turn(peer, bh)
+    end_turn(peer, bh);
 }
 
 /// Drops all packets that wait for a session.
@@ -363,9 +356,11 @@ fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
     let charge = packets.bytes();
     let (ticket, helper) = match way {
         Way::Here => {
-            let is_staged = send_here(peer, &keypair, first, packets, bh);
+            send_here(peer, &keypair, first, packets, bh);
             device.budget().give(charge, bh);
-            return is_staged;
+            // Only the next call looks whether there is more: a worker makes it after softirqs,
+            // which may have staged some.
+            return true;
         }
         Way::Behind(ticket) => (ticket, None),
         Way::Elsewhere(ticket, helper) => (ticket, Some(helper)),

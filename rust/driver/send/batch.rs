@@ -146,22 +146,17 @@ fn release_due(peer: Ref<'_, Peer>, mut due: Due, bh: &Bh<'_>) -> bool {
 }
 
 /// Gives up the turn that was taken for packets which are sent by now, and sends the batches that
-/// have become due. Returns whether anything is staged; if not, no worker is expected any more.
-pub(super) fn end_turn(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
+/// have become due.
+pub(super) fn end_turn(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     let workers = peer.device().data().workers();
-    let (due, is_staged) = {
+    let due = {
         let mut tx = peer.tx().lock(bh);
         tx.order.end_turn();
-        let is_staged = !tx.staged.is_empty();
-        if !is_staged {
-            tx.is_left();
-        }
-        (tx.due(|| workers.room(bh)), is_staged)
+        tx.due(|| workers.room(bh))
     };
     if release_due(peer, due, bh) {
         leave_to(bh.cpu(), peer);
     }
-    is_staged
 }
 
 impl Run<RELEASE> for Peer {
