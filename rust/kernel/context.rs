@@ -20,6 +20,8 @@
 //! * Both are tied to their thread (`!Send`, `!Sync`), so a proof never reaches another CPU.
 //! * A [`Bh`] that is forgotten leaves bottom halves off. That breaks the machine's liveness, not
 //!   memory: what was borrowed under the guard ended with the borrow of the guard.
+//! * A [`Bh`] may also be dropped with interrupts off, as under a `SpinLockIrq` of the `kernel` crate.
+//!   Softirqs, which could take that lock once more, then wait until interrupts are on.
 //! * The sleeping functions of the `kernel` crate ask for no proof; calling one of those under a
 //!   [`Bh`] is as wrong as calling it under that crate's own guards.
 //! * `Drop` cannot ask for a proof. The few destructors of this crate that sleep check
@@ -152,10 +154,21 @@ impl Bh<'_> {
 impl Drop for Bh<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.enable {
-            // SAFETY: By the type invariant this level of `rcu_read_lock_bh()` is ours.
-            unsafe { bindings::rcu_read_unlock_bh() };
+        if !self.enable {
+            return;
         }
+        #[cfg(not(CONFIG_PREEMPT_RT))]
+        if irqs_disabled() {
+            // SAFETY: By the type invariant this level of `rcu_read_lock_bh()` is ours.
+            unsafe { bindings::rcu_release_bh() };
+            // SAFETY: As above, and interrupts are off. Leaves pending softirqs to the next
+            // interrupt: they would run under the lock for which interrupts are off, and turn
+            // interrupts on meanwhile. `PREEMPT_RT` wakes their thread instead on its own.
+            unsafe { kernel::bindings::_local_bh_enable() };
+            return;
+        }
+        // SAFETY: By the type invariant this level of `rcu_read_lock_bh()` is ours.
+        unsafe { bindings::rcu_read_unlock_bh() };
     }
 }
 
@@ -168,7 +181,100 @@ impl Drop for Bh<'_> {
 pub(crate) fn may_sleep() -> bool {
     // SAFETY: No requirements.
     let bh_off = unsafe { bindings::in_interrupt() };
+    !bh_off && !irqs_disabled()
+}
+
+/// Returns whether interrupts are off on this CPU.
+#[inline]
+fn irqs_disabled() -> bool {
     // SAFETY: No requirements.
-    let irqs_off = unsafe { bindings::irqs_disabled() };
-    !bh_off && !irqs_off
+    unsafe { bindings::irqs_disabled() }
+}
+
+#[kernel::macros::kunit_tests(kext_context)]
+mod tests {
+    use super::*;
+    use kernel::{
+        bindings::{
+            init_work_with_key,
+            queue_work_on,
+            system_bh_wq,
+            work_struct, //
+        },
+        interrupt::local_interrupt_disable,
+        prelude::*,
+        static_lock_class,
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        time::{
+            delay::fsleep,
+            Delta, //
+        },
+        types::Opaque, //
+    };
+
+    /// A work item that a softirq runs.
+    #[pin_data]
+    struct Softirq {
+        #[pin]
+        work: Opaque<work_struct>,
+    }
+
+    static RUNS: Atomic<u32> = Atomic::new(0);
+
+    /// # Safety
+    ///
+    /// None; a function of C's.
+    unsafe extern "C" fn run(_work: *mut work_struct) {
+        RUNS.fetch_add(1, Relaxed);
+    }
+
+    #[test]
+    fn no_softirq_runs_while_interrupts_are_off() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let init = pin_init!(Softirq {
+            // SAFETY: `slot` is valid for writes and stays where it is.
+            work <- Opaque::ffi_init(|slot| unsafe {
+                init_work_with_key(
+                    slot,
+                    Some(run),
+                    false,
+                    c"kext-test".as_char_ptr(),
+                    static_lock_class!().as_ptr(),
+                )
+            }),
+        });
+        let softirq = KBox::pin_init(init, GFP_KERNEL)?;
+        let before = RUNS.load(Relaxed);
+        let (queued, ran, off) = {
+            let irqs = local_interrupt_disable();
+            let bh = process.bh();
+            // SAFETY: The queue is there for as long as the kernel is.
+            let queue = unsafe { system_bh_wq };
+            // CAST: The number of a CPU.
+            let cpu = bh.cpu() as i32;
+            // SAFETY: The work is initialised, and waited for below.
+            let queued = unsafe { queue_work_on(cpu, queue, softirq.work.get()) };
+            drop(bh);
+            let (ran, off) = (RUNS.load(Relaxed) != before, irqs_disabled());
+            drop(irqs);
+            (queued, ran, off)
+        };
+        assert!(queued && may_sleep());
+        for _ in 0..100 {
+            if RUNS.load(Relaxed) != before {
+                break;
+            }
+            fsleep(Delta::from_millis(10));
+        }
+        // Never to be freed while a softirq may still look at it.
+        // SAFETY: The work is initialised.
+        unsafe { kernel::bindings::cancel_work_sync(softirq.work.get()) };
+        assert!(off && !ran);
+        assert_eq!(RUNS.load(Relaxed), before.wrapping_add(1));
+        Ok(())
+    }
 }
