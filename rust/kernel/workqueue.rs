@@ -167,7 +167,7 @@ impl Queue {
         self.enqueue_raw(ANY_CPU, work, owner)
     }
 
-    /// As [`Queue::enqueue`], to be run on `cpu`, or anywhere if there is no such CPU.
+    /// As [`Queue::enqueue`], to be run on `cpu`, or anywhere if that is not online.
     ///
     /// If `cpu` goes offline before, the item is run elsewhere.
     #[inline]
@@ -177,14 +177,16 @@ impl Queue {
         work: &Work<T, ID>,
         owner: &RcuArc<T>,
     ) -> bool {
+        // A CPU that has been online has workers, also when it has gone. One that never was has none,
+        // and nobody would run the item before it comes.
         let cpu = match c_int::try_from(cpu) {
-            Ok(known) if cpu::is_possible(cpu) => known,
+            Ok(known) if cpu::is_online(cpu) => known,
             _ => ANY_CPU,
         };
         self.enqueue_raw(cpu, work, owner)
     }
 
-    /// Enqueues `work`; `cpu` is that of a possible CPU, or [`ANY_CPU`].
+    /// Enqueues `work`; `cpu` is one that has been online, or [`ANY_CPU`].
     fn enqueue_raw<T: Run<ID>, const ID: usize>(
         &self,
         cpu: c_int,
@@ -359,9 +361,15 @@ impl<T, const ID: usize> PinnedDrop for Work<T, ID> {
 #[kernel::macros::kunit_tests(kext_workqueue)]
 mod tests {
     use super::*;
-    use kernel::sync::atomic::{
-        Atomic,
-        Relaxed, //
+    use kernel::{
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        time::{
+            delay::fsleep,
+            Delta, //
+        },
     };
 
     #[pin_data]
@@ -394,6 +402,34 @@ mod tests {
         assert!(queue.enqueue_on(u32::MAX, &owner.work, &owner));
         drop(queue);
         assert_eq!(owner.times.load(Relaxed), 2);
+        Ok(())
+    }
+
+    /// Says something of each CPU only where some of them are not online: boot with `maxcpus=1`.
+    #[test]
+    fn items_run_whatever_cpu_is_asked_for() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let queue = Queue::new(c"kext-test", Flags::PERCPU)?;
+        let init = pin_init!(Owner {
+            work <- new_work!(),
+            times: Atomic::new(0),
+        });
+        let owner = RcuArc::pin_init(init, GFP_KERNEL)?;
+        let mut asked = 0;
+        for cpu in 0..=cpu::possible_count() {
+            asked += 1;
+            assert!(queue.enqueue_on(cpu, &owner.work, &owner));
+            // Not a flush, which would wait forever.
+            for _ in 0..200 {
+                if owner.times.load(Relaxed) == asked {
+                    break;
+                }
+                fsleep(Delta::from_millis(10));
+            }
+            assert_eq!(owner.times.load(Relaxed), asked);
+        }
+        queue.flush(&mut process);
         Ok(())
     }
 }
