@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether a spinlock is held, where C does not keep that.
+//!
+//! On a kernel for one CPU, without debugging and `PREEMPT_RT`, a `spinlock_t` is empty. Taking one
+//! only keeps the thread on the CPU, which excludes all others, and `spin_trylock()` always succeeds.
+//! It does not exclude the holder itself: in C that is a mistake which kernels for more CPUs show, and
+//! here it would be a second `&mut` to the same value.
+
+/// Nothing, as the lock itself knows.
+#[cfg(any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK, CONFIG_PREEMPT_RT))]
+pub(super) struct Held;
+
+#[cfg(any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK, CONFIG_PREEMPT_RT))]
+impl Held {
+    #[inline]
+    pub(super) const fn new() -> Self {
+        Self
+    }
+
+    #[inline]
+    pub(super) fn set_or_hang(&self) {}
+
+    #[inline]
+    pub(super) fn set(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    pub(super) fn clear(&self) {}
+}
+
+#[cfg(not(any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK, CONFIG_PREEMPT_RT)))]
+pub(super) use one_cpu::Held;
+
+#[cfg(not(any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK, CONFIG_PREEMPT_RT)))]
+mod one_cpu {
+    use core::sync::atomic::{
+        AtomicBool,
+        Ordering, //
+    };
+    use kernel::prelude::*;
+
+    /// Whether the lock is held.
+    ///
+    /// Only the thread that has just taken the kernel's lock, or is about to release it, looks: with
+    /// preemption and bottom halves off it has the only CPU to itself.
+    pub(in super::super) struct Held(AtomicBool);
+
+    impl Held {
+        #[inline]
+        pub(in super::super) const fn new() -> Self {
+            Self(AtomicBool::new(false))
+        }
+
+        /// Notes that the lock is held. A holder that takes it once more waits for itself forever, as
+        /// on more CPUs.
+        #[inline]
+        pub(in super::super) fn set_or_hang(&self) {
+            if !self.set() {
+                hang();
+            }
+        }
+
+        /// Notes that the lock is held, and returns whether it was not before.
+        #[inline]
+        pub(in super::super) fn set(&self) -> bool {
+            let was_held = self.0.load(Ordering::Relaxed);
+            self.0.store(true, Ordering::Relaxed);
+            !was_held
+        }
+
+        /// Notes that the lock is free.
+        #[inline]
+        pub(in super::super) fn clear(&self) {
+            self.0.store(false, Ordering::Relaxed);
+        }
+    }
+
+    #[cold]
+    fn hang() -> ! {
+        pr_crit!("a thread takes a spinlock that it holds\n");
+        loop {
+            core::hint::spin_loop();
+        }
+    }
+}
