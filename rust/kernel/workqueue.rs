@@ -133,8 +133,7 @@ unsafe impl Send for Queue {}
 unsafe impl Sync for Queue {}
 
 impl Queue {
-    /// Allocates a queue, to be dropped where one may sleep: not as a part of a value in an
-    /// [`RcuArc`].
+    /// Allocates a queue, to be dropped where one may sleep.
     ///
     /// # Errors
     ///
@@ -345,16 +344,19 @@ impl<T, const ID: usize> Work<T, ID> {
 #[pinned_drop]
 impl<T, const ID: usize> PinnedDrop for Work<T, ID> {
     fn drop(self: Pin<&mut Self>) {
-        if self.owner.load(Ordering::Relaxed).is_null() {
+        let owner = self.owner.load(Ordering::Relaxed);
+        if owner.is_null() {
             // Never enqueued.
             return;
         }
-        // If the owner is being dropped, in softirq context, the item is idle, and no worker is
-        // going to look at it: one that was about to call the callback would have a count.
-        // Otherwise the owner has dropped this alone, which is only possible where one may sleep:
-        // then wait for such a worker.
+        // If the owner is being dropped, the item is idle, and no worker is going to look at it: one that
+        // was about to call the callback would have a count. One that has called it may be waiting for
+        // this drop. Otherwise the owner has dropped this alone, which is only possible where one may
+        // sleep: then wait for such a worker.
+        // SAFETY: By the type invariant this lies in the owner, so that is there.
+        let wait = !unsafe { RcuArc::is_dying(owner) } && may_sleep();
         // SAFETY: By the check.
-        unsafe { self.stop(may_sleep()) };
+        unsafe { self.stop(wait) };
     }
 }
 

@@ -40,11 +40,10 @@ use crate::{
     bindings,
     context::Process, //
 };
-use kernel::sync::rcu;
-
 mod arc;
 mod lease;
 mod owned;
+pub(crate) mod reclaim;
 mod slot;
 
 pub use arc::{
@@ -65,13 +64,23 @@ pub fn synchronize(_process: &mut Process) {
 /// Waits until all values dropped so far are really gone.
 ///
 /// Values that they held in turn may not be.
+///
+/// Does nothing, with a warning, in the drop of one.
 pub fn barrier(_process: &mut Process) {
-    rcu::rcu_barrier();
+    if kernel::warn_on!(reclaim::is_current()) {
+        return;
+    }
+    if Lease::are_granted() {
+        // SAFETY: There is a barrier, which initialised it. The thread may sleep, by `_process`, and is
+        // not the worker, as just checked.
+        unsafe { reclaim::drain() };
+    }
 }
 
 #[kernel::macros::kunit_tests(kext_rcu)]
 mod tests {
     use super::*;
+    use crate::context::may_sleep;
     use kernel::{
         prelude::*,
         sync::atomic::{
@@ -121,6 +130,30 @@ mod tests {
         drop(kept);
         barrier(&mut process);
         assert_eq!(drops.load(Relaxed), 1);
+        Ok(())
+    }
+
+    /// Notes whether its drop might sleep.
+    struct Sleeper(RcuArc<Atomic<usize>>);
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            self.0.fetch_add(if may_sleep() { 1 } else { 100 }, Relaxed);
+        }
+    }
+
+    #[test]
+    fn values_are_dropped_where_they_may_sleep() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let drops = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
+        for _ in 0..3 {
+            let value = RcuArc::new(Sleeper(drops.clone()), GFP_KERNEL)?;
+            let _bh = process.bh();
+            drop(value);
+        }
+        barrier(&mut process);
+        assert_eq!(drops.load(Relaxed), 3);
         Ok(())
     }
 

@@ -2,12 +2,18 @@
 
 //! Counted values that die after a grace period.
 
-use super::Lease;
+use super::{
+    reclaim,
+    Lease, //
+};
 use crate::bindings;
 use core::{
     convert::Infallible,
     marker::PhantomData,
-    mem::ManuallyDrop,
+    mem::{
+        needs_drop,
+        ManuallyDrop, //
+    },
     ops::Deref,
     ptr::{
         self,
@@ -19,7 +25,10 @@ use kernel::{
     bindings::callback_head,
     container_of,
     prelude::*,
-    sync::Refcount,
+    sync::{
+        atomic::Relaxed,
+        Refcount, //
+    },
     types::Opaque, //
 };
 use pin_init::raw_try_init;
@@ -49,11 +58,27 @@ impl<T> Inner<T> {
         unsafe { NonNull::new_unchecked(inner.cast_mut()) }
     }
 
-    /// Drops and frees the value behind `head`.
+    /// Ends the value behind `head`: at once if there is nothing to drop, and else where that may sleep.
     ///
     /// # Safety
     ///
     /// Only for `call_rcu()`, by the drop of the last [`RcuArc`].
+    unsafe extern "C" fn retire(head: *mut callback_head) {
+        if needs_drop::<T>() {
+            // SAFETY: RCU is done with the head. The lease of the value, which `free` gives back, keeps
+            // the barrier waiting, whose creation initialised what this needs.
+            unsafe { reclaim::defer(head, Self::free) };
+        } else {
+            // SAFETY: By the requirements of this function.
+            unsafe { Self::free(head) };
+        }
+    }
+
+    /// Drops and frees the value behind `head`.
+    ///
+    /// # Safety
+    ///
+    /// Only for [`Self::retire`]. If the value needs a drop, the caller must be allowed to sleep.
     unsafe extern "C" fn free(head: *mut callback_head) {
         let head: *mut Opaque<callback_head> = head.cast();
         // SAFETY: `head` is that of an `Inner<T>`, by the requirements of this function.
@@ -67,8 +92,8 @@ impl<T> Inner<T> {
 
 /// A counted pointer to a value that readers may still be looking at when the count reaches zero.
 ///
-/// After the last put the value is dropped and freed by `call_rcu_hurry()`, in softirq context: the drop
-/// must not sleep. The value is pinned.
+/// After the last put and a grace period the value is dropped by a worker: the drop may sleep. It must not
+/// call [`barrier`](super::barrier), which waits for that worker. The value is pinned.
 ///
 /// # Invariants
 ///
@@ -184,6 +209,19 @@ impl<T> RcuArc<T> {
         size_of::<P>() > 0 && end.is_some_and(|end| end <= size_of::<T>())
     }
 
+    /// Returns whether the value is being dropped, or about to be.
+    ///
+    /// # Safety
+    ///
+    /// `value` must come from [`RcuArc::into_raw`] or [`RcuArc::as_ptr`], and not have been freed.
+    #[inline]
+    pub(crate) unsafe fn is_dying(value: *const T) -> bool {
+        // SAFETY: By the requirements.
+        let inner = unsafe { Inner::of(value) };
+        // SAFETY: In bounds of the allocation, and the count has no drop.
+        unsafe { &(*inner.as_ptr()).refs }.as_atomic().load(Relaxed) == 0
+    }
+
     /// Gives the count away, to be claimed with [`RcuArc::from_raw`].
     #[inline]
     pub(crate) fn into_raw(this: Self) -> *const T {
@@ -240,9 +278,9 @@ impl<T> Drop for RcuArc<T> {
             // SAFETY: In bounds, by the type invariant.
             let head = unsafe { &raw mut (*self.ptr.as_ptr()).head };
             // SAFETY: `head` lies in the allocation, which `free` frees after the grace period; it
-            // is in no other list, as nobody else brought the count to zero. `Lease` keeps `free`
-            // there. The drop may run anywhere, as `T` is `Send` and `'static`.
-            unsafe { bindings::call_rcu_hurry(head.cast(), Some(Inner::<T>::free)) };
+            // is in no other list, as nobody else brought the count to zero. `Lease` keeps both
+            // functions there. The drop may run anywhere, as `T` is `Send` and `'static`.
+            unsafe { bindings::call_rcu_hurry(head.cast(), Some(Inner::<T>::retire)) };
         }
     }
 }

@@ -2,6 +2,7 @@
 
 //! Claims on the text of the module, and waiting for their end.
 
+use super::reclaim;
 use crate::{
     bindings,
     context::may_sleep, //
@@ -12,10 +13,10 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
+            Full,
             Relaxed,
             Release, //
-        },
-        rcu, //
+        }, //
     },
     time::{
         delay::fsleep,
@@ -25,6 +26,8 @@ use kernel::{
 
 /// How many [`Lease`]s there are, plus one if there is a [`Barrier`].
 static LEASES: Atomic<isize> = Atomic::new(0);
+/// Whether there is a [`Barrier`].
+static TAKEN: Atomic<bool> = Atomic::new(false);
 
 /// A claim on the text of this module.
 ///
@@ -46,11 +49,16 @@ impl Lease {
             }
             // Each lease takes up memory, so there cannot be that many of them.
             let new = old.checked_add(1).ok_or(EOVERFLOW)?;
-            match LEASES.cmpxchg(old, new, Relaxed) {
+            match LEASES.cmpxchg(old, new, Acquire) {
                 Ok(_) => return Ok(Self(())),
                 Err(now) => old = now,
             }
         }
+    }
+
+    /// Returns whether there is a [`Barrier`], or somebody it waits for.
+    pub(super) fn are_granted() -> bool {
+        LEASES.load(Acquire) != 0
     }
 }
 
@@ -68,9 +76,9 @@ impl Drop for Lease {
 ///
 /// # Why this suffices
 ///
-/// A lease is given back in one of two places. In the RCU callback that drops a value: once the
-/// count has been seen at zero, every such callback has at least been started, so one more
-/// `rcu_barrier()` waits for its return. Or by a destructor, after C was told not to call any more;
+/// A lease is given back in one of three places. In the RCU callback that frees a value, or by the worker
+/// that drops it: once the count has been seen at zero, every such callback, and the worker, has at least
+/// been started, so waiting for both once more waits for their return. Or by a destructor, after C was told not to call any more;
 /// the code that runs the destructor is itself waited for by whoever runs it.
 pub struct Barrier(());
 
@@ -81,10 +89,15 @@ impl Barrier {
     ///
     /// [`EBUSY`] if there is one already.
     pub fn new() -> Result<Self> {
-        match LEASES.cmpxchg(0, 1, Relaxed) {
-            Ok(_) => Ok(Self(())),
-            Err(_) => Err(EBUSY),
+        if TAKEN.xchg(true, Full) {
+            return Err(EBUSY);
         }
+        // SAFETY: If there was a barrier before, its drop has waited for the worker. What is given to
+        // the worker has a lease, and there is none yet.
+        unsafe { reclaim::init() };
+        // Release: whoever gets a lease finds the worker initialised.
+        LEASES.store(1, Release);
+        Ok(Self(()))
     }
 }
 
@@ -99,7 +112,9 @@ impl Drop for Barrier {
         LEASES.fetch_sub(1, Relaxed);
         let mut rounds = 0u32;
         while LEASES.load(Acquire) != 0 {
-            rcu::rcu_barrier();
+            // SAFETY: `new` initialised it. This thread may sleep, as just checked, and the worker drops
+            // no barrier.
+            unsafe { reclaim::drain() };
             if LEASES.load(Acquire) == 0 {
                 break;
             }
@@ -109,6 +124,8 @@ impl Drop for Barrier {
             }
             fsleep(Delta::from_millis(10));
         }
-        rcu::rcu_barrier();
+        // SAFETY: As above.
+        unsafe { reclaim::drain() };
+        TAKEN.store(false, Release);
     }
 }
