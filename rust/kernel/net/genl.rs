@@ -93,8 +93,7 @@ pub trait Commands: 'static {
     /// What a change may hold.
     const SET_POLICY: Table;
 
-    /// Where a dump is to go on; all zeros before its first message. At most 48 bytes, aligned to
-    /// at most those of a `u64`.
+    /// Where a dump is to go on; all zeros before its first message. At most 48 bytes.
     type Cursor: FromBytes + IntoBytes + Immutable + Send + 'static;
 
     /// Changes something.
@@ -275,11 +274,12 @@ impl<C: Commands> Family<C> {
         // SAFETY: The core has attached the request, with the attributes parsed by our policy; it
         // belongs to the dump, which is locked.
         let request = unsafe { Request::from_raw(info, C::GET_POLICY.max) };
-        // SAFETY: The callback is valid and locked.
-        let cursor = unsafe { Self::cursor(cb) };
         // SAFETY: As in `set_callback`.
         let mut ctx = unsafe { Process::new() };
-        from_result(|| C::dump_start(&request, cursor, &mut ctx).map(|()| 0))
+        // SAFETY: The callback is valid and locked.
+        let result =
+            unsafe { Self::with_cursor(cb, |cursor| C::dump_start(&request, cursor, &mut ctx)) };
+        from_result(|| result.map(|()| 0))
     }
 
     /// # Safety
@@ -290,11 +290,9 @@ impl<C: Commands> Family<C> {
         let info = unsafe { genl_info_dump(cb) };
         // SAFETY: As in `start_callback`.
         let request = unsafe { Request::from_raw(info, C::GET_POLICY.max) };
-        // SAFETY: The callback is valid and locked.
-        let cursor = unsafe { Self::cursor(cb) };
         // SAFETY: As in `set_callback`.
         let mut ctx = unsafe { Process::new() };
-        from_result(|| {
+        let write = |cursor: &mut C::Cursor| {
             let skb = NonNull::new(skb).ok_or(EINVAL)?;
             let cb = NonNull::new(cb).ok_or(EINVAL)?;
             let info = NonNull::new(info.cast_mut()).ok_or(EINVAL)?;
@@ -302,26 +300,34 @@ impl<C: Commands> Family<C> {
             let mut out = unsafe { DumpWriter::from_raw(skb, cb, info, C::GET) };
             let progress = C::dump(&request, cursor, &mut out, &mut ctx)?;
             out.conclude(progress)
-        })
+        };
+        // SAFETY: The callback is valid and locked.
+        let result = unsafe { Self::with_cursor(cb, write) };
+        from_result(|| result)
     }
 
-    /// Returns the cursor of a dump.
+    /// Calls `f` with the cursor of a dump.
+    ///
+    /// The callback keeps it in a `long` array, which on some machines is not aligned for a `u64`:
+    /// hence the copies.
     ///
     /// # Safety
     ///
-    /// `cb` must be the callback of a dump of this family, valid and locked for `'a`, and its
-    /// context must not be used by anybody else meanwhile.
-    unsafe fn cursor<'a>(cb: *mut netlink_callback) -> &'a mut C::Cursor {
+    /// `cb` must be the callback of a dump of this family, valid and locked, and its context must not
+    /// be used by anybody else meanwhile.
+    unsafe fn with_cursor<R>(cb: *mut netlink_callback, f: impl FnOnce(&mut C::Cursor) -> R) -> R {
         const { assert!(size_of::<C::Cursor>() <= 48, "no room for the cursor") };
-        const { assert!(align_of::<C::Cursor>() <= align_of::<u64>()) };
         // SAFETY: By the requirements of this function.
         let state = unsafe { &raw mut (*cb).__bindgen_anon_1 };
         // Both views of the union begin with the context.
         let ctx = state.cast::<C::Cursor>();
-        // SAFETY: The context has 48 bytes, is aligned as a `long`, was zeroed by the core, and
-        // only this function gives it out. All bytes make a cursor, and a cursor only has
-        // initialised ones.
-        unsafe { &mut *ctx }
+        // SAFETY: The context has 48 bytes, which the core has set to zero and only this function
+        // writes. All bytes make a cursor.
+        let mut cursor = unsafe { ctx.read_unaligned() };
+        let result = f(&mut cursor);
+        // SAFETY: As above. A cursor has no uninitialised bytes, and nothing to drop.
+        unsafe { ctx.write_unaligned(cursor) };
+        result
     }
 }
 
