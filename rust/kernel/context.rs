@@ -24,6 +24,10 @@
 //!   Softirqs, which could take that lock once more, then wait until interrupts are on.
 //! * The sleeping functions of the `kernel` crate ask for no proof; calling one of those under a
 //!   [`Bh`] is as wrong as calling it under that crate's own guards.
+//! * That crate's guards (`rcu::read_lock()`, a `SpinLock`'s) borrow no proof either, so a [`Process`]
+//!   does not say that none is alive: only that no [`Bh`] is. Sleeping under one ends its section. What
+//!   this crate lends out it lends for the life of a [`Bh`], and no memory of its own depends on a
+//!   section of those guards, except within a function of this crate, which does not sleep there.
 //! * `Drop` cannot ask for a proof. The few destructors of this crate that sleep check
 //!   [`may_sleep`] and rather leak, loudly, than wait for a grace period inside a read-side section.
 //!
@@ -37,8 +41,8 @@ use kernel::types::NotThreadSafe;
 ///
 /// # Invariants
 ///
-/// While the value is not borrowed, the thread runs in process context with bottom halves on, and
-/// in no RCU read-side section.
+/// While the value is not borrowed, the thread runs in process context, and no [`Bh`] is alive on it.
+/// It may sleep, unless the driver holds a guard of the `kernel` crate that forbids it.
 pub struct Process(NotThreadSafe);
 
 impl Process {
