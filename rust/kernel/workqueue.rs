@@ -17,7 +17,8 @@
 //!
 //! The item is idle again before the callback starts, so it may be enqueued while it runs, from
 //! within it or not, and the new instance has its own count. The kernel does not run one item twice
-//! at the same time.
+//! at the same time, unless it is enqueued on two queues: then each call has its own count, and
+//! [`Run::run`] only a shared reference.
 //!
 //! # Memory
 //!
@@ -40,6 +41,7 @@ use crate::{
     },
 };
 use core::{
+    hint::spin_loop,
     marker::PhantomPinned,
     mem::ManuallyDrop,
     ops::BitOr,
@@ -60,8 +62,10 @@ use kernel::{
         destroy_workqueue,
         init_work_with_key,
         queue_work_on,
+        work_busy,
         work_struct,
         workqueue_struct, //
+        wq_misc_consts_WORK_BUSY_RUNNING as WORK_BUSY_RUNNING,
     },
     ffi::{
         c_int,
@@ -341,6 +345,20 @@ impl<T, const ID: usize> Work<T, ID> {
     }
 }
 
+impl<T, const ID: usize> Work<T, ID> {
+    /// Waits for the callback of the idle item without sleeping, unless this is the callback.
+    #[cold]
+    fn spin(&self) {
+        let work = self.work.get();
+        // SAFETY: No requirements.
+        let own = ptr::eq(unsafe { bindings::current_work() }, work);
+        // SAFETY: The item is initialised and pinned.
+        while !own && unsafe { work_busy(work) } & WORK_BUSY_RUNNING != 0 {
+            spin_loop();
+        }
+    }
+}
+
 #[pinned_drop]
 impl<T, const ID: usize> PinnedDrop for Work<T, ID> {
     fn drop(self: Pin<&mut Self>) {
@@ -351,12 +369,16 @@ impl<T, const ID: usize> PinnedDrop for Work<T, ID> {
         }
         // If the owner is being dropped, the item is idle, and no worker is going to look at it: one that
         // was about to call the callback would have a count. One that has called it may be waiting for
-        // this drop. Otherwise the owner has dropped this alone, which is only possible where one may
-        // sleep: then wait for such a worker.
+        // this drop. Otherwise the owner has dropped this alone, as by `Revocable::revoke`: then wait for
+        // such a worker, which has yet to read the address of the owner.
         // SAFETY: By the type invariant this lies in the owner, so that is there.
-        let wait = !unsafe { RcuArc::is_dying(owner) } && may_sleep();
+        let wait = !unsafe { RcuArc::is_dying(owner) };
+        let sleep = may_sleep();
         // SAFETY: By the check.
-        unsafe { self.stop(wait) };
+        unsafe { self.stop(wait && sleep) };
+        if wait && !sleep {
+            self.spin();
+        }
     }
 }
 

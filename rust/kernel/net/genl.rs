@@ -199,8 +199,14 @@ impl<C: Commands> Family<C> {
     }
 
     /// The bit `netnsok` alone. The setters that bindgen makes are not `const`.
+    ///
+    /// It is the first bit of its byte, which is the highest one on big-endian machines.
     const NETNS_OK: bindings::__BindgenBitfieldUnit<[u8; 1]> =
-        bindings::__BindgenBitfieldUnit::new([u8::from_le(1 << 0)]);
+        bindings::__BindgenBitfieldUnit::new([if cfg!(target_endian = "big") {
+            1 << 7
+        } else {
+            1 << 0
+        }]);
 
     const OPS: &'static [genl_split_ops; 2] = &[
         genl_split_ops {
@@ -358,4 +364,51 @@ const fn this_module() -> *mut bindings::module {
     }
     // SAFETY: The kernel sets it up before any code of the module runs.
     unsafe { __this_module.get() }.cast()
+}
+
+#[kernel::macros::kunit_tests(kext_genl)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    static POLICY: Policy<2> = Policy::new().u32(1);
+
+    impl Commands for Nothing {
+        const NAME: &'static CStr = c"kext-test";
+        const VERSION: u32 = 1;
+        const GET: u8 = 0;
+        const GET_POLICY: Table = POLICY.table();
+        const SET: u8 = 1;
+        const SET_POLICY: Table = POLICY.table();
+
+        type Cursor = u64;
+
+        fn set(_: &Request<'_>, _: &mut Process) -> Result {
+            Ok(())
+        }
+
+        fn dump_start(_: &Request<'_>, _: &mut u64, _: &mut Process) -> Result {
+            Ok(())
+        }
+
+        fn dump(
+            _: &Request<'_>,
+            _: &mut u64,
+            _: &mut DumpWriter<'_>,
+            _: &mut Process,
+        ) -> Result<Progress> {
+            Ok(Progress::Done)
+        }
+    }
+
+    static FAMILY: Family<Nothing> = Family::new();
+
+    #[test]
+    fn families_are_for_all_namespaces() {
+        // SAFETY: The family is not registered, so nobody changes it.
+        let family = unsafe { &*FAMILY.0.get() };
+        assert_eq!(family.netnsok(), 1);
+        assert_eq!(family.parallel_ops(), 0);
+    }
 }

@@ -205,6 +205,8 @@ impl WeakNet {
     }
 
     /// Returns whether this stands for `net`, which may be going.
+    ///
+    /// Says no while the [`Registration`] is being dropped, also in [`NamespaceExit::exit`].
     pub fn is(&self, net: &Net) -> bool {
         net.downgrade()
             .is_ok_and(|other| RcuArc::ptr_eq(&self.anchor, &other.anchor))

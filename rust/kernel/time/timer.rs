@@ -30,7 +30,8 @@
 //! `timer_delete()` are called through a borrow of the timer.
 //!
 //! A timer may also be dropped by itself, if its owner keeps it in something that drops in place
-//! (such as `Revocable`). Then [`Timer`]'s destructor waits for a running callback.
+//! (such as `Revocable`). Then [`Timer`]'s destructor waits for a running callback, without sleeping,
+//! and forever if it is part of that.
 //!
 //! # Why the owner is what it is said to be
 //!
