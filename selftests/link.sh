@@ -24,6 +24,23 @@ unanswered a 192.168.7.2 || fail "tc at ingress does not see the packets"
 in_ns b tc qdisc del dev wg0 clsact
 answers a 192.168.7.2 || fail "a ping after tc"
 
+# netpoll, which sends with interrupts off, takes no such interface; it takes one of the C module. Kernels for debugging
+# have no netconsole.
+if ! stock && modprobe -q netconsole; then
+	ip link add wg9 type wireguard
+	ip address add 192.168.9.1/24 dev wg9
+	ip link set wg9 up
+	mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+	console=/sys/kernel/config/netconsole/t
+	mkdir "$console"
+	echo wg9 >"$console/dev_name"
+	echo 192.168.9.2 >"$console/remote_ip"
+	refuses tee "$console/enabled" <<<1
+	kernel_log | grep -q "wg9 doesn't support polling" || fail "netconsole: $message"
+	rmdir "$console"
+	ip link del wg9
+fi
+
 # Below the /proc of our process namespace is that of the machine, with the kernel's threads.
 # shellcheck disable=SC2016 # the inner shell expands it
 unshare --mount sh -c 'umount /proc && exec python3 -B "$WG_TOP/selftests/link.py"'

@@ -180,8 +180,8 @@ impl Drop for Bh<'_> {
 ///
 /// For destructors that sleep, which cannot ask for a [`Process`]. Every [`Bh`], be it of a softirq
 /// or of [`Process::bh`], shows up in the softirq part of the preemption counter, whatever the
-/// kernel's preemption model is. The exception is a callback that C runs with interrupts off instead
-/// (netpoll does).
+/// kernel's preemption model is. Interrupts are off where the driver holds a guard of the
+/// `kernel` crate for that.
 pub(crate) fn may_sleep() -> bool {
     // SAFETY: No requirements.
     let bh_off = unsafe { bindings::in_interrupt() };

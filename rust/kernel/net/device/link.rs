@@ -326,7 +326,11 @@ impl<T: Operations> Callbacks<T> {
         flags.set_lltx(1);
         // CAST: From 32 bits to at least as many.
         let no_queue = bindings::netdev_priv_flags_IFF_NO_QUEUE as c_ulong;
-        flags.set_priv_flags(flags.priv_flags() | no_queue);
+        // netpoll would call `start_xmit` with interrupts off. Whatever turns bottom halves on again down
+        // there, as the transmission by UDP does, would run softirqs within our section.
+        // CAST: As above.
+        let no_netpoll = bindings::netdev_priv_flags_IFF_DISABLE_NETPOLL as c_ulong;
+        flags.set_priv_flags(flags.priv_flags() | no_queue | no_netpoll);
         // SAFETY: As above. The route is wanted until the packet is sent.
         unsafe { bindings::netif_keep_dst(dev) };
         // SAFETY: As above.
