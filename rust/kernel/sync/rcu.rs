@@ -4,7 +4,7 @@
 //!
 //! [`RcuArc`] counts, [`Slot`] holds at most one `RcuArc` that readers may look at without counting,
 //! [`Ref`] is what such a reader gets. [`Owned`] is the slot for a value with a single owner, taken
-//! back by waiting. [`Barrier`] keeps the module's text until the last callback is through.
+//! back by waiting. [`module!`](crate::module) keeps the module's text until the last callback is through.
 //!
 //! # Why a [`Ref`] never dangles
 //!
@@ -50,8 +50,10 @@ pub use arc::{
     RcuArc,
     Ref, //
 };
-pub use lease::Barrier;
-pub(crate) use lease::Lease;
+pub(crate) use lease::{
+    Barrier,
+    Lease, //
+};
 pub use owned::Owned;
 pub use slot::Slot;
 

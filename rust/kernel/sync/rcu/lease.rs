@@ -3,10 +3,8 @@
 //! Claims on the text of the module, and waiting for their end.
 
 use super::reclaim;
-use crate::{
-    bindings,
-    context::may_sleep, //
-};
+use crate::context::may_sleep;
+use core::hint::spin_loop;
 use kernel::{
     prelude::*,
     sync::{
@@ -71,8 +69,8 @@ impl Drop for Lease {
 
 /// Keeps the module's text until nothing is left that could call it.
 ///
-/// Without one no [`RcuArc`] and no registration of this crate can be made. A module has one, as
-/// the **last** field of its state (dropped last), and creates it first. It must not be leaked.
+/// Without one no [`RcuArc`](super::RcuArc) and no registration of this crate can be made.
+/// [`module!`](crate::module) makes it before the state of the module, and drops it after that.
 ///
 /// # Why this suffices
 ///
@@ -80,7 +78,7 @@ impl Drop for Lease {
 /// that drops it: once the count has been seen at zero, every such callback, and the worker, has at least
 /// been started, so waiting for both once more waits for their return. Or by a destructor, after C was told not to call any more;
 /// the code that runs the destructor is itself waited for by whoever runs it.
-pub struct Barrier(());
+pub(crate) struct Barrier(());
 
 impl Barrier {
     /// Makes the barrier.
@@ -88,7 +86,7 @@ impl Barrier {
     /// # Errors
     ///
     /// [`EBUSY`] if there is one already.
-    pub fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         if TAKEN.xchg(true, Full) {
             return Err(EBUSY);
         }
@@ -104,10 +102,10 @@ impl Barrier {
 impl Drop for Barrier {
     fn drop(&mut self) {
         if kernel::warn_on!(!may_sleep()) {
-            // Nobody can wait here. Then the text stays forever.
-            // SAFETY: The module is alive, for it runs this code.
-            unsafe { bindings::module_get() };
-            return;
+            // Nobody can wait here, and whoever comes back from here has the text freed.
+            loop {
+                spin_loop();
+            }
         }
         LEASES.fetch_sub(1, Relaxed);
         let mut rounds = 0u32;

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The module itself.
+//!
+//! [`module!`](crate::module) takes what the macro of the `kernel` crate takes, for a type that
+//! implements [`Module`]. It wraps the type, so that the code of the module stays until nothing is left
+//! that could call it, whatever the driver leaks or forgets:
+//!
+//! ```ignore
+//! kext::module! {
+//!     type: Driver,
+//!     name: "driver",
+//!     license: "GPL v2",
+//! }
+//! ```
+
+use crate::{
+    context::Process,
+    sync::rcu::Barrier, //
+};
+use kernel::prelude::*;
+use pin_init::{
+    pin_init_from_closure,
+    raw_try_init, //
+};
+
+/// What a module does.
+pub trait Module: Send + Sync + Sized + 'static {
+    /// Makes the module's state, which is dropped when the module goes.
+    fn init(module: &'static ThisModule, ctx: &mut Process) -> impl PinInit<Self, Error>;
+}
+
+/// The state of a module, and what waits for everything that it leaves behind.
+#[pin_data]
+pub struct Guarded<M> {
+    #[pin]
+    module: M,
+    /// Dropped last.
+    _barrier: Barrier,
+}
+
+impl<M: Module> Guarded<M> {
+    /// Makes the initialiser; see [`module!`](crate::module).
+    ///
+    /// # Safety
+    ///
+    /// The value must be the state of this module, which is made by its initialisation and dropped by
+    /// its exit.
+    #[doc(hidden)]
+    pub unsafe fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        let init = move |slot: *mut M| {
+            // SAFETY: Modules are initialised in process context, by the requirements of this function.
+            let mut ctx = unsafe { Process::new() };
+            // SAFETY: By the requirements of the closure, which are those of this function.
+            unsafe { raw_try_init(slot, M::init(module, &mut ctx)) }
+        };
+        try_pin_init!(Self {
+            _barrier: Barrier::new()?,
+            // SAFETY: The closure does what an initialiser does, and nothing else.
+            module <- unsafe { pin_init_from_closure(init) },
+        }? Error)
+    }
+}
+
+/// Declares the module: as the macro of the `kernel` crate, for a type that implements
+/// [`Module`](crate::module::Module).
+#[macro_export]
+macro_rules! module {
+    (type: $module:ty, $($rest:tt)*) => {
+        /// The state of the module.
+        #[::kernel::prelude::pin_data]
+        struct GuardedModule {
+            #[pin]
+            guarded: $crate::module::Guarded<$module>,
+        }
+
+        impl ::kernel::InPlaceModule for GuardedModule {
+            fn init(
+                module: &'static ::kernel::ThisModule,
+            ) -> impl ::kernel::prelude::PinInit<Self, ::kernel::error::Error> {
+                // SAFETY: Made by the initialisation of the module: code of the driver only runs
+                // within, where a second one is refused. Dropped by its exit.
+                let guarded = unsafe { $crate::module::Guarded::new(module) };
+                ::kernel::prelude::try_pin_init!(Self {
+                    guarded <- guarded,
+                }? ::kernel::error::Error)
+            }
+        }
+
+        ::kernel::macros::module! {
+            type: GuardedModule,
+            $($rest)*
+        }
+    };
+}
