@@ -7,7 +7,7 @@
 //!
 //! ```ignore
 //! static FAMILY: genl::Family<Configuration> = genl::Family::new();
-//! let registration = FAMILY.register()?;
+//! let registration = FAMILY.register(ctx)?;
 //! ```
 //!
 //! What a request may hold is said by a [`Policy`], which the core checks; it is read by
@@ -18,11 +18,15 @@
 use super::netns::Net;
 use crate::{
     bindings::genl_info_dump,
-    context::Process,
+    context::{
+        may_sleep,
+        Process, //
+    },
     sync::rcu::Lease, //
 };
 use core::{
     marker::PhantomData,
+    mem::ManuallyDrop,
     ptr::NonNull, //
 };
 use kernel::{
@@ -244,18 +248,14 @@ impl<C: Commands> Family<C> {
     /// # Errors
     ///
     /// `EEXIST` if there is a family of this name, be it this one.
-    ///
-    /// # Context
-    ///
-    /// Process context.
-    pub fn register(&'static self) -> Result<Registration<C>> {
+    pub fn register(&'static self, _process: &mut Process) -> Result<Registration<C>> {
         let lease = Lease::take()?;
         // SAFETY: The family is complete, and as a `static` it stays.
         to_result(unsafe { bindings::genl_register_family(self.0.get()) })?;
         // INVARIANT: Just registered.
         Ok(Registration {
             family: self,
-            _lease: lease,
+            lease: ManuallyDrop::new(lease),
         })
     }
 
@@ -339,7 +339,8 @@ impl<C: Commands> Family<C> {
 
 /// A family that is registered until this is dropped.
 ///
-/// Dropping it waits for the commands that are being executed.
+/// Dropping it waits for the commands that are being executed. Where one may not sleep it is leaked, with
+/// a warning.
 ///
 /// # Invariants
 ///
@@ -347,13 +348,19 @@ impl<C: Commands> Family<C> {
 pub struct Registration<C: Commands> {
     family: &'static Family<C>,
     /// C may call the commands.
-    _lease: Lease,
+    lease: ManuallyDrop<Lease>,
 }
 
 impl<C: Commands> Drop for Registration<C> {
     fn drop(&mut self) {
-        // SAFETY: Registered by the type invariants.
+        if kernel::warn_on!(!may_sleep()) {
+            // Leaked, with its lease, so that the module stays too.
+            return;
+        }
+        // SAFETY: Registered by the type invariants; the thread may sleep.
         unsafe { bindings::genl_unregister_family(self.family.0.get()) };
+        // SAFETY: Not used again.
+        unsafe { ManuallyDrop::drop(&mut self.lease) };
     }
 }
 

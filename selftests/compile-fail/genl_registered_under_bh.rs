@@ -1,0 +1,21 @@
+// E0499: a family is registered under mutexes, so not with bottom halves off
+// SPDX-License-Identifier: GPL-2.0
+
+//! A family that is registered in a read-side section.
+
+#![forbid(unsafe_code)]
+
+use kext::{
+    context::Process,
+    net::genl::{
+        Commands,
+        Family, //
+    },
+};
+
+/// Registers.
+pub fn breaks<C: Commands>(family: &'static Family<C>, process: &mut Process) {
+    let bh = process.bh();
+    drop(family.register(process)); //~
+    drop(bh);
+}
