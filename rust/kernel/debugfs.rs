@@ -8,9 +8,17 @@
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
-use crate::bindings;
+use crate::{
+    bindings,
+    context::{
+        may_sleep,
+        Process, //
+    },
+    sync::rcu::Lease, //
+};
 use core::{
     fmt::Write,
+    mem::ManuallyDrop,
     ptr::null_mut, //
 };
 use kernel::{
@@ -40,51 +48,91 @@ use kernel::{
 /// A directory, which goes when it and all handles of what is in it have been dropped.
 ///
 /// Where debugfs is missing or refuses, there is none, and nobody else needs to care.
-pub struct Dir(Arc<Entry>);
+pub struct Dir(Arc<Entry<()>>);
 
+/// A directory or file, with what C uses until it is removed.
+///
+/// The drop removes it and waits for those who are reading. Where one may not sleep it is leaked, with a
+/// warning, and with all that it holds.
+///
 /// # Invariants
 ///
 /// `dentry` is what C returned for a directory or file that it made, or an error; only the drop
 /// removes it.
-struct Entry {
+struct Entry<V> {
     dentry: *mut dentry,
-    /// Is not removed before, which would remove this too.
-    _parent: Option<Arc<Entry>>,
+    held: ManuallyDrop<Held<V>>,
 }
 
-// SAFETY: C locks what it does with an entry, and any thread may do it.
-unsafe impl Send for Entry {}
-// SAFETY: As above.
-unsafe impl Sync for Entry {}
+/// What an entry keeps.
+struct Held<V> {
+    /// What a file shows.
+    _value: V,
+    /// Is not removed before, which would remove this too.
+    _parent: Option<Arc<Entry<()>>>,
+    /// C calls the operations of files, which have no owner to keep the module.
+    _lease: Lease,
+}
 
-impl Drop for Entry {
+// SAFETY: C locks what it does with an entry, and any thread may do it, and drop the value.
+unsafe impl<V: Send> Send for Entry<V> {}
+// SAFETY: As above. Nothing of the value can be reached by the entry.
+unsafe impl<V: Sync> Sync for Entry<V> {}
+
+impl<V> Entry<V> {
+    /// Takes what an entry keeps, then has C make it.
+    fn new(
+        value: V,
+        parent: Option<Arc<Entry<()>>>,
+        make: impl FnOnce(&V, *mut dentry) -> *mut dentry,
+    ) -> Result<Self> {
+        let held = Held {
+            _value: value,
+            _parent: parent,
+            _lease: Lease::take()?,
+        };
+        let above = held
+            ._parent
+            .as_ref()
+            .map_or(null_mut(), |entry| entry.dentry);
+        // INVARIANT: Made just now, by the closures below.
+        Ok(Self {
+            dentry: make(&held._value, above),
+            held: ManuallyDrop::new(held),
+        })
+    }
+}
+
+impl<V> Drop for Entry<V> {
     fn drop(&mut self) {
+        if kernel::warn_on!(!may_sleep()) {
+            // The lease makes the module stay.
+            return;
+        }
         // SAFETY: By the type invariants; errors are ignored. Waits for those who are reading.
         unsafe { bindings::debugfs_remove(self.dentry) };
+        // SAFETY: Not used again.
+        unsafe { ManuallyDrop::drop(&mut self.held) };
     }
 }
 
 impl Dir {
     /// Makes a directory at the top.
-    pub fn new(name: &CStr) -> Result<Self> {
-        Self::create(name, None)
+    pub fn new(name: &CStr, process: &mut Process) -> Result<Self> {
+        Self::create(name, None, process)
     }
 
     /// Makes a directory in this one.
-    pub fn subdir(&self, name: &CStr) -> Result<Self> {
-        Self::create(name, Some(self.0.clone()))
+    pub fn subdir(&self, name: &CStr, process: &mut Process) -> Result<Self> {
+        Self::create(name, Some(self.0.clone()), process)
     }
 
-    fn create(name: &CStr, parent: Option<Arc<Entry>>) -> Result<Self> {
-        let above = parent.as_ref().map_or(null_mut(), |entry| entry.dentry);
-        // SAFETY: The name is a string; the parent is none or one that is there, or an error, which is
-        // returned again.
-        let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), above) };
-        // INVARIANT: Made just now.
-        let entry = Entry {
-            dentry,
-            _parent: parent,
-        };
+    fn create(name: &CStr, parent: Option<Arc<Entry<()>>>, _process: &mut Process) -> Result<Self> {
+        let entry = Entry::new((), parent, |(), above| {
+            // SAFETY: The name is a string; the parent is none or one that is there, or an error, which
+            // is returned again. The thread may sleep.
+            unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), above) }
+        })?;
         Ok(Self(Arc::new(entry, GFP_KERNEL)?))
     }
 
@@ -93,8 +141,9 @@ impl Dir {
         &self,
         name: &CStr,
         value: Arc<T>,
-    ) -> File<T> {
-        self.file(name, 0o400, value, &<T as Show>::OPERATIONS)
+        process: &mut Process,
+    ) -> Result<File<T>> {
+        self.file(name, 0o400, value, &<T as Show>::OPERATIONS, process)
     }
 
     /// Makes a file that shows `value`, and that it may be changed by.
@@ -102,8 +151,9 @@ impl Dir {
         &self,
         name: &CStr,
         value: Arc<T>,
-    ) -> File<T> {
-        self.file(name, 0o600, value, &<T as Change>::OPERATIONS)
+        process: &mut Process,
+    ) -> Result<File<T>> {
+        self.file(name, 0o600, value, &<T as Change>::OPERATIONS, process)
     }
 
     fn file<T>(
@@ -112,37 +162,30 @@ impl Dir {
         mode: u16,
         value: Arc<T>,
         operations: &'static debugfs_short_fops,
-    ) -> File<T> {
-        // SAFETY: The name is a string; the directory is there. The operations are for files with a
-        // `T`, which lives until the file has been removed.
-        let dentry = unsafe {
-            bindings::debugfs_create_file(
-                name.as_char_ptr(),
-                mode,
-                self.0.dentry,
-                Arc::as_ptr(&value).cast_mut().cast(),
-                operations,
-            )
-        };
-        File {
-            // INVARIANT: Made just now.
-            _entry: Entry {
-                dentry,
-                _parent: Some(self.0.clone()),
-            },
-            _value: value,
-        }
+        _process: &mut Process,
+    ) -> Result<File<T>> {
+        let entry = Entry::new(value, Some(self.0.clone()), |value, above| {
+            // SAFETY: The name is a string; the directory is there. The operations are for files with a
+            // `T`, which lives until the file has been removed. The thread may sleep.
+            unsafe {
+                bindings::debugfs_create_file(
+                    name.as_char_ptr(),
+                    mode,
+                    above,
+                    Arc::as_ptr(value).cast_mut().cast(),
+                    operations,
+                )
+            }
+        })?;
+        Ok(File { _entry: entry })
     }
 }
 
 /// A file that shows a `T`, until it is dropped.
 ///
-/// Who still has it open then reads `EIO`; the drop waits for reads that have begun, so it needs
-/// process context.
+/// Who still has it open then reads `EIO`; the drop waits for reads that have begun.
 pub struct File<T> {
-    /// Before the value, as fields are dropped in this order.
-    _entry: Entry,
-    _value: Arc<T>,
+    _entry: Entry<Arc<T>>,
 }
 
 /// The operations of a file that is read.
@@ -241,5 +284,40 @@ unsafe extern "C" fn write<T: Reader + Send + Sync + 'static>(
         // CAST: C asks for no more than a signed number holds.
         Ok(()) => size as isize,
         Err(e) => e.to_errno() as isize,
+    }
+}
+
+#[kernel::macros::kunit_tests(kext_debugfs)]
+mod tests {
+    use super::*;
+    use crate::sync::rcu;
+
+    struct Nothing;
+
+    impl Writer for Nothing {
+        fn write(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn files_and_directories_keep_the_module() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        // What other tests have dropped is gone by then.
+        for _ in 0..3 {
+            rcu::barrier(&mut process);
+        }
+        let before = Lease::count();
+        let dir = Dir::new(c"kext-test", &mut process)?;
+        assert_eq!(Lease::count(), before + 1);
+        let value = Arc::new(Nothing, GFP_KERNEL)?;
+        let file = dir.read_only_file(c"nothing", value, &mut process)?;
+        assert_eq!(Lease::count(), before + 2);
+        drop(dir);
+        assert_eq!(Lease::count(), before + 2);
+        drop(file);
+        assert_eq!(Lease::count(), before);
+        Ok(())
     }
 }

@@ -195,7 +195,11 @@ impl<T: Operations> Registration<T> {
                 users: Refcount::new(1),
                 unused <- Completion::new(),
                 queue: ReleaseQueue::new()?,
-                debugfs: Dir::new(T::KIND)?,
+                debugfs: {
+                    // SAFETY: The context was checked, and the caller has no proof that it could use.
+                    let mut process = unsafe { Process::new() };
+                    Dir::new(T::KIND, &mut process)?
+                },
                 pages: {
                     let mut pages = KVec::new();
                     for _ in 0..cpu::possible_count() {

@@ -58,6 +58,12 @@ impl Lease {
     pub(super) fn are_granted() -> bool {
         LEASES.load(Acquire) != 0
     }
+
+    /// Returns how many there are, the barrier included.
+    #[cfg(CONFIG_KUNIT)]
+    pub(crate) fn count() -> isize {
+        LEASES.load(Relaxed)
+    }
 }
 
 impl Drop for Lease {
