@@ -18,7 +18,13 @@ use crate::{
     context::Process,
     sync::rcu::Barrier, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
 use pin_init::{
     pin_init_from_closure,
     raw_try_init, //
@@ -33,6 +39,8 @@ pub trait Module: Send + Sync + Sized + 'static {
 /// The state of a module, and what waits for everything that it leaves behind.
 #[pin_data]
 pub struct Guarded<M> {
+    /// Dropped first.
+    _started: Started,
     #[pin]
     module: M,
     /// Dropped last.
@@ -58,8 +66,45 @@ impl<M: Module> Guarded<M> {
             _barrier: Barrier::new()?,
             // SAFETY: The closure does what an initialiser does, and nothing else.
             module <- unsafe { pin_init_from_closure(init) },
+            _started: Started::new(),
         }? Error)
     }
+}
+
+/// Whether there is a [`Started`].
+static STARTED: Atomic<bool> = Atomic::new(false);
+
+/// Says that the initialisation of the module has succeeded.
+///
+/// What is only kept by the module's reference count (a dump is) must not begin before: a module whose
+/// initialisation fails is freed whatever its count says.
+struct Started;
+
+impl Started {
+    fn new() -> Self {
+        STARTED.store(true, Relaxed);
+        Self
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        STARTED.store(false, Relaxed);
+    }
+}
+
+/// Returns whether the module's reference count keeps it.
+pub(crate) fn is_started() -> bool {
+    STARTED.load(Relaxed)
+}
+
+/// Calls `f` as if the initialisation had not ended.
+#[cfg(CONFIG_KUNIT)]
+pub(crate) fn while_not_started<R>(f: impl FnOnce() -> R) -> R {
+    STARTED.store(false, Relaxed);
+    let result = f();
+    STARTED.store(true, Relaxed);
+    result
 }
 
 /// Declares the module: as the macro of the `kernel` crate, for a type that implements

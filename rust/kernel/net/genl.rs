@@ -22,6 +22,7 @@ use crate::{
         may_sleep,
         Process, //
     },
+    module,
     sync::rcu::Lease, //
 };
 use core::{
@@ -103,7 +104,8 @@ pub trait Commands: 'static {
     /// Changes something.
     fn set(request: &Request<'_>, ctx: &mut Process) -> Result;
 
-    /// Begins a dump.
+    /// Begins a dump. Not before the initialisation of the module has succeeded: until then user space gets
+    /// `EBUSY`.
     ///
     /// What this refuses is reported as the outcome of the request; later errors end the dump.
     fn dump_start(request: &Request<'_>, cursor: &mut Self::Cursor, ctx: &mut Process) -> Result;
@@ -275,6 +277,10 @@ impl<C: Commands> Family<C> {
     ///
     /// Only for `genl_split_ops::start`.
     unsafe extern "C" fn start_callback(cb: *mut netlink_callback) -> c_int {
+        if !module::is_started() {
+            // Nothing but the module's reference count would keep the dump's code.
+            return EBUSY.to_errno();
+        }
         // SAFETY: The callback is that of a dump of this family.
         let info = unsafe { genl_info_dump(cb) };
         // SAFETY: The core has attached the request, with the attributes parsed by our policy; it
@@ -376,6 +382,7 @@ const fn this_module() -> *mut bindings::module {
 #[kernel::macros::kunit_tests(kext_genl)]
 mod tests {
     use super::*;
+    use core::mem::MaybeUninit;
 
     struct Nothing;
 
@@ -410,6 +417,16 @@ mod tests {
     }
 
     static FAMILY: Family<Nothing> = Family::new();
+
+    #[test]
+    fn no_dump_begins_before_the_module_has() {
+        let mut cb = MaybeUninit::<netlink_callback>::zeroed();
+        let code = module::while_not_started(|| {
+            // SAFETY: Refused before anybody looks at the callback.
+            unsafe { Family::<Nothing>::start_callback(cb.as_mut_ptr()) }
+        });
+        assert_eq!(code, EBUSY.to_errno());
+    }
 
     #[test]
     fn families_are_for_all_namespaces() {
