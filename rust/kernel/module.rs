@@ -34,6 +34,9 @@ use pin_init::{
 pub trait Module: Send + Sync + Sized + 'static {
     /// Makes the module's state, which is dropped when the module goes.
     fn init(module: &'static ThisModule, ctx: &mut Process) -> impl PinInit<Self, Error>;
+
+    /// Called when that has succeeded and dumps may begin: the place for lines in the log.
+    fn started() {}
 }
 
 /// The state of a module, and what waits for everything that it leaves behind.
@@ -66,7 +69,7 @@ impl<M: Module> Guarded<M> {
             _barrier: Barrier::new()?,
             // SAFETY: The closure does what an initialiser does, and nothing else.
             module <- unsafe { pin_init_from_closure(init) },
-            _started: Started::new(),
+            _started: Started::new::<M>(),
         }? Error)
     }
 }
@@ -81,8 +84,9 @@ static STARTED: Atomic<bool> = Atomic::new(false);
 struct Started;
 
 impl Started {
-    fn new() -> Self {
+    fn new<M: Module>() -> Self {
         STARTED.store(true, Relaxed);
+        M::started();
         Self
     }
 }

@@ -10,11 +10,11 @@
 //! [`include/linux/random.h`](srctree/include/linux/random.h)
 
 use crate::{
-    context::{
-        may_sleep,
-        Process, //
+    context::Process,
+    sync::rcu::{
+        reclaim,
+        Lease, //
     },
-    sync::rcu::Lease,
 };
 use core::{
     marker::PhantomData,
@@ -81,7 +81,7 @@ unsafe impl<C: Chain> Sync for Place<C> {}
 
 impl<C: Chain> Place<C> {
     fn new() -> Result<Self> {
-        if kernel::warn_on!(!may_sleep()) {
+        if kernel::warn_on!(!reclaim::may_wait()) {
             return Err(EBUSY);
         }
         let block = notifier_block {
@@ -124,7 +124,7 @@ impl<C: Chain> Place<C> {
 
 impl<C: Chain> Drop for Place<C> {
     fn drop(&mut self) {
-        if kernel::warn_on!(!may_sleep()) {
+        if kernel::warn_on!(!reclaim::may_wait()) {
             // Leaked, with its lease, so that the module stays too.
             return;
         }

@@ -36,12 +36,12 @@ use crate::{
     },
     cpu,
     sync::rcu::{
+        reclaim,
         Lease,
         RcuArc, //
     },
 };
 use core::{
-    hint::spin_loop,
     marker::PhantomPinned,
     mem::ManuallyDrop,
     ops::BitOr,
@@ -62,10 +62,8 @@ use kernel::{
         destroy_workqueue,
         init_work_with_key,
         queue_work_on,
-        work_busy,
         work_struct,
         workqueue_struct, //
-        wq_misc_consts_WORK_BUSY_RUNNING as WORK_BUSY_RUNNING,
     },
     ffi::{
         c_int,
@@ -225,7 +223,7 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        if kernel::warn_on!(!may_sleep()) {
+        if kernel::warn_on!(!reclaim::may_wait()) {
             // Leaked, with its lease, so that the module stays too.
             return;
         }
@@ -345,20 +343,6 @@ impl<T, const ID: usize> Work<T, ID> {
     }
 }
 
-impl<T, const ID: usize> Work<T, ID> {
-    /// Waits for the callback of the idle item without sleeping, unless this is the callback.
-    #[cold]
-    fn spin(&self) {
-        let work = self.work.get();
-        // SAFETY: No requirements.
-        let own = ptr::eq(unsafe { bindings::current_work() }, work);
-        // SAFETY: The item is initialised and pinned.
-        while !own && unsafe { work_busy(work) } & WORK_BUSY_RUNNING != 0 {
-            spin_loop();
-        }
-    }
-}
-
 #[pinned_drop]
 impl<T, const ID: usize> PinnedDrop for Work<T, ID> {
     fn drop(self: Pin<&mut Self>) {
@@ -370,15 +354,12 @@ impl<T, const ID: usize> PinnedDrop for Work<T, ID> {
         // If the owner is being dropped, the item is idle, and no worker is going to look at it: one that
         // was about to call the callback would have a count. One that has called it may be waiting for
         // this drop. Otherwise the owner has dropped this alone, as by `Revocable::revoke`: then wait for
-        // such a worker, which has yet to read the address of the owner.
+        // such a worker, which has yet to read the address of the owner. Where one may not sleep it is
+        // not waited for: the memory stays until the owner goes, and nothing else is put there.
         // SAFETY: By the type invariant this lies in the owner, so that is there.
         let wait = !unsafe { RcuArc::is_dying(owner) };
-        let sleep = may_sleep();
         // SAFETY: By the check.
-        unsafe { self.stop(wait && sleep) };
-        if wait && !sleep {
-            self.spin();
-        }
+        unsafe { self.stop(wait && may_sleep()) };
     }
 }
 

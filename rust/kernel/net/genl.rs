@@ -18,12 +18,12 @@
 use super::netns::Net;
 use crate::{
     bindings::genl_info_dump,
-    context::{
-        may_sleep,
-        Process, //
-    },
+    context::Process,
     module,
-    sync::rcu::Lease, //
+    sync::rcu::{
+        reclaim,
+        Lease, //
+    }, //
 };
 use core::{
     marker::PhantomData,
@@ -359,7 +359,7 @@ pub struct Registration<C: Commands> {
 
 impl<C: Commands> Drop for Registration<C> {
     fn drop(&mut self) {
-        if kernel::warn_on!(!may_sleep()) {
+        if kernel::warn_on!(!reclaim::may_wait()) {
             // Leaked, with its lease, so that the module stays too.
             return;
         }

@@ -22,11 +22,9 @@ use super::{
 };
 use crate::{
     bindings,
-    context::{
-        may_sleep,
-        Process, //
-    },
+    context::Process,
     sync::rcu::{
+        reclaim,
         Lease,
         RcuArc,
         Slot, //
@@ -271,7 +269,7 @@ impl<E: NamespaceExit> Registration<E> {
     ///
     /// [`EBUSY`] if there is a registration.
     pub fn new() -> Result<Self> {
-        if kernel::warn_on!(!may_sleep()) {
+        if kernel::warn_on!(!reclaim::may_wait()) {
             return Err(EBUSY);
         }
         let place = try_pin_init!(Place {
@@ -306,7 +304,7 @@ impl<E: NamespaceExit> Registration<E> {
 
 impl<E: NamespaceExit> Drop for Registration<E> {
     fn drop(&mut self) {
-        if kernel::warn_on!(!may_sleep()) {
+        if kernel::warn_on!(!reclaim::may_wait()) {
             // Leaked, with its lease, so that the module stays too.
             return;
         }

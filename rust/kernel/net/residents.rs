@@ -280,9 +280,8 @@ impl Residents {
             if self.lodgers.load(Acquire) == 0 {
                 break;
             }
-            // SAFETY: The caller may sleep, and the worker ends no namespace. The namespace has its
-            // residents by a registration with a lease, so that there is a barrier, which initialised
-            // the worker.
+            // SAFETY: The caller may sleep. The namespace has its residents by a registration with a
+            // lease, so that there is a barrier, which initialised the worker.
             unsafe { reclaim::drain() };
             if round != 0 {
                 fsleep(Delta::from_millis(10));

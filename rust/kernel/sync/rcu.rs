@@ -73,8 +73,7 @@ pub fn barrier(_process: &mut Process) {
         return;
     }
     if Lease::are_granted() {
-        // SAFETY: There is a barrier, which initialised it. The thread may sleep, by `_process`, and is
-        // not the worker, as just checked.
+        // SAFETY: There is a barrier, which initialised it. The thread may sleep, by `_process`.
         unsafe { reclaim::drain() };
     }
 }

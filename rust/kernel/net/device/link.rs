@@ -17,7 +17,6 @@ use super::{
 use crate::{
     bindings,
     context::{
-        may_sleep,
         Bh,
         Process, //
     },
@@ -37,7 +36,10 @@ use crate::{
     new_spinlock,
     sync::{
         lock::SpinLock,
-        rcu::Lease, //
+        rcu::{
+            reclaim,
+            Lease, //
+        }, //
     },
 };
 use core::{
@@ -187,7 +189,7 @@ impl<T: Operations> Registration<T> {
     ///
     /// [`EEXIST`] if there is such a kind.
     pub fn new() -> Result<Self> {
-        if kernel::warn_on!(!may_sleep()) {
+        if kernel::warn_on!(!reclaim::may_wait()) {
             return Err(EBUSY);
         }
         let registry = KBox::try_pin_init(
@@ -237,7 +239,7 @@ impl<T: Operations> Registration<T> {
 
 impl<T: Operations> Drop for Registration<T> {
     fn drop(&mut self) {
-        if kernel::warn_on!(!may_sleep()) {
+        if kernel::warn_on!(!reclaim::may_wait()) {
             // Leaked, with its lease, so that the module stays too.
             return;
         }

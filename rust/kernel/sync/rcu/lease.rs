@@ -3,7 +3,6 @@
 //! Claims on the text of the module, and waiting for their end.
 
 use super::reclaim;
-use crate::context::may_sleep;
 use core::hint::spin_loop;
 use kernel::{
     prelude::*,
@@ -107,7 +106,7 @@ impl Barrier {
 
 impl Drop for Barrier {
     fn drop(&mut self) {
-        if kernel::warn_on!(!may_sleep()) {
+        if kernel::warn_on!(!reclaim::may_wait()) {
             // Nobody can wait here, and whoever comes back from here has the text freed.
             loop {
                 spin_loop();
@@ -116,8 +115,7 @@ impl Drop for Barrier {
         LEASES.fetch_sub(1, Relaxed);
         let mut rounds = 0u32;
         while LEASES.load(Acquire) != 0 {
-            // SAFETY: `new` initialised it. This thread may sleep, as just checked, and the worker drops
-            // no barrier.
+            // SAFETY: `new` initialised it. This thread may sleep, as just checked.
             unsafe { reclaim::drain() };
             if LEASES.load(Acquire) == 0 {
                 break;

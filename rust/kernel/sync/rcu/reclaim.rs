@@ -13,7 +13,10 @@
 //! The list goes through the heads that RCU is done with, and takes no memory. Whoever puts something
 //! on an empty list queues the work item.
 
-use crate::bindings;
+use crate::{
+    bindings,
+    context::may_sleep, //
+};
 use core::{
     ptr::{
         self,
@@ -110,6 +113,16 @@ pub(super) unsafe fn defer(
 ///
 /// Only for the worker of [`ITEM`].
 unsafe extern "C" fn work(_item: *mut work_struct) {
+    // SAFETY: This is the worker.
+    unsafe { empty() };
+}
+
+/// Drops what is on the list.
+///
+/// # Safety
+///
+/// The thread must be allowed to sleep, and be the worker.
+unsafe fn empty() {
     let mut next = LIST.swap(null_mut(), Ordering::Acquire);
     while !next.is_null() {
         let head = next;
@@ -131,13 +144,30 @@ pub(crate) fn is_current() -> bool {
     ptr::eq(unsafe { bindings::current_work() }, ITEM.0.get())
 }
 
-/// Waits until the values are gone whose last count was put so far.
+/// Waits until the values are gone whose last count was put so far. Within the drop of such a value,
+/// it drops the others instead of waiting for itself.
 ///
 /// # Safety
 ///
-/// [`init`] must have been called, the thread be allowed to sleep, and this not be [`is_current`].
+/// [`init`] must have been called, and the thread be allowed to sleep.
 pub(crate) unsafe fn drain() {
     rcu::rcu_barrier();
+    if is_current() {
+        // SAFETY: This is the worker.
+        return unsafe { empty() };
+    }
+    // A value may lie on the list behind one whose `defer` has not come to queue the item yet. If the
+    // item is pending, it will find that value.
+    // SAFETY: The queue is there for as long as the kernel is.
+    let queue = unsafe { system_dfl_wq };
+    // SAFETY: The work item is initialised, by the requirements, and a `static`.
+    unsafe { queue_work_on(ANY_CPU, queue, ITEM.0.get()) };
     // SAFETY: The work item is initialised, and the thread may sleep.
     unsafe { flush_work(ITEM.0.get()) };
+}
+
+/// Returns whether the thread may wait for others that wait for values to be gone, as the end of a
+/// registration does: it may sleep, and is not the worker that drops these values.
+pub(crate) fn may_wait() -> bool {
+    may_sleep() && !is_current()
 }
