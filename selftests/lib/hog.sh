@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 # Sourced by tests in which a hog sits on CPU 1: a forwards what comes from c by way of "inner", to b.
 
 # What comes from c is forwarded on CPU 1, what comes from a is received on CPU 0.
