@@ -13,12 +13,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 import check
 from genl import Client, Device, attr, name, namespace, peer, peers, sockaddr
 from machine import hog
+from receiver import Receiver
 
 PATIENCE = float(sys.argv.pop())
 PEERS = 1000
 # As many as fit into a message.
 CHUNK = 250
-SO_RCVBUFFORCE = 33
 PORT = 5000
 SIZE = 1300
 SECONDS = 20
@@ -68,26 +68,6 @@ def waiting():
     return int(words[0]), int(words[2])
 
 
-class Inside:
-    """b's end of all tunnels: counts what arrives."""
-
-    def __init__(self):
-        with namespace("b"):
-            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
-        self.socket.bind(("0.0.0.0", PORT))
-        self.socket.setblocking(False)
-
-    def count(self):
-        number = 0
-        try:
-            while self.socket.recv(SIZE):
-                number += 1
-        except BlockingIOError:
-            pass
-        return number
-
-
 def flood(outside, inside, seconds):
     """Sends to all peers in turn. Returns how many were sent, how many came, and the extremes of memory."""
     sent = came = most = 0
@@ -106,7 +86,7 @@ def flood(outside, inside, seconds):
 def starved():
     os.sched_setaffinity(0, {0})
     connect()
-    inside, pig = Inside(), hog(1)
+    inside, pig = Receiver("b", "0.0.0.0", PORT), hog(1)
     with namespace("c"):
         outside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     before = available()

@@ -13,37 +13,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 import check
 from genl import namespace
 from machine import hog
+from receiver import Receiver
 
 PATIENCE = float(sys.argv.pop())
-SOL_UDP, UDP_SEGMENT, SO_RCVBUFFORCE = 17, 103, 33
+SOL_UDP, UDP_SEGMENT = 17, 103
 SIZE = 16
-
-
-class Inside:
-    """b's end of the tunnel: who counts what arrives."""
-
-    def __init__(self):
-        with namespace("b"):
-            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
-        self.socket.bind(("192.168.7.2", 5000))
-        self.socket.setblocking(False)
-
-    def count(self):
-        number = 0
-        try:
-            while self.socket.recv(SIZE):
-                number += 1
-        except BlockingIOError:
-            pass
-        return number
-
-    def wait(self, number, seconds):
-        """Waits for so many, and returns how many came, and after how many seconds."""
-        begin, came = time.monotonic(), 0
-        while came < number and time.monotonic() < begin + seconds:
-            came += self.count()
-        return came, time.monotonic() - begin
 
 
 def sender(where):
@@ -84,7 +58,7 @@ def shared(inside, outside):
 
 def starved():
     os.sched_setaffinity(0, {0})
-    inside, pig = Inside(), hog(1)
+    inside, pig = Receiver("b", "192.168.7.2", 5000), hog(1)
     single, many = sender("c"), sender("a")
     many.setsockopt(SOL_UDP, UDP_SEGMENT, SIZE)
     try:

@@ -60,7 +60,8 @@ pub(super) enum Next {
 
 /// The oldest batch on its way to a peer.
 pub(super) enum Due {
-    /// It is to be sent now, unless it failed; then so many packets may leave before others go on.
+    /// The caller sends it now, unless it failed. The number is how many packets may leave before
+    /// others go on.
     Now(Option<Batch>, usize),
     /// It could be sent, but others go on first.
     Later,

@@ -10,8 +10,8 @@
 //!   last put --call_rcu_hurry()--> grace period --> defer() --> LIST --> work() --> drop
 //! ```
 //!
-//! The list goes through the heads that RCU is done with, and takes no memory. Whoever puts something
-//! on an empty list queues the work item.
+//! The list goes through the heads that RCU is done with, and takes no memory. A value
+//! that comes to an empty list queues the work item.
 
 use crate::{
     bindings,
