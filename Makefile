@@ -39,8 +39,11 @@ test-host: setup ## tests of the protocol core on the host only
 test-vm: setup ## selftests only; TEST=name (or several) for these
 	@tools/test-vm.sh $(TEST)
 
-test-diff: setup ## the same netlink requests to ours and to the C driver (SEED=… COUNT=…; PLANTED=1 plants errors)
-	@tools/diff/$(if $(PLANTED),planted.sh,run)
+test-diff: setup ## the same netlink requests to ours and to the C driver (SEED=… COUNT=…)
+	@tools/diff/run
+
+test-planted: setup ## faults planted in a copy of the driver, which the tests must find (CASE="name …")
+	@tools/test-planted.sh $(CASE)
 
 test-paths: setup ## the paths that packets take, ours beside the C driver (PATHS="name …", MODE=smp4)
 	@tools/test-paths.sh $(PATHS)
@@ -69,7 +72,7 @@ dkms-remove: ## take it out of DKMS again: the C module is back
 which: ## say which implementation is loaded, and which one modprobe takes
 	@tools/which.sh
 
-test-debug: setup ## selftests on kernels built for debugging (memory, locks, faults); PART=um, x86 or planted
+test-debug: setup ## selftests on kernels built for debugging (memory, locks, faults); PART=um or x86
 	@tools/test-debug.sh $(PART)
 
 bench: setup ## speed beside the C module's in instruction-counted time, or with CLOCK=cpu in CPU time (QUICK=1: only the core; CASE="word …")
@@ -102,5 +105,5 @@ distclean: ## remove the cache too
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all run test test-all check test-host test-vm test-diff test-paths test-upstream test-two-vms test-install test-debug bench install uninstall \
+.PHONY: all run test test-all check test-host test-vm test-diff test-planted test-paths test-upstream test-two-vms test-install test-debug bench install uninstall \
 	dkms-install dkms-remove which shell doc rust-analyzer setup update clean distclean help

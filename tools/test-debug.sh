@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Tests on kernels built for debugging: "um", User Mode Linux that watches memory (KASAN, kmemleak, failing allocations,
-# KUnit), and "x86" in QEMU with two CPUs that watches locks. Without words: all, and faults planted to see them found.
-# usage: test-debug.sh [--short] [um] [x86] [planted]
+# KUnit), and "x86" in QEMU with two CPUs that watches locks. Without words: both.
+# usage: test-debug.sh [--short] [um] [x86]
 #
 # WG_TURMOIL seconds of turmoil (default 300; short: 20), WG_TESTS="name …" only these selftests.
 # --short is for every run of all tests: fewer selftests.
@@ -17,7 +17,7 @@ if [[ ${1:-} == --short ]]; then
 	shift
 fi
 parts=("$@")
-((${#parts[@]})) || parts=(um x86 planted)
+((${#parts[@]})) || parts=(um x86)
 
 log=$WG_OUT/log
 out=$WG_OUT/debug
@@ -127,50 +127,14 @@ run_kernel() {
 	count "$log/selftests-debug-$1.log"
 }
 
-# found PATCH: a selftest on User Mode Linux fails with this fault, and says why.
-found() {
-	local name folder expected text
-	name=$(basename "$1" .patch)
-	folder=$out/planted/$name
-	expected=$(sed -n 's/^Expect: //p' "$1")
-	[[ $expected ]] || die "$1 does not say what to expect"
-	remove_tree "$folder"
-	debug_module um "$folder" "$1" || {
-		echo "there is no module with the fault in"
-		return 1
-	}
-	if selftests um "$folder" "planted-$name" tunnel; then
-		echo "the test passes with the fault in"
-		return 1
-	fi
-	text=$(cat "$WG_OUT/selftests/planted-$name/tunnel.log")
-	[[ $text == *"$expected"* ]] || {
-		echo "the test fails, but without '$expected'"
-		return 1
-	}
-}
-
-run_planted() {
-	local patch
-	ready um || return 0
-	for patch in "$WG_TOP"/tools/debug/planted/*.patch; do
-		if step "planted: $(basename "$patch" .patch)" "$log/planted-$(basename "$patch" .patch).log" found "$patch"; then
-			passed=$((passed + 1))
-		else
-			failed=$((failed + 1))
-		fi
-	done
-}
-
 # noted PART PASSED SECONDS: notes that this part found nothing.
 noted() {
-	local file=$WG_TOP/tools/debug/LAST-RUN name kernel=$1 old
-	[[ $1 != planted ]] || kernel=um
+	local file=$WG_TOP/tools/debug/LAST-RUN name old
 	old=$(cat "$file" 2>/dev/null || true)
 	{
 		echo "# SPDX-License-Identifier: GPL-2.0"
 		echo "# The last run of each part of 'make test-debug' that was whole and found nothing (tools/test-debug.sh)."
-		for name in um x86 planted; do
+		for name in um x86; do
 			echo
 			if [[ $name != "$1" ]]; then
 				awk -v RS= -v name="$name:" '$1 == name { seen = 1; print } END { if (!seen) print name, "never" }' <<<"$old"
@@ -178,9 +142,9 @@ noted() {
 			fi
 			echo "$1: $2 passed, 0 failed"
 			echo "    ended   $(date -u '+%Y-%m-%d %H:%M UTC'), after $((($3 + 59) / 60)) minutes"
-			echo "    kernel  $(cat "$(debug_kernel "$kernel")/release"), $(basename "$(debug_kernel "$kernel")")"
+			echo "    kernel  $(cat "$(debug_kernel "$1")/release"), $(basename "$(debug_kernel "$1")")"
 			echo "    commit  $state"
-			[[ $1 == planted ]] || echo "    turmoil $WG_TURMOIL s"
+			echo "    turmoil $WG_TURMOIL s"
 		done
 	} >"$file"
 }
@@ -198,8 +162,7 @@ whole() {
 for part in "${parts[@]}"; do
 	case $part in
 	um | x86) whole "$part" run_kernel "$part" ;;
-	planted) whole "$part" run_planted ;;
-	*) die "unknown part $part (um, x86, planted)" ;;
+	*) die "unknown part $part (um, x86)" ;;
 	esac
 done
 echo "$passed passed, $failed failed"

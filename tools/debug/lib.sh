@@ -29,15 +29,10 @@ debug_kernel() {
 	printf '%s/debug-%s-%s\n' "$WG_CACHE" "$1" "${key:0:12}"
 }
 
-# debug_module NAME FOLDER [PATCH…]: builds wireguard.ko for that kernel in FOLDER, from a copy of the checkout's
-# source with these patches.
+# debug_module NAME FOLDER: builds wireguard.ko for that kernel in FOLDER, from a copy of the checkout's source.
 debug_module() {
-	local kernel folder=$2 patch
+	local kernel folder=$2
 	kernel=$(debug_kernel "$1")
-	shift 2
 	copy_sources "$folder"
-	for patch; do
-		in_root patch -d "$folder" -p1 --input="$patch" || return
-	done
 	kernel_make "$kernel/tree" "$folder" WG_CHECK=y modules
 }

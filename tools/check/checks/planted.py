@@ -1,30 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Faults that are planted to see them found still have a place: patches apply, and scripts for sed change something."""
+"""Planted faults (tools/planted/faults) still have a place: each old text occurs exactly once, and the test exists."""
 
 import subprocess
+import sys
 
-
-def tried(tree, *command):
-    return subprocess.run(command, cwd=tree.root, capture_output=True, text=True, check=False)
+from lib.tree import HERE
 
 
 def check(tree):
-    findings = []
-    for path in tree.files("tools/debug/planted", name=r"\.patch$"):
-        if tried(tree, "patch", "--dry-run", "--force", "-p1", f"--input={path}").returncode:
-            findings.append(f"{path}: does not apply")
-    for path in tree.files("tools/diff/planted", name=r"\.sed$"):
-        target = tree.read(path).splitlines()[1].removeprefix("# ")
-        if tried(tree, "sed", "-f", path, target).stdout == tree.read(target):
-            findings.append(f"{path}: changes nothing in {target}")
-    return findings
+    reader = HERE.parent / "planted/fault.py"
+    done = subprocess.run([sys.executable, "-B", reader, "check", tree.root], capture_output=True, text=True, check=False)
+    return done.stdout.splitlines() + done.stderr.splitlines()
 
 
-PATCH = "--- a/rust/a.rs\n+++ b/rust/a.rs\n@@ -1 +1 @@\n-fn f() {}\n+fn g() {}\n"
-SED = "# SPDX\n# rust/a.rs\n# Another name.\ns/fn f/fn g/\n"
-BOTH = {"tools/debug/planted/a.patch": PATCH, "tools/diff/planted/a.sed": SED}
+FAULT = """breaks = "Another name."
+test = "selftest a"
+
+[[change]]
+file = "rust/a.rs"
+old = "fn f"
+new = "fn g"
+"""
+RUST, TEST, NAME = {"rust/a.rs": "fn f() {}\n"}, {"selftests/net/a.sh": ""}, "tools/planted/faults/a.toml"
 SAMPLES = [
-    ("a patch without its place", {"rust/a.rs": "fn h() {}\n", "tools/debug/planted/a.patch": PATCH}, "does not apply"),
-    ("a script without its place", {"rust/a.rs": "fn h() {}\n", "tools/diff/planted/a.sed": SED}, "changes nothing"),
-    ("clean", {"rust/a.rs": "fn f() {}\n", **BOTH}, None),
+    ("no place", {"rust/a.rs": "fn h() {}\n", **TEST, NAME: FAULT}, "occurs 0 times"),
+    ("two places", {"rust/a.rs": "fn f() {}\nfn ff() {}\n", **TEST, NAME: FAULT}, "occurs 2 times"),
+    ("no file", {**TEST, NAME: FAULT}, "there is no rust/a.rs"),
+    ("no change", {**RUST, **TEST, NAME: FAULT.replace("fn g", "fn f")}, "changes nothing"),
+    ("no test", {**RUST, NAME: FAULT}, "there is no test 'selftest a'"),
+    ("an unknown kind of test", {**RUST, **TEST, NAME: FAULT.replace("selftest", "test")}, "unknown kind"),
+    ("no sentence", {**RUST, **TEST, NAME: FAULT.replace("breaks", "says")}, "lacks 'breaks'"),
+    ("no TOML", {**RUST, **TEST, NAME: FAULT.replace("[[", "[")}, "is no TOML"),
+    ("clean", {**RUST, **TEST, NAME: FAULT}, None),
 ]
