@@ -52,7 +52,9 @@ if stock; then
 	[[ ! -e /sys/kernel/debug/wireguard ]] || fail "a folder in debugfs"
 else
 	[[ -d /sys/kernel/debug/wireguard ]] || fail "no folder in debugfs"
-	[[ ! $(ls /sys/kernel/debug/wireguard) ]] || fail "debugfs has something without an interface"
+	[[ $(ls /sys/kernel/debug/wireguard) == rust-module-version ]] ||
+		fail "without an interface, debugfs has: $(ls /sys/kernel/debug/wireguard)"
+	cmp "$WG_TOP/rust/VERSION" /sys/kernel/debug/wireguard/rust-module-version || fail "another version in debugfs"
 	ip link add wg0 type wireguard
 	grep -q '^rx-bad-mac1 0$' /sys/kernel/debug/wireguard/wg0/drops || fail "no counters in debugfs"
 	ip link del wg0

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Says which implementation of the module is loaded, and which one modprobe would load.
 # usage: which.sh [--loaded | --switch]
+# Behind the loaded one stands its version; the last line has the version of this checkout.
 # --loaded: the first alone, as one phrase; --switch: how to come from the one to the other, if one is loaded
 #
 # Without this script: /sys/module/wireguard/taint has an O (a module from outside the kernel's own tree) for this one
@@ -27,6 +28,13 @@ loaded() {
 	fi
 }
 
+# version: ", version X" where the module of this project is loaded and root asks.
+version() {
+	local text
+	read -r text 2>/dev/null </sys/kernel/debug/wireguard/rust-module-version || return 0
+	echo ", version $text"
+}
+
 if [[ ${1:-} == --loaded ]]; then
 	loaded
 	exit
@@ -45,5 +53,6 @@ case $file in
 *builtin*) next="C (built into the kernel)" ;;
 *) next=$([[ $(modinfo -F intree "$file") == Y ]] && echo C || echo Rust) ;;
 esac
-echo "loaded:         $(loaded)"
+echo "loaded:         $(loaded)$(version)"
 echo "modprobe takes: $next${file:+, $file}"
+echo "this checkout:  version $(cat "$(dirname "$0")/../rust/VERSION")"

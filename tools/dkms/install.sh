@@ -19,15 +19,21 @@ sources() {
 	cd "$WG_TOP"
 	git ls-files -- "${parts[@]}" 2>/dev/null | grep . ||
 		find "${parts[@]}" -type f ! -name '*_generated.rs' ! -name '.*' -regextype egrep \
-			-regex '.*(\.(rs|c|h|mk|sh|conf)|/bindgen_parameters)|Kbuild|COPYING'
+			-regex '.*(\.(rs|c|h|mk|sh|conf)|/bindgen_parameters|/VERSION)|Kbuild|COPYING'
 }
 
-# The time of the last commit, or of the newest file where git does not know: later is greater.
+# The version of a release as it is. What comes before has the time of its last commit behind it, or of the newest file
+# where git does not know: later is greater, and less than the release.
 version() {
-	local seconds
+	local version seconds
+	version=$(cat "$WG_TOP/rust/VERSION")
+	if git -C "$WG_TOP" describe --exact-match --match "v$version" >/dev/null 2>&1; then
+		echo "$version"
+		return
+	fi
 	seconds=$(git -C "$WG_TOP" log -1 --format=%ct 2>/dev/null) ||
 		seconds=$(cd "$WG_TOP" && sources | xargs stat -c %Y | sort -n | tail -n 1)
-	date -u -d "@$seconds" +%Y%m%d.%H%M
+	echo "$version~$(date -u -d "@$seconds" +%Y%m%d.%H%M)"
 }
 
 # versions: those that DKMS knows.

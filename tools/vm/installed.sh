@@ -70,6 +70,12 @@ refuses wg set wg9 listen-port 1
 is_loaded "wg set"
 unloaded
 
+if [[ $want == Rust ]]; then
+	"$which" | grep -x "loaded: *Rust.*, version $(cat "$WG_TOP/rust/VERSION")" || fail "which.sh does not tell the version: $("$which")"
+else
+	! "$which" | grep '^loaded:.*version' || fail "which.sh tells a version of the C module"
+fi
+
 printf '[Interface]\nPrivateKey = %s\nAddress = 192.168.9.1/24\n' "$(wg genkey)" >/run/wg0.conf
 chmod 600 /run/wg0.conf
 wg-quick up /run/wg0.conf 2>&1

@@ -22,7 +22,7 @@ CRATES = ("rust/proto/lib", "rust/kernel/lib", "rust/driver/wireguard")
 
 def copy_sources(tree, to):
     """Brings `to` up to date, leaving alone what has not changed."""
-    wanted = {f for f in tree.files("rust", name=r"\.(rs|c|h|mk)$|bindgen_parameters$") if "/." not in f}
+    wanted = {f for f in tree.files("rust", name=r"\.(rs|c|h|mk)$|(bindgen_parameters|VERSION)$") if "/." not in f}
     for path in wanted:
         target = to / path
         target.parent.mkdir(parents=True, exist_ok=True)

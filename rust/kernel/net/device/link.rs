@@ -235,6 +235,11 @@ impl<T: Operations> Registration<T> {
             kind: PhantomData,
         })
     }
+
+    /// Returns the debugfs directory of the kind, in which the drivers of its links make theirs.
+    pub fn debugfs(&self) -> &Dir {
+        self.registry.debugfs()
+    }
 }
 
 impl<T: Operations> Drop for Registration<T> {
