@@ -38,6 +38,7 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Returns where the bytes start.
     #[inline]
     pub(crate) fn as_ptr(self) -> *const u8 {
         self.start
@@ -142,6 +143,7 @@ impl<'a> Room<'a> {
         self.bytes.is_empty()
     }
 
+    /// Returns the memory, of which nothing need be written yet.
     #[inline]
     pub(crate) fn bytes(&mut self) -> &mut [MaybeUninit<u8>] {
         self.bytes
