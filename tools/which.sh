@@ -11,18 +11,21 @@
 
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
+version_file=/sys/kernel/debug/wireguard/rust-module-version
 
 loaded() {
 	local module=/sys/module/wireguard
 	if [[ ! -d $module ]]; then
 		echo none
+	elif [[ ! -e $module/taint && -e $version_file ]]; then
+		echo "Rust (this project, built into the kernel)"
 	elif [[ ! -e $module/taint ]]; then
 		echo "C (built into the kernel)"
-	elif [[ $(cat "$module/taint") != *O* ]]; then
-		echo "C (the kernel's own module)"
 	# Names of Rust functions begin with _R.
 	elif grep -qm1 -E ' _R[A-Za-z0-9_.$]+[[:space:]]+\[wireguard\]$' /proc/kallsyms; then
 		echo "Rust (this project)"
+	elif [[ $(cat "$module/taint") != *O* ]]; then
+		echo "C (the kernel's own module)"
 	else
 		echo "another module from outside the kernel"
 	fi
@@ -31,7 +34,7 @@ loaded() {
 # version: ", version X" where the module of this project is loaded and root asks.
 version() {
 	local text
-	read -r text 2>/dev/null </sys/kernel/debug/wireguard/rust-module-version || return 0
+	read -r text 2>/dev/null <"$version_file" || return 0
 	echo ", version $text"
 }
 
@@ -50,7 +53,9 @@ fi
 file=$(modinfo -n wireguard 2>/dev/null) || file=
 case $file in
 '') next=none ;;
-*builtin*) next="C (built into the kernel)" ;;
+*builtin*) next=$(loaded) ;;
+# Where tools/intree.sh puts it.
+*/drivers/net/wireguard-rust/*) next=Rust ;;
 *) next=$([[ $(modinfo -F intree "$file") == Y ]] && echo C || echo Rust) ;;
 esac
 echo "loaded:         $(loaded)$(version)"

@@ -370,7 +370,14 @@ impl<C: Commands> Drop for Registration<C> {
     }
 }
 
+/// Returns the module that this crate is linked into; none where that is the kernel itself.
+#[cfg(not(MODULE))]
+const fn this_module() -> *mut bindings::module {
+    core::ptr::null_mut()
+}
+
 /// Returns the module that this crate is linked into.
+#[cfg(MODULE)]
 const fn this_module() -> *mut bindings::module {
     extern "C" {
         static __this_module: Opaque<c_void>;

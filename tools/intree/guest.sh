@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs in the guest: selftest "tunnel" with the driver that is part of this kernel.
+# usage: guest.sh y|m
+
+. "$WG_TOP/selftests/lib.sh"
+
+which=$WG_TOP/tools/which.sh
+module=/sys/module/wireguard
+case $1 in
+y)
+	[[ -d $module && ! -e $module/initstate ]] || fail "the driver is not built in"
+	[[ $("$which" --loaded) == "Rust (this project, built into the kernel)" ]] || fail "which.sh says: $("$which")"
+	command=true
+	;;
+m)
+	[[ ! -d $module ]] || fail "the module is loaded at the start"
+	"$which" | grep -F 'modprobe takes: Rust, ' || fail "which.sh says: $("$which")"
+	command="modprobe wireguard"
+	;;
+esac
+
+# The selftest loads what is there, and no module of the checkout.
+printf '#!/bin/sh\n%s\n' "$command" >"$work/load.sh"
+chmod +x "$work/load.sh"
+mount --bind "$work/load.sh" "$WG_TOP/tools/load.sh"
+"$WG_TOP/selftests/tunnel.sh"
+[[ $("$which") == *"version $(cat "$WG_TOP/rust/VERSION")"* ]] || fail "which.sh says: $("$which")"
+grep -x "$(cat "$WG_TOP/rust/VERSION")" /sys/kernel/debug/wireguard/rust-module-version
+if [[ $1 == m ]]; then
+	[[ $(modinfo -F intree wireguard) == Y ]] || fail "modinfo says: $(modinfo wireguard)"
+	[[ ! $(cat "$module/taint") ]] || fail "the kernel is tainted: $(cat "$module/taint")"
+	modprobe -r wireguard
+fi
+check_clean_log
