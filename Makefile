@@ -54,8 +54,8 @@ test-upstream: setup ## the selftest of the kernel source, netns.sh
 test-two-vms: setup ## our module in one virtual machine, the C module in another one
 	@tools/test-two-vms.sh
 
-test-install: setup ## installing, DKMS over a kernel upgrade, signing: in virtual machines
-	@tools/test-install.sh
+test-install: setup ## installing, DKMS over a kernel upgrade, the package, Secure Boot: in virtual machines (PART="plain secureboot dkms deb intree")
+	@tools/test-install.sh $(PART)
 
 install: ## install wireguard.ko for one kernel (KDIR, DESTDIR, SIGN_KEY and SIGN_CERT)
 	@tools/install.sh install
@@ -68,6 +68,9 @@ dkms-install: ## install by DKMS, for every installed kernel and those to come
 
 dkms-remove: ## take it out of DKMS again: the C module is back
 	@tools/dkms/install.sh remove
+
+deb: setup ## a Debian package for DKMS: out/deb/wireguard-rust-dkms_VERSION_all.deb
+	@tools/deb/build.sh
 
 which: ## say which implementation is loaded, and which one modprobe takes
 	@tools/which.sh
@@ -106,4 +109,4 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: all run test test-all check test-host test-vm test-diff test-planted test-paths test-upstream test-two-vms test-install test-debug bench install uninstall \
-	dkms-install dkms-remove which shell doc rust-analyzer setup update clean distclean help
+	dkms-install dkms-remove deb which shell doc rust-analyzer setup update clean distclean help

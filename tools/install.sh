@@ -61,7 +61,7 @@ install_module() {
 	release=$(cat "$kernel/include/config/kernel.release")
 	[[ $root || -d /lib/modules/$release ]] ||
 		die "the module would be for the kernel $release, which is not installed here (this machine runs $running); KDIR names another kernel, and 'make dkms-install' builds for every installed one"
-	of_dkms "$release" && die "DKMS manages this module for $release; 'make dkms-remove' first"
+	of_dkms "$release" && die "DKMS manages this module for $release; 'make dkms-remove' first, or 'apt remove wireguard-rust-dkms'"
 	folder=$root/lib/modules/$release/updates
 	writable "$folder"
 	[[ ${SIGN_KEY:-} == "${SIGN_CERT:-}" || (-r ${SIGN_KEY:-} && -r ${SIGN_CERT:-}) ]] ||
@@ -137,7 +137,7 @@ uninstall_module() {
 		[[ $root ]] || "$WG_TOP/tools/which.sh" --switch
 	else
 		for folder in "$root"/lib/modules/*; do
-			of_dkms "$(basename "$folder")" && die "DKMS manages this module; 'make dkms-remove' takes it out"
+			of_dkms "$(basename "$folder")" && die "DKMS manages this module; 'make dkms-remove' takes it out, or 'apt remove wireguard-rust-dkms'"
 		done
 		echo "Nothing is installed in $root/lib/modules/${releases[*]:-*}/updates."
 	fi

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Installs, tries in virtual machines what then loads, and takes out again: by make install and by DKMS. The machines
 # that this happens on are writable overlays of the trixie root, below out/machines.
-# usage: test-install.sh [--short | --run FUNCTION…]   (--short: without DKMS; --run: one function of this file)
+# usage: test-install.sh [--short | PART… | --run FUNCTION…]
+# PARTs are plain (make install), secureboot, dkms, deb (the package) and intree, default all; --short is the first alone; --run calls one
+# function of this file.
 # Ends with "N passed, M failed".
 
 set -euo pipefail
@@ -103,24 +105,38 @@ make_install_signed() {
 }
 
 . "$WG_TOP/tools/dkms/test.sh"
+. "$WG_TOP/tools/deb/test.sh"
+. "$WG_TOP/tools/secureboot/test.sh"
+. "$WG_TOP/tools/intree/test.sh"
 if [[ ${1:-} == --run ]]; then
 	"${@:2}"
 	exit
 fi
 
-new_machine plain "$kernel/stock"
-before=$(file_for "$release")
-check "make install: modprobe takes ours" make_install
-check "loaded by modprobe, ip, wg and wg-quick" booted "" Rust
-check "make install DESTDIR=…" make_install_into_folder
-check "make uninstall: modprobe takes the C module" make_uninstall "$before"
-check "loaded again: the C module" booted "" C
-check "make install SIGN_KEY=…" make_install_signed
-export WG_WORDS=module.sig_enforce=1
-check "signatures enforced: no key enrolled, so ours is refused" booted "" refused
-unset WG_WORDS
+test_plain() {
+	local before
+	new_machine plain "$kernel/stock"
+	before=$(file_for "$release")
+	check "make install: modprobe takes ours" make_install
+	check "loaded by modprobe, ip, wg and wg-quick" booted "" Rust
+	check "make install DESTDIR=…" make_install_into_folder
+	check "make uninstall: modprobe takes the C module" make_uninstall "$before"
+	check "loaded again: the C module" booted "" C
+	check "make install SIGN_KEY=…" make_install_signed
+	export WG_WORDS=module.sig_enforce=1
+	check "signatures enforced: no key enrolled, so ours is refused" booted "" refused
+	unset WG_WORDS
+}
 
-[[ ${1:-} == --short ]] || test_dkms
+case ${1:-} in
+'') parts=(plain secureboot dkms deb intree) ;;
+--short) parts=(plain) ;;
+*) parts=("$@") ;;
+esac
+for part in "${parts[@]}"; do
+	[[ $(type -t "test_$part") == function ]] || die "there is no part '$part' (see the top of $0)"
+done
+for part in "${parts[@]}"; do "test_$part"; done
 
 ((failed)) || remove_tree "$WG_OUT/machines"
 echo "$passed passed, $failed failed"

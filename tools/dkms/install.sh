@@ -6,35 +6,13 @@
 
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
+. "$WG_TOP/tools/dkms/sources.sh"
 
 PATH=$PATH:/usr/sbin:/sbin
 name=wireguard-rust
 cache=/var/cache/wireguard-rust
 state=/var/lib/dkms/$name
 log=$WG_OUT/log/dkms.log
-
-# What the build takes, from the top of the checkout.
-sources() {
-	local parts=(COPYING Kbuild rust tools/dkms tools/setup/prepare-kernel.sh)
-	cd "$WG_TOP"
-	git ls-files -- "${parts[@]}" 2>/dev/null | grep . ||
-		find "${parts[@]}" -type f ! -name '*_generated.rs' ! -name '.*' -regextype egrep \
-			-regex '.*(\.(rs|c|h|mk|sh|conf)|/bindgen_parameters|/VERSION)|Kbuild|COPYING'
-}
-
-# The version of a release as it is. What comes before has the time of its last commit behind it, or of the newest file
-# where git does not know: later is greater, and less than the release.
-version() {
-	local version seconds
-	version=$(cat "$WG_TOP/rust/VERSION")
-	if git -C "$WG_TOP" describe --exact-match --match "v$version" >/dev/null 2>&1; then
-		echo "$version"
-		return
-	fi
-	seconds=$(git -C "$WG_TOP" log -1 --format=%ct 2>/dev/null) ||
-		seconds=$(cd "$WG_TOP" && sources | xargs stat -c %Y | sort -n | tail -n 1)
-	echo "$version~$(date -u -d "@$seconds" +%Y%m%d.%H%M)"
-}
 
 # versions: those that DKMS knows.
 versions() {
@@ -50,6 +28,12 @@ reason() {
 		echo "see $log"
 }
 
+# no_package: what dpkg has put here is for dpkg to change.
+no_package() {
+	! dpkg-query -W -f '${db:Status-Status}\n' wireguard-rust-dkms 2>/dev/null | grep -qx installed ||
+		die "the package wireguard-rust-dkms is installed, which manages this module: 'apt remove wireguard-rust-dkms' takes it out"
+}
+
 add() {
 	local version=$1 folder=/usr/src/$name-$1 kernel
 	for kernel in "${kernels[@]}"; do
@@ -60,7 +44,7 @@ add() {
 	remove_tree "$folder"
 	mkdir -p "$folder"
 	(cd "$WG_TOP" && sources | xargs cp --parents --target-directory "$folder")
-	sed "s/@VERSION@/$version/" "$WG_TOP/tools/dkms/dkms.conf" >"$folder/dkms.conf"
+	sed "s/#MODULE_VERSION#/$version/" "$WG_TOP/tools/dkms/dkms.conf" >"$folder/dkms.conf"
 	dkms add "$name/$version" >>"$log" 2>&1 || die "DKMS does not take the sources (see $log)"
 }
 
@@ -80,6 +64,7 @@ install_module() {
 	local version kernels=() kernel done='' failed='' old
 	[[ $(id -u) == 0 ]] || die "DKMS needs root"
 	command -v dkms >/dev/null || die "DKMS is missing here: apt install dkms"
+	no_package
 	for kernel in /lib/modules/*/build/.config; do
 		[[ ! -e $kernel ]] || kernels+=("$(basename "$(dirname "$(dirname "$kernel")")")")
 	done
@@ -131,6 +116,7 @@ index_stale() {
 remove_module() {
 	local version folder
 	[[ $(id -u) == 0 ]] || die "DKMS needs root"
+	no_package
 	mkdir -p "$(dirname "$log")"
 	for version in $(versions); do
 		dkms remove "$name/$version" --all >"$log" 2>&1 || die "DKMS could not remove version $version (see $log)"

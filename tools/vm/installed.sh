@@ -6,6 +6,8 @@
 
 . "$WG_TOP/selftests/lib.sh"
 
+# With WG_UEFI, Secure Boot must really be on.
+
 want=$1
 which=$WG_TOP/tools/which.sh
 module=/sys/module/wireguard
@@ -29,6 +31,10 @@ unloaded() {
 	eventually 10 modprobe -r wireguard
 	[[ ! -d $module ]] || fail "the module cannot be removed"
 }
+
+if [[ ${WG_UEFI:-} ]]; then
+	dmesg | grep -i 'secure boot enabled' || fail "Secure Boot is off: $(dmesg | grep -i 'secure boot')"
+fi
 
 if [[ $want == refused ]]; then
 	file=$(modinfo -n wireguard)

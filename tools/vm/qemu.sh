@@ -5,6 +5,8 @@
 # WG_WIRE="ADDRESS on|off SOCKET": a network card with that address on a wire to another machine, of which one ("on")
 # makes the socket. Without it there is no card.
 # WG_CARDS=MODEL: two network cards of that model with a wire of their own.
+# WG_UEFI=FOLDER of the guest: the machine has firmware, and boots under Secure Boot if its variables say so. FOLDER
+# has code.fd, vars.fd and shim.efi, which the firmware starts, and which starts the kernel.
 # WG_PLUGIN: what QEMU's option -plugin takes.
 
 set -euo pipefail
@@ -85,11 +87,23 @@ if [[ ${WG_CARDS:-} ]]; then
 	done
 fi
 
+machine_type=q35,memory-backend=memory
+firmware=()
+if [[ ${WG_UEFI:-} ]]; then
+	machine_type+=,smm=on
+	# The variables can only be changed by the firmware's own code.
+	firmware=(
+		-global "driver=cfi.pflash01,property=secure,value=on" -global ICH9-LPC.disable_s3=1
+		-drive "if=pflash,format=raw,unit=0,file=$WG_UEFI/code.fd,readonly=on"
+		-drive "if=pflash,format=raw,unit=1,file=$WG_UEFI/vars.fd" -shim "$WG_UEFI/shim.efi"
+	)
+fi
+
 plugin=()
 [[ ! ${WG_PLUGIN:-} ]] || plugin=(-plugin "$WG_PLUGIN")
 
 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic none \
-	-machine q35,memory-backend=memory -cpu "$cpu" "${machine[@]}" \
+	-machine "$machine_type" "${firmware[@]}" -cpu "$cpu" "${machine[@]}" \
 	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
 	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
 	-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}" "${wire[@]}" "${cards[@]}" "${plugin[@]}" "$@"
