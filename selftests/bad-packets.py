@@ -9,19 +9,16 @@ while the guest waits for its disk, so nothing is read or written within a step.
 import os
 import sys
 
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), folder) for folder in ("lib", "bad-packets")]
+from wgtest import check, noise
+from wgtest.check import equal, run
+from wgtest.machine import refusals
 
-# pylint: disable=wrong-import-position
-import check
-import noise
-from check import equal, run
-from ends import drops, fresh, into_tunnel, link
-from formats import datagrams, shapes, wire
-from handshakes import initiations, no_identity, responses
-from inner import inner, sending
-from load import cookies, load, other_interface
-from machine import refusals
-from sessions import ages, crowd, data, roaming, sessions, waiting
+from bad_packets.ends import drops, fresh, into_tunnel, link
+from bad_packets.formats import datagrams, shapes, wire
+from bad_packets.handshakes import initiations, no_identity, responses
+from bad_packets.inner import inner, sending
+from bad_packets.load import cookies, load, other_interface
+from bad_packets.sessions import ages, crowd, data, roaming, sessions, waiting
 
 # What cannot be had from outside: the stack, the state of the machine or a race of two CPUs come before it.
 BEYOND_REACH = {
@@ -32,8 +29,10 @@ BEYOND_REACH = {
 
 def coverage():
     """Each counter rose at some time, but for those that nobody outside can raise."""
-    if check.STOCK or len(sys.argv) > 1:
-        return
+    if check.ON_C:
+        raise check.Skip("the C module has no counters")
+    if len(sys.argv) > 1:
+        raise check.Skip("not all steps were run")
     never = {reason for reason, count in refusals().items() if not count}
     # row E10
     equal("never counted", sorted(never), sorted(BEYOND_REACH))

@@ -8,10 +8,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-if stock; then
-	echo "the C module has no budget"
-	exit
-fi
+skip_on_c "has no budget"
 
 # waiting: prints how many bytes wait on a's interface, and how many may.
 waiting() {

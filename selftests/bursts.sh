@@ -15,7 +15,7 @@ lost() {
 	local sum=0 dropped _
 	while read -r _ dropped _; do ((sum += 16#$dropped)) || true; done </proc/net/softnet_stat
 	echo "$sum" "$(in_ns a cat /sys/class/net/veth/statistics/tx_dropped)"
-	stock || awk '$1 ~ /queue-full/ && $2 != 0' /sys/kernel/debug/wireguard/*/drops
+	on_c || awk '$1 ~ /queue-full/ && $2 != 0' /sys/kernel/debug/wireguard/*/drops
 }
 
 # stream MSS BYTES: arrives whole, and nothing of it is lost on its way.

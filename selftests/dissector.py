@@ -8,14 +8,12 @@ usage: dissector.py talk PRIVATE NEAR-PUBLIC PSK KEYLOG
 
 import base64
 import os
-import pathlib
 import socket
 import struct
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
-import noise  # noqa: E402  pylint: disable=wrong-import-position
+from wgtest import noise
 
 NEAR = ("10.0.0.1", 51821)
 

@@ -4,17 +4,13 @@
 import base64
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-import check
-from check import equal, holds, run
-from genl import (ACK, DUMP, DUMP_INTR, GET, REQUEST, Client, Device, Error, Peer, merge, name, nest, nth_key, parse,
+from wgtest import check
+from wgtest.check import equal, holds, run
+from wgtest.genl import (ACK, DUMP, DUMP_INTR, GET, REQUEST, Client, Device, Error, Peer, merge, name, nest, nth_key, parse,
                   peer, peers, u32)
 
 WG0 = name("wg0")
@@ -326,9 +322,8 @@ def delete(seconds=3):
 
 
 def interface_goes():
-    if check.STOCK:
-        # Its dumps hold the interface: the deletion waits until the reader is done (G10).
-        return
+    if check.ON_C:
+        raise check.Skip("a dump of the C module holds the interface: the deletion waits for the reader (G10)")
     fresh()
     fill(200)
     dump = half()
@@ -362,8 +357,8 @@ def interface_goes():
 
 def another_with_the_same_index():
     """Half of one interface and half of another must not look like one whole."""
-    if check.STOCK:
-        return
+    if check.ON_C:
+        raise check.Skip("a dump of the C module holds the interface")
     index = fresh()
     fill(200)
     dump = half()

@@ -5,15 +5,11 @@ import ctypes
 import errno
 import os
 import socket
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-import check
-from check import note, problem
-from genl import GET, REQUEST, ACK, Client, Device, Error, Peer, attr, merge, name, peer, peers, sockaddr, u16
-from links import UP, Links
+from wgtest import check
+from wgtest.check import note, problem
+from wgtest.genl import GET, REQUEST, ACK, Client, Device, Error, Peer, attr, merge, name, peer, peers, sockaddr, u16
+from wgtest.links import UP, Links
 
 WG0 = name("wg0")
 KEY, OTHER, REMOTE, STEADY = (bytes([n]) * 31 + b"\x40" for n in (8, 16, 24, 32))

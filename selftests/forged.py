@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Forged initiations: each names another idle peer, whose private key the sender does not have."""
 
-import os
 import socket
 import struct
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-from check import equal, eventually, holds, main, note
-from genl import Client, Device, attr, merge, name, nth_key, peer, peers, u16
-from machine import memory, refusals
-from noise import INITIATION, Symmetric, add_macs, dh, public
+from wgtest.check import equal, eventually, holds, main, note
+from wgtest.genl import Client, Device, attr, merge, name, nth_key, peer, peers, u16
+from wgtest.machine import memory, refusals
+from wgtest.noise import INITIATION, Symmetric, add_macs, dh, public
 
 PEERS = 10000
 # As many as fit into a netlink message.

@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """A burst of datagrams from the C driver, and nothing after it: all are there at once, in order."""
 
-import os
 import socket
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-from check import equal, main
-from genl import namespace
+from wgtest.check import equal, main
+from wgtest.genl import namespace
 
 ADDRESS = "192.168.7.1", 5000
 # Those that are too few to gather, and some of those that do.

@@ -8,7 +8,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-! stock || { echo "the C module does not let packets gather"; exit 0; }
+skip_on_c "does not let packets gather"
 
 load_module
 load_c_module

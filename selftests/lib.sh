@@ -15,11 +15,11 @@
 #	# needs: clone      a module of the test's own, out of the folder selftests/clone
 #	# log: REGEX        lines that may stand in the kernel's log, although they look like complaints
 #
-# and ends with status 0 when all was well. The runner gives each test its own process, mount and /run, takes the
-# module out afterwards, and then looks at the kernel log itself (check_clean_log, check_balance), so that no
-# test can forget to.
+# and ends with status 0 when all was well, or with 4 after "skip". The runner gives each test its own process, mount
+# and /run, takes the module out afterwards, and then looks at the kernel log itself (check_clean_log, check_balance),
+# so that no test can forget to.
 
-set -euo pipefail
+set -Eeuo pipefail
 
 WG_TOP=${WG_TOP:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)}
 
@@ -27,10 +27,67 @@ WG_TOP=${WG_TOP:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)}
 work=/run/work
 mkdir -p "$work"
 
-# fail TEXT: ends the test.
+# Numbers the subtests of this test (see ktap).
+export WG_KTAP=$work/.ktap
+
+# Where Python finds the package wgtest. The checkout is read-only.
+export PYTHONPATH=$WG_TOP/selftests/lib PYTHONDONTWRITEBYTECODE=1
+
+# --- verdicts
+
+# fail TEXT: ends the test, and says where it stood.
 fail() {
 	echo "FAIL: $*" >&2
+	where 1 >&2
 	exit 1
+}
+
+# skip REASON: ends the test, which cannot run here; the runner counts it apart.
+skip() {
+	echo "SKIP: $*"
+	exit 4
+}
+
+# skip_on_c REASON: skips the test if the C module is under test, which lacks what it is about.
+skip_on_c() {
+	! on_c || skip "the C module: $*"
+}
+
+# left_out WHAT: says which part of a test did not run here, and why.
+left_out() {
+	echo "# left out: $*"
+}
+
+# where SKIPPED-FRAMES: one line "at FILE:LINE: COMMAND" for each call that is under way, the innermost first.
+where() {
+	local frame file line
+	for ((frame = $1 + 1; frame < ${#BASH_SOURCE[@]}; frame++)); do
+		file=$(readlink -f "${BASH_SOURCE[frame]}")
+		[[ -r $file ]] || continue
+		line=${BASH_LINENO[frame - 1]}
+		echo "    at ${file#"$WG_TOP"/}:$line: $(sed -n "${line}s/^[[:space:]]*//p" "$file")"
+	done
+}
+
+# A command that fails ends the test (set -e), and says which it was. In a subshell it is the whole subshell that
+# fails, and where "set -e" is off, nothing does.
+failed_command() {
+	local status=$1 command=$2
+	if ((BASH_SUBSHELL == 0)) && [[ $- == *e* ]]; then
+		echo "FAIL: status $status of: ${command%%$'\n'*}" >&2
+		where 1 >&2
+	fi
+}
+trap 'failed_command $? "$BASH_COMMAND"' ERR
+
+# ktap NAME [SKIP-REASON]: the line for one subtest that has just run, by the status of the last command.
+ktap() {
+	local status=$? word=ok number
+	((status == 0)) || word="not ok"
+	# Subtests of Python and of the shell are numbered together.
+	echo "$1" >>"$WG_KTAP"
+	number=$(wc -l <"$WG_KTAP")
+	echo "    $word $number $1${2:+ # SKIP $2}"
 }
 
 # refuses COMMAND…: the command must fail. Its message is kept in $message.
@@ -54,7 +111,7 @@ debug_kernel() {
 # kernels time is real, whatever a test says.
 
 never_idle=
-if ! debug_kernel && grep -qsE '^# vm: +icount' "$0"; then
+if ! debug_kernel && grep -qsE '^# (vm|guest): +icount' "$0"; then
 	chrt --idle 0 bash -c 'while :; do :; done' &
 	never_idle=$!
 	# What runs in the background while time passes must not need a file then.
@@ -92,9 +149,9 @@ eventually() {
 
 # --- the module
 
-# stock: whether the C module is under test (make test-vm MODULE=stock), which lacks our extras.
-stock() {
-	[[ ${WG_MODULE:-} == --stock ]]
+# on_c: whether the C module is under test (WG_MODULE=c), which lacks our extras.
+on_c() {
+	[[ ${WG_MODULE:-} == c ]]
 }
 
 # use_variant NAME: load_module shall take the module that tools/variant.sh NAME has built.
@@ -104,7 +161,7 @@ use_variant() {
 
 # load_module: with debug messages on.
 load_module() {
-	"$WG_TOP/tools/load.sh" ${WG_MODULE:+"$WG_MODULE"}
+	"$WG_TOP/tools/load.sh"
 	debug_messages
 }
 

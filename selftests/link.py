@@ -9,15 +9,11 @@ import re
 import socket
 import struct
 import subprocess
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-import check
-from check import equal, holds, run
-from genl import Client, Device, attr, name, nest, parse, peer, peers, sockaddr, u16, u32
-from links import Link, Links, info, refused
+from wgtest import check
+from wgtest.check import equal, holds, run
+from wgtest.genl import Client, Device, attr, name, nest, parse, peer, peers, sockaddr, u16, u32
+from wgtest.links import Link, Links, info, refused
 
 links = Links()
 
@@ -138,7 +134,7 @@ def shape():
     lines = dict(line.partition(": ")[::2] for line in run("ethtool -i wg0").splitlines())
     equal("ethtool -i", (lines["driver"], lines["version"]), ("wireguard", os.uname().release))
     rest = {key: value for key, value in lines.items() if key not in ("driver", "version")}
-    equal("private flags in ethtool -i", rest.pop("supports-priv-flags"), "no" if check.STOCK else "yes")
+    equal("private flags in ethtool -i", rest.pop("supports-priv-flags"), "no" if check.ON_C else "yes")
     equal("the rest of ethtool -i", set(rest.values()), {"", "no"})
     # row L25
     fails("bridge fdb add 02:00:00:00:00:01 dev wg0", "only supported for Ethernet")
@@ -214,7 +210,7 @@ def threads():
     run("ip link set wg5 up")
     after = [entry for entry in kernel_threads() if re.match(r"napi/|kworker/R-", entry)]
     # row L19
-    if check.STOCK:
+    if check.ON_C:
         equal("threads of five peers", len(after) - len(before), 5)
         equal("threaded", sysfs("threaded", "wg5"), "1")
     else:

@@ -43,4 +43,4 @@ eventually 20 answers a 192.168.7.2 || fail "no answer after the loop"
 settled() {
 	! grep -hv '^0 of ' /sys/kernel/debug/wireguard/*/waiting
 }
-stock || eventually 10 settled || fail "something still waits"
+on_c || eventually 10 settled || fail "something still waits"

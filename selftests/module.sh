@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 file=${WG_KO:-$WG_TOP/wireguard.ko}
-if stock; then file=wireguard; fi
+if on_c; then file=wireguard; fi
 info() {
 	modinfo -F "$1" "$file"
 }
@@ -22,7 +22,7 @@ info() {
 	fail "aliases: $(info alias)"
 # row M5: one parameter, for what C does not do at all.
 parameters=$(info parm | cut -d : -f 1)
-if stock; then
+if on_c; then
 	[[ ! $parameters ]] || fail "parameters: $parameters"
 else
 	[[ $parameters == udp_gso ]] || fail "parameters: $parameters"
@@ -38,7 +38,7 @@ wireguard: Copyright (C) 2015-2019 Jason A. Donenfeld <Jason@zx2c4.com>. All Rig
 END
 
 # row M5
-if stock; then
+if on_c; then
 	[[ ! -e /sys/module/wireguard/parameters ]] || fail "there are parameters"
 else
 	[[ $(ls /sys/module/wireguard/parameters) == udp_gso ]] || fail "there are other parameters"
@@ -48,7 +48,7 @@ fi
 if grep -q ' __ksymtab.*\[wireguard\]' /proc/kallsyms; then fail "exported symbols"; fi
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
 [[ ! -e /sys/kernel/tracing/events/wireguard ]] || fail "tracepoints"
-if stock; then
+if on_c; then
 	[[ ! -e /sys/kernel/debug/wireguard ]] || fail "a folder in debugfs"
 else
 	[[ -d /sys/kernel/debug/wireguard ]] || fail "no folder in debugfs"
@@ -63,7 +63,7 @@ fi
 # row L24
 ip link add wg0 type wireguard
 caches=$(awk '/^(wg_peer|peer_cache|allowedips_node|ratelimiter_entry)/ { print $1 }' /proc/slabinfo)
-if ! stock; then
+if ! on_c; then
 	[[ ! $caches ]] || fail "caches: $caches"
 fi
 ip link del wg0

@@ -2,7 +2,7 @@
 """Table of netlink requests and of the errors they get (mostly rows N of behaviour.tsv).
 
 Each row starts from the same state of wg0. After it a GET is compared with that state, changed as the row says, so
-that both are proven: what a failing request applied and what not. WG_MODULE=--stock runs the table with the C module.
+that both are proven: what a failing request applied and what not. WG_MODULE=c runs the table with the C module.
 """
 
 import base64
@@ -12,15 +12,12 @@ import os
 import socket
 import struct
 import subprocess
-import sys
 
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), folder) for folder in ("lib", "netlink-errors")]
+from wgtest import check
+from wgtest.check import run
+from wgtest.genl import GET, SET, Client, Device, Error, attr, name, parse, peers, u16, u32
 
-# pylint: disable=wrong-import-position
-import check
-from check import run
-from genl import GET, SET, Client, Device, Error, attr, name, parse, peers, u16, u32
-from rows import (A, B, GOOD, HEADER, LOOKUP, PEERS, POLICY, PRIVATE, PSK, UNPRIVILEGED, WG0, base, device, new_peer,
+from netlink_errors.rows import (A, B, GOOD, HEADER, LOOKUP, PEERS, POLICY, PRIVATE, PSK, UNPRIVILEGED, WG0, base, device, new_peer,
                   row)
 
 PUBLIC = None  # of PRIVATE; the kernel tells

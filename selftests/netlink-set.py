@@ -7,15 +7,11 @@ import os
 import socket
 import struct
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-import check
-from check import equal, holds, run
-from genl import (SET, AllowedIp, Client, Device, Error, Peer, allowed_ip, attr, name, nest, parse, peer, peers, sockaddr,
+from wgtest import check
+from wgtest.check import equal, holds, run
+from wgtest.genl import (SET, AllowedIp, Client, Device, Error, Peer, allowed_ip, attr, name, nest, parse, peer, peers, sockaddr,
                   u16, u32)
 
 KEY1, KEY2 = (bytes([8 * n]) + bytes(30) + bytes([64 + n]) for n in (1, 2))

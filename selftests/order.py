@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Datagrams of one flow, sent one by one and several as one packet, come out of the tunnel as they were sent."""
 
-import os
 import socket
 import struct
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-from check import equal, main
-from far import NEAR, PORT, Peer, Reader
-from genl import namespace
-from packets import udp
+from wgtest.check import equal, main
+from wgtest.far import NEAR, PORT, Peer, Reader
+from wgtest.genl import namespace
+from wgtest.packets import udp
 
 ROUNDS = 20
 SIZE = 1200

@@ -5,17 +5,12 @@ The script has made a tunnel between the namespaces a and b; all that is looked 
 counters of other parts of the kernel.
 """
 
-import os
-import sys
+from wgtest import check
 
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), folder) for folder in ("lib", "outside")]
-
-# pylint: disable=wrong-import-position
-import check
-from errors import local_failures, too_big, unreachable
-from headers import delivery, flows, headers, inner_checksums, marks
-from nested import nested
-from queues import order, segments, staged
+from outside.errors import local_failures, too_big, unreachable
+from outside.headers import delivery, flows, headers, inner_checksums, marks
+from outside.nested import nested
+from outside.queues import order, segments, staged
 
 check.main(headers, marks, local_failures, flows, inner_checksums, delivery, unreachable, too_big, staged, segments,
            order, nested)

@@ -5,14 +5,10 @@ import ctypes
 import mmap
 import os
 import struct
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-from check import equal, main
-from far import Peer, Reader
-from packets import Tap
+from wgtest.check import equal, main
+from wgtest.far import Peer, Reader
+from wgtest.packets import Tap
 
 # From less than what is decrypted at once to more than a page.
 SIZES = (1, 100, 463, 700, 1300, 4000, 5000, 9000)

@@ -10,10 +10,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-if stock; then
-	echo "the C module has no switch to hold a decryption back"
-	exit
-fi
+skip_on_c "has no switch to hold a decryption back"
 
 use_variant faults
 load_module

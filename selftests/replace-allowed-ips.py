@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Replaces the allowed IPs of the peers of wg0 in "a" and "b", as often as the word on the command line says."""
 
-import os
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-import check
-from genl import Client, Peer, name, peer, peers
+from wgtest import check
+from wgtest.genl import Client, Peer, name, peer, peers
 
 
 class End:

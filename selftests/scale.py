@@ -5,18 +5,14 @@
 """
 
 import multiprocessing
-import os
 import socket
 import struct
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-from check import run
-from genl import ACK, REQUEST, Client, Peer, name, nth_key, peer, peers, u32
-from machine import threads
+from wgtest.check import run
+from wgtest.genl import ACK, REQUEST, Client, Peer, name, nth_key, peer, peers, u32
+from wgtest.machine import threads
 
 PEERS = 2000
 REMOVED = 1000

@@ -11,7 +11,7 @@ measure() {
 	python3 "$WG_TOP/selftests/scale.py" measure | tee "$work/$1"
 }
 
-if stock; then
+if on_c; then
 	load_module
 	measure c
 	exit

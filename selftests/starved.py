@@ -7,13 +7,10 @@ import socket
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-import check
-from genl import namespace
-from machine import hog
-from receiver import Receiver
+from wgtest import check
+from wgtest.genl import namespace
+from wgtest.machine import hog
+from wgtest.receiver import Receiver
 
 PATIENCE = float(sys.argv.pop())
 SOL_UDP, UDP_SEGMENT = 17, 103

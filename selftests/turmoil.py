@@ -12,18 +12,14 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 import traceback
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-import check
-from check import note, problem
-from genl import (ACK, DUMP, DUMP_INTR, GET, REQUEST, Client, Device, Error, Peer, attr, merge, name, namespace, peer, peers,
+from wgtest import check
+from wgtest.check import note, problem
+from wgtest.genl import (ACK, DUMP, DUMP_INTR, GET, REQUEST, Client, Device, Error, Peer, attr, merge, name, namespace, peer, peers,
                   sockaddr, u16, u32)
-from links import Links
+from wgtest.links import Links
 
 SECONDS = float(os.environ.get("WG_TURMOIL", "20"))
 SEED = int(os.environ.get("WG_SEED", "0")) or int.from_bytes(os.urandom(4), "big")

@@ -8,13 +8,9 @@ import os
 import signal
 import socket
 import struct
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-
-# pylint: disable=wrong-import-position
-from check import holds, main, note
-from genl import namespace
+from wgtest.check import holds, main, note
+from wgtest.genl import namespace
 
 ADDRESS = "192.168.7.2", 7000
 BURSTS, BURST = 20, 60

@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-! stock || { echo "the C module decrypts and delivers by threads, which the scheduler weighs"; exit 0; }
+skip_on_c "decrypts and delivers by threads, which the scheduler weighs"
 
 load_module
 joined left right

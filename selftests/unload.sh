@@ -47,7 +47,7 @@ datagram a 192.168.7.2
 unloaded "a handshake under way"
 
 # Somebody holds a file of debugfs open, which must neither keep the module nor harm who closes it afterwards.
-if ! stock; then
+if ! on_c; then
 	load_module
 	ip -n a link add wg0 type wireguard
 	exec {held}</sys/kernel/debug/wireguard/wg0/drops

@@ -20,6 +20,12 @@ die() {
 	exit 1
 }
 
+case ${WG_MODULE:-ours} in
+ours | c) ;;
+*) die "WG_MODULE is 'ours' or 'c' (the C module), not '$WG_MODULE'" ;;
+esac
+[[ ! ${MODULE:-} ]] || die "MODULE=$MODULE means nothing; WG_MODULE=c takes the C module"
+
 # step TEXT LOG COMMAND…: one progress line with its time; the log's tail where the command fails.
 step() {
 	local text=$1 log=$2 begin end status=0
@@ -133,7 +139,56 @@ cache_lock() {
 	}
 }
 
+# selftest_names: the names of all, one a line. A test is a script selftests/FOLDER/NAME.sh with a line "# vm:" at its top.
+selftest_names() {
+	local file
+	for file in "$WG_TOP"/selftests/{,*/}*.sh; do
+		! sed -n 1,10p "$file" | grep -q '^# vm: ' || basename "$file" .sh
+	done | sort
+}
+
+# selftest_file NAME: the script of that selftest.
+selftest_file() {
+	compgen -G "$WG_TOP/selftests/$1.sh" || compgen -G "$WG_TOP/selftests/*/$1.sh"
+}
+
 # selftest_says NAME KEY: what a selftest says of itself in a line "# KEY: …" at its top (see selftests/lib.sh).
 selftest_says() {
-	sed -n "1,10s/^# $2: *//p" "$WG_TOP/selftests/$1.sh"
+	sed -n "1,10s/^# $2: *//p" "$(selftest_file "$1")"
+}
+
+# --- verdicts
+#
+# A runner counts in $passed, $failed and $skipped, and ends with "tally", whose line another runner adds up.
+
+passed=0
+failed=0
+skipped=0
+
+# add LOG: adds the sums that LOG has in lines of ours and of cargo.
+add() {
+	local p f s
+	read -r p f s < <(awk '
+		/^test result:/ { p += $4; f += $6; s += $8 }
+		/^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3; s += $5 }
+		END { print p + 0, f + 0, s + 0 }' "$1")
+	passed=$((passed + p))
+	failed=$((failed + f))
+	skipped=$((skipped + s))
+}
+
+# tally: prints the sums; fails if anything failed.
+tally() {
+	echo "$passed passed, $failed failed, $skipped skipped"
+	((failed == 0))
+}
+
+# excerpt LOG [LINES]: what went wrong: from the first line that says FAIL, else the end.
+excerpt() {
+	local lines=${2:-30}
+	if grep -q '^FAIL' "$1"; then
+		sed -n '/^FAIL/,$p' "$1" | head -n "$lines"
+	else
+		tail -n "$lines" "$1"
+	fi
 }

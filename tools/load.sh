@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Loads wireguard.ko: first the modules it depends on, then itself. For the guest and for one's own machine.
-# usage: load.sh [FILE | --stock]   (--stock: the C module that the kernel's package brings)
-# WG_PARAMETERS are those of our module, as in "udp_gso=N".
+# usage: load.sh [FILE]
+# WG_MODULE=c loads the C module that the kernel's package brings instead. WG_PARAMETERS are those of our module, as in "udp_gso=N".
 
 set -euo pipefail
 
@@ -21,9 +21,11 @@ if [[ -d /sys/module/wireguard ]]; then
 	die "$which is loaded already${links:+, with the interface(s) $links}; remove ${links:+them and then }it first: rmmod wireguard"
 fi
 
-if [[ $file == --stock ]]; then
-	exec modprobe wireguard
-fi
+case ${WG_MODULE:-ours} in
+ours) ;;
+c) exec modprobe wireguard ;;
+*) die "WG_MODULE is ours or c, not '$WG_MODULE'" ;;
+esac
 [[ -e $file ]] || die "$file does not exist; 'make' builds it"
 
 depends=$(modinfo -F depends "$file")

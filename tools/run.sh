@@ -1,22 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Sets up what is missing, builds the module, and shows a tunnel at work on the stock kernel.
-# usage: run.sh [--module stock]   (stock: Debian's own C module instead of ours)
+# usage: run.sh    (WG_MODULE=c: Debian's own C module instead of ours)
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-unset WG_MODULE
-if [[ ${1:-} == --module && ${2:-} == stock ]]; then
-	export WG_MODULE=--stock
-elif (($#)); then
-	die "unknown words: $*"
-fi
+((!$#)) || die "unknown words: $*"
 
 begin=$SECONDS
 "$WG_TOP/tools/setup.sh"
 echo "kernel $(cat "$(kernel_folder)/release"), as Debian built it"
-if [[ ! ${WG_MODULE:-} ]]; then
+if [[ ${WG_MODULE:-ours} == ours ]]; then
 	step "wireguard.ko" "$WG_OUT/log/build.log" "$WG_TOP/tools/build.sh" modules
 	export WG_KO=$WG_TOP/wireguard.ko
 fi

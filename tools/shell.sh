@@ -10,5 +10,5 @@ step "wireguard.ko" "$WG_OUT/log/build.log" "$WG_TOP/tools/build.sh" modules
 echo "booting; leave with 'exit', or end the machine with Ctrl-A X"
 # shellcheck disable=SC2016 # the guest's shell expands it
 exec "$WG_TOP/tools/vm/boot.sh" --interactive --job "$WG_OUT/vm/shell" -- bash -c '
-	tools/load.sh ${WG_MODULE:+"$WG_MODULE"} && echo "wireguard is loaded; \". selftests/lib.sh; joined a b\" makes two hosts"
-	exec bash --norc -i'
+	tools/load.sh && echo "loaded: $(tools/which.sh --loaded)"
+	exec bash --rcfile tools/vm/shellrc -i'

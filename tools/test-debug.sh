@@ -21,8 +21,6 @@ parts=("$@")
 
 log=$WG_OUT/log
 out=$WG_OUT/debug
-passed=0
-failed=0
 mkdir -p "$log" "$out"
 
 # What all parts are built from. A note of an earlier run is no change.
@@ -37,20 +35,11 @@ if [[ $short ]]; then
 else
 	export WG_TURMOIL=${WG_TURMOIL:-300}
 	tests=(kunit)
-	for file in "$WG_TOP"/selftests/*.sh; do
-		name=$(basename "$file" .sh)
-		[[ $name =~ ^(lib|kunit)$ ]] || tests+=("$name")
+	for name in $(selftest_names); do
+		[[ $name == kunit ]] || tests+=("$name")
 	done
 fi
 [[ ! ${WG_TESTS:-} ]] || read -ra tests <<<"$WG_TESTS"
-
-# count LOG: adds what test-vm.sh says in its last line.
-count() {
-	local p f
-	read -r p f < <(awk '/^[0-9]+ passed, [0-9]+ failed/ { p = $1; f = $3; seen = 1 } END { print p + 0, seen ? f : 1 }' "$1")
-	passed=$((passed + p))
-	failed=$((failed + f))
-}
 
 # machine NAME: how test-vm.sh runs this kernel.
 machine() {
@@ -117,17 +106,20 @@ run_kernel() {
 	for test in "${tests[@]}"; do
 		reason=$(left_out "$1" "$test")
 		if [[ $reason ]]; then
-			echo "not on the debug kernel $1: $test ($reason)"
+			echo "selftest $test (debug-$1)  skipped: $reason"
+			skipped=$((skipped + 1))
 		else
 			chosen+=("$test")
 		fi
 	done
 	echo "selftests on the debug kernel $1 ($(cat "$(debug_kernel "$1")/release")):"
 	selftests "$1" "$out/$1" "debug-$1" "${chosen[@]}" 2>&1 | tee "$log/selftests-debug-$1.log" | grep --line-buffered -v ' passed, ' || true
-	count "$log/selftests-debug-$1.log"
+	add "$log/selftests-debug-$1.log"
+	# One that says nothing at its end has failed.
+	grep -q ' passed, ' "$log/selftests-debug-$1.log" || failed=$((failed + 1))
 }
 
-# noted PART PASSED SECONDS: notes that this part found nothing.
+# noted PART PASSED SKIPPED SECONDS: notes that this part found nothing.
 noted() {
 	local file=$WG_TOP/tools/debug/LAST-RUN name old
 	old=$(cat "$file" 2>/dev/null || true)
@@ -140,8 +132,8 @@ noted() {
 				awk -v RS= -v name="$name:" '$1 == name { seen = 1; print } END { if (!seen) print name, "never" }' <<<"$old"
 				continue
 			fi
-			echo "$1: $2 passed, 0 failed"
-			echo "    ended   $(date -u '+%Y-%m-%d %H:%M UTC'), after $((($3 + 59) / 60)) minutes"
+			echo "$1: $2 passed, 0 failed, $3 skipped"
+			echo "    ended   $(date -u '+%Y-%m-%d %H:%M UTC'), after $((($4 + 59) / 60)) minutes"
 			echo "    kernel  $(cat "$(debug_kernel "$1")/release"), $(basename "$(debug_kernel "$1")")"
 			echo "    commit  $state"
 			echo "    turmoil $WG_TURMOIL s"
@@ -151,10 +143,10 @@ noted() {
 
 # whole PART: runs it, and notes it if it was whole.
 whole() {
-	local before=$passed begin=$SECONDS bad=$failed
+	local before=$passed begin=$SECONDS bad=$failed left=$skipped
 	"${@:2}"
 	if ((failed == bad && WG_TURMOIL >= 300)) && [[ ! $short && ! ${WG_TESTS:-} ]]; then
-		noted "$1" $((passed - before)) $((SECONDS - begin))
+		noted "$1" $((passed - before)) $((skipped - left)) $((SECONDS - begin))
 	fi
 }
 
@@ -165,5 +157,4 @@ for part in "${parts[@]}"; do
 	*) die "unknown part $part (um, x86)" ;;
 	esac
 done
-echo "$passed passed, $failed failed"
-((failed == 0))
+tally

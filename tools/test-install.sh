@@ -5,7 +5,7 @@
 # usage: test-install.sh [--short | PART… | --run FUNCTION…]
 # PARTs are plain (make install), secureboot, dkms, deb (the package) and intree, default all; --short is the first alone; --run calls one
 # function of this file.
-# Ends with "N passed, M failed".
+# Ends with "N passed, M failed, K skipped".
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -13,8 +13,6 @@ set -euo pipefail
 kernel=$(kernel_folder)
 release=$(cat "$kernel/release")
 log=$WG_OUT/log
-passed=0
-failed=0
 
 # check TEXT FUNCTION…: a step that counts. It is a process of its own, as "set -e" has no effect in one whose status
 # is asked for.
@@ -139,5 +137,4 @@ done
 for part in "${parts[@]}"; do "test_$part"; done
 
 ((failed)) || remove_tree "$WG_OUT/machines"
-echo "$passed passed, $failed failed"
-((failed == 0))
+tally

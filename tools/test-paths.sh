@@ -4,7 +4,8 @@
 # usage: test-paths.sh [--no-build] [NAME…]     (default: all entries)
 #
 # MODE=smp4: four CPUs in real time, without the comparison of throughput. Leaves out/paths/result.json and what the
-# machines said in out/paths/GROUP. Ends with "N passed, M failed".
+# machines said in out/paths/GROUP. Ends with
+# "N passed, M failed, K skipped".
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -108,5 +109,6 @@ if ((status && !failed)); then
 	cat "$WG_OUT/paths/table.txt"
 	die "the figures could not be compared"
 fi
-echo "$((${#done[@]} - failed)) passed, $failed failed"
+passed=$((${#done[@]} - failed))
+tally
 exit "$status"

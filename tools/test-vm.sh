@@ -3,14 +3,13 @@
 # Builds the module and runs selftests in virtual machines, one machine per mode.
 # usage: test-vm.sh [--no-build] [--core] [--mode MODE] [--kernel FOLDER --as MODE --label WORD] [NAME…]
 #
-# Default: all selftests; --core leaves out those that say "when: all". MODULE=stock tests the C module. --kernel takes
+# Default: all selftests; --core leaves out those that say "when: all". WG_MODULE=c tests the C module. --kernel takes
 # another kernel, on which all tests run as if they had asked for --as MODE, and WG_KO names the module.
-# Logs: out/selftests/MODE or WORD/NAME.log, NAME.kernel.log, console.log. Ends with "N passed, M failed".
+# Logs: out/selftests/MODE or WORD/NAME.log, NAME.kernel.log, console.log, and results.ktap with all. Ends with
+# "N passed, M failed, K skipped".
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-
-[[ ${MODULE:-} != stock ]] || export WG_MODULE=--stock
 
 build=yes
 core=
@@ -42,18 +41,25 @@ while [[ ${1:-} == --* ]]; do
 	esac
 	shift
 done
-names=("$@")
-if ((!$#)); then
-	for file in "$WG_TOP"/selftests/*.sh; do
-		name=$(basename "$file" .sh)
-		[[ $name == lib || ($core && $(selftest_says "$name" when) == all) ]] || names+=("$name")
+mapfile -t known < <(selftest_names)
+names=()
+if (($#)); then
+	for name; do
+		# A path or a script's name is taken as well.
+		name=$(basename "$name" .sh)
+		[[ " ${known[*]} " == *" $name "* ]] ||
+			die "there is no selftest '$name'; there are:"$'\n'"$(fold -s -w 98 <<<"${known[*]}")"
+		names+=("$name")
+	done
+else
+	for name in "${known[@]}"; do
+		[[ $core && $(selftest_says "$name" when) == all ]] || names+=("$name")
 	done
 fi
 
 # What has to be built for them.
 declare -A needed=()
 for name in "${names[@]}"; do
-	[[ -f $WG_TOP/selftests/$name.sh ]] || die "there is no selftests/$name.sh"
 	for need in $(selftest_says "$name" needs); do needed[$need]=yes; done
 done
 
@@ -65,6 +71,7 @@ fi
 if [[ ! $kernel ]]; then
 	export WG_KO=$WG_OUT/variants/check/wireguard.ko
 fi
+[[ ${WG_MODULE:-ours} == ours ]] || echo "the module under test is the C module (WG_MODULE=c)"
 
 # What others wrote and crates.io has may be missing; then the test that needs it fails, and only that one.
 for need in "${!needed[@]}"; do
@@ -84,9 +91,6 @@ for need in "${!needed[@]}"; do
 	esac
 done
 
-passed=0
-failed=0
-
 # group MODE NAME…: all these, in one machine but for those that ask for one of their own.
 group() {
 	local mode=$1 name together=() job
@@ -102,6 +106,21 @@ group() {
 		fi
 	done
 	((${#together[@]} == 0)) || machine "$mode" "${together[@]}"
+	results "$@" >"$job/results.ktap"
+}
+
+# results NAME…: the KTAP document of a group, in $job: that of each test is one item.
+results() {
+	local number=0 name
+	printf 'KTAP version 1\n1..%d\n' $#
+	for name; do
+		number=$((number + 1))
+		if [[ -s $job/$name.log ]]; then
+			sed -E "1,2d; \$s/^((not )?ok) 1 /\1 $number /" "$job/$name.log"
+		else
+			echo "not ok $number $name"
+		fi
+	done
 }
 
 # machine MODE NAME…, for group, with logs in $job: boots as often as it takes; a test that ends the machine costs one
@@ -132,14 +151,21 @@ machine() {
 			status=$(awk -v name="$name" '$1 == "end" && $2 == name { print $3 }' "$results")
 			if [[ $status == 0 ]]; then
 				passed=$((passed + 1))
+			elif [[ $status == 4 ]]; then
+				skipped=$((skipped + 1))
 			elif [[ $status ]]; then
 				failed=$((failed + 1))
 			elif grep -qx "begin $name" "$results"; then
 				failed=$((failed + 1))
-				cat "$job/boot.log" >>"$job/$name.log"
-				printf '%-60s  FAILED, and took the virtual machine with it\n' "selftest $name (${label:-$mode})"
-				tail -n 30 "$job/$name.log"
+				{
+					echo "FAIL: the virtual machine ended under the test"
+					cat "$job/boot.log"
+					echo "not ok 1 $name"
+				} >>"$job/$name.log"
 				cp "$job/console.log" "$job/$name.console.log"
+				printf '%-60s  FAILED, and took the virtual machine with it\n' "selftest $name (${label:-$mode})"
+				excerpt "$job/$name.log"
+				echo "--- all of it: ${job#"$WG_TOP"/}/$name{,.kernel,.console}.log"
 			else
 				rest+=("$name")
 			fi
@@ -161,5 +187,5 @@ for mode in smp smp4 unseeded icount; do
 	done
 	((${#chosen[@]} == 0)) || group "$mode" "${chosen[@]}"
 done
-echo "$passed passed, $failed failed"
-((failed == 0))
+((failed == 0)) || echo "logs: out/selftests/${label:-MODE}/NAME{,.kernel,.console}.log"
+tally

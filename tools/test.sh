@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# The tests. The last line is "N passed, M failed"; logs stay below out/.
+# The tests. The last line is "N passed, M failed, K skipped"; logs stay below out/.
 # usage: test.sh [PART…]
 #
 # Parts beyond what always runs; "all" is all of them:
@@ -28,47 +28,34 @@ with() { [[ $parts == *" $1 "* ]]; }
 core=(--core)
 ! with selftests || core=()
 log=$WG_OUT/log
-passed=0
-failed=0
 red=() # what failed, with the end of its log: said once more at the end
-
-# count LOG: adds the sums that the runners print: cargo's one per program, ours one at the end.
-count() {
-	local p f
-	read -r p f < <(awk '
-		/^test result:/ { p += $4; f += $6 }
-		/^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3 }
-		END { print p + 0, f + 0 }' "$1")
-	passed=$((passed + p))
-	failed=$((failed + f))
-}
 
 # part TEXT LOG COMMAND…: a step that counts; one that fails without saying how often counts once.
 part() {
 	local before=$failed status=0 sum
 	step "$1" "$2" "${@:3}" || status=$?
-	sum=$((passed + failed))
-	count "$2"
+	sum=$((passed + failed + skipped))
+	add "$2"
 	if ((status && failed == before)); then
 		failed=$((failed + 1))
-	elif ((passed + failed == sum)); then
+	elif ((passed + failed + skipped == sum)); then
 		passed=$((passed + 1))
 	fi
-	((failed == before)) || red+=("$1" "$(tail -n 5 "$2")")
+	((failed == before)) || red+=("$1" "$(excerpt "$2" 5)")
 }
 
 # counted LOG [STATUS]: adds what a runner of many tests says at its end. One that says nothing has failed, and so has
 # one that ends with a status other than 0 and counts no failure.
 counted() {
-	local sum=$((passed + failed)) before=$failed name place lines=0
-	count "$1"
-	((passed + failed > sum && (${2:-0} == 0 || failed > before))) || failed=$((failed + 1))
+	local sum=$((passed + failed + skipped)) before=$failed name place lines=0
+	add "$1"
+	((passed + failed + skipped > sum && (${2:-0} == 0 || failed > before))) || failed=$((failed + 1))
 	((failed > before)) || return 0
 	while read -r _ name place _; do
-		red+=("selftest $name $place" "$(tail -n 5 "$WG_OUT/selftests/${place//[()]/}/$name.log" 2>&1 || true)")
+		red+=("selftest $name $place" "$(excerpt "$WG_OUT/selftests/${place//[()]/}/$name.log" 5 2>&1 || true)")
 		lines=$((lines + 1))
 	done < <(grep -E '^selftest .*FAILED' "$1")
-	((lines)) || red+=("$1" "$(tail -n 5 "$1")")
+	((lines)) || red+=("$1" "$(excerpt "$1" 5)")
 }
 
 # shown LOG COMMAND…: such a runner, whose lines are shown as they come.
@@ -90,12 +77,12 @@ in_time() {
 "$WG_TOP/tools/setup.sh"
 echo "kernel $(cat "$(kernel_folder)/release"), as Debian built it"
 if ! step "wireguard.ko" "$log/build.log" "$WG_TOP/tools/build.sh" modules; then
-	echo "0 passed, 1 failed"
+	echo "0 passed, 1 failed, 0 skipped"
 	exit 1
 fi
 cp "$WG_TOP/wireguard.ko" "$WG_OUT/wireguard.ko"
 if ! step "wireguard.ko, with checks" "$log/build-check.log" "$WG_TOP/tools/variant.sh" check; then
-	echo "0 passed, 1 failed"
+	echo "0 passed, 1 failed, 0 skipped"
 	exit 1
 fi
 
@@ -171,5 +158,4 @@ if ((failed == 0)); then
 fi
 echo
 ((!${#red[@]})) || printf 'FAILED: %s\n%s\n\n' "${red[@]}"
-echo "$passed passed, $failed failed"
-((failed == 0))
+tally

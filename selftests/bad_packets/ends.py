@@ -4,12 +4,12 @@
 import socket
 import time
 
-import check
-from check import equal, run
-from genl import Client, Device, attr, name, namespace, peer, peers, sockaddr, u16, u32
-from machine import refusals
-from noise import Handshake, public
-from packets import Tap
+from wgtest import check
+from wgtest.check import equal, run
+from wgtest.genl import Client, Device, attr, name, namespace, peer, peers, sockaddr, u16, u32
+from wgtest.machine import refusals
+from wgtest.noise import Handshake, public
+from wgtest.packets import Tap
 
 PORT = 51820
 # Clamped, as wg0 compares the key that is set with the one it stored.
@@ -38,7 +38,7 @@ def fresh(endpoint=None):
 
 def drops(ifname="wg0"):
     """The counters of an interface that are not zero."""
-    if check.STOCK:
+    if check.ON_C:
         return {}
     return {reason: count for reason, count in refusals(ifname).items() if count}
 
@@ -148,7 +148,7 @@ def refused(title, reason, *messages, answers=(), source=None):
         source.send(message)
     got = source.receive()
     equal(f"{title}: answers", [len(answer) for answer in got], list(answers))
-    if not check.STOCK:
+    if not check.ON_C:
         equal(f"{title}: counters", risen(drops_before), {reason: 1} if reason else {})
     if not answers:
         equal(f"{title}: received bytes, endpoints", stats(), before)

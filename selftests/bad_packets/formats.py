@@ -4,11 +4,12 @@
 import socket
 import struct
 
-from check import equal, run
-from ends import PORT, PSK, REMOTE, WG0, Delivered, Far, accepted, far, fresh, into_tunnel, refused
-from genl import namespace
-from noise import Handshake, add_macs
-from packets import ip4, udp
+from wgtest.check import equal, run
+from wgtest.genl import namespace
+from wgtest.noise import Handshake, add_macs
+from wgtest.packets import ip4, udp
+
+from .ends import PORT, PSK, REMOTE, WG0, Delivered, Far, accepted, far, fresh, into_tunnel, refused
 
 
 def shapes():

@@ -5,13 +5,13 @@ import os
 import struct
 import time
 
-import check
-import noise
-from check import at_once, equal, holds, run
-from ends import (P, PORT, PSK, Q, REMOTE, SECOND, WG0, Far, accepted, client, drops, far, fresh, into_tunnel, link, nft,
+from wgtest import check, noise
+from wgtest.check import at_once, equal, holds, run
+from wgtest.genl import Device, attr, name, peer, peers, u16, u32
+from wgtest.noise import Handshake, add_macs, garbled, public
+
+from .ends import (P, PORT, PSK, Q, REMOTE, SECOND, WG0, Far, accepted, client, drops, far, fresh, into_tunnel, link, nft,
                   other_port, refused, risen)
-from genl import Device, attr, name, peer, peers, u16, u32
-from noise import Handshake, add_macs, garbled, public
 
 
 def cookies():
@@ -75,7 +75,7 @@ def load():
     equal("a right one without mac2", [len(answer) for answer in answers], [64])
     # row K18
     equal("answer has no DSCP", far.tos, [0])
-    if not check.STOCK:
+    if not check.ON_C:
         equal("counters", counted, {"rx-cookie-sent": 601})
     index, cookie = noise.open_cookie(answers[0], WG0, first)
     equal("index in the reply", index, ask.index)
@@ -92,7 +92,7 @@ def load():
     equal("called invalid", invalid() - before, 5)
     # rows C4 K15
     equal("ten with mac2", [len(answer) for answer in answers], [92])
-    if not check.STOCK:
+    if not check.ON_C:
         equal("counters", counted, {"rx-cookie-sent": 600, "rx-initiation-flood": 4, "rx-rate-limited": 5})
     time.sleep(2)
     answers, _ = overload(*asking(1, cookie=garbled(cookie)))
@@ -104,7 +104,7 @@ def load():
     other_port.send(asking(1, cookie=cookie)[0])
     # row C3
     equal("mac2 from another port", [len(answer) for answer in other_port.receive()], [64])
-    if not check.STOCK:
+    if not check.ON_C:
         equal("its counter", risen(before), {"rx-cookie-sent": 1})
     overload()
     wrong = asking(1)[0]
@@ -166,7 +166,7 @@ def load():
         for _ in range(4096 + 9):
             noisy.send(flood)
     time.sleep(2)
-    if not check.STOCK:
+    if not check.ON_C:
         # rows K13 X5
         equal("a full queue", risen(before), {"rx-cookie-sent": 4096, "rx-handshake-queue-full": 9})
     noisy.receive(1.5)
@@ -202,7 +202,7 @@ def other_interface():
     both()
     asking = Handshake(REMOTE, public(SECOND), PSK)
     second.send(asking.initiation())
-    equal("beside an interface under load", [len(answer) for answer in second.receive()], [64 if check.STOCK else 92])
+    equal("beside an interface under load", [len(answer) for answer in second.receive()], [64 if check.ON_C else 92])
     # row NS6: the same address has a limit at each of them.
     time.sleep(3)
     here, there = Handshake(REMOTE, WG0, PSK), Handshake(REMOTE, public(SECOND), PSK)
@@ -216,7 +216,7 @@ def other_interface():
     answers = both([Handshake(REMOTE, WG0, PSK).initiation(cookie=cookies_of[0]) for _ in range(10)],
                    [Handshake(REMOTE, public(SECOND), PSK).initiation(cookie=cookies_of[1])])
     # (In the C module it depends on which interface's worker comes first.)
-    if not check.STOCK:
+    if not check.ON_C:
         equal("an address that has used up its limit at the other interface", [len(answer) for answer in answers[1]], [92])
         equal("its counter", drops("wg1").get("rx-rate-limited", 0), before.get("rx-rate-limited", 0))
     run("ip -n near link del wg1")

@@ -4,13 +4,14 @@
 import time
 from pathlib import Path
 
-import check
-from check import at_once, equal, holds
-from ends import (LOCAL, OTHER, P, Q, accepted, client, drops, far, fresh, into_tunnel, other_port, received, refused,
+from wgtest import check
+from wgtest.check import at_once, equal, holds
+from wgtest.genl import Device, attr, name, peer, peers
+from wgtest.noise import Session, garbled
+from wgtest.packets import ip4
+
+from .ends import (LOCAL, OTHER, P, Q, accepted, client, drops, far, fresh, into_tunnel, other_port, received, refused,
                   risen)
-from genl import Device, attr, name, peer, peers
-from noise import Session, garbled
-from packets import ip4
 
 REJECT_AFTER_MESSAGES = 2**64 - 8128 - 2
 WINDOW = 8128
@@ -60,8 +61,8 @@ def data():
 
 def crowd():
     """More messages than there is room for until somebody receives them."""
-    if check.STOCK:
-        return
+    if check.ON_C:
+        raise check.Skip("the C module's queue of a peer has another bound")
     threaded = Path("/run/near-stats/class/net/wg0/threaded")
     fresh()
     session = far.connect()
@@ -171,7 +172,7 @@ def roaming():
     before = drops()
     other_port.send(session.data(ip4("10.9.0.3", "10.9.0.1", b"")))
     equal("no answer", other_port.receive(), [])
-    if not check.STOCK:
+    if not check.ON_C:
         equal("a source not allowed", risen(before), {"rx-inner-bad-source": 1})
     # row E2
     equal("moves all the same", endpoint(), there)

@@ -4,7 +4,7 @@
 import socket
 import struct
 
-from genl import (ACK, DUMP, GET, MATCH, MULTI, REQUEST, ROOT, SET, AllowedIp, Device, Peer, allowed_ip, attr, name, nest,
+from wgtest.genl import (ACK, DUMP, GET, MATCH, MULTI, REQUEST, ROOT, SET, AllowedIp, Device, Peer, allowed_ip, attr, name, nest,
                   peer, peers, sockaddr, u8, u16, u32)
 
 PRIVATE = bytes([8]) + bytes(range(1, 31)) + bytes([64])

@@ -6,10 +6,9 @@ import socket
 import struct
 import subprocess
 
-import check
-import packets
-from check import run
-from genl import Client, name, namespace, peer, peers, sockaddr
+from wgtest import check, packets
+from wgtest.check import run
+from wgtest.genl import Client, name, namespace, peer, peers, sockaddr
 
 WG0 = name("wg0")
 INITIATION, DATA = 1, 4

@@ -7,10 +7,11 @@ import struct
 import subprocess
 import time
 
-from check import equal, holds, run
-from ends import IN_B, OUT_A, PORT_B, WG0, Tap, anew, clients, in_ns, nft, ping, statistics, transfer, udp_socket
-from genl import Peer, namespace, peer, peers
-from packets import checksum
+from wgtest.check import equal, holds, run
+from wgtest.genl import Peer, namespace, peer, peers
+from wgtest.packets import checksum
+
+from .ends import IN_B, OUT_A, PORT_B, WG0, Tap, anew, clients, in_ns, nft, ping, statistics, transfer, udp_socket
 
 
 def local_failures():

@@ -6,12 +6,13 @@ import socket
 import struct
 import time
 
-import check
-from check import equal, holds, run
-from ends import (DATA, INITIATION, IN_A, IN_B, PORT_A, PORT_B, WG0, Tap, anew, clients, counters, in_ns, iperf, nft, ping,
+from wgtest import check
+from wgtest.check import equal, holds, run
+from wgtest.genl import Device, namespace, u32
+from wgtest.packets import ip4, ones_sum, udp
+
+from .ends import (DATA, INITIATION, IN_A, IN_B, PORT_A, PORT_B, WG0, Tap, anew, clients, counters, in_ns, iperf, nft, ping,
                   set_peer, transfer, udp_socket)
-from genl import Device, namespace, u32
-from packets import ip4, ones_sum, udp
 
 
 def checksum_fits(header, head, body):

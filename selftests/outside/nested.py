@@ -5,9 +5,10 @@ import json
 import os
 import time
 
-from check import holds, run
-from ends import IN_A, IN_B, PORT_B, WG0, anew, clients, key, ping
-from genl import Device, attr, name, peer, peers, sockaddr, u16
+from wgtest.check import holds, run
+from wgtest.genl import Device, attr, name, peer, peers, sockaddr, u16
+
+from .ends import IN_A, IN_B, PORT_B, WG0, anew, clients, key, ping
 
 
 def nested():

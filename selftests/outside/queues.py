@@ -8,9 +8,10 @@ import threading
 import time
 from contextlib import contextmanager
 
-import check
-from check import equal, holds, run
-from ends import DATA, IN_A, IN_B, PORT_B, Tap, anew, iperf, nft, ping, udp_socket
+from wgtest import check
+from wgtest.check import equal, holds, run
+
+from .ends import DATA, IN_A, IN_B, PORT_B, Tap, anew, iperf, nft, ping, udp_socket
 
 
 def staged():

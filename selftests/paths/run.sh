@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: icount
+# guest: icount
 # Runs in the guest: entries of the matrix, each with ours and with the C driver, in turns.
 # usage: run.sh NAME…
 #        run.sh --turn NAME DRIVER SEED    one turn, in a mount and process namespace of its own

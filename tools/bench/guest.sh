@@ -39,7 +39,7 @@ load() {
 		[[ $words == *" $word "* ]] || continue
 		case $word in
 		ours) "$WG_TOP/tools/load.sh" ;;
-		c) "$WG_TOP/tools/load.sh" --stock ;;
+		c) WG_MODULE=c "$WG_TOP/tools/load.sh" ;;
 		wireguarc)
 			load_c_module
 			echo 'module wireguarc -p' >/proc/dynamic_debug/control

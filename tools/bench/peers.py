@@ -4,18 +4,14 @@
 usage: peers.py COUNT PROCESS   (a process that does nothing, and only when nobody else does anything)
 """
 
-import os
 import socket
 import struct
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../selftests/lib"))
-
-# pylint: disable=wrong-import-position
-from check import run
-from genl import ACK, REQUEST, Client, Device, Peer, attr, merge, name, nth_key, peer, peers
-from machine import memory, threads
+from wgtest.check import run
+from wgtest.genl import ACK, REQUEST, Client, Device, Peer, attr, merge, name, nth_key, peer, peers
+from wgtest.machine import memory, threads
 
 # As many as fit into a message.
 CHUNK = 200

@@ -21,7 +21,7 @@ status=0
 eventually 20 rmmod wireguard || status=1
 eventually 20 rmmod wireguarc || status=1
 (check_clean_log) || {
-	echo "0 passed, 1 failed"
+	echo "0 passed, 1 failed, 0 skipped"
 	status=1
 }
 exit "$status"

@@ -48,7 +48,7 @@ finish() {
 if [[ $side == theirs ]]; then
 	mark_log "two machines, theirs"
 	wire 2
-	WG_MODULE=--stock load_module
+	WG_MODULE=c load_module
 	is_module ""
 	mkfifo /run/end
 	ncat --listen --keep-open --sh-exec "exec bash '$0' serve" "$server" "$commands" &

@@ -11,14 +11,15 @@ job=$1
 
 ended() {
 	printf '%-60s%5d   s' "selftest $1 ($(basename "$job"))" "$3"
-	if [[ $2 == 0 ]]; then
-		echo
-	else
+	case $2 in
+	0) echo ;;
+	4) echo "  skipped: $(sed -n 's/^SKIP: //p' "$job/$1.log" | tail -n 1)" ;;
+	*)
 		echo "  FAILED"
-		echo "--- end of $job/$1.log"
-		tail -n 30 "$job/$1.log"
-		echo ---
-	fi
+		excerpt "$job/$1.log"
+		echo "--- all of it: ${job#"$WG_TOP"/}/$1{,.kernel}.log"
+		;;
+	esac
 }
 
 events "$job"

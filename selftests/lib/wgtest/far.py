@@ -4,9 +4,9 @@
 import socket
 import struct
 
-from genl import Client, Device, attr, name, namespace, peer, peers, u16, u32
-from noise import Handshake, public
-from packets import ip4, udp
+from .genl import Client, Device, attr, name, namespace, peer, peers, u16, u32
+from .noise import Handshake, public
+from .packets import ip4, udp
 
 PORT = 51820
 NEAR, FAR = "10.0.0.1", "10.0.0.2"

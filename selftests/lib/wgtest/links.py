@@ -7,7 +7,7 @@ Numbers: include/uapi/linux/{rtnetlink,if_link}.h.
 import socket
 import struct
 
-from genl import ACK, REQUEST, Error, attr, namespace, nest, parse, read_status
+from .genl import ACK, REQUEST, Error, attr, namespace, nest, parse, read_status
 
 ERROR, NEWLINK, DELLINK, GETLINK = 2, 16, 17, 18
 CREATE, EXCL = 0x400, 0x200

@@ -5,7 +5,7 @@ import socket
 import struct
 import time
 
-from genl import namespace
+from .genl import namespace
 
 
 def ones_sum(data):

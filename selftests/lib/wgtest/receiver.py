@@ -4,7 +4,7 @@
 import socket
 import time
 
-from genl import namespace
+from .genl import namespace
 
 SO_RCVBUFFORCE = 33
 

@@ -37,11 +37,11 @@ fn main() -> ExitCode {
         Ok(summary) => {
             let (passed, failed) = report(&summary, begin, least);
             // The comparison itself is the first of what passed.
-            println!("{} passed, {failed} failed", 1 + passed);
+            println!("{} passed, {failed} failed, 0 skipped", 1 + passed);
             ExitCode::from(u8::from(failed != 0))
         }
         Err(error) => {
-            println!("FAIL seed {seed}, {error}\n0 passed, 1 failed");
+            println!("FAIL seed {seed}, {error}\n0 passed, 1 failed, 0 skipped");
             ExitCode::FAILURE
         }
     }
