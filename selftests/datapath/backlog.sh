@@ -4,7 +4,7 @@
 # A session ends while packets wait for the worker that sends a stream. No more of them wait for
 # the next session than if there had been none before: 128.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 skip_on_c "leaves nothing to a worker before it has nonces"
 

@@ -6,7 +6,7 @@
 # budget. When that is spent, the peers that have most of it lose their oldest packets, and those
 # that have little lose nothing.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 skip_on_c "has no budget"
 

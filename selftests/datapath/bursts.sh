@@ -5,7 +5,7 @@
 # Many small segments that leave at once, as large super-packets or in answer to one acknowledgement, all get through a
 # wire that takes one at a time and whose far end is this machine as well: who receives them has its turn in between.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # No more than what a veth device keeps for NAPI, which is 256.
 sysctl -qw net.core.netdev_max_backlog=255 net.core.rmem_max=8388608 net.core.wmem_max=8388608

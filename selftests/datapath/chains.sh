@@ -5,7 +5,7 @@
 # Datagrams that a device receives together come up the stack together, if they are for this machine. That makes no
 # difference to anybody, whatever happens to them on the way. C takes each alone, and must pass all of this as well.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # transfer [BYTES]: sends that much of the data (default: all) through the tunnel from a to b, captures what comes to
 # the router and to b, and compares. Nothing has to be sent twice.

@@ -6,7 +6,7 @@
 # Packets that come one by one from a sender like the C driver gather, so that there is something to merge for the stack,
 # but not for long.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 skip_on_c "does not let packets gather"
 

@@ -5,7 +5,7 @@
 # What a device receives in one go comes out of the tunnel in the order in which it was sent, whatever stands for several
 # datagrams on the way.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 load_module
 joined near far
@@ -23,4 +23,4 @@ if ! debug_kernel; then
 	ip -n near fou add port 5555 ipproto 17
 	steps+=(datagrams_within_datagrams)
 fi
-idling python3 -B "$WG_TOP/selftests/order.py" "${steps[@]}"
+idling python3 -B "$WG_TOP/selftests/datapath/order.py" "${steps[@]}"

@@ -8,7 +8,7 @@
 # the highest class sits on a CPU. When both are gone, what was queued is delivered within a second, though no packet
 # follows that could push it. (CVE-2026-52945: the C module's peer stays deaf for good; it has no such switch.)
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 skip_on_c "has no switch to hold a decryption back"
 
@@ -22,4 +22,4 @@ echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 rounds=1000 within=1
 # On a debug kernel the packets of a round alone take several seconds.
 ! debug_kernel || rounds=20 within=60
-python3 "$WG_TOP/selftests/progress.py" "$within" "${WG_ROUNDS:-$rounds}"
+python3 "$WG_TOP/selftests/datapath/progress.py" "$within" "${WG_ROUNDS:-$rounds}"

@@ -5,7 +5,7 @@
 # A rule that rewrites bytes of outgoing datagrams rewrites those of each, but for one large packet after the rule came.
 # Other rules do not keep datagrams from leaving together.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 skip_on_c "sends no GSO packets and keeps none together"
 

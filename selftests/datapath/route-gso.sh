@@ -5,7 +5,7 @@
 # Which datagrams leave together as one packet: all where the device segments UDP or rules would look at each, else only
 # the segments of a packet of TCP.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 skip_on_c "sends no GSO packets"
 

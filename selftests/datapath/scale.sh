@@ -5,10 +5,10 @@
 # limit: 300
 # Two thousand peers: what they cost here and in the C module, in the same machine, one after the other.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 measure() {
-	python3 "$WG_TOP/selftests/scale.py" measure | tee "$work/$1"
+	python3 "$WG_TOP/selftests/datapath/scale.py" measure | tee "$work/$1"
 }
 
 if on_c; then
@@ -22,4 +22,4 @@ measure c
 rmmod wireguard
 load_module
 measure ours
-python3 "$WG_TOP/selftests/scale.py" compare "$work/ours" "$work/c"
+python3 "$WG_TOP/selftests/datapath/scale.py" compare "$work/ours" "$work/c"

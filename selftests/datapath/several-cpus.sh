@@ -7,7 +7,7 @@
 # One peer, saturated by TCP and by UDP, and then sixteen: several CPUs encrypt and decrypt, and the order is kept. The
 # C driver does the same beside it.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 seconds=${WG_SECONDS:-4}
 tracing=/sys/kernel/debug/tracing

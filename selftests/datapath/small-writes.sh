@@ -4,7 +4,7 @@
 # A program that writes little at a time, and wants none of it to wait, has it gather behind what is on its way: not every
 # write becomes a packet. Without a tunnel in between, and a veth pair that delivers at once, each does.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 load_module
 joined a b

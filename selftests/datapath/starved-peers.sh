@@ -8,7 +8,7 @@
 # worker from running. What was left to the workers takes no more memory than the interface's
 # budget, and a timer sends it.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 skip_on_c "has no way out"
 
@@ -22,5 +22,5 @@ in_ns b sysctl -q net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=
 ip -n a route add 10.8.0.0/16 dev wg0
 ip -n c route add 10.8.0.0/16 via 10.1.0.1
 
-. "$(dirname "$0")/lib/hog.sh"
-python3 "$WG_TOP/selftests/starved-peers.py" "${WG_PATIENCE:-1}"
+. "$(dirname "$0")/../lib/hog.sh"
+python3 "$WG_TOP/selftests/datapath/starved-peers.py" "${WG_PATIENCE:-1}"

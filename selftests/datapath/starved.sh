@@ -7,7 +7,7 @@
 # is sent nevertheless: what a softirq on CPU 1 forwards, and batches that CPU 0, busy itself,
 # gave away.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 skip_on_c "has no way out"
 
@@ -22,5 +22,5 @@ ip -n c route add 192.168.7.0/24 via 10.1.0.1
 answers a 192.168.7.2 -w 5 || fail "a ping"
 answers c 192.168.7.2 -w 5 || fail "a ping by way of a"
 
-. "$(dirname "$0")/lib/hog.sh"
-python3 "$WG_TOP/selftests/starved.py" "${WG_PATIENCE:-1}"
+. "$(dirname "$0")/../lib/hog.sh"
+python3 "$WG_TOP/selftests/datapath/starved.py" "${WG_PATIENCE:-1}"

@@ -3,7 +3,7 @@
 # vm: icount
 # A burst of packets comes to a CPU that was idle: who reads them has its turn in between, and not only after all.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 skip_on_c "decrypts and delivers by threads, which the scheduler weighs"
 

@@ -5,7 +5,7 @@
 # Datagrams go down the stack together, and come up together, unless that is switched off. On a wire that takes one at
 # a time each looks as if it had been sent alone, and nothing is counted differently. C does neither.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 skip_on_c "sends no GSO packets"
 

@@ -5,7 +5,7 @@
 # Before the kernel's random number generator is seeded nothing secret is drawn from it: what comes
 # is dropped, what should go waits. The order of lines in the kernel's log tells what came first.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # Keys without random numbers, as asking for those would have the kernel seed the generator.
 keys() {

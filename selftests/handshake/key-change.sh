@@ -4,7 +4,7 @@
 # limit: 120
 # A new private key works at once, the same key changes nothing, and no interface is its own peer.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # private NS KEY
 own_key() {

@@ -4,7 +4,7 @@
 # limit: 120
 # Only with the same preshared key on both sides is there a session, and a new one counts from the next handshake on.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # psk NS OTHER [KEY]: the key zero without KEY.
 psk() {

@@ -4,7 +4,7 @@
 # limit: 120
 # The endpoint follows authentic packets to another address, port and family, and nothing else moves it.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # endpoint ADDRESS:PORT: where a thinks that b is.
 endpoint() {

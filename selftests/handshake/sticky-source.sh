@@ -4,7 +4,7 @@
 # limit: 120
 # An answer leaves from the address that the question came to, until that address or the route over that interface goes.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # sees ADDRESS:PORT TEXT: where b thinks that a is: the source of a's last packet.
 sees() {

@@ -4,7 +4,7 @@
 # limit: 180
 # Five hundred peers come and go, with timers and handshakes running, while a stream through another peer goes on.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 count=500
 peers() {

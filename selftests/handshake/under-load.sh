@@ -4,7 +4,7 @@
 # An interface that is flooded asks for cookies; another one beside it does not, which it does with the C module, where
 # all interfaces are under load together.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 load_module
 joined near far
@@ -12,4 +12,4 @@ for number in 0 1; do
 	ip -n near link add wg$number type wireguard
 	ip -n near link set wg$number up
 done
-idling python3 -B "$WG_TOP/selftests/under-load.py"
+idling python3 -B "$WG_TOP/selftests/handshake/under-load.py"

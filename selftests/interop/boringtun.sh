@@ -6,7 +6,7 @@
 # needs: boringtun
 # Sessions with boringtun, from crates.io.
 
-. "$(dirname "$0")/lib/foreign.sh"
+. "$(dirname "$0")/../lib/foreign.sh"
 
 # start NS NAME: without its connected sockets, which keep the address that they once had.
 start() {

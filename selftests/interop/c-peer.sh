@@ -6,7 +6,7 @@
 # needs: c-module
 # Sessions with the C driver, in one kernel.
 
-. "$(dirname "$0")/lib/foreign.sh"
+. "$(dirname "$0")/../lib/foreign.sh"
 
 load_c_module
 kind[theirs]=wireguarc

@@ -6,7 +6,7 @@
 # needs: c-module
 # What tools show of an interface and of the module is what they show of the C driver's, but for a short list.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # Where we differ on purpose: the title of a comparison, then the lines that differ: ours, or the C driver's.
 intended() {

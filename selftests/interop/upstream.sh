@@ -7,7 +7,7 @@
 # and a log that holds them all, as its search for leaked objects finds nothing otherwise. That search reads the
 # kernel's log from its very beginning, hence a machine of its own.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 load_module
 # It puts its files beside itself and its output is coloured.

@@ -5,7 +5,7 @@
 # limit: 120
 # Sessions with wireguard-go, as Debian packages it.
 
-. "$(dirname "$0")/lib/foreign.sh"
+. "$(dirname "$0")/../lib/foreign.sh"
 
 # start NS NAME
 start() {

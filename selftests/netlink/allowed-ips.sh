@@ -4,7 +4,7 @@
 # limit: 120
 # The longest prefix decides where a packet goes and who may have sent it; prefixes move between peers and vanish.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # sent B C: whether a has sent so many bytes to b and to c, as far as they are its peers.
 sent() {

@@ -4,7 +4,7 @@
 # when: all
 # Configuration by wg setconf, addconf, syncconf and showconf, and what each does to sessions that are there.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # shows FILE TEXT: whether showconf of a's wg0 prints what the file says.
 shows() {

@@ -7,7 +7,7 @@
 # Netlink clients that others wrote: the kernel's ynl with its own specification, pyroute2, and the crate wireguard-uapi
 # by its own tests.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 ynl() {
 	in_ns a python3 -B "$WG_KERNEL/tree/tools/net/ynl/pyynl/cli.py" \
@@ -17,7 +17,7 @@ ynl() {
 load_module
 namespace a
 ip -n a link add wg0 type wireguard
-in_ns a python3 -B "$WG_TOP/selftests/netlink-clients.py" "$WG_KERNEL/tree/tools/net/ynl"
+in_ns a python3 -B "$WG_TOP/selftests/netlink/netlink-clients.py" "$WG_KERNEL/tree/tools/net/ynl"
 # And by the command that its documentation shows.
 key=$(wg genkey)
 ynl --do set-device --json "{\"ifname\": \"wg0\", \"listen-port\": 4711, \"private-key\": \"$(base64 -d <<<"$key" | od -An -tx1 | tr -d ' \n')\"}"

@@ -5,7 +5,7 @@
 # limit: 90
 # systemd-networkd: interfaces, peers, addresses and routes from .netdev and .network files; reloading; taking away.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # networkd: starts it in namespace a. It has neither udev nor a bus, as in a container, where /sys is read-only.
 networkd() {

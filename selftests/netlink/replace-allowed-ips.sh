@@ -6,7 +6,7 @@
 # A prefix that is in the old and in the new list of its peer has an owner all the time: ten thousand replacements lose
 # no packet of a flood, and the list is what C's would be. The C module, which empties the list first, loses some.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # flood: pings, some hundred at a time so that none is under way at the end, until $work/stop is there.
 flood() {
@@ -21,7 +21,7 @@ tunnel a b
 answers a 192.168.7.2 -w 5 || fail "a ping"
 flood &
 flooding=$!
-python3 "$WG_TOP/selftests/replace-allowed-ips.py" 10000 || fail "the lists are not what they should be"
+python3 "$WG_TOP/selftests/netlink/replace-allowed-ips.py" 10000 || fail "the lists are not what they should be"
 touch "$work/stop"
 wait $flooding
 

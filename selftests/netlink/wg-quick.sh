@@ -5,7 +5,7 @@
 # limit: 90
 # wg-quick: up and down with routes, hooks, DNS and SaveConfig; and with everything through the tunnel.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # snapshot: all that wg-quick may change in a's namespace and in the file for name servers.
 snapshot() {

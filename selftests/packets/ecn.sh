@@ -5,7 +5,7 @@
 # Outside, a packet has the congestion bits of the inner one and nothing else of its traffic class; inside, the
 # receiver sees congestion that the packet met on its way. Handshakes have a class of their own.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # class FILE: the traffic class of the first packet in a capture of Ethernet, as two hexadecimal digits.
 class() {

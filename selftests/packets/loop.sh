@@ -7,7 +7,7 @@
 # it as a packet, larger than before, or as two. For a minute a machine of 1 GB has memory to
 # spare, and afterwards the tunnel works.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # memory FIELD: in kB.
 memory() {

@@ -5,7 +5,7 @@
 # limit: 180
 # What the network outside sees of a tunnel, what comes back from it, and that queues keep their order.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 load_module
 joined a b
@@ -13,4 +13,4 @@ joined a b
 for ns in a b; do in_ns $ns sysctl -qw net.ipv6.conf.default.keep_addr_on_down=1 net.ipv6.conf.all.keep_addr_on_down=1; done
 tunnel a b
 answers a 192.168.7.2 -w 5 || fail "the first ping"
-python3 -B "$WG_TOP/selftests/outside.py"
+python3 -B "$WG_TOP/selftests/packets/outside.py"

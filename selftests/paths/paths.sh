@@ -6,7 +6,7 @@
 # needs: c-module paths
 # A dozen entries of the matrix of paths, ours beside the C driver; "make test-paths" has all of them (see paths/run.sh).
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 skip_on_c "it is compared in each entry already"
 

@@ -5,7 +5,7 @@
 # Keepalives come when they should and only then: persistent ones from the moment of "up" or of the key, passive ones
 # ten seconds after data that nobody answered.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # sent NS OTHER BYTES: whether NS has sent so many bytes since "mark NS OTHER".
 declare -A base

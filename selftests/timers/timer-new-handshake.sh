@@ -4,7 +4,7 @@
 # limit: 150
 # Who has sent data and hears nothing for 15 s makes a new handshake; a keepalive does not wait for an answer.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 load_module
 joined a b

@@ -5,7 +5,7 @@
 # The initiator makes a new session on sending after 120 s and on receiving after 165 s; the responder never does for
 # age, but after 180 s the session is dead for both.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # fresh: both sides have no session but the one that a, as initiator, makes now.
 fresh() {

@@ -5,7 +5,7 @@
 # An initiation that nobody answers is sent twenty times, each 5 s and a jitter of up to 1/3 s after the last (timers of
 # that length are late by up to 0.26 s besides), and then what waits is given up; the next packet begins anew.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # gaps FILE: the seconds between its lines.
 gaps() {

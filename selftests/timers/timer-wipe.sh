@@ -5,7 +5,7 @@
 # All keys of a peer are wiped 540 s after the last session began, or after handshakes were given up. (Timers of that
 # length are late by up to 16 s.)
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 wiped() {
 	objects | awk '$3 == "Keypair" { n += $2 } END { print n + 0 }'

@@ -10,7 +10,7 @@
 #	wg0 192.168.7.1                                   |            wg0 192.168.7.2
 #	                                                  website 198.51.100.3
 
-. "$(dirname "$0")/lib/topology.sh"
+. "$(dirname "$0")/../lib/topology.sh"
 
 # seen: the address from which the website is visited, if it can be.
 seen() {

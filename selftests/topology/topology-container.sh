@@ -10,7 +10,7 @@
 #	|  |  wg0 192.168.7.1
 #	|  +----------------+
 
-. "$(dirname "$0")/lib/topology.sh"
+. "$(dirname "$0")/../lib/topology.sh"
 
 load_module
 internet

@@ -7,7 +7,7 @@
 #	a 10.1.0.2 --- router1 (NAT) 198.51.100.1 --- Internet --- router2 (NAT) 198.51.100.2 --- b 10.2.0.2
 #	wg0 192.168.7.1, port 51821                                          wg0 192.168.7.2, port 51822
 
-. "$(dirname "$0")/lib/topology.sh"
+. "$(dirname "$0")/../lib/topology.sh"
 
 load_module
 internet

@@ -7,7 +7,7 @@
 #	left 2001:db8::1 -------- Internet -------- right 2001:db8::2
 #	wg0 fd77::1                                 wg0 fd77::2
 
-. "$(dirname "$0")/lib/topology.sh"
+. "$(dirname "$0")/../lib/topology.sh"
 
 load_module
 internet

@@ -7,7 +7,7 @@
 #	desk 10.1.0.2 --- east 198.51.100.1 --- Internet --- west 198.51.100.2 --- shelf 10.2.0.2
 #	                  wg0 192.168.7.1                    wg0 192.168.7.2
 
-. "$(dirname "$0")/lib/topology.sh"
+. "$(dirname "$0")/../lib/topology.sh"
 
 load_module
 internet

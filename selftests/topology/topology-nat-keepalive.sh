@@ -7,7 +7,7 @@
 #	home 10.1.0.2 --- router (NAT) 198.51.100.1 --- Internet --- server 198.51.100.2
 #	wg0 192.168.7.1                                              wg0 192.168.7.2
 
-. "$(dirname "$0")/lib/topology.sh"
+. "$(dirname "$0")/../lib/topology.sh"
 
 load_module
 internet

@@ -11,7 +11,7 @@
 #	b 10.2.0.2 --- router2 (NAT) 198.51.100.2 ---+
 #	wg0 192.168.7.2
 
-. "$(dirname "$0")/lib/topology.sh"
+. "$(dirname "$0")/../lib/topology.sh"
 
 load_module
 internet

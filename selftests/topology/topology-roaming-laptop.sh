@@ -9,7 +9,7 @@
 #	wg0       +-- train (NAT) 198.51.100.2 -----+
 #	192.168.7.1
 
-. "$(dirname "$0")/lib/topology.sh"
+. "$(dirname "$0")/../lib/topology.sh"
 
 # echoes TEXT: whether the server sends it back over the connection that is there.
 echoes() {

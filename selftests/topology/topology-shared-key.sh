@@ -9,7 +9,7 @@
 #	client 198.51.100.9 --- Internet                       both: vpn.example, one key, wg0 192.168.7.1
 #	wg0 192.168.7.9           +--- server2 198.51.100.2
 
-. "$(dirname "$0")/lib/topology.sh"
+. "$(dirname "$0")/../lib/topology.sh"
 
 # name ADDRESS: what vpn.example stands for; the client asks for it again.
 name() {

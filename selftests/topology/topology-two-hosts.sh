@@ -7,7 +7,7 @@
 #	left 198.51.100.1 -------- Internet -------- right 198.51.100.2
 #	wg0 192.168.7.1                              wg0 192.168.7.2
 
-. "$(dirname "$0")/lib/topology.sh"
+. "$(dirname "$0")/../lib/topology.sh"
 
 load_module
 internet
