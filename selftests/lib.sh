@@ -4,9 +4,9 @@
 # time; it begins with
 #
 #	# vm: icount        or smp (two CPUs), smp4 (four), unseeded (random numbers not ready),
-#	#                   or debug (make test-debug only); default smp
+#	#                   or debug (make test PART=debug only); default smp
 #	# limit: 60         seconds of wall clock; default 60
-#	# when: all         left out by "make test", but not by "make test-all"
+#	# when: all         left out by "make test", but not by "make test PART=all"
 #	# boot: own         not in a machine that has run other tests before
 #	# needs: c-module   what the runner has to build first (see load_c_module), or
 #	# needs: faults     a module with faults to switch on (tools/variant.sh; see use_variant), or
@@ -27,7 +27,7 @@ WG_TOP=${WG_TOP:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)}
 work=/run/work
 mkdir -p "$work"
 
-# Numbers the subtests of this test (see ktap).
+# Names of the subtests of this test so far, one a line: Python and the shell number theirs together.
 export WG_KTAP=$work/.ktap
 
 # Where Python finds the package wgtest. The checkout is read-only.
@@ -80,16 +80,6 @@ failed_command() {
 }
 trap 'failed_command $? "$BASH_COMMAND"' ERR
 
-# ktap NAME [SKIP-REASON]: the line for one subtest that has just run, by the status of the last command.
-ktap() {
-	local status=$? word=ok number
-	((status == 0)) || word="not ok"
-	# Subtests of Python and of the shell are numbered together.
-	echo "$1" >>"$WG_KTAP"
-	number=$(wc -l <"$WG_KTAP")
-	echo "    $word $number $1${2:+ # SKIP $2}"
-}
-
 # refuses COMMAND…: the command must fail. Its message is kept in $message.
 refuses() {
 	# shellcheck disable=SC2034 # for the caller
@@ -98,7 +88,7 @@ refuses() {
 	fi
 }
 
-# debug_kernel: whether this kernel watches itself (make test-debug), which makes it some ten times slower. Tests that
+# debug_kernel: whether this kernel watches itself (make test PART=debug), which makes it some ten times slower. Tests that
 # pile up work for every CPU have less to do then.
 debug_kernel() {
 	[[ -e /sys/kernel/debug/kmemleak || -e /proc/lockdep_stats ]]

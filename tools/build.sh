@@ -33,6 +33,14 @@ examine() {
 		die "the kernel in $kdir was built by '$built_by', but here is '$here', whose modules it would not take"
 }
 
+# make_and_say COMMAND… ARGUMENTS: runs the kernel's make, without its remark that there is no BTF, which a module does
+# without; says what there is now, and what can be done with it.
+make_and_say() {
+	"$@" 2> >(grep -v '^Skipping BTF generation' >&2)
+	[[ ${*: -1} == modules && ${*: -2:1} != WG_DOC=1 ]] || return 0
+	echo "wireguard.ko is built for $(cat "$kdir/include/config/kernel.release"); next: make run, make test, make install"
+}
+
 # Two makes in one checkout would write the same objects.
 mkdir -p "$WG_OUT"
 exec {build_lock}>"$WG_OUT/.build.lock"
@@ -43,11 +51,12 @@ if [[ $kdir && $kdir != "$WG_CACHE"/* ]]; then
 	kdir=$(readlink -f "$kdir" || true)
 	[[ ${1:-} == clean ]] || examine "${kdir:-$KDIR}"
 	mapfile -t arguments < <(kernel_make_arguments "$kdir")
-	exec make -j"$WG_JOBS" -C "$kdir" M="$WG_TOP" "${arguments[@]}" "$@"
+	make_and_say make -j"$WG_JOBS" -C "$kdir" M="$WG_TOP" "${arguments[@]}" "$@"
+	exit
 fi
 
 if [[ ! $kdir ]]; then
 	kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
 	kdir=$kernel/tree
 fi
-kernel_make "$kdir" "$WG_TOP" "$@"
+make_and_say kernel_make "$kdir" "$WG_TOP" "$@"

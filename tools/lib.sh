@@ -20,6 +20,7 @@ die() {
 	exit 1
 }
 
+[[ $WG_CACHE == /* ]] || die "WG_CACHE must be an absolute path, not '$WG_CACHE'"
 case ${WG_MODULE:-ours} in
 ours | c) ;;
 *) die "WG_MODULE is 'ours' or 'c' (the C module), not '$WG_MODULE'" ;;
@@ -36,6 +37,10 @@ step() {
 	("$@") >"$log" 2>&1 </dev/null || status=$?
 	end=$(date +%s%N)
 	local tenths=$(((end - begin) / 100000000))
+	if ((status == 130)); then
+		printf '%5d.%d s  interrupted\n' $((tenths / 10)) $((tenths % 10))
+		exit 130
+	fi
 	if ((status == 0)); then
 		printf '%5d.%d s\n' $((tenths / 10)) $((tenths % 10))
 		return 0
@@ -187,7 +192,7 @@ tally() {
 excerpt() {
 	local lines=${2:-30}
 	if grep -q '^FAIL' "$1"; then
-		sed -n '/^FAIL/,$p' "$1" | head -n "$lines"
+		sed -n '/^FAIL/,$p' "$1" | grep -vE '^ *ok [0-9]' | head -n "$lines"
 	else
 		tail -n "$lines" "$1"
 	fi

@@ -19,6 +19,8 @@ fi
 # The guest's lines are shown as they come.
 job=$WG_OUT/vm/run
 mkdir -p "$job"
+exec {run_lock}>"$job/.lock"
+flock -n "$run_lock" || die "another 'make run' of this checkout is under way"
 rm -f "$job/output.log"
 boot=${EPOCHREALTIME/./}
 "$WG_TOP/tools/vm/boot.sh" --job "$job" --limit 180 -- "$WG_TOP/tools/demo.sh" 2>"$job/boot.log" &

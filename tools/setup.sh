@@ -7,6 +7,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
+[[ ${1:---update} == --update ]] || die "unknown word '$1' (--update)"
 update=${1:-}
 log=$WG_OUT/log
 root=$(root_folder)
@@ -25,7 +26,7 @@ cache_lock setup
 if [[ ! -d $root ]]; then
 	command -v mmdebstrap >/dev/null ||
 		step "mmdebstrap on this machine" "$log/mmdebstrap.log" install_mmdebstrap
-	step "trixie root: compiler, QEMU, test tools" "$log/root.log" "$WG_TOP/tools/setup/root.sh" "$root"
+	step "trixie root: compiler, QEMU, tools (some minutes)" "$log/root.log" "$WG_TOP/tools/setup/root.sh" "$root"
 fi
 "$WG_TOP/tools/setup/kernel.sh" "$update"
 "$WG_TOP/tools/setup/prune.sh"

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Tests on kernels built for debugging: "um", User Mode Linux that watches memory (KASAN, kmemleak, failing allocations,
 # KUnit), and "x86" in QEMU with two CPUs that watches locks. Without words: both.
-# usage: test-debug.sh [--short] [um] [x86]
+# usage: test-debug.sh [--short] [um] [x86] [NAME…]   (names: only these selftests)
 #
-# WG_TURMOIL seconds of turmoil (default 300; short: 20), WG_TESTS="name …" only these selftests.
+# WG_TURMOIL: seconds of turmoil (default 300; short: 20).
 # --short is for every run of all tests: fewer selftests.
-# A whole part (no WG_TESTS, turmoil of 300 seconds) that finds nothing is noted in tools/debug/LAST-RUN.
+# A whole part (no names, turmoil of 300 seconds) that finds nothing is noted in tools/debug/LAST-RUN.
 
 set -euo pipefail
 . "$(dirname "$0")/debug/lib.sh"
@@ -16,7 +16,14 @@ if [[ ${1:-} == --short ]]; then
 	short=yes
 	shift
 fi
-parts=("$@")
+parts=()
+names=()
+for word; do
+	case $word in
+	um | x86) parts+=("$word") ;;
+	*) names+=("$word") ;;
+	esac
+done
 ((${#parts[@]})) || parts=(um x86)
 
 log=$WG_OUT/log
@@ -39,7 +46,7 @@ else
 		[[ $name == kunit ]] || tests+=("$name")
 	done
 fi
-[[ ! ${WG_TESTS:-} ]] || read -ra tests <<<"$WG_TESTS"
+if ((${#names[@]})); then tests=("${names[@]}"); fi
 
 # machine NAME: how test-vm.sh runs this kernel.
 machine() {
@@ -125,7 +132,7 @@ noted() {
 	old=$(cat "$file" 2>/dev/null || true)
 	{
 		echo "# SPDX-License-Identifier: GPL-2.0"
-		echo "# The last run of each part of 'make test-debug' that was whole and found nothing (tools/test-debug.sh)."
+		echo "# The last run of each part of 'make test PART=debug' that was whole and found nothing (tools/test-debug.sh)."
 		for name in um x86; do
 			echo
 			if [[ $name != "$1" ]]; then
@@ -143,18 +150,16 @@ noted() {
 
 # whole PART: runs it, and notes it if it was whole.
 whole() {
+	# shellcheck disable=SC2154 # of lib.sh
 	local before=$passed begin=$SECONDS bad=$failed left=$skipped
 	"${@:2}"
-	if ((failed == bad && WG_TURMOIL >= 300)) && [[ ! $short && ! ${WG_TESTS:-} ]]; then
+	if ((failed == bad && WG_TURMOIL >= 300)) && [[ ! $short ]] && ((!${#names[@]})); then
 		noted "$1" $((passed - before)) $((skipped - left)) $((SECONDS - begin))
 	fi
 }
 
 "$WG_TOP/tools/setup.sh"
 for part in "${parts[@]}"; do
-	case $part in
-	um | x86) whole "$part" run_kernel "$part" ;;
-	*) die "unknown part $part (um, x86)" ;;
-	esac
+	whole "$part" run_kernel "$part"
 done
 tally

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # The matrix: every path of selftests/paths with ours and with the C driver, in turns, compared by machine.
-# usage: test-paths.sh [--no-build] [NAME…]     (default: all entries)
+# usage: test-paths.sh [--no-build] [smp4] [NAME…]     (default: all entries)
 #
-# MODE=smp4: four CPUs in real time, without the comparison of throughput. Leaves out/paths/result.json and what the
+# smp4: four CPUs in real time, without the comparison of throughput. Leaves out/paths/result.json and what the
 # machines said in out/paths/GROUP. Ends with
 # "N passed, M failed, K skipped".
 
@@ -11,15 +11,22 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 folder=$WG_TOP/selftests/paths
-mode=${MODE:-icount}
+mode=icount
 judge=()
-[[ $mode == icount ]] || judge=(--order-only)
+build=yes
+if [[ ${1:-} == --no-build ]]; then
+	build=
+	shift
+fi
+if [[ ${1:-} == smp4 ]]; then
+	mode=smp4
+	judge=(--order-only)
+	shift
+fi
 
-if [[ ${1:-} != --no-build ]]; then
+if [[ $build ]]; then
 	step "wireguard.ko" "$WG_OUT/log/build.log" "$WG_TOP/tools/build.sh" modules
 	cp "$WG_TOP/wireguard.ko" "$WG_OUT/wireguard.ko"
-else
-	shift
 fi
 step "what sends and receives" "$WG_OUT/log/paths-programs.log" "$folder/build.sh"
 WG_C_MODULE=$("$WG_TOP/tools/c-module.sh")

@@ -28,13 +28,13 @@ red() {
 	shift
 	case $kind in
 	selftest) "$copy/tools/test-vm.sh" "$@" ;;
-	um | x86) WG_TESTS="$*" "$copy/tools/test-debug.sh" "$kind" ;;
+	um | x86) "$copy/tools/test-debug.sh" "$kind" "$@" ;;
 	host)
 		for name; do words+=(--test "$name"); done
 		"$copy/tools/test-host.sh" "${words[@]}"
 		;;
 	check) "$copy/tools/check.sh" "$@" ;;
-	diff) SEED=${SEED:-1} COUNT=${COUNT:-40000} LEAST=0 "$copy/tools/diff/run" ;;
+	diff) "$copy/tools/diff/run" count=40000 ;;
 	paths) "$copy/tools/test-paths.sh" "$@" ;;
 	esac
 }

@@ -187,5 +187,5 @@ for mode in smp smp4 unseeded icount; do
 	done
 	((${#chosen[@]} == 0)) || group "$mode" "${chosen[@]}"
 done
-((failed == 0)) || echo "logs: out/selftests/${label:-MODE}/NAME{,.kernel,.console}.log"
+echo "logs: out/selftests/${label:-{icount,smp,smp4,unseeded\}}/NAME.log"
 tally

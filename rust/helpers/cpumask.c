@@ -17,11 +17,6 @@ unsigned int wg_helper_num_online_cpus(void)
 	return num_online_cpus();
 }
 
-bool wg_helper_cpu_possible(unsigned int cpu)
-{
-	return cpu_possible(cpu);
-}
-
 bool wg_helper_cpu_online(unsigned int cpu)
 {
 	return cpu_online(cpu);
@@ -30,9 +25,4 @@ bool wg_helper_cpu_online(unsigned int cpu)
 unsigned int wg_helper_cpumask_next_online(int n)
 {
 	return cpumask_next_wrap(n, cpu_online_mask);
-}
-
-unsigned int wg_helper_cpumask_nth_online(unsigned int nth)
-{
-	return cpumask_nth(nth, cpu_online_mask);
 }

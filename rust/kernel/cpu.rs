@@ -20,13 +20,6 @@ fn limit() -> u32 {
     unsafe { bindings::nr_cpu_ids() }
 }
 
-/// Returns whether there can be a CPU of this number.
-#[inline]
-pub fn is_possible(cpu: u32) -> bool {
-    // SAFETY: Within the mask.
-    cpu < limit() && unsafe { bindings::cpu_possible(cpu) }
-}
-
 /// Returns whether this CPU is online at this moment.
 #[inline]
 pub fn is_online(cpu: u32) -> bool {
@@ -54,22 +47,6 @@ pub fn online_count() -> u32 {
     unsafe { bindings::num_online_cpus() }
 }
 
-/// Returns one of the CPUs that are online, the same for the same `id` as long as none comes or
-/// goes.
-pub fn choose_online(id: u32) -> u32 {
-    // SAFETY: No requirements.
-    let online = unsafe { bindings::num_online_cpus() };
-    let nth = id.checked_rem(online).unwrap_or(0);
-    // SAFETY: No requirements.
-    let cpu = unsafe { bindings::cpumask_nth_online(nth) };
-    if cpu < limit() {
-        cpu
-    } else {
-        // Some went offline in between.
-        next_online(u32::MAX)
-    }
-}
-
 #[kernel::macros::kunit_tests(kext_cpu)]
 mod tests {
     use super::*;
@@ -80,19 +57,12 @@ mod tests {
         assert!(is_online(first));
         let mut cpu = next_online(first);
         for _ in 0..possible_count() {
-            assert!(is_possible(cpu));
+            assert!(cpu < limit());
             if cpu == first {
                 break;
             }
             cpu = next_online(cpu);
         }
         assert_eq!(cpu, first);
-    }
-
-    #[test]
-    fn any_number_chooses_a_cpu() {
-        for id in [0, 1, 7, u32::MAX] {
-            assert!(is_possible(choose_online(id)));
-        }
     }
 }

@@ -68,10 +68,3 @@ pub fn jiffies() -> u64 {
     // CAST: From `unsigned long`.
     unsafe { jiffies.read_volatile() as u64 }
 }
-
-/// Converts milliseconds to jiffies, rounding up.
-#[inline]
-pub fn millis_to_jiffies(millis: u32) -> u64 {
-    // CAST: From `unsigned long`.
-    kernel::time::msecs_to_jiffies(millis) as u64
-}

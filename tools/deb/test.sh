@@ -143,7 +143,7 @@ test_deb() {
 	new_machine package
 	unpack_checkout
 	borrow_trees
-	check "make deb" build_package
+	check "make dkms-install PART=deb" build_package
 	check "apt installs $release, headers and source" kernel_by_apt
 	check "beside make install: refused" refused_beside_make_install
 	check "apt install ./$package.deb" deb_install

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Brings a kernel into the cache, built from the source that the stock kernel was prepared from; 5
 # to 15 minutes on two CPUs, once. "um" and "x86" are for debugging, "clock" is that of "make bench
-# CLOCK=cpu". A half-made one was never renamed to its place and is made again.
+# PART=cpu". A half-made one was never renamed to its place and is made again.
 # usage: kernel.sh um|x86|clock [--cached]    (--cached: do not build, only say whether it is there)
 
 set -euo pipefail

@@ -15,7 +15,7 @@ kernel_parts() {
 	for part in "${parts[@]}"; do [[ ! -f $part ]] || echo "$part"; done
 }
 
-# debug_kernel NAME: the folder of the debug kernel "um" or "x86", or of "clock", that of "make bench CLOCK=cpu"; its
+# debug_kernel NAME: the folder of the debug kernel "um" or "x86", or of "clock", that of "make bench PART=cpu"; its
 # name tells what it was made from.
 debug_kernel() {
 	local stock key parts

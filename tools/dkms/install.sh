@@ -107,6 +107,7 @@ install_module() {
 index_stale() {
 	local list kernel
 	for list in /lib/modules/*/modules.dep; do
+		[[ -e $list ]] || continue
 		kernel=$(basename "$(dirname "$list")")
 		grep -q '^updates/dkms/wireguard\.ko' "$list" || continue
 		compgen -G "/lib/modules/$kernel/updates/dkms/wireguard.ko*" >/dev/null || depmod "$kernel"
@@ -118,6 +119,7 @@ remove_module() {
 	[[ $(id -u) == 0 ]] || die "DKMS needs root"
 	no_package
 	mkdir -p "$(dirname "$log")"
+	[[ $(versions) ]] || echo "DKMS has nothing of this module."
 	for version in $(versions); do
 		dkms remove "$name/$version" --all >"$log" 2>&1 || die "DKMS could not remove version $version (see $log)"
 		echo "removed: version $version; the kernels' own C modules are back"

@@ -7,7 +7,8 @@
 #                [--interactive] [--watch COMMAND] [--machine FOLDER[:LAYER] [--image FILE]] -- SCRIPT [ARGUMENTS]
 #
 # --kernel names a folder with vmlinux and stock/usr/lib/modules; modes um and clock take vmlinux for User Mode Linux.
-# FOLDER (below out/, default out/vm/boot) keeps console.log, output.log and status. COMMAND is run every second
+# FOLDER (below out/) keeps console.log, output.log and status; without --job it is out/vm/boot, and the output is
+# printed as well. COMMAND is run every second
 # with FOLDER as argument while the machine runs, and stops it by failing.
 # --machine: the guest's root, modules included, is the writable one of in_root -w; --image: its kernel, a path there.
 # Exit status: that of SCRIPT; 124 when the time is over; 125 when the machine ended without one (a crash).
@@ -49,6 +50,7 @@ while (($#)); do
 done
 (($#)) || die "no script to run in the guest"
 [[ $job == "$WG_OUT"/* ]] || die "the folder of a job must lie below $WG_OUT"
+[[ $1 != */* || $(realpath -m "$1") == "$WG_TOP"/* ]] || die "the guest sees only what lies below $WG_TOP, so not $1"
 
 [[ $kernel ]] || kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
 for folder in "$WG_TOP" "$kernel"; do
@@ -102,6 +104,7 @@ done
 wait "$machine" 2>/dev/null || true
 "$watch" "$job" || true
 
+[[ $job != "$WG_OUT/vm/boot" || ! -e $job/output.log ]] || cat "$job/output.log"
 if [[ -s $job/status ]]; then
 	exit "$(cat "$job/status")"
 fi

@@ -7,6 +7,7 @@
 # WG_CARDS=MODEL: two network cards of that model with a wire of their own.
 # WG_UEFI=FOLDER of the guest: the machine has firmware, and boots under Secure Boot if its variables say so. FOLDER
 # has code.fd, vars.fd and shim.efi, which the firmware starts, and which starts the kernel.
+# WG_ACCEL: QEMU's accelerator for the modes in real time, "kvm" where that works; default: emulation.
 # WG_PLUGIN: what QEMU's option -plugin takes.
 
 set -euo pipefail

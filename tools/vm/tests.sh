@@ -40,10 +40,9 @@ reason() {
 	tail -n 1 "$1" | sed -n 's/^SKIP: //p'
 }
 
-# ended LOG STATUS: says so where nothing in the log does; fails unless the test passed or was skipped.
+# ended LOG STATUS: says so where nothing in the log does; fails unless the test passed.
 ended() {
 	(($2 != 0)) || return 0
-	[[ $2 != 4 || ! $(reason "$1") ]] || return 0
 	grep -q '^FAIL' "$1" || echo "FAIL: the test ended with status $2"
 	return 1
 }
@@ -60,16 +59,22 @@ item() {
 	fi
 }
 
-# judge NAME LOG: runs the test and looks at what it leaves; the status is that of "end NAME STATUS".
+# judge NAME: runs the test and looks at what it leaves; the status is that of "end NAME STATUS". The output goes to a
+# file, which is read as well.
 judge() {
-	local name=$1 log=$2 judged=0 status number skipped
+	local name=$1 judged=0 log status number skipped
+	log=$(readlink "/proc/$$/fd/1")
 	printf 'KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: %s\n' "$name"
 	run "$name"
 	status=$?
 	skipped=
 	((status != 4)) || skipped=$(reason "$log")
 	number=$(grep -cE '^    (not )?ok ' "$log")
-	item script ended "$log" "$status"
+	if [[ $skipped ]]; then
+		echo "    ok $((++number)) script # SKIP $skipped"
+	else
+		item script ended "$log" "$status"
+	fi
 	item unload unload
 	export WG_LOG_EXPECTED
 	WG_LOG_EXPECTED=$(selftest_says "$name" log)
@@ -91,7 +96,8 @@ judge() {
 for name; do
 	echo "begin $name" >>"$WG_RESULTS"
 	mark_log "$name"
-	judge "$name" "$folder/$name.log" >"$folder/$name.log" 2>&1
+	# shellcheck disable=SC2094 # it goes on after what it reads
+	judge "$name" >"$folder/$name.log" 2>&1
 	status=$?
 	kernel_log >"$folder/$name.kernel.log"
 	echo "end $name $status" >>"$WG_RESULTS"

@@ -30,7 +30,7 @@ def check_place(root, place):
                          cwd=root / place, env=env, capture_output=True, text=True, check=False)
     # Checks have no network: without the dependencies this is for who has them.
     if run.returncode and (missing := MISSING.search(run.stderr)):
-        raise Skip(f"cargo has not got the dependencies: {missing[0]} (make test-host gets them)")
+        raise Skip(f"cargo has not got the dependencies: {missing[0]} (make test PART=host gets them)")
     # cargo writes paths from the package's folder; those above it are ours as well.
     return {line.replace("../../", "") if line.startswith("../") else BELOW.sub(rf"{place}/\g<0>", line)
             for line in findings(run, root)}

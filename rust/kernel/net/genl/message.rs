@@ -118,11 +118,6 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// Puts a string and its NUL.
-    pub fn put_str(&mut self, attribute: u16, value: &CStr) -> Result {
-        self.put(attribute, value.to_bytes_with_nul())
-    }
-
     /// Puts what `value` is displayed as, and a NUL.
     ///
     /// For short values such as names: more than 63 bytes are refused with `EMSGSIZE`.
@@ -235,7 +230,7 @@ mod tests {
             message.put(1, &[7; 5])?;
             message.put_u8(2, 9)?;
             message.put_u16(0x0304, 0x0506)?;
-            message.put_str(3, c"ab")
+            message.put(3, b"ab\0")
         });
         let expected = [
             &[9, 0, 1, 0, 7, 7, 7, 7, 7, 0, 0, 0, 5, 0, 2, 0, 9, 0, 0, 0][..],

@@ -152,14 +152,6 @@ impl SkBuff {
         Some(unsafe { Source::new(start, len) })
     }
 
-    /// Copies `N` bytes from `offset` on, wherever they are.
-    pub fn bytes_at<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        let mut bytes = [0; N];
-        // SAFETY: There is so much room.
-        unsafe { self.copy_bits(offset, bytes.as_mut_ptr(), N) }?;
-        Some(bytes)
-    }
-
     /// Copies bytes of the packet.
     ///
     /// # Safety
@@ -332,8 +324,6 @@ mod tests {
         assert!(skb.piece(55, 100).is_none());
         assert!(skb.piece(1, usize::MAX).is_none());
         assert!(skb.piece(usize::MAX, 1).is_none());
-        assert!(skb.bytes_at(2) == Some([3, 4, 0xab, 0xab]));
-        assert!(skb.bytes_at::<2>(153).is_none());
         Ok(())
     }
 

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs the named parts of the tests one after the other: make test PART="…" CASE="…".
+# usage: part.sh PARTS [CASE…]
+#
+# The parts, each with what CASE chooses in it:
+#   core       what "make test" runs; together with parts of tools/test.sh (diff, debug, …) these too
+#   all        that, and all parts of tools/test.sh
+#   host       tests of the protocol core on the host: arguments of cargo test
+#   check      static checks: names
+#   fuzz       fuzzing: seconds, then names of targets
+#   vm         selftests in virtual machines: names
+#   upstream   netns.sh, the selftest in the kernel's source
+#   debug      selftests on kernels built for debugging: um, x86, names
+#   paths      the matrix of paths beside the C driver: names; smp4: on four CPUs
+#   diff       netlink requests to ours and to the C driver: seed=N, count=N
+#   two-vms    our module in one machine, the C module in another one
+#   install    installing: plain, secureboot, dkms, deb, intree
+#   planted    faults that the tests must find: names, or kinds of tests
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+read -ra parts <<<"${1:-}"
+shift
+tools=$WG_TOP/tools
+
+if [[ " ${parts[*]} " == *" core "* ]]; then
+	(($# == 0)) || die "CASE chooses nothing in the part core"
+	rest=" ${parts[*]} "
+	# shellcheck disable=SC2086 # several words
+	exec "$tools/test.sh" ${rest// core / }
+fi
+
+for part in "${parts[@]}"; do
+	case $part in
+	all) run=("$tools/test.sh" all) ;;
+	host) run=("$tools/test-host.sh" "$@") ;;
+	check) run=("$tools/check.sh" "$@") ;;
+	fuzz) run=("$tools/fuzz/run" "$@") ;;
+	vm) run=("$tools/test-vm.sh" "$@") ;;
+	upstream) run=("$tools/test-vm.sh" upstream) ;;
+	debug) run=("$tools/test-debug.sh" "$@") ;;
+	diff) run=("$tools/diff/run" "$@") ;;
+	paths | planted | install) run=("$tools/test-$part.sh" "$@") ;;
+	two-vms) run=("$tools/test-two-vms.sh") ;;
+	*) die "there is no part '$part'; there are: $(sed -n 's/^#   \([a-z0-9-]*\) .*/\1/p' "$0" | paste -sd ' ')" ;;
+	esac
+	"${run[@]}" || status=1
+done
+exit "${status:-0}"
