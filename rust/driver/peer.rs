@@ -83,7 +83,7 @@ pub(crate) const ZERO: usize = 1;
 pub(crate) const SEND: usize = 3;
 /// Work item that has received packets polled while others have their turn.
 pub(crate) const RECEIVE: usize = 4;
-/// Timer that does what the workers for what is sent were to do.
+/// Timer that does what the workers for what is sent were to do, and that for what is received.
 pub(crate) const WATCH: usize = 5;
 /// Timer that has received packets polled which gather.
 pub(crate) const GATHER: usize = 6;

@@ -6,10 +6,15 @@ mod batch;
 mod delivery;
 mod gather;
 mod open;
+mod poll;
 
 pub(crate) use batch::{
     open_elsewhere,
     Batch, //
+};
+pub(crate) use poll::{
+    poll,
+    take_over, //
 };
 
 use crate::{
@@ -25,38 +30,18 @@ use crate::{
         Pace, //
     },
     packet::PacketCb,
-    peer::{
-        Peer,
-        RECEIVE, //
-    },
+    peer::Peer,
     peerlookup::Target,
-    queueing::{
-        Job,
-        Order, //
-    },
-    rx_queue::{
-        Queue,
-        Queued, //
-    }, //
+    queueing::Order,
+    rx_queue::Queued, //
 };
-use batch::{
-    give_back,
-    open_all, //
-};
-use delivery::deliver;
 use kernel::prelude::*;
 use kext::{
-    context::{
-        Bh,
-        Process, //
-    },
+    context::Bh,
     debug_ratelimited,
     net::{
         device::NetDevice,
-        napi::{
-            Gro,
-            Napi, //
-        },
+        napi::Napi,
         skb::{
             self,
             SkBuff, //
@@ -64,11 +49,7 @@ use kext::{
     },
     random,
     sync::rcu::RcuArc,
-    time::{
-        self,
-        hrtimer, //
-    },
-    workqueue, //
+    time::hrtimer, //
 };
 use wg_proto::{
     message::{
@@ -77,12 +58,6 @@ use wg_proto::{
     },
     Reject, //
 };
-
-/// Packets of one session that are decrypted as one batch when CPUs share the work.
-const SHARED_RUN: usize = 16;
-
-/// Packets of one peer that may be with workers, or wait for those, at once. (A test fills this up a thousand times.)
-const MAX_SHARED_PACKETS: usize = if cfg!(wg_faults) { 1024 } else { 4096 };
 
 /// The order in which a peer's packets are delivered.
 pub(crate) struct Rx {
@@ -232,148 +207,6 @@ fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'
         Target::Session(keypair) => Some(keypair),
         Target::Handshake(_) => None,
     }
-}
-
-/// Has a worker ask for the poll of the peer's queue.
-fn poll_later(peer: &RcuArc<Peer>) {
-    let workers = peer.device().data().workers();
-    let _ = workers.queue().enqueue(&peer.receive_work, peer);
-}
-
-impl workqueue::Run<RECEIVE> for Peer {
-    fn run(this: RcuArc<Self>, ctx: &mut Process) {
-        let bh = ctx.bh();
-        let Some(napi) = this.device().data().rx_queue(this.queue(), &bh) else {
-            return;
-        };
-        napi.queue().end_pause(&bh);
-        napi.schedule(&bh);
-        // The poll comes here, and may ask for this worker again.
-        drop(bh);
-        ctx.reschedule();
-    }
-}
-
-/// Delivers packets: the NAPI poll of one queue.
-///
-/// After a poll that takes all it may, what is left is for a worker, which the scheduler weighs against those who read
-/// what came.
-pub(crate) fn poll(
-    dev: &NetDevice<Device>,
-    queue: &Queue,
-    gro: &mut Gro<'_, Device>,
-    budget: usize,
-    bh: &Bh<'_>,
-) -> usize {
-    let mut work: usize = 0;
-    let mut last = None;
-    let max_work = queue.begin_poll(budget, bh);
-    dev.data().workers().efforts().polled(bh);
-
-    // What other CPUs have finished comes first, as it is older.
-    while work < max_work {
-        let Some(job) = queue.pop_opened(bh) else {
-            break;
-        };
-        let peer = job.batch.keypair.peer().clone();
-        work = work.saturating_add(give_back(&peer, job, gro, bh));
-    }
-    while work < max_work {
-        let left = max_work.saturating_sub(work);
-        let workers = dev.data().workers();
-        let shared = workers.may_help(bh);
-        #[cfg(wg_faults)]
-        let shared = shared || workers.hold.is_on();
-        let max = if shared { left.min(SHARED_RUN) } else { left };
-        let Some((index, run)) = queue.take_run(max, bh) else {
-            break;
-        };
-        work = work.saturating_add(run.len());
-        let Some(keypair) = find_session(dev.data(), index, bh) else {
-            // CAST: From small to large.
-            dev.data()
-                .drops()
-                .add(Reject::UnknownSession, run.len() as u64);
-            continue;
-        };
-        receive_run(keypair, run, shared, queue, gro, bh);
-        last = Some(keypair.peer());
-    }
-    if work < max_work {
-        return work;
-    }
-    match last {
-        Some(peer) if bh.is_unscheduled() => {
-            if queue.pause(max_work < budget, bh) {
-                poll_later(peer);
-            }
-            // More than the budget must not be reported, and all of it means that the next poll is to come by itself.
-            work.min(budget.saturating_sub(1))
-        }
-        _ => budget,
-    }
-}
-
-/// Decrypts and delivers packets of one session, or has another CPU decrypt them.
-fn receive_run(
-    keypair: &RcuArc<Keypair>,
-    run: skb::List,
-    shared: bool,
-    queue: &Queue,
-    gro: &mut Gro<'_, Device>,
-    bh: &Bh<'_>,
-) {
-    let peer = keypair.peer();
-    let device = peer.device().data();
-    let taken = run.len();
-    // CAST: From small to large.
-    let n = taken as u64;
-    if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
-        return device.drops().add(reason, n);
-    }
-    let helper = if shared {
-        device.workers().idle(bh)
-    } else {
-        None
-    };
-    // What is given to a helper comes back by way of the queue.
-    let helper = helper.filter(|_| queue.expect_opened(bh).is_ok());
-    let ticket = {
-        let mut rx = peer.rx().lock(bh);
-        if helper.is_none() && rx.order.in_flight() == 0 {
-            drop(rx);
-            let opened = open_all(keypair, run, bh);
-            return deliver(keypair, opened, gro, bh);
-        }
-        // Decryption comes after this: who can send has to be held off before.
-        if rx.packets >= MAX_SHARED_PACKETS || rx.order.prepare().is_err() {
-            drop(rx);
-            if helper.is_some() {
-                queue.expect_less(bh);
-            }
-            return device.drops().add(Reject::RxQueueFull, n);
-        }
-        rx.packets = rx.packets.saturating_add(taken);
-        rx.order.ticket()
-    };
-    let mut job = Job {
-        ticket,
-        batch: Batch {
-            keypair: keypair.clone(),
-            packets: run,
-            taken,
-        },
-    };
-    if let Some(helper) = helper {
-        match device.workers().open(job, &helper, bh) {
-            Ok(()) => return,
-            Err(refused) => job = refused,
-        }
-        queue.expect_less(bh);
-    }
-    let packets = core::mem::take(&mut job.batch.packets);
-    job.batch.packets = open_all(keypair, packets, bh);
-    give_back(peer, job, gro, bh);
 }
 
 /// Forgets the batches of a peer that are on their way. Its queue must be closed.

@@ -203,6 +203,20 @@ impl Queue {
         }
     }
 
+    /// Ends a pause for which the worker should have come. Returns whether this was one, or [`None`]
+    /// without a pause.
+    pub(crate) fn end_long_pause(&self, bh: &Bh<'_>) -> Option<bool> {
+        let mut input = self.input.lock(bh);
+        let Waits::Paused(since) = input.waits else {
+            return None;
+        };
+        let is_long = time::jiffies().wrapping_sub(since) >= MAX_PAUSE;
+        if is_long {
+            input.waits = Waits::No;
+        }
+        Some(is_long)
+    }
+
     /// Returns how many packets the poll that begins shall take, which may take `budget`.
     pub(crate) fn begin_poll(&self, budget: usize, bh: &Bh<'_>) -> usize {
         let mut input = self.input.lock(bh);

@@ -13,6 +13,7 @@ pub(crate) use batch::{
     Batch, //
 };
 pub(crate) use queue::Tx;
+pub(crate) use takeover::watch;
 
 use crate::{
     device::Device,

@@ -53,6 +53,19 @@ def shared(inside, outside):
     return came / sent, seconds
 
 
+def left_behind(inside, outside):
+    """Bursts that no packet follows, more than one poll of the receiver takes."""
+    missing = 0
+    for number in (100, 150, 200) * 5:
+        for _ in range(number):
+            outside.send(bytes(SIZE))
+        came, _seconds = inside.wait(number, 1 * PATIENCE)
+        missing += number - came
+    check.note(f"bursts: {missing} packets did not come")
+    inside.wait(missing, 2 * PATIENCE)
+    return missing
+
+
 def starved():
     os.sched_setaffinity(0, {0})
     inside, pig = Receiver("b", "192.168.7.2", 5000), hog(1)
@@ -61,12 +74,14 @@ def starved():
     try:
         # Both work without the hog, and CPU 1 helps.
         check.holds("what is forwarded comes", forwarded(inside, single) > 0.95)
+        check.holds("the end of a burst comes", left_behind(inside, single) == 0)
         before, end = helped(), time.monotonic() + 10 * PATIENCE
         while helped() == before and time.monotonic() < end:
             shared(inside, many)
         check.holds("CPU 1 helps", helped() > before)
         os.kill(pig, signal.SIGCONT)
         check.holds("what is forwarded comes beside a hog", forwarded(inside, single) > 0.95)
+        check.holds("the end of a burst comes beside a hog", left_behind(inside, single) == 0)
         least, longest = 1, 0
         for _ in range(20):
             part, seconds = shared(inside, many)

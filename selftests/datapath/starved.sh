@@ -5,7 +5,7 @@
 # limit: 120
 # A hog of the highest class sits on CPU 1, so that no worker runs there. What was left to these
 # is sent nevertheless: what a softirq on CPU 1 forwards, and batches that CPU 0, busy itself,
-# gave away.
+# gave away; and what it left to a worker that polls a receive queue, though no packet follows.
 
 . "$(dirname "$0")/../lib.sh"
 

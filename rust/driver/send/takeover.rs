@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sending that is left to workers, and a timer for when they do not come.
+//! Sending that is left to workers, and a timer for when they do not come: for these, and for those
+//! that have received packets polled.
 
 use super::{
     batch::release,
@@ -18,6 +19,7 @@ use crate::{
         SEND,
         WATCH, //
     },
+    receive,
     worker::{
         MAX_ABSENCE,
         MAX_STUCK, //
@@ -54,7 +56,7 @@ pub(super) fn defer(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
 }
 
 /// Has the timer look, in a while, whether workers come.
-pub(super) fn watch(peer: &RcuArc<Peer>) {
+pub(crate) fn watch(peer: &RcuArc<Peer>) {
     if !peer.watch.is_pending() {
         peer.watch.arm(peer, MAX_ABSENCE);
     }
@@ -112,7 +114,7 @@ impl Expired<WATCH> for Peer {
             let tx = this.tx().lock(bh);
             tx.deferred.is_some() || tx.due_since.is_some()
         };
-        if is_left {
+        if receive::take_over(&this, bh) || is_left {
             watch(&this);
         }
     }

@@ -3,17 +3,19 @@
 //! Slots that publish a value with a single owner.
 
 use super::synchronize;
-use crate::context::{
-    Bh,
-    Process, //
-};
-use core::{
-    marker::PhantomData,
-    ptr,
+use crate::{
+    context::{
+        Bh,
+        Process, //
+    },
     sync::atomic::{
         AtomicPtr,
         Ordering, //
-    },
+    }, //
+};
+use core::{
+    marker::PhantomData,
+    ptr, //
 };
 use kernel::prelude::*;
 

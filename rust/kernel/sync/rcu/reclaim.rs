@@ -15,17 +15,15 @@
 
 use crate::{
     bindings,
-    context::may_sleep, //
-};
-use core::{
-    ptr::{
-        self,
-        null_mut, //
-    },
+    context::may_sleep,
     sync::atomic::{
         AtomicPtr,
         Ordering, //
-    },
+    }, //
+};
+use core::ptr::{
+    self,
+    null_mut, //
 };
 use kernel::{
     bindings::{

@@ -7,16 +7,18 @@ use super::{
     RcuArc,
     Ref, //
 };
-use crate::context::Bh;
+use crate::{
+    context::Bh,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    }, //
+};
 use core::{
     marker::PhantomData,
     ptr::{
         self,
         NonNull, //
-    },
-    sync::atomic::{
-        AtomicPtr,
-        Ordering, //
     },
 };
 use kernel::sync::rcu;
