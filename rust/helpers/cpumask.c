@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/cpumask.h>
+#include <linux/smp.h>
 
 unsigned int wg_helper_nr_cpu_ids(void)
 {
@@ -25,4 +26,9 @@ bool wg_helper_cpu_online(unsigned int cpu)
 unsigned int wg_helper_cpumask_next_online(int n)
 {
 	return cpumask_next_wrap(n, cpu_online_mask);
+}
+
+unsigned int wg_helper_raw_smp_processor_id(void)
+{
+	return raw_smp_processor_id();
 }

@@ -21,3 +21,13 @@ int wg_helper_nla_parse_nested(struct nlattr *tb[], int maxtype,
 {
 	return nla_parse_nested(tb, maxtype, nla, policy, extack);
 }
+
+void wg_helper_genlmsg_end(struct sk_buff *skb, void *hdr)
+{
+	genlmsg_end(skb, hdr);
+}
+
+void wg_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr)
+{
+	genlmsg_cancel(skb, hdr);
+}

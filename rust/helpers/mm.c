@@ -6,3 +6,8 @@ unsigned long wg_helper_totalram_pages(void)
 {
 	return totalram_pages();
 }
+
+struct page *wg_helper_alloc_pages(gfp_t gfp, unsigned int order)
+{
+	return alloc_pages(gfp, order);
+}

@@ -88,7 +88,7 @@ impl Process {
     #[inline]
     pub fn reschedule(&mut self) {
         // SAFETY: By the type invariant the thread may sleep. It is running, so it goes on when its turn comes again.
-        unsafe { kernel::bindings::schedule() };
+        unsafe { crate::bindings::schedule() };
     }
 }
 
@@ -127,7 +127,7 @@ impl Bh<'_> {
     #[inline]
     pub fn cpu(&self) -> u32 {
         // SAFETY: No requirements. By the type invariant the answer stays true.
-        unsafe { kernel::bindings::raw_smp_processor_id() }
+        unsafe { crate::bindings::raw_smp_processor_id() }
     }
 
     /// Returns whether there was nothing to do on this CPU when an interrupt led here. Not in a thread, as of NAPI or, with
@@ -168,7 +168,7 @@ impl Drop for Bh<'_> {
             // SAFETY: As above, and interrupts are off. Leaves pending softirqs to the next
             // interrupt: they would run under the lock for which interrupts are off, and turn
             // interrupts on meanwhile. `PREEMPT_RT` wakes their thread instead on its own.
-            unsafe { kernel::bindings::_local_bh_enable() };
+            unsafe { crate::bindings::_local_bh_enable() };
             return;
         }
         // SAFETY: By the type invariant this level of `rcu_read_lock_bh()` is ours.
@@ -198,13 +198,13 @@ fn irqs_disabled() -> bool {
 #[kernel::macros::kunit_tests(kext_context)]
 mod tests {
     use super::*;
+    use crate::bindings::{
+        init_work_with_key,
+        queue_work_on,
+        system_bh_wq,
+        work_struct, //
+    };
     use kernel::{
-        bindings::{
-            init_work_with_key,
-            queue_work_on,
-            system_bh_wq,
-            work_struct, //
-        },
         interrupt::local_interrupt_disable,
         prelude::*,
         static_lock_class,
@@ -247,7 +247,7 @@ mod tests {
                     Some(run),
                     false,
                     c"kext-test".as_char_ptr(),
-                    static_lock_class!().as_ptr(),
+                    static_lock_class!().as_ptr().cast(),
                 )
             }),
         });
@@ -276,7 +276,7 @@ mod tests {
         }
         // Never to be freed while a softirq may still look at it.
         // SAFETY: The work is initialised.
-        unsafe { kernel::bindings::cancel_work_sync(softirq.work.get()) };
+        unsafe { crate::bindings::cancel_work_sync(softirq.work.get()) };
         assert!(off && !ran);
         assert_eq!(RUNS.load(Relaxed), before.wrapping_add(1));
         Ok(())

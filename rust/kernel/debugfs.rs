@@ -8,6 +8,11 @@
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
+use crate::bindings::{
+    debugfs_short_fops,
+    dentry,
+    loff_t, //
+};
 use crate::{
     bindings,
     context::{
@@ -22,11 +27,6 @@ use core::{
     ptr::null_mut, //
 };
 use kernel::{
-    bindings::{
-        debugfs_short_fops,
-        dentry,
-        loff_t, //
-    },
     debugfs::{
         Reader,
         Writer, //
@@ -197,7 +197,7 @@ impl<T: Writer + Send + Sync + 'static> Show for T {
     const OPERATIONS: debugfs_short_fops = debugfs_short_fops {
         read: Some(read::<T>),
         write: None,
-        llseek: Some(kernel::bindings::default_llseek),
+        llseek: Some(crate::bindings::default_llseek),
     };
 }
 
@@ -230,7 +230,7 @@ impl<T: Writer> fmt::Display for Shown<'_, T> {
 /// # Safety
 ///
 /// The file must be one made by [`Dir::file`] with a `T`, and must not be removed during `'a`.
-unsafe fn value_of<'a, T>(file: *mut kernel::bindings::file) -> &'a T {
+unsafe fn value_of<'a, T>(file: *mut crate::bindings::file) -> &'a T {
     // SAFETY: By the requirements, the file is open.
     let value = unsafe { (*file).private_data }.cast::<T>();
     // SAFETY: C set the pointer, when the file was opened, to what it was made with.
@@ -241,7 +241,7 @@ unsafe fn value_of<'a, T>(file: *mut kernel::bindings::file) -> &'a T {
 ///
 /// Only for files made by [`Dir::file`] with a `T`, which C keeps from being removed meanwhile.
 unsafe extern "C" fn read<T: Writer + Send + Sync + 'static>(
-    file: *mut kernel::bindings::file,
+    file: *mut crate::bindings::file,
     buf: *mut c_char,
     size: usize,
     offset: *mut loff_t,
@@ -272,7 +272,7 @@ unsafe extern "C" fn read<T: Writer + Send + Sync + 'static>(
 ///
 /// As for [`read`].
 unsafe extern "C" fn write<T: Reader + Send + Sync + 'static>(
-    file: *mut kernel::bindings::file,
+    file: *mut crate::bindings::file,
     buf: *const c_char,
     size: usize,
     _offset: *mut loff_t,

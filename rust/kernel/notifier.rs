@@ -9,6 +9,7 @@
 //! [`include/linux/suspend.h`](srctree/include/linux/suspend.h),
 //! [`include/linux/random.h`](srctree/include/linux/random.h)
 
+use crate::bindings::notifier_block;
 use crate::{
     context::Process,
     sync::rcu::{
@@ -21,7 +22,6 @@ use core::{
     mem::ManuallyDrop, //
 };
 use kernel::{
-    bindings::notifier_block,
     error::to_result,
     ffi::{
         c_int,
@@ -141,17 +141,17 @@ pub mod pm {
         Chain,
         Place, //
     };
+    use crate::bindings::{
+        notifier_block,
+        PM_HIBERNATION_PREPARE,
+        PM_SUSPEND_PREPARE, //
+    };
     use crate::{
         bindings,
         context::Process, //
     };
     use core::marker::PhantomData;
     use kernel::{
-        bindings::{
-            notifier_block,
-            PM_HIBERNATION_PREPARE,
-            PM_SUSPEND_PREPARE, //
-        },
         ffi::{
             c_int,
             c_ulong, //
@@ -222,13 +222,13 @@ pub mod vmfork {
         Chain,
         Place, //
     };
+    use crate::bindings::notifier_block;
     use crate::{
         bindings,
         context::Process, //
     };
     use core::marker::PhantomData;
     use kernel::{
-        bindings::notifier_block,
         ffi::{
             c_int,
             c_ulong, //

@@ -8,9 +8,9 @@
 //!
 //! C header: [`include/linux/random.h`](srctree/include/linux/random.h)
 
+use crate::bindings;
 use crate::context::Process;
 use kernel::{
-    bindings,
     error::to_result,
     prelude::*, //
 };

@@ -4,11 +4,11 @@
 //!
 //! C header: [`include/linux/siphash.h`](srctree/include/linux/siphash.h)
 
+use crate::bindings::siphash_key_t;
 use crate::{
     bindings,
     random, //
 };
-use kernel::bindings::siphash_key_t;
 
 /// A secret key.
 pub struct Key(siphash_key_t);

@@ -5,7 +5,7 @@
 //! C header: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h)
 
 use crate::bindings;
-use kernel::bindings::{
+use crate::bindings::{
     ktime_get_coarse_with_offset,
     ktime_get_real_ts64,
     timespec64,
@@ -45,7 +45,7 @@ pub fn local_clock() -> u64 {
 #[inline]
 pub fn monotonic() -> i64 {
     // SAFETY: No requirements.
-    unsafe { kernel::bindings::ktime_get() }
+    unsafe { crate::bindings::ktime_get() }
 }
 
 /// Returns the wall clock: the seconds and nanoseconds since 1970.
@@ -63,7 +63,7 @@ pub fn realtime() -> (i64, u32) {
 /// Returns the jiffies since some time before boot; they wrap on 32-bit machines.
 #[inline]
 pub fn jiffies() -> u64 {
-    let jiffies = &raw const kernel::bindings::jiffies;
+    let jiffies = &raw const crate::bindings::jiffies;
     // SAFETY: Always valid for reads. Volatile, as the timer interrupt writes to it (`READ_ONCE()`).
     // CAST: From `unsigned long`.
     unsafe { jiffies.read_volatile() as u64 }

@@ -28,6 +28,16 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
+use crate::bindings::{
+    __flush_workqueue,
+    alloc_workqueue_noprof,
+    cancel_work_sync,
+    destroy_workqueue,
+    init_work_with_key,
+    queue_work_on,
+    work_struct,
+    workqueue_struct, //
+};
 use crate::{
     bindings,
     context::{
@@ -55,16 +65,6 @@ use core::{
     },
 };
 use kernel::{
-    bindings::{
-        __flush_workqueue,
-        alloc_workqueue_noprof,
-        cancel_work_sync,
-        destroy_workqueue,
-        init_work_with_key,
-        queue_work_on,
-        work_struct,
-        workqueue_struct, //
-    },
     ffi::{
         c_int,
         c_uint, //
@@ -76,7 +76,7 @@ use kernel::{
 
 /// Stands for no CPU in particular.
 // CAST: The number of CPUs that the kernel was built for.
-const ANY_CPU: c_int = kernel::bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
+const ANY_CPU: c_int = crate::bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
 
 /// Makes the initialiser of a [`Work`] with a lock class of its own.
 #[macro_export]
@@ -96,15 +96,15 @@ pub struct Flags(c_uint);
 
 impl Flags {
     /// Items run on the CPU they were queued on.
-    pub const PERCPU: Self = Self(kernel::bindings::wq_flags_WQ_PERCPU);
+    pub const PERCPU: Self = Self(crate::bindings::wq_flags_WQ_PERCPU);
     /// Items run on any CPU.
-    pub const UNBOUND: Self = Self(kernel::bindings::wq_flags_WQ_UNBOUND);
+    pub const UNBOUND: Self = Self(crate::bindings::wq_flags_WQ_UNBOUND);
     /// Items are expected to keep a CPU busy, and do not hold up others.
-    pub const CPU_INTENSIVE: Self = Self(kernel::bindings::wq_flags_WQ_CPU_INTENSIVE);
+    pub const CPU_INTENSIVE: Self = Self(crate::bindings::wq_flags_WQ_CPU_INTENSIVE);
     /// Items do not run while the machine is being suspended.
-    pub const FREEZABLE: Self = Self(kernel::bindings::wq_flags_WQ_FREEZABLE);
+    pub const FREEZABLE: Self = Self(crate::bindings::wq_flags_WQ_FREEZABLE);
     /// Items make progress when memory is short.
-    pub const MEM_RECLAIM: Self = Self(kernel::bindings::wq_flags_WQ_MEM_RECLAIM);
+    pub const MEM_RECLAIM: Self = Self(crate::bindings::wq_flags_WQ_MEM_RECLAIM);
 }
 
 impl BitOr for Flags {
@@ -279,7 +279,7 @@ impl<T: Run<ID>, const ID: usize> Work<T, ID> {
                     Some(Self::callback),
                     false,
                     name.as_char_ptr(),
-                    key.as_ptr(),
+                    key.as_ptr().cast(),
                 )
             }),
             owner: AtomicPtr::new(ptr::null_mut()),

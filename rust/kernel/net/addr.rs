@@ -8,12 +8,12 @@
 //! C headers: [`include/uapi/linux/in.h`](srctree/include/uapi/linux/in.h),
 //! [`include/uapi/linux/in6.h`](srctree/include/uapi/linux/in6.h)
 
+use crate::bindings;
 use core::fmt::{
     self,
     Display,
     Formatter, //
 };
-use kernel::bindings;
 use zerocopy::transmute;
 use zerocopy_derive::{
     FromBytes,

@@ -16,6 +16,14 @@
 //! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
 
 use super::netns::Net;
+use crate::bindings::{
+    self,
+    genl_family,
+    genl_info,
+    genl_split_ops,
+    netlink_callback,
+    sk_buff, //
+};
 use crate::{
     bindings::genl_info_dump,
     context::Process,
@@ -31,14 +39,6 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    bindings::{
-        self,
-        genl_family,
-        genl_info,
-        genl_split_ops,
-        netlink_callback,
-        sk_buff, //
-    },
     error::{
         from_result,
         to_result, //

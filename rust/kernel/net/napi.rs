@@ -61,7 +61,7 @@ struct Poller<T: Operations> {
     /// Made by `netif_napi_add`; still listed.
     napi: Opaque<bindings::napi_struct>,
     /// Given to a worker by the drop of the [`Napi`].
-    release: Opaque<kernel::bindings::work_struct>,
+    release: Opaque<crate::bindings::work_struct>,
     /// Whether `napi_enable` has been called; written under RTNL, or when nobody else is left.
     enabled: Atomic<bool>,
     #[pin]
@@ -97,12 +97,12 @@ impl<T: Operations> Napi<T> {
         let this = unsafe { poller.as_ref() };
         // SAFETY: The work is valid and stays where it is.
         unsafe {
-            kernel::bindings::init_work_with_key(
+            crate::bindings::init_work_with_key(
                 this.release.get(),
                 Some(Poller::<T>::release),
                 false,
                 c"napi release".as_char_ptr(),
-                static_lock_class!().as_ptr(),
+                static_lock_class!().as_ptr().cast(),
             )
         };
         // SAFETY: The napi is zeroed, and not shared yet.
@@ -166,7 +166,7 @@ impl<T: Operations> Poller<T> {
     /// # Safety
     ///
     /// Only for [`Napi::drop`].
-    unsafe extern "C" fn release(work: *mut kernel::bindings::work_struct) {
+    unsafe extern "C" fn release(work: *mut crate::bindings::work_struct) {
         let this = work
             .wrapping_byte_sub(offset_of!(Self, release))
             .cast::<Self>();

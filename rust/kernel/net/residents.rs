@@ -51,11 +51,9 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
-            Full,
             Relaxed,
             Release, //
         },
-        barrier::smp_mb,
         rcu,
         Arc,
         Mutex, //
@@ -290,7 +288,8 @@ impl Residents {
         self.evicted.store(true, Relaxed);
         // Either the count is seen to be zero, and with it what was done before it was, or whoever
         // does not see the flag is in a section that is waited for.
-        smp_mb(Full);
+        // SAFETY: No requirements.
+        unsafe { bindings::smp_mb() };
         if self.lodgers.load(Acquire) != 0 {
             // SAFETY: The caller may sleep.
             unsafe { bindings::synchronize_net() };

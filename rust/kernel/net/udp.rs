@@ -36,6 +36,15 @@ use super::{
         SkBuff, //
     }, //
 };
+use crate::bindings::{
+    kernel_bind,
+    sock_create_kern,
+    sock_type_SOCK_DGRAM,
+    sockaddr_in,
+    sockaddr_in6,
+    AF_INET,
+    AF_INET6, //
+};
 use crate::{
     bindings,
     context::{
@@ -62,15 +71,6 @@ use core::{
     },
 };
 use kernel::{
-    bindings::{
-        kernel_bind,
-        sock_create_kern,
-        sock_type_SOCK_DGRAM,
-        sockaddr_in,
-        sockaddr_in6,
-        AF_INET,
-        AF_INET6, //
-    },
     error::to_result,
     ffi::c_int,
     prelude::*,
@@ -276,7 +276,7 @@ impl<H: Receiver> Tunnel<H> {
         // SAFETY: A socket always has its other half.
         let sk = unsafe { (*raw.as_ptr()).sk };
         // SAFETY: The socket is fresh, and not used by anybody else.
-        unsafe { bindings::sk_set_allocation(sk, kernel::bindings::GFP_ATOMIC) };
+        unsafe { bindings::sk_set_allocation(sk, bindings::CONST_GFP_ATOMIC) };
         // SAFETY: As above.
         unsafe { bindings::sk_set_sndbuf(sk, c_int::MAX) };
         // SAFETY: As above.

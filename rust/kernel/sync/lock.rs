@@ -10,6 +10,7 @@
 //! C headers: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h),
 //! [`include/linux/rwsem.h`](srctree/include/linux/rwsem.h)
 
+use crate::bindings;
 use crate::context::{
     Bh,
     Process, //
@@ -26,7 +27,6 @@ use core::{
     },
 };
 use kernel::{
-    bindings,
     prelude::*,
     sync::{
         lock::{
@@ -118,7 +118,7 @@ impl<T> SpinLock<T> {
         pin_init!(Self {
             // SAFETY: `slot` is valid for writes; the name and the key live forever.
             lock <- Opaque::ffi_init(|slot| unsafe {
-                bindings::__spin_lock_init(slot, name.as_char_ptr(), key.as_ptr())
+                bindings::__spin_lock_init(slot, name.as_char_ptr(), key.as_ptr().cast())
             }),
             held: Held::new(),
             value <- UnsafeCell::pin_init(value),
@@ -300,7 +300,7 @@ impl<T> RwSemaphore<T> {
         pin_init!(Self {
             // SAFETY: `slot` is valid for writes; the name and the key live forever.
             lock <- Opaque::ffi_init(|slot| unsafe {
-                bindings::__init_rwsem(slot, name.as_char_ptr(), key.as_ptr())
+                bindings::__init_rwsem(slot, name.as_char_ptr(), key.as_ptr().cast())
             }),
             value <- UnsafeCell::pin_init(value),
             _pinned: PhantomPinned,

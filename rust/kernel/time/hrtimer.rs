@@ -23,6 +23,17 @@ use super::{
     timer::Expired,
     HZ, //
 };
+use crate::bindings::{
+    hrtimer,
+    hrtimer_cancel,
+    hrtimer_mode,
+    hrtimer_mode_HRTIMER_MODE_REL_PINNED_SOFT,
+    hrtimer_resolution,
+    hrtimer_restart,
+    hrtimer_setup,
+    hrtimer_start_range_ns,
+    CLOCK_MONOTONIC, //
+};
 use crate::{
     context::Bh,
     sync::rcu::RcuArc, //
@@ -37,17 +48,6 @@ use core::{
     },
 };
 use kernel::{
-    bindings::{
-        hrtimer,
-        hrtimer_cancel,
-        hrtimer_mode,
-        hrtimer_mode_HRTIMER_MODE_REL_PINNED_SOFT,
-        hrtimer_resolution,
-        hrtimer_restart,
-        hrtimer_setup,
-        hrtimer_start_range_ns,
-        CLOCK_MONOTONIC, //
-    },
     prelude::*,
     types::Opaque, //
 };
@@ -124,7 +124,7 @@ impl<T: Expired<ID>, const ID: usize> HrTimer<T, ID> {
         let bh = unsafe { Bh::in_softirq() };
         // `timer` is not touched from here on.
         T::expired(owner, &bh);
-        hrtimer_restart::HRTIMER_NORESTART
+        crate::bindings::hrtimer_restart_HRTIMER_NORESTART
     }
 
     /// Starts the timer, to expire `after` nanoseconds from now, unless it is started already.

@@ -41,6 +41,13 @@
 //!
 //! C header: [`include/linux/timer.h`](srctree/include/linux/timer.h)
 
+use crate::bindings::{
+    mod_timer,
+    timer_delete,
+    timer_delete_sync,
+    timer_init_key,
+    timer_list, //
+};
 use crate::{
     bindings,
     context::{
@@ -59,13 +66,6 @@ use core::{
     },
 };
 use kernel::{
-    bindings::{
-        mod_timer,
-        timer_delete,
-        timer_delete_sync,
-        timer_init_key,
-        timer_list, //
-    },
     ffi::c_ulong,
     prelude::*,
     sync::LockClassKey,
@@ -126,7 +126,7 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
             // SAFETY: `slot` is valid for writes and stays where it is; the name and the key live
             // forever.
             timer <- Opaque::ffi_init(|slot| unsafe {
-                timer_init_key(slot, Some(Self::callback), 0, name.as_char_ptr(), key.as_ptr())
+                timer_init_key(slot, Some(Self::callback), 0, name.as_char_ptr(), key.as_ptr().cast())
             }),
             owner: AtomicPtr::new(ptr::null_mut()),
             _pinned: PhantomPinned,

@@ -8,14 +8,14 @@ use super::{
     NetDevice,
     Operations, //
 };
+use crate::bindings::{
+    ethtool_ops,
+    ethtool_stringset_ETH_SS_PRIV_FLAGS,
+    net_device,
+    ETH_GSTRING_LEN, //
+};
 use core::marker::PhantomData;
 use kernel::{
-    bindings::{
-        ethtool_ops,
-        ethtool_stringset_ETH_SS_PRIV_FLAGS,
-        net_device,
-        ETH_GSTRING_LEN, //
-    },
     error::from_result,
     ffi::c_int,
     prelude::*, //

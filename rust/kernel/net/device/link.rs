@@ -111,15 +111,15 @@ pub(crate) struct Registry {
 /// # Invariants
 ///
 /// The pointer is a workqueue that the value owns.
-struct ReleaseQueue(NonNull<kernel::bindings::workqueue_struct>);
+struct ReleaseQueue(NonNull<crate::bindings::workqueue_struct>);
 
 impl ReleaseQueue {
     fn new() -> Result<Self> {
         // SAFETY: The format takes one string.
         let queue = unsafe {
-            kernel::bindings::alloc_workqueue_noprof(
+            crate::bindings::alloc_workqueue_noprof(
                 c"%s".as_char_ptr(),
-                kernel::bindings::wq_flags_WQ_UNBOUND,
+                crate::bindings::wq_flags_WQ_UNBOUND,
                 0,
                 c"netdev-release".as_char_ptr(),
             )
@@ -132,7 +132,7 @@ impl ReleaseQueue {
 impl Drop for ReleaseQueue {
     fn drop(&mut self) {
         // SAFETY: By the type invariant. Waits until the functions of the works have returned.
-        unsafe { kernel::bindings::destroy_workqueue(self.0.as_ptr()) };
+        unsafe { crate::bindings::destroy_workqueue(self.0.as_ptr()) };
     }
 }
 
@@ -169,12 +169,12 @@ impl Registry {
     ///
     /// `work` must be initialised, stay valid until it runs, and hold a user of the registry until
     /// then.
-    pub(crate) unsafe fn enqueue(&self, work: *mut kernel::bindings::work_struct) {
+    pub(crate) unsafe fn enqueue(&self, work: *mut crate::bindings::work_struct) {
         // SAFETY: The queue lives as long as the registry has users.
         unsafe {
-            kernel::bindings::queue_work_on(
+            crate::bindings::queue_work_on(
                 // CAST: The constant is a small number.
-                kernel::bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
+                crate::bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
                 self.queue.0.as_ptr(),
                 work,
             )
@@ -305,7 +305,7 @@ impl<T: Operations> Callbacks<T> {
         ..pin_init::zeroed()
     };
 
-    const DEVICE_TYPE: &'static kernel::bindings::device_type = &kernel::bindings::device_type {
+    const DEVICE_TYPE: &'static crate::bindings::device_type = &crate::bindings::device_type {
         name: kernel::str::as_char_ptr_in_const_context(T::KIND),
         ..pin_init::zeroed()
     };

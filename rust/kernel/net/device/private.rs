@@ -34,7 +34,7 @@ use kernel::{
 #[repr(C)]
 pub(crate) struct Header {
     refs: Refcount,
-    release: Opaque<kernel::bindings::work_struct>,
+    release: Opaque<crate::bindings::work_struct>,
     pub(super) kind: TypeId,
     drop: unsafe fn(*mut bindings::net_device),
     pub(super) destroyed: unsafe fn(*mut bindings::net_device),
@@ -135,12 +135,12 @@ impl Header {
         let work = unsafe { (*slot).release.get() };
         // SAFETY: `work` is valid and stays where it is.
         unsafe {
-            kernel::bindings::init_work_with_key(
+            crate::bindings::init_work_with_key(
                 work,
                 Some(release),
                 false,
                 c"netdev release".as_char_ptr(),
-                static_lock_class!().as_ptr(),
+                static_lock_class!().as_ptr().cast(),
             )
         };
     }
@@ -197,7 +197,7 @@ impl Header {
 /// # Safety
 ///
 /// Only for [`Header::release`].
-unsafe extern "C" fn release(work: *mut kernel::bindings::work_struct) {
+unsafe extern "C" fn release(work: *mut crate::bindings::work_struct) {
     let this = work
         .wrapping_byte_sub(offset_of!(Header, release))
         .cast::<Header>();

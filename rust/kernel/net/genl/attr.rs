@@ -6,6 +6,7 @@
 //! secret can be [wiped](Attr::wipe) out of a request while the request is still being read.
 
 use crate::bindings;
+use crate::bindings::nlattr;
 use core::{
     marker::PhantomData,
     ptr::{
@@ -14,7 +15,6 @@ use core::{
     },
 };
 use kernel::{
-    bindings::nlattr,
     error::to_result,
     ffi::c_int,
     prelude::*,

@@ -7,6 +7,11 @@
 //! cursor, which is plain bytes: a dump that nobody reads on keeps nothing alive.
 
 use super::message::Message;
+use crate::bindings::{
+    self,
+    genl_info,
+    netlink_callback, //
+};
 use crate::{
     bindings::genl_dump_check_consistent,
     net::skb::raw, //
@@ -17,11 +22,6 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    bindings::{
-        self,
-        genl_info,
-        netlink_callback, //
-    },
     ffi::{
         c_int,
         c_uint, //

@@ -2,15 +2,15 @@
 
 //! Writing attributes.
 
+use crate::bindings::{
+    nlattr,
+    NLA_F_NESTED, //
+};
 use core::{
     fmt::Write,
     mem::MaybeUninit, //
 };
 use kernel::{
-    bindings::{
-        nlattr,
-        NLA_F_NESTED, //
-    },
     fmt,
     prelude::*,
     types::NotThreadSafe, //

@@ -5,7 +5,7 @@
 //! A policy is the table by which the core checks the attributes of a request, all nested ones
 //! included, before a command sees any of them. It can also be read by user space.
 
-use kernel::bindings::{
+use crate::bindings::{
     self,
     nla_policy,
     nla_policy__bindgen_ty_1 as Details,

@@ -57,7 +57,7 @@ impl SkBuff {
         const fn aligned(n: usize) -> usize {
             n.wrapping_add(ALIGN - 1) & !(ALIGN - 1)
         }
-        const OVERHEAD: usize = aligned(size_of::<kernel::bindings::skb_shared_info>());
+        const OVERHEAD: usize = aligned(size_of::<crate::bindings::skb_shared_info>());
 
         let size = headroom.saturating_add(tailroom);
         // The cache of descriptors belongs to bottom halves. Instead of these interrupts may be off,

@@ -15,6 +15,11 @@ use super::{
     Linear,
     SkBuff, //
 };
+use crate::bindings::{
+    SKBFL_MANAGED_FRAG_REFS,
+    SKBFL_SHARED_FRAG,
+    SKBFL_ZEROCOPY_ENABLE, //
+};
 use crate::{
     bindings,
     bytes::{
@@ -31,11 +36,6 @@ use bindings::{
 };
 use core::mem::MaybeUninit;
 use kernel::{
-    bindings::{
-        SKBFL_MANAGED_FRAG_REFS,
-        SKBFL_SHARED_FRAG,
-        SKBFL_ZEROCOPY_ENABLE, //
-    },
     error::to_result,
     ffi::c_int,
     prelude::*, //
@@ -164,7 +164,7 @@ impl SkBuff {
         // CAST: Not more than the length, which has 31 bits.
         let (offset, len) = (offset as c_int, len as c_int);
         // SAFETY: The packet is valid and so long; the rest by the requirements.
-        to_result(unsafe { kernel::bindings::skb_copy_bits(self.c(), offset, to.cast(), len) }).ok()
+        to_result(unsafe { crate::bindings::skb_copy_bits(self.c(), offset, to.cast(), len) }).ok()
     }
 
     /// Makes an empty packet, for `len` bytes that are made of this one's, which was received: with its control block, and
@@ -397,8 +397,7 @@ mod tests {
         assert!(packet(&[(1000, 3000)])?.try_linear().is_err());
         let skb = packet(&[])?;
         // SAFETY: The buffer is valid; the clone is ours.
-        let clone =
-            unsafe { kernel::bindings::skb_clone(skb.as_raw(), bindings::CONST_GFP_KERNEL) };
+        let clone = unsafe { crate::bindings::skb_clone(skb.as_raw(), bindings::CONST_GFP_KERNEL) };
         // SAFETY: As above.
         let clone = unsafe { SkBuff::from_shared(clone) }.ok_or(ENOMEM)?;
         let skb = skb.try_linear().err().ok_or(EINVAL)?;

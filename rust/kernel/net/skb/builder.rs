@@ -17,12 +17,12 @@ use super::{
     raw,
     SkBuff, //
 };
+use crate::bindings::MAX_SKB_FRAGS;
 use crate::{
     bindings,
     context::Bh, //
 };
 use kernel::{
-    bindings::MAX_SKB_FRAGS,
     ffi::c_int, //
 };
 

@@ -352,9 +352,9 @@ pub(in crate::net) unsafe fn complete(skb: *mut sk_buff, offset: c_int) {
     }
     // The last of these tells the socket layer that a chain is what the socket expects.
     // CAST: Bits of an unsigned field.
-    const TYPE: u32 = (kernel::bindings::SKB_GSO_UDP_L4
-        | kernel::bindings::SKB_GSO_FRAGLIST
-        | kernel::bindings::SKB_GSO_UDP_TUNNEL_CSUM) as u32;
+    const TYPE: u32 = (crate::bindings::SKB_GSO_UDP_L4
+        | crate::bindings::SKB_GSO_FRAGLIST
+        | crate::bindings::SKB_GSO_UDP_TUNNEL_CSUM) as u32;
     raw::set_gso(first.skb(), TYPE, count);
     let headers = raw::headers_mut(first.skb());
     headers.set_encapsulation(0);

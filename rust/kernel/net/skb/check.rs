@@ -16,7 +16,7 @@ pub(in crate::net) fn check_gso(skb: &SkBuff, segs: u16) {
     let frags = || (0..).map_while(|number| raw::frag(skb.c(), number));
     let behind = frags().fold(0, |sum: usize, frag| sum.wrapping_add(frag.len));
     // CAST: A bit of an unsigned field.
-    warn_on!(raw::gso_type(skb.c()) != kernel::bindings::SKB_GSO_UDP_L4 as u32);
+    warn_on!(raw::gso_type(skb.c()) != crate::bindings::SKB_GSO_UDP_L4 as u32);
     warn_on!(raw::has_frag_list(skb.c()));
     warn_on!(skb.head_len() != 0 || skb.data_len() != behind || skb.len() != behind);
     // One less would be too few, and none is empty.

@@ -5,9 +5,9 @@
 //! The buffers of such a list may have other owners, which leave their links and lengths as they are.
 
 use super::raw;
+use crate::bindings;
 use crate::bindings::sk_buff;
 use core::ptr::null_mut;
-use kernel::bindings;
 
 /// Sums up the lengths and sizes of a list.
 ///

@@ -73,7 +73,7 @@ impl SkBuff {
             // Not a delivery time, which encapsulation takes away.
             0 => true,
             // CAST: The constant has two bits.
-            t if t == kernel::bindings::skb_tstamp_type_SKB_CLOCK_MONOTONIC as u8 => {
+            t if t == crate::bindings::skb_tstamp_type_SKB_CLOCK_MONOTONIC as u8 => {
                 a.max(b) <= time::monotonic()
             }
             _ => false,

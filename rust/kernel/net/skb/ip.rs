@@ -7,11 +7,11 @@ use super::{
     tcp,
     SkBuff, //
 };
+use crate::bindings::{
+    ETH_P_IP,
+    ETH_P_IPV6, //
+};
 use kernel::{
-    bindings::{
-        ETH_P_IP,
-        ETH_P_IPV6, //
-    },
     prelude::*, //
 };
 

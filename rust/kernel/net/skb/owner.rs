@@ -114,6 +114,13 @@ mod tests {
         },
         *,
     };
+    use crate::bindings::{
+        init_net,
+        sock_create_kern,
+        sock_release,
+        socket,
+        AF_INET, //
+    };
     use crate::{
         context::{
             Bh,
@@ -124,13 +131,6 @@ mod tests {
     };
     use core::ptr::null_mut;
     use kernel::{
-        bindings::{
-            init_net,
-            sock_create_kern,
-            sock_release,
-            socket,
-            AF_INET, //
-        },
         error::to_result,
         prelude::*, //
     };

@@ -10,11 +10,11 @@
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
 use crate::bindings;
+use crate::bindings::page;
 use core::ptr::{
     null_mut,
     NonNull, //
 };
-use kernel::bindings::page;
 
 /// As `SKB_FRAG_PAGE_ORDER`: 32 kB, or a page if that is more.
 const ORDER: u32 = match ((32 << 10) / kernel::page::PAGE_SIZE).checked_ilog2() {
@@ -104,7 +104,7 @@ impl PageRing {
         if !is_unused {
             let gfp = bindings::CONST_GFP_LARGE_PAGE;
             // SAFETY: No requirements.
-            let new = unsafe { kernel::bindings::alloc_pages(gfp, ORDER) };
+            let new = unsafe { crate::bindings::alloc_pages(gfp, ORDER) };
             if new.is_null() {
                 return false;
             }

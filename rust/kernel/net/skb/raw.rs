@@ -10,16 +10,14 @@
 //! [`shared_info`]. So there is no reference to either as a whole: what may have other owners is a pointer
 //! here, of which single fields are read and written.
 
+use crate::bindings;
 use crate::bindings::{
     net_device,
     sk_buff, //
 };
 use core::ptr::null_mut;
-use kernel::{
-    bindings,
-    ffi::{
-        c_ulong, //
-    },
+use kernel::ffi::{
+    c_ulong, //
 };
 
 /// The fields that `__copy_skb_header()` copies at once.

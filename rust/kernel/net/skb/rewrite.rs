@@ -30,7 +30,7 @@ fn copied(skb: &sk_buff) -> usize {
 #[inline]
 pub(in crate::net) fn has_copied(skb: &sk_buff) -> bool {
     // CAST: A bit of an unsigned field.
-    raw::gso_type(skb) & kernel::bindings::SKB_GSO_UDP_L4 as u32 != 0 && copied(skb) > 0
+    raw::gso_type(skb) & crate::bindings::SKB_GSO_UDP_L4 as u32 != 0 && copied(skb) > 0
 }
 
 /// Returns whether these bytes are others than there were.

@@ -291,18 +291,18 @@ mod tests {
         },
         *,
     };
-    use crate::{
-        context::Process,
-        new_spinlock,
-        sync::lock::SpinLock, //
-    };
-    use kernel::bindings::{
+    use crate::bindings::{
         SKB_GSO_DODGY,
         SKB_GSO_TCPV4,
         SKB_GSO_TCPV6,
         SKB_GSO_TCP_ECN,
         SKB_GSO_TCP_FIXEDID,
         SKB_GSO_UDP_L4, //
+    };
+    use crate::{
+        context::Process,
+        new_spinlock,
+        sync::lock::SpinLock, //
     };
 
     const HEADROOM: usize = 64;

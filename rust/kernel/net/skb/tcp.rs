@@ -68,13 +68,13 @@ impl Tcp {
     /// Looks at a packet that stands for several. [`None`] if it is none that can be cut here.
     pub(super) fn of(skb: &mut SkBuff) -> Option<Self> {
         // CAST: Bits of an unsigned field.
-        const V4: u32 = kernel::bindings::SKB_GSO_TCPV4 as u32;
+        const V4: u32 = crate::bindings::SKB_GSO_TCPV4 as u32;
         // CAST: As above.
-        const V6: u32 = kernel::bindings::SKB_GSO_TCPV6 as u32;
+        const V6: u32 = crate::bindings::SKB_GSO_TCPV6 as u32;
         // CAST: As above.
-        const FIXED_ID: u32 = kernel::bindings::SKB_GSO_TCP_FIXEDID as u32;
+        const FIXED_ID: u32 = crate::bindings::SKB_GSO_TCP_FIXEDID as u32;
         // CAST: As above.
-        const ECN: u32 = kernel::bindings::SKB_GSO_TCP_ECN as u32;
+        const ECN: u32 = crate::bindings::SKB_GSO_TCP_ECN as u32;
 
         let kind = raw::gso_type(skb.c());
         let version = match kind & !(FIXED_ID | ECN) {

@@ -10,8 +10,8 @@ use super::{
     SkBuff, //
 };
 use crate::bindings;
+use crate::bindings::CHECKSUM_UNNECESSARY;
 use core::ptr::null_mut;
-use kernel::bindings::CHECKSUM_UNNECESSARY;
 
 /// The bits of a DS field that hold ECN.
 const ECN_MASK: u8 = 3;

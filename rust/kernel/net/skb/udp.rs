@@ -45,7 +45,7 @@ impl Udp {
     /// Looks at a packet that stands for several. [`None`] if it is none that can be cut here.
     pub(super) fn of(skb: &mut SkBuff) -> Option<Self> {
         // CAST: A bit of an unsigned field.
-        const KIND: u32 = kernel::bindings::SKB_GSO_UDP_L4 as u32;
+        const KIND: u32 = crate::bindings::SKB_GSO_UDP_L4 as u32;
 
         if raw::gso_type(skb.c()) != KIND {
             return None;

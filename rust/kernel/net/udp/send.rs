@@ -6,6 +6,11 @@ use super::{
     Receiver,
     Tunnel, //
 };
+use crate::bindings::{
+    flowi4,
+    flowi6,
+    flowi_uli__bindgen_ty_1 as Ports, //
+};
 use crate::{
     bindings,
     context::Bh,
@@ -33,11 +38,6 @@ use core::ptr::{
     NonNull, //
 };
 use kernel::{
-    bindings::{
-        flowi4,
-        flowi6,
-        flowi_uli__bindgen_ty_1 as Ports, //
-    },
     error::{
         from_err_ptr,
         to_result, //
@@ -47,7 +47,7 @@ use kernel::{
 };
 
 /// `IPPROTO_UDP`.
-const IPPROTO_UDP: u8 = kernel::bindings::IPPROTO_UDP as u8;
+const IPPROTO_UDP: u8 = crate::bindings::CONST_IPPROTO_UDP;
 /// What the headers of UDP over IPv4 take.
 const IPV4_HEADERS: u32 = 8 + 20;
 /// What the headers of UDP over IPv6 take.

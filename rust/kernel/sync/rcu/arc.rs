@@ -7,6 +7,7 @@ use super::{
     Lease, //
 };
 use crate::bindings;
+use crate::bindings::callback_head;
 use core::{
     convert::Infallible,
     marker::PhantomData,
@@ -22,7 +23,6 @@ use core::{
 };
 use kernel::{
     alloc::Flags,
-    bindings::callback_head,
     container_of,
     prelude::*,
     sync::{

@@ -13,6 +13,14 @@
 //! The list goes through the heads that RCU is done with, and takes no memory. A value
 //! that comes to an empty list queues the work item.
 
+use crate::bindings::{
+    callback_head,
+    flush_work,
+    init_work_with_key,
+    queue_work_on,
+    system_dfl_wq,
+    work_struct, //
+};
 use crate::{
     bindings,
     context::may_sleep,
@@ -26,24 +34,15 @@ use core::ptr::{
     null_mut, //
 };
 use kernel::{
-    bindings::{
-        callback_head,
-        flush_work,
-        init_work_with_key,
-        queue_work_on,
-        system_dfl_wq,
-        work_struct, //
-    },
     ffi::c_int,
     prelude::*,
     static_lock_class,
-    sync::rcu,
     types::Opaque, //
 };
 
 /// Stands for no CPU in particular.
 // CAST: The number of CPUs that the kernel was built for.
-const ANY_CPU: c_int = kernel::bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
+const ANY_CPU: c_int = crate::bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
 
 /// What waits to be dropped: each head leads to the next one, and has the function that drops it.
 static LIST: AtomicPtr<callback_head> = AtomicPtr::new(null_mut());
@@ -69,7 +68,7 @@ pub(super) unsafe fn init() {
             Some(work),
             false,
             c"kext::rcu".as_char_ptr(),
-            static_lock_class!().as_ptr(),
+            static_lock_class!().as_ptr().cast(),
         )
     };
 }
@@ -149,7 +148,8 @@ pub(crate) fn is_current() -> bool {
 ///
 /// [`init`] must have been called, and the thread be allowed to sleep.
 pub(crate) unsafe fn drain() {
-    rcu::rcu_barrier();
+    // SAFETY: The thread may sleep.
+    unsafe { bindings::rcu_barrier() };
     if is_current() {
         // SAFETY: This is the worker.
         return unsafe { empty() };
