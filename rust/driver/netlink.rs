@@ -9,6 +9,10 @@ mod set;
 
 use crate::device::Device;
 use kernel::prelude::*;
+use kext::compat::code::{
+    EBADR,
+    EOPNOTSUPP, //
+};
 use kext::{
     context::Process,
     net::{

@@ -13,6 +13,7 @@ use crate::{
     socket::Receiver, //
 };
 use kernel::prelude::*;
+use kext::compat::code::EAFNOSUPPORT;
 use kext::{
     context::Bh,
     debug,

@@ -39,6 +39,11 @@ use batch::{
     transmit, //
 };
 use kernel::prelude::*;
+use kext::compat::code::{
+    EDESTADDRREQ,
+    ENOKEY,
+    EPROTONOSUPPORT, //
+};
 use kext::{
     context::Bh,
     debug_ratelimited,

@@ -10,6 +10,10 @@ use kernel::{
     alloc::flags::GFP_KERNEL,
     prelude::*, //
 };
+use kext::compat::code::{
+    EADDRINUSE,
+    ENONET, //
+};
 use kext::{
     context::{
         Bh,

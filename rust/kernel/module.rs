@@ -14,6 +14,7 @@
 //! }
 //! ```
 
+use crate::compat::raw_try_init;
 use crate::{
     context::Process,
     sync::rcu::Barrier, //
@@ -25,10 +26,7 @@ use kernel::{
         Relaxed, //
     }, //
 };
-use pin_init::{
-    pin_init_from_closure,
-    raw_try_init, //
-};
+use pin_init::pin_init_from_closure;
 
 /// What a module does.
 pub trait Module: Send + Sync + Sized + 'static {

@@ -29,6 +29,7 @@ use crate::{
     socket, //
 };
 use kernel::prelude::*;
+use kext::compat::code::EPFNOSUPPORT;
 use kext::{
     context::Process,
     net::{

@@ -18,6 +18,7 @@ use super::{
     wipe,
     TAG_LEN, //
 };
+use crate::compat::code::EKEYREJECTED;
 use crate::{
     bindings,
     bytes::{

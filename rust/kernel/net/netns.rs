@@ -20,6 +20,10 @@ use super::{
     residents::Residents,
     rtnl::Rtnl, //
 };
+use crate::compat::code::{
+    ENONET,
+    EOPNOTSUPP, //
+};
 use crate::{
     bindings,
     context::Process,

@@ -18,6 +18,7 @@ use super::{
     netns::Net,
     udp::Hook, //
 };
+use crate::compat::code::ENONET;
 use crate::{
     bindings,
     context::{

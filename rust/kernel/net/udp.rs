@@ -45,6 +45,10 @@ use crate::bindings::{
     AF_INET,
     AF_INET6, //
 };
+use crate::compat::code::{
+    EAFNOSUPPORT,
+    ENONET, //
+};
 use crate::{
     bindings,
     context::{

@@ -14,12 +14,9 @@ use crate::bindings::{
     net_device,
     ETH_GSTRING_LEN, //
 };
+use crate::compat::code::EOPNOTSUPP;
 use core::marker::PhantomData;
-use kernel::{
-    error::from_result,
-    ffi::c_int,
-    prelude::*, //
-};
+use kernel::{error::from_result, ffi::c_int};
 
 /// Bytes that C gives to the name of a switch, which ends with a zero.
 const NAME_LEN: usize = ETH_GSTRING_LEN as usize;

@@ -420,12 +420,11 @@ impl<T: Operations> Callbacks<T> {
             net,
         };
         // SAFETY: There is room for a `T`, which stays where it is.
-        unsafe { pin_init::raw_try_init(private::data::<T>(dev), T::new(link, ctx)) }.inspect_err(
-            |_| {
+        unsafe { crate::compat::raw_try_init(private::data::<T>(dev), T::new(link, ctx)) }
+            .inspect_err(|_| {
                 // SAFETY: Nothing has seen the header.
                 unsafe { Header::abandon(header) }
-            },
-        )
+            })
     }
 
     /// Cleans up after a registration that failed.

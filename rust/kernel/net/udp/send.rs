@@ -11,6 +11,10 @@ use crate::bindings::{
     flowi6,
     flowi_uli__bindgen_ty_1 as Ports, //
 };
+use crate::compat::code::{
+    EHOSTUNREACH,
+    ENONET, //
+};
 use crate::{
     bindings,
     context::Bh,

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::bindings;
 use crate::bindings::callback_head;
+use crate::compat::raw_try_init;
 use core::{
     convert::Infallible,
     marker::PhantomData,
@@ -31,7 +32,6 @@ use kernel::{
     },
     types::Opaque, //
 };
-use pin_init::raw_try_init;
 
 /// What an [`RcuArc`] points to.
 #[repr(C)]

@@ -3,6 +3,7 @@
 //! Claims on the text of the module, and waiting for their end.
 
 use super::reclaim;
+use crate::compat::code::ESHUTDOWN;
 use core::hint::spin_loop;
 use kernel::{
     prelude::*,
