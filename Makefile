@@ -6,6 +6,13 @@ KERNEL_SERIES ?= 7.3
 KDIR ?=
 export KERNEL_SERIES KDIR
 
+# Another prepared kernel: make LANE=rt, or make ARCH=arm64 (docs/lanes.md).
+ifdef LANE
+export LANE
+endif
+ifdef ARCH
+export ARCH
+endif
 # Only if they are set: an empty one would mean something.
 ifdef WG_CACHE
 export WG_CACHE
@@ -27,8 +34,8 @@ all: $(setup) ## build wireguard.ko (KDIR=… for a kernel of your own)
 run: ## set up what is missing, build, and show a tunnel at work in a virtual machine
 	@tools/run.sh
 
-test: ## all that a change must pass; PART="host diff …" for other parts, CASE="…" within one
-	@$(if $(PART),tools/part.sh "$(PART)" $(CASE),tools/test.sh)
+test: ## all that a change must pass; PART="host diff …" for other parts, CASE="…" within one; LANE=arm64: another kernel
+	@$(if $(LANE),LANE= tools/lanes/run.sh $(filter-out all,$(LANE)),$(if $(PART),tools/part.sh "$(PART)" $(CASE),tools/test.sh))
 
 test-vm: setup-root ## selftests in virtual machines; TEST="name …" for these
 	@tools/test-vm.sh $(TEST)
@@ -62,8 +69,9 @@ dkms-remove: ## take it out of DKMS again: the C module is back
 which: ## say which implementation is loaded, and which one modprobe takes
 	@tools/which.sh
 
-setup: ## root and kernel only; PART=update asks for a newer kernel, PART=editor writes rust-project.json
+setup: ## root and kernel only; PART=update adopts the newest one, PART=editor writes rust-project.json
 	@tools/setup.sh $(if $(filter update,$(PART)),--update)
+	@$(if $(filter update,$(PART)),LANE= tools/lanes/run.sh next)
 	@$(if $(filter editor,$(PART)),tools/rust-analyzer.sh)
 
 clean: ## remove what was built here; PART=cache removes root and kernels, too

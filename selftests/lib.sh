@@ -105,7 +105,7 @@ if ! debug_kernel && grep -qsE '^# (vm|guest): +icount' "$0"; then
 	chrt --idle 0 bash -c 'while :; do :; done' &
 	never_idle=$!
 	# What runs in the background while time passes must not need a file then.
-	cat /usr/bin/tcpdump /usr/lib/x86_64-linux-gnu/lib{pcap,crypto}.so.* >/dev/null
+	cat /usr/bin/tcpdump /usr/lib/*-linux-gnu/lib{pcap,crypto}.so.* >/dev/null
 fi
 [[ -p /run/never ]] || mkfifo /run/never
 exec {never}<>/run/never
@@ -146,7 +146,7 @@ on_c() {
 
 # use_variant NAME: load_module shall take the module that tools/variant.sh NAME has built.
 use_variant() {
-	export WG_KO=$WG_TOP/out/variants/$1/wireguard.ko
+	export WG_KO=$WG_OUT/variants/$1/wireguard.ko
 }
 
 # load_module: with debug messages on.

@@ -33,7 +33,7 @@ inside() {
 		include $(src)/objects.mk
 	END
 	mapfile -t arguments < <(kernel_make_arguments "$tree")
-	make -j"$WG_JOBS" -C "$tree" M="$PWD" CC="${CC:-x86_64-linux-gnu-gcc-14}" "${arguments[@]}" modules
+	make -j"$WG_JOBS" -C "$tree" M="$PWD" "${arguments[@]}" modules
 	cp wireguarc.ko "$folder"
 	sed 's/wireguard/wireguarc/g' /usr/bin/wg >"$folder/wgc"
 	chmod +x "$folder/wgc"

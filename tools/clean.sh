@@ -18,7 +18,7 @@ find "$WG_TOP/rust" \( -name '.doc.stamp' -o -name 'rmeta*' \) -prune -exec rm -
 if [[ ${1:-} == --cache ]]; then
 	cache_lock setup
 	# Only what is known to be ours: the variable may point anywhere.
-	remove_tree "$WG_CACHE"/{root,kernel,debug}-* "$WG_CACHE"/{cargo,debs,dkms}
+	remove_tree "$WG_CACHE"/{root,kernel,debug,lane,layer,apt}-* "$WG_CACHE"/{cargo,debs,dkms,.layered}
 	rm -f "$WG_CACHE"/series-* "$WG_CACHE"/*.lock
 	rmdir --ignore-fail-on-non-empty "$WG_CACHE"
 fi

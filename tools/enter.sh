@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Enters the trixie root; called by in_root of lib.sh in fresh mount and process namespaces.
-# usage: enter.sh ROOT [-w FOLDER[:LAYER]] [-b FOLDER[:PATH]]… [-v] COMMAND…
+# usage: enter.sh ROOT [-l LAYER] [-w FOLDER[:LAYER]] [-b FOLDER[:PATH]]… [-v [-g GUEST-ROOT]] COMMAND…
 
 set -euo pipefail
 
@@ -10,9 +10,13 @@ shift
 folders=("$WG_TOP" "$WG_CACHE/cargo")
 vm=
 machine=
-while getopts 'b:vw:' option; do
+layer=
+guest_root=
+while getopts 'b:g:l:vw:' option; do
 	case $option in
 	b) folders+=("$OPTARG") ;;
+	g) guest_root=$OPTARG ;;
+	l) layer=$OPTARG ;;
 	w) machine=$OPTARG ;;
 	v) vm=yes ;;
 	*) exit 2 ;;
@@ -20,12 +24,17 @@ while getopts 'b:vw:' option; do
 done
 shift $((OPTIND - 1))
 
+# mount_points ROOT: a place for each folder, below ROOT.
+mount_points() {
+	local folder
+	for folder in "${folders[@]}"; do mkdir -p "$1${folder#*:}"; done
+}
+
 # show ROOT [read-only]: each folder, below ROOT, under the path asked for.
 show() {
 	local folder path
 	for folder in "${folders[@]}"; do
 		path=${folder#*:}
-		mkdir -p "$root$path"
 		mount --bind "${folder%%:*}" "$1$path"
 		[[ ! ${2:-} ]] || mount -o remount,bind,ro "$1$path"
 	done
@@ -40,13 +49,23 @@ if [[ $machine ]]; then
 	mount -t overlay overlay "$machine/root" \
 		-o "lowerdir=${layer:+${layer#:}:}$root,upperdir=$machine/upper,workdir=$machine/work"
 	root=$machine/root
+elif [[ $layer ]]; then
+	# What is written here is forgotten with the command.
+	mkdir -p "$WG_CACHE/.layered"
+	mount -t tmpfs tmpfs "$WG_CACHE/.layered"
+	mkdir "$WG_CACHE"/.layered/{upper,work,root}
+	mount -t overlay overlay "$WG_CACHE/.layered/root" \
+		-o "lowerdir=$layer:$root,upperdir=$WG_CACHE/.layered/upper,workdir=$WG_CACHE/.layered/work"
+	root=$WG_CACHE/.layered/root
 fi
 guest=$root/.guest
+mount_points "$root"
 
 # What the guest sees as its root: read-only but for the folder of results, unless it is one to write to.
 if [[ $vm ]]; then
 	mkdir -p "$guest"
-	mount --bind "$root" "$guest"
+	[[ ! $guest_root ]] || mount_points "$guest_root"
+	mount --bind "${guest_root:-$root}" "$guest"
 	[[ $machine ]] || mount -o remount,bind,ro "$guest"
 	show "$guest" read-only
 	mount --bind "$WG_OUT" "$guest$WG_OUT"
@@ -74,7 +93,7 @@ for file in "${CARGO_HOME:-$HOME/.cargo}"/config{.toml,}; do
 done
 
 keep=()
-for name in TERM CI CC LLVM {http,https,no,all}_proxy {HTTP,HTTPS,NO,ALL}_PROXY KERNEL_SERIES \
+for name in TERM CI CC LLVM LANE {http,https,no,all}_proxy {HTTP,HTTPS,NO,ALL}_PROXY KERNEL_SERIES \
 	"${!WG_@}" "${!CARGO_@}"; do
 	[[ $name == CARGO_HOME || $name == CARGO_TARGET_DIR ]] && continue
 	[[ -v $name ]] && keep+=("$name=${!name}")

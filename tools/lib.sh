@@ -9,10 +9,24 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 WG_TOP=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 WG_CACHE=${WG_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/wireguard-rust}
+# The kernel to build for, where that is not the main one; "make ARCH=arm64" means the lane of that architecture.
+LANE=${LANE:-}
+if [[ ! $LANE && ! ${KDIR:-} ]]; then
+	case ${ARCH:-} in
+	arm64) LANE=arm64 ;;
+	arm) LANE=armhf ;;
+	loongarch) LANE=loong64 ;;
+	'' | x86 | x86_64) ;;
+	*) LANE=none ;;
+	esac
+fi
 KERNEL_SERIES=${KERNEL_SERIES:-7.3}
-WG_OUT=$WG_TOP/out
+# The oldest one whose Rust crates have what ours need.
+WG_OLDEST_SERIES=7.2
+# A lane keeps to itself what is built and logged for it.
+WG_OUT=$WG_TOP/out${LANE:+/lanes/$LANE}
 WG_JOBS=$(nproc)
-export WG_TOP WG_CACHE KERNEL_SERIES WG_OUT WG_JOBS
+export WG_TOP WG_CACHE LANE KERNEL_SERIES WG_OUT WG_JOBS
 
 # Ends the script with one sentence.
 die() {
@@ -26,6 +40,14 @@ ours | c) ;;
 *) die "WG_MODULE is 'ours' or 'c' (the C module), not '$WG_MODULE'" ;;
 esac
 [[ ! ${MODULE:-} ]] || die "MODULE=$MODULE means nothing; WG_MODULE=c takes the C module"
+
+# unavailable TEXT: ends the script with one sentence that says why something cannot be had; status 4 as selftests of the kernel
+# have it.
+unavailable() {
+	mkdir -p "$WG_OUT/log"
+	printf '%s\n' "$*" | tee "$WG_OUT/log/skip"
+	exit 4
+}
 
 # step TEXT LOG COMMAND…: one progress line with its time; the log's tail where the command fails.
 step() {
@@ -71,11 +93,45 @@ root_folder() {
 	printf '%s/root-%s\n' "$WG_CACHE" "${key:0:12}"
 }
 
-# The file with the name of the kernel chosen for this series. Checkouts whose scripts differ choose on their own.
+# lane_says FIELD: what tools/lanes/table says of the lane in $LANE, which names a kernel other than the main one;
+# without a lane, of the main kernel.
+lane_says() {
+	awk -v lane="${LANE:-main}" -v field="$1" '
+		$1 == "#lane" { for (i = 1; i <= NF; i++) if ($i == field) column = i }
+		$1 == lane { for (i = column; i <= (field == "selftests" ? NF : column); i++) printf "%s ", $i }
+	' "$WG_TOP/tools/lanes/table" | sed 's/ $//'
+}
+
+# refuse_settings: says in one sentence what is wrong with KERNEL_SERIES, LANE or ARCH.
+refuse_settings() {
+	local lanes
+	lanes=$(awk '!/^#/ && $1 != "main" { print $1 }' "$WG_TOP/tools/lanes/table" | paste -sd ' ')
+	[[ $LANE != none ]] || die "there is no lane for the architecture '$ARCH' (ARCH=arm64, arm or loongarch)"
+	[[ ! $LANE || $(lane_says arch) ]] || die "there is no lane '$LANE'; there are: $lanes"
+	[[ $KERNEL_SERIES =~ ^[0-9]+\.[0-9]+$ ]] || die "KERNEL_SERIES=$KERNEL_SERIES is no kernel series such as 7.3"
+	[[ $(printf '%s\n' "$WG_OLDEST_SERIES" "$KERNEL_SERIES" | sort -V | head -n 1) == "$WG_OLDEST_SERIES" ]] ||
+		die "KERNEL_SERIES=$KERNEL_SERIES is too old: this module needs $WG_OLDEST_SERIES or newer, as older ones lack Rust interfaces that it is built on"
+}
+refuse_settings
+unset ARCH
+
+# layer_folder NAME: a layer of packages (tools/lanes/packages) over the trixie root; "guest" is a root of its own.
+layer_folder() {
+	local key
+	key=$({
+		root_folder
+		grep "^$1 " "$WG_TOP/tools/lanes/packages"
+		[[ $1 != guest ]] || lane_says arch
+	} | sha256sum)
+	printf '%s/layer-%s-%s\n' "$WG_CACHE" "$1" "${key:0:12}"
+}
+
+# The file with the name of the kernel chosen for this series or lane. Checkouts whose scripts differ choose on their
+# own.
 kernel_choice() {
 	local key
 	key=$(cat "$WG_TOP"/tools/setup/{packages,root.sh,{,find-,fetch-,prepare-}kernel.sh} | sha256sum)
-	printf '%s/series-%s-%s\n' "$WG_CACHE" "$KERNEL_SERIES" "${key:0:8}"
+	printf '%s/series-%s-%s\n' "$WG_CACHE" "${LANE:-$KERNEL_SERIES}" "${key:0:8}"
 }
 
 # The folder of the prepared kernel.
@@ -86,14 +142,28 @@ kernel_folder() {
 	printf '%s/%s\n' "$WG_CACHE" "$name"
 }
 
-# kernel_make_arguments TREE: what the kernel's make needs beside -C and M= for a module that fits this build folder.
+# kernel_make_arguments TREE: what the kernel's make needs beside -C and M= for a module that fits this build folder:
+# architecture and compiler are those of its configuration.
 kernel_make_arguments() {
-	local config=$1/include/config/auto.conf
+	local config=$1/include/config/auto.conf option arch machine prefix
+	[[ -e $config ]] || config=$1/.config
 	if grep -qx CONFIG_UML=y "$config"; then
 		echo ARCH=um
 	fi
+	while read -r option arch machine prefix; do
+		if grep -qx "CONFIG_$option=y" "$config" && [[ $(uname -m) != "$machine" ]]; then
+			printf '%s\n' "ARCH=$arch" "CROSS_COMPILE=$prefix-"
+		fi
+	done <<-END
+		ARM64 arm64 aarch64 aarch64-linux-gnu
+		ARM arm armv7l arm-linux-gnueabihf
+		LOONGARCH loongarch loongarch64 loongarch64-linux-gnu
+	END
 	if grep -qx CONFIG_CC_IS_CLANG=y "$config"; then
 		echo LLVM=1
+	else
+		# Its version text begins with the name of the program.
+		sed -nE "s/^CONFIG_CC_VERSION_TEXT=\"?([^ \"]+).*/CC=${CC:-\\1}/p" "$config"
 	fi
 }
 
@@ -108,6 +178,9 @@ in_root() {
 	root=$(root_folder)
 	[[ -d $root ]] || die "the trixie root is missing; 'make setup' makes it"
 	mkdir -p "$WG_OUT" "$WG_CACHE/cargo/home"
+	if [[ $LANE && " $* " != *" -w "* && $(lane_says packages) != - ]]; then
+		set -- -l "$(layer_folder "$(lane_says packages)")" "$@"
+	fi
 	setpriv --pdeathsig KILL \
 		unshare --mount --pid --fork --kill-child \
 		"$WG_TOP/tools/enter.sh" "$root" "$@"
@@ -119,9 +192,6 @@ kernel_make() {
 	local -a arguments
 	shift 2
 	mapfile -t arguments < <(kernel_make_arguments "$kdir")
-	if [[ " ${arguments[*]} " != *" LLVM=1 "* ]]; then
-		arguments+=(CC="${CC:-x86_64-linux-gnu-gcc-14}")
-	fi
 	in_root -b "$(dirname "$kdir")" make -j"$WG_JOBS" -C "$kdir" M="$folder" "${arguments[@]}" "$@"
 }
 

@@ -16,6 +16,7 @@
 #   diff       netlink requests to ours and to the C driver: seed=N, count=N
 #   two-vms    our module in one machine, the C module in another one
 #   install    installing: plain, secureboot, dkms, deb, intree
+#   lanes      other kernels and machines, as far as they are in the cache: names (tools/lanes/table)
 #   planted    faults that the tests must find: names, or kinds of tests
 
 set -euo pipefail
@@ -43,6 +44,7 @@ for part in "${parts[@]}"; do
 	debug) run=("$tools/test-debug.sh" "$@") ;;
 	diff) run=("$tools/diff/run" "$@") ;;
 	paths | planted | install) run=("$tools/test-$part.sh" "$@") ;;
+	lanes) run=("$tools/lanes/run.sh" --cached "$@") ;;
 	two-vms) run=("$tools/test-two-vms.sh") ;;
 	*) die "there is no part '$part'; there are: $(sed -n 's/^#   \([a-z0-9-]*\) .*/\1/p' "$0" | paste -sd ' ')" ;;
 	esac

@@ -28,5 +28,12 @@ if [[ ! -d $root ]]; then
 		step "mmdebstrap on this machine" "$log/mmdebstrap.log" install_mmdebstrap
 	step "trixie root: compiler, QEMU, tools (some minutes)" "$log/root.log" "$WG_TOP/tools/setup/root.sh" "$root"
 fi
+if [[ $LANE ]]; then
+	packages=$(lane_says packages)
+	[[ $packages == - ]] || "$WG_TOP/tools/lanes/layer.sh" "$packages"
+	if [[ $(lane_says arch) != amd64 && $(lane_says selftests) != - ]]; then
+		"$WG_TOP/tools/lanes/layer.sh" guest
+	fi
+fi
 "$WG_TOP/tools/setup/kernel.sh" "$update"
 "$WG_TOP/tools/setup/prune.sh"

@@ -10,13 +10,14 @@
 #   diff       500 000 netlink requests to ours and to the C driver
 #   paths      all paths, ours beside the C driver
 #   debug      User Mode Linux that watches memory, short
+#   lanes      other kernels and architectures, as far as they are in the cache (tools/lanes/run.sh)
 #
 # WG_DEADLINE: seconds since 1970 when all must be done, for a machine that has a time limit.
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-known=(selftests two-vms install diff paths debug)
+known=(selftests two-vms install diff paths debug lanes)
 parts=" $* "
 [[ $parts != " all " ]] || parts=" ${known[*]} "
 for word in $parts; do
@@ -103,6 +104,7 @@ trap 'kill "$icount" 2>/dev/null || true' EXIT
 # First the host tests: they fetch the crates that a static check wants to see.
 part "host tests" "$log/host.log" "$WG_TOP/tools/test-host.sh"
 part "static checks" "$log/check.log" "$WG_TOP/tools/check.sh"
+part "kernels that are refused" "$log/refusals.log" "$WG_TOP/tools/lanes/test-refusals.sh"
 part "fuzzing, a short run" "$log/fuzz.log" "$WG_TOP/tools/fuzz/run"
 
 echo "selftests in virtual machines, instruction-counted time:"
@@ -152,9 +154,16 @@ if with debug; then
 	fi
 fi
 
+if with lanes; then
+	echo "other kernels and architectures:"
+	# In time: what is left of it.
+	shown "$log/lanes.log" in_time 60 "$WG_TOP/tools/lanes/run.sh" --cached
+fi
+
 # Which kernel to fall back on when the archive no longer has this series.
 if ((failed == 0)); then
 	touch "$(kernel_folder)/tested"
+	"$WG_TOP/tools/lanes/note.sh" "make test"
 fi
 echo
 ((!${#red[@]})) || printf 'FAILED: %s\n%s\n\n' "${red[@]}"

@@ -13,7 +13,7 @@ for choice in "$WG_CACHE"/series-*; do
 	[[ -d $WG_CACHE/$(cat "$choice") ]] || rm "$choice"
 done
 
-for folder in "$WG_CACHE"/{root,kernel,debug}-*; do
+for folder in "$WG_CACHE"/{root,kernel,debug,lane,layer}-*; do
 	[[ -d $folder && $folder != "$root" && $folder != "$kernel" ]] || continue
 	# A half-made debug kernel may be one in the making, by a holder of its lock.
 	if [[ $folder == "$WG_CACHE"/debug-*.new ]]; then

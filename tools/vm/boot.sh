@@ -61,6 +61,13 @@ export WG_KERNEL=$kernel
 mkdir -p "$job"
 rm -f "$job"/{status,output.log,console.log}
 
+guest=()
+tty=ttyS0
+if [[ $(lane_says arch) != amd64 ]]; then
+	guest=(-g "$(layer_folder guest)")
+	tty=ttyAMA0
+fi
+
 # What the guest runs: environment and words, quoted by the shell.
 {
 	echo "cd $(printf %q "$WG_TOP")"
@@ -68,7 +75,7 @@ rm -f "$job"/{status,output.log,console.log}
 	if [[ $interactive ]]; then
 		printf 'setsid --ctty --wait '
 		printf '%q ' "$@"
-		printf '<>/dev/ttyS0 >&0 2>&1\n'
+		printf '<>/dev/%s >&0 2>&1\n' "$tty"
 	else
 		printf '%q ' "$@"
 		printf '>%q 2>&1 </dev/null\n' "$job/output.log"
@@ -79,7 +86,7 @@ program=qemu.sh
 if [[ $mode == um || $mode == clock ]]; then
 	program=uml.sh
 fi
-run=(in_root "${disk[@]}" -v -b "$kernel" "$WG_TOP/tools/vm/$program" "$mode" "$memory" "$job")
+run=(in_root "${disk[@]}" -v "${guest[@]}" -b "$kernel" "$WG_TOP/tools/vm/$program" "$mode" "$memory" "$job")
 
 if [[ $interactive ]]; then
 	"${run[@]}" -serial mon:stdio || true

@@ -10,7 +10,7 @@
 # WG_ACCEL: QEMU's accelerator for the modes in real time, "kvm" where that works; default: emulation.
 # WG_PLUGIN: what QEMU's option -plugin takes.
 
-set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
 
 mode=$1
 memory=$2
@@ -18,14 +18,29 @@ job=$3
 shift 3
 socket=/run/virtiofsd.sock
 
-# Five-level page tables only make the emulation slower.
-cpu=max,-la57
+# What differs between processors: program, machine, CPU, console, and words for the kernel. Five-level page tables only
+# make the emulation slower. On a busy machine an emulated x86 CPU may find its clocks uneven, hence measurements at boot
+# that are not made: they have been seen to hang, or to be wrong.
+case $(lane_says arch) in
+amd64)
+	program=qemu-system-x86_64 board=q35 cpu=max,-la57 console=ttyS0
+	processor_words=(no_timer_check tsc=reliable lpj=10000000)
+	;;
+arm64)
+	program=qemu-system-aarch64 board=virt,gic-version=3 cpu=cortex-a72 console=ttyAMA0
+	processor_words=()
+	;;
+*)
+	echo "no virtual machine is known here for $(lane_says arch)" >&2
+	exit 2
+	;;
+esac
 case $mode in
 # For heavy work: one CPU has nothing to agree upon with another one, and instructions that copy bytes are emulated byte
 # by byte.
 up)
 	machine=(-accel "${WG_ACCEL:-tcg,thread=single}" -smp 1)
-	cpu+=,-erms,-fsrm
+	[[ $board != q35 ]] || cpu+=,-erms,-fsrm
 	;;
 smp) machine=(-accel "${WG_ACCEL:-tcg,thread=multi}" -smp 2) ;;
 smp4) machine=(-accel "${WG_ACCEL:-tcg,thread=multi}" -smp 4) ;;
@@ -35,7 +50,7 @@ icount) machine=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -smp 1) 
 # unless a program waits for them. With one CPU the log says that they are before anybody uses them.
 unseeded)
 	machine=(-accel "${WG_ACCEL:-tcg,thread=single}" -smp 1)
-	cpu+=,-rdrand,-rdseed
+	[[ $board != q35 ]] || cpu+=,-rdrand,-rdseed
 	WG_WORDS+=" random.trust_cpu=off random.trust_bootloader=off"
 	;;
 *)
@@ -56,16 +71,15 @@ for _ in {1..100}; do
 done
 
 # oops=panic and panic=-1 with -no-reboot end the machine at the first oops. The log buffer must hold a test's
-# debug messages. On a busy machine an emulated CPU may look stuck and its clocks uneven, hence the patient
-# watchdogs, and measurements at boot that are not made: they have been seen to hang, or to be wrong.
+# debug messages. On a busy machine an emulated CPU may look stuck, hence the patient watchdogs.
 words=(
 	rootfstype=virtiofs root=rootfs rw init="$WG_TOP/tools/vm/init.sh" "wg_job=$job" "wg_folders=$WG_TOP:$WG_KERNEL"
-	console=ttyS0 loglevel=6 oops=panic panic=-1 log_buf_len=16M
+	"console=$console" loglevel=6 oops=panic panic=-1 log_buf_len=16M
 	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120
-	no_timer_check tsc=reliable lpj=10000000 "${WG_WORDS:-}"
+	"${processor_words[@]}" "${WG_WORDS:-}"
 )
 # A processor that is not emulated tells its guest the rate itself.
-if [[ $mode != icount && ! ${WG_ACCEL:-} ]]; then
+if [[ $mode != icount && ! ${WG_ACCEL:-} && $board == q35 ]]; then
 	rate=$(python3 -B "$WG_TOP/tools/vm/tsc.py")
 	[[ ! $rate ]] || words+=("tsc_early_khz=$rate")
 fi
@@ -88,7 +102,7 @@ if [[ ${WG_CARDS:-} ]]; then
 	done
 fi
 
-machine_type=q35,memory-backend=memory
+machine_type=$board,memory-backend=memory
 firmware=()
 if [[ ${WG_UEFI:-} ]]; then
 	machine_type+=,smm=on
@@ -103,7 +117,7 @@ fi
 plugin=()
 [[ ! ${WG_PLUGIN:-} ]] || plugin=(-plugin "$WG_PLUGIN")
 
-qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic none \
+"$program" -nodefaults -no-user-config -display none -no-reboot -nic none \
 	-machine "$machine_type" "${firmware[@]}" -cpu "$cpu" "${machine[@]}" \
 	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
 	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
