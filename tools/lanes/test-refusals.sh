@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Made-up kernel folders, each with one fault: the build says in one sentence what is wrong, and
-# changes nothing. A folder without a fault is taken.
+# changes nothing. A folder without a fault is taken. Another kernel or compiler that takes the place
+# of the last one makes the build begin anew.
 # Ends with "N passed, M failed".
 
 set -euo pipefail
@@ -93,6 +94,32 @@ says "is no kernel series such as 7.3" env KERNEL_SERIES=foo "$WG_TOP/tools/setu
 says "this module needs 7.2 or newer" env KERNEL_SERIES=6.12 "$WG_TOP/tools/setup.sh"
 says "there is no lane 'foo'" env LANE=foo "$WG_TOP/tools/setup.sh"
 says "there is no lane for the architecture 'riscv'" env ARCH=riscv "$WG_TOP/tools/setup.sh"
+
+# makes WANTED…: what a build makes, in a copy of the checkout that has nothing else in it.
+makes() {
+	local said
+	said=$(PATH=$folder/bin:$PATH KDIR=$folder/kernel "$folder/checkout/tools/build.sh" modules 2>&1 |
+		sed -n 's/^made //p' | paste -sd ' ')
+	if [[ $said == "$*" ]]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		printf 'wanted: %s\nmade: %s\n' "$*" "$said"
+	fi
+}
+
+kernel
+printf 'modules clean:\n\t@echo made $@\n' >"$folder/kernel/Makefile"
+mkdir -p "$folder/checkout/tools/lanes"
+cp "$WG_TOP"/tools/{lib,build}.sh "$folder/checkout/tools"
+cp "$WG_TOP/tools/lanes/table" "$folder/checkout/tools/lanes"
+makes modules
+makes modules
+echo "another kernel crate" >"$folder/kernel/rust/libkernel.rmeta"
+makes clean modules
+makes modules
+sed -i 's/made up/made up later/' "$config" "$folder/bin/rustc"
+makes clean modules
 
 echo "$passed passed, $failed failed"
 ((failed == 0))
