@@ -75,6 +75,9 @@ lane() {
 			if grep -E "^selftest $name .* s\$" "$log/selftests.log" >/dev/null; then
 				passed=$((passed + 1))
 				result+=" $name,"
+			elif grep -E "^selftest $name .* skipped: " "$log/selftests.log" >/dev/null; then
+				skipped=$((skipped + 1))
+				result+=" $name skipped,"
 			else
 				failed=$((failed + 1))
 				result+=" **not $name**,"
