@@ -47,7 +47,9 @@ fn check_owner(skb: &SkBuff, behind: usize) {
         return;
     };
     // CAST: Addresses of functions, to be compared.
-    let is = |f: unsafe extern "C" fn(*mut bindings::sk_buff)| destructor as usize == f as usize;
+    let is = |f: unsafe extern "C" fn(*mut bindings::sk_buff)| {
+        destructor as *const () as usize == f as *const () as usize
+    };
     warn_on!(!is(bindings::sock_wfree) && !is(bindings::tcp_wfree));
     // SAFETY: The packet is a part of the socket's count, so it is valid.
     let count = unsafe { bindings::sk_wmem_alloc_get(sk) };

@@ -49,7 +49,7 @@ impl SkBuff {
     fn gathers_with(&self, other: &SkBuff) -> bool {
         let (a, b) = (raw::headers(self.c()), raw::headers(other.c()));
         // CAST: Addresses of functions, to be compared.
-        let address = |f: raw::Destructor| f.map(|f| f as usize);
+        let address = |f: raw::Destructor| f.map(|f| f as *const () as usize);
         self.c().sk == other.c().sk
             && address(raw::destructor(self.c())) == address(raw::destructor(other.c()))
             && a.hash == b.hash

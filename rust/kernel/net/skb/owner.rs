@@ -27,10 +27,10 @@ use kernel::ffi::c_int;
 #[inline]
 pub(super) fn is_usual(skb: &sk_buff) -> bool {
     // CAST: Addresses of functions, to be compared.
-    let is = |f: usize, g: unsafe extern "C" fn(*mut sk_buff)| f == g as usize;
+    let is = |f: usize, g: unsafe extern "C" fn(*mut sk_buff)| f == g as *const () as usize;
     raw::destructor(skb).is_none_or(|f| {
         // CAST: As above.
-        let f = f as usize;
+        let f = f as *const () as usize;
         is(f, bindings::tcp_wfree) || is(f, bindings::sock_wfree)
     })
 }
