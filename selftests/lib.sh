@@ -33,60 +33,8 @@ export WG_KTAP=$work/.ktap
 # Where Python finds the package wgtest. The checkout is read-only.
 export PYTHONPATH=$WG_TOP/selftests/lib PYTHONDONTWRITEBYTECODE=1
 
-# --- verdicts
-
-# fail TEXT: ends the test, and says where it stood.
-fail() {
-	echo "FAIL: $*" >&2
-	where 1 >&2
-	exit 1
-}
-
-# skip REASON: ends the test, which cannot run here; the runner counts it apart.
-skip() {
-	echo "SKIP: $*"
-	exit 4
-}
-
-# skip_on_c REASON: skips the test if the C module is under test, which lacks what it is about.
-skip_on_c() {
-	! on_c || skip "the C module: $*"
-}
-
-# left_out WHAT: says which part of a test did not run here, and why.
-left_out() {
-	echo "# left out: $*"
-}
-
-# where SKIPPED-FRAMES: one line "at FILE:LINE: COMMAND" for each call that is under way, the innermost first.
-where() {
-	local frame file line
-	for ((frame = $1 + 1; frame < ${#BASH_SOURCE[@]}; frame++)); do
-		file=$(readlink -f "${BASH_SOURCE[frame]}")
-		[[ -r $file ]] || continue
-		line=${BASH_LINENO[frame - 1]}
-		echo "    at ${file#"$WG_TOP"/}:$line: $(sed -n "${line}s/^[[:space:]]*//p" "$file")"
-	done
-}
-
-# A command that fails ends the test (set -e), and says which it was. In a subshell it is the whole subshell that
-# fails, and where "set -e" is off, nothing does.
-failed_command() {
-	local status=$1 command=$2
-	if ((BASH_SUBSHELL == 0)) && [[ $- == *e* ]]; then
-		echo "FAIL: status $status of: ${command%%$'\n'*}" >&2
-		where 1 >&2
-	fi
-}
-trap 'failed_command $? "$BASH_COMMAND"' ERR
-
-# refuses COMMAND…: the command must fail. Its message is kept in $message.
-refuses() {
-	# shellcheck disable=SC2034 # for the caller
-	if message=$("$@" 2>&1); then
-		fail "'$*' should have failed"
-	fi
-}
+# shellcheck source=selftests/lib/verdict.sh
+. "$WG_TOP/selftests/lib/verdict.sh"
 
 # debug_kernel: whether this kernel watches itself (make test PART=debug), which makes it some ten times slower. Tests that
 # pile up work for every CPU have less to do then.

@@ -16,6 +16,9 @@ TOP = HERE.parents[2]
 # Whether the C module is under test.
 ON_C = os.environ.get("WG_MODULE") == "c"
 
+# The factor for time limits.
+PATIENCE = float(os.environ.get("WG_PATIENCE") or 1)
+
 failures = 0
 
 # Lines for the log, and places in the source as (file, line, function). Writing and reading files at once would take
@@ -101,8 +104,8 @@ def run(command, **more):
 
 
 def eventually(seconds, condition):
-    """The first true value of `condition`, or the last false one after that time."""
-    end = time.monotonic() + seconds
+    """The first true value of `condition`, or the last false one after that time; a slow machine gets more of it."""
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
         if value or time.monotonic() > end:
