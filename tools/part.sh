@@ -33,6 +33,7 @@ if [[ " ${parts[*]} " == *" core "* ]]; then
 	exec "$tools/test.sh" ${rest// core / }
 fi
 
+"$tools/setup.sh"
 for part in "${parts[@]}"; do
 	case $part in
 	all) run=("$tools/test.sh" all) ;;
