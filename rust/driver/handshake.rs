@@ -3,6 +3,7 @@
 //! Handshakes: the workers that answer messages, our own messages, and the sessions that come of it.
 
 mod incoming;
+pub(crate) mod queue;
 
 use crate::{
     crypto::{

@@ -7,6 +7,7 @@ mod delivery;
 mod gather;
 mod open;
 mod poll;
+pub(crate) mod queue;
 
 pub(crate) use batch::{
     open_elsewhere,

@@ -3,10 +3,9 @@
 //! The way of packets out of the interface.
 
 mod batch;
-mod outlet;
+mod deferred;
 mod queue;
 mod staged;
-mod takeover;
 
 pub(crate) use batch::{
     seal_elsewhere,
@@ -38,6 +37,7 @@ use batch::{
     seal_all,
     transmit, //
 };
+use deferred::defer;
 use kernel::prelude::*;
 use kext::compat::code::{
     EDESTADDRREQ,
@@ -69,7 +69,6 @@ use queue::{
     MAX_STAGED_PACKETS, //
 };
 use staged::Packets;
-use takeover::defer;
 use wg_proto::{
     crypto::TAG_LEN,
     message::DataHeader,

@@ -3,12 +3,12 @@
 //! A batch of packets from its nonces to the wire.
 
 use super::{
-    layout,
-    queue::Due,
-    takeover::{
+    deferred::{
         defer,
         watch, //
     },
+    layout,
+    queue::Due,
     HEADROOM, //
 };
 use crate::{

@@ -4,7 +4,6 @@
 
 use super::{
     batch::Batch,
-    outlet::Outlet,
     staged::Packets, //
 };
 use crate::{
@@ -14,6 +13,7 @@ use crate::{
         Moment,
         Pace, //
     },
+    parallel::tx_cpu::Outlet,
     peer::Peer,
     queueing::Order,
     worker::is_nested, //

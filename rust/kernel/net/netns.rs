@@ -16,10 +16,9 @@
 //!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
-use super::{
-    residents::Residents,
-    rtnl::Rtnl, //
-};
+pub(super) mod resources;
+
+use super::rtnl::Rtnl;
 use crate::compat::code::{
     ENONET,
     EOPNOTSUPP, //
@@ -66,6 +65,7 @@ use kernel::{
     },
     types::Opaque,
 };
+use resources::Residents;
 
 /// A network namespace.
 #[repr(transparent)]

@@ -24,7 +24,7 @@ use super::{
         Ipv4Addr,
         Ipv6Addr, //
     },
-    residents::{
+    netns::resources::{
         Lodger,
         Residents, //
     },

@@ -23,15 +23,15 @@
 
 use super::{
     netns::{
+        resources::{
+            Residents,
+            Socket, //
+        },
         HeldNet,
         Net, //
     },
-    residents::{
-        Residents,
-        Socket, //
-    },
     skb::{
-        chain,
+        gro_list,
         List,
         SkBuff, //
     }, //
@@ -152,7 +152,7 @@ impl<H: Receiver> Shared<H> {
 /// Only for `udp_tunnel_sock_cfg::gro_complete`.
 unsafe extern "C" fn complete_callback(_sk: *mut sock, skb: *mut sk_buff, offset: c_int) -> c_int {
     // SAFETY: By the requirements.
-    unsafe { chain::complete(skb, offset) };
+    unsafe { gro_list::complete(skb, offset) };
     0
 }
 
@@ -335,7 +335,7 @@ impl<H: Receiver> Tunnel<H> {
     /// Only for `udp_tunnel_sock_cfg::encap_rcv` of a socket opened by [`Self::open`].
     unsafe extern "C" fn receive_callback(sk: *mut sock, skb: *mut sk_buff) -> c_int {
         // SAFETY: C gives us a valid buffer.
-        let dev = unsafe { chain::device(skb) };
+        let dev = unsafe { gro_list::device(skb) };
         // SAFETY: C gives the buffer away if zero is returned, which is always. It may still point
         // to the next one of a burst, but is not on a list.
         let Some(mut skb) = (unsafe { SkBuff::from_shared(skb) }) else {
@@ -387,7 +387,7 @@ impl<H: Receiver> Tunnel<H> {
         let may_gro = unsafe { receiver.as_ref() }.is_some_and(|shared| shared.receiver.may_gro());
         let key = |header: &[u8]| H::key(header).filter(|_| may_gro);
         // SAFETY: By the requirements.
-        unsafe { chain::offer(held, skb, H::HEADER_LEN, key) }
+        unsafe { gro_list::offer(held, skb, H::HEADER_LEN, key) }
     }
 
     /// Returns the socket for as long as the section lasts.

@@ -41,7 +41,7 @@ use crate::{
     context::Process, //
 };
 mod arc;
-mod lease;
+mod module_ref;
 mod owned;
 pub(crate) mod reclaim;
 mod slot;
@@ -50,7 +50,7 @@ pub use arc::{
     RcuArc,
     Ref, //
 };
-pub(crate) use lease::{
+pub(crate) use module_ref::{
     Barrier,
     Lease, //
 };

@@ -13,7 +13,7 @@ const HOLD: u64 = time::HZ / 50;
 /// Queues behind the tunnel are often kept by each CPU for itself: packets that left from different CPUs one after the
 /// other may arrive in another order. So one CPU sends for all, as in the C driver, but it is one that has packets of
 /// its own, so that nobody else is needed as long as only one CPU has some.
-pub(super) struct Outlet {
+pub(crate) struct Outlet {
     cpu: u32,
     /// When it had packets of its own.
     last: Option<Moment>,
@@ -21,23 +21,23 @@ pub(super) struct Outlet {
 
 impl Outlet {
     /// Creates the state of an idle peer.
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { cpu: 0, last: None }
     }
 
     /// Returns the CPU that the packets leave from.
-    pub(super) fn cpu(&self) -> u32 {
+    pub(crate) fn cpu(&self) -> u32 {
         self.cpu
     }
 
     /// Lets the packets leave from another CPU.
-    pub(super) fn seize(&mut self, cpu: u32) {
+    pub(crate) fn seize(&mut self, cpu: u32) {
         self.cpu = cpu;
         self.last = Some(Moment::now());
     }
 
     /// Notes that a CPU has packets, and returns whether they leave from it.
-    pub(super) fn is(&mut self, cpu: u32) -> bool {
+    pub(crate) fn is(&mut self, cpu: u32) -> bool {
         if self.cpu == cpu || self.last.is_none_or(|last| last.age() > HOLD) {
             self.cpu = cpu;
             self.last = Some(Moment::now());

@@ -14,10 +14,7 @@
 //! `evict` is called when the hooks of drivers have been through, and before those of IPv6 and UDP
 //! are called.
 
-use super::{
-    netns::Net,
-    udp::Hook, //
-};
+use super::Net;
 use crate::compat::code::ENONET;
 use crate::{
     bindings,
@@ -25,6 +22,7 @@ use crate::{
         may_sleep,
         Bh, //
     },
+    net::udp::Hook,
     sync::rcu::{
         reclaim,
         Lease,
@@ -75,7 +73,7 @@ const PATIENCE: u32 = 20;
 /// `raw` is null or a UDP socket that belongs to this value, together with the count of the receiver
 /// in its `sk_user_data`, for which `put` is right. It is cleared before the socket is released, and
 /// a grace period before unless nobody can have looked.
-pub(super) struct Socket {
+pub(in crate::net) struct Socket {
     raw: AtomicPtr<socket>,
     receiver: NonNull<()>,
     put: unsafe fn(NonNull<()>),
@@ -95,7 +93,11 @@ impl Socket {
     ///
     /// `raw` must be a UDP socket of the kernel that belongs to the caller, whose `sk_user_data` is
     /// `receiver`, with a count from [`RcuArc::into_raw`].
-    pub(super) unsafe fn new<H>(raw: NonNull<socket>, receiver: NonNull<H>, lease: Lease) -> Self {
+    pub(in crate::net) unsafe fn new<H>(
+        raw: NonNull<socket>,
+        receiver: NonNull<H>,
+        lease: Lease,
+    ) -> Self {
         /// # Safety
         ///
         /// As [`RcuArc::from_raw`].
@@ -114,7 +116,7 @@ impl Socket {
 
     /// Returns the socket for as long as the section lasts, unless it is closed.
     #[inline]
-    pub(super) fn sk<'g>(&'g self, _section: &'g Bh<'_>) -> Option<NonNull<sock>> {
+    pub(in crate::net) fn sk<'g>(&'g self, _section: &'g Bh<'_>) -> Option<NonNull<sock>> {
         let raw = NonNull::new(self.raw.load(Ordering::Acquire))?;
         // SAFETY: By the type invariant the socket is valid until a grace period from now.
         // A socket always has its other half.
@@ -149,7 +151,7 @@ impl Socket {
 
 /// Sockets and routes that belong to one namespace.
 #[pin_data]
-pub(super) struct Residents {
+pub(in crate::net) struct Residents {
     #[pin]
     sockets: Mutex<Sockets>,
     /// How many [`Lodger`]s there are.
@@ -191,7 +193,7 @@ impl Sockets {
 
 impl Residents {
     /// Nobody.
-    pub(super) fn new() -> impl PinInit<Self> {
+    pub(in crate::net) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             sockets <- new_mutex!(Sockets {
                 first: None,
@@ -212,7 +214,7 @@ impl Residents {
     /// # Safety
     ///
     /// These must be the residents of `net`.
-    pub(super) unsafe fn enter(&self, net: &Net, socket: &Arc<Socket>) -> Result {
+    pub(in crate::net) unsafe fn enter(&self, net: &Net, socket: &Arc<Socket>) -> Result {
         let mut entry = KBox::new(
             Entry {
                 socket: socket.clone(),
@@ -239,7 +241,7 @@ impl Residents {
     /// # Safety
     ///
     /// Nobody must use what [`Socket::sk`] returned, or call it again.
-    pub(super) unsafe fn leave(&self, socket: &Arc<Socket>) {
+    pub(in crate::net) unsafe fn leave(&self, socket: &Arc<Socket>) {
         if kernel::warn_on!(!may_sleep()) {
             // Nobody can wait here. Then the socket stays until the namespace goes.
             return;
@@ -259,7 +261,7 @@ impl Residents {
     /// # Safety
     ///
     /// The caller must be allowed to sleep.
-    pub(super) unsafe fn evict(&self) {
+    pub(in crate::net) unsafe fn evict(&self) {
         let (mut next, hook) = {
             let mut sockets = self.sockets.lock();
             sockets.evicted = true;
@@ -303,14 +305,14 @@ impl Residents {
 /// # Invariants
 ///
 /// This owns one count of `lodgers`.
-pub(super) struct Lodger(Arc<Residents>);
+pub(in crate::net) struct Lodger(Arc<Residents>);
 
 impl Lodger {
     /// Counts one more.
     ///
     /// To be made in an RCU section in which the namespace was found alive, for instance by
     /// [`Socket::sk`], or from another one.
-    pub(super) fn new(home: &Arc<Residents>) -> Self {
+    pub(in crate::net) fn new(home: &Arc<Residents>) -> Self {
         home.lodgers.add(1, Relaxed);
         // INVARIANT: Counted just above.
         Self(home.clone())
@@ -318,12 +320,12 @@ impl Lodger {
 
     /// Returns whether the namespace is there for as long as the section lasts.
     #[inline]
-    pub(super) fn may_stay(&self, _section: &Bh<'_>) -> bool {
+    pub(in crate::net) fn may_stay(&self, _section: &Bh<'_>) -> bool {
         !self.0.evicted.load(Acquire)
     }
 
     /// Calls `f` if the namespace is there, and keeps it from going meanwhile.
-    pub(super) fn leave(&self, f: impl FnOnce()) {
+    pub(in crate::net) fn leave(&self, f: impl FnOnce()) {
         let section = rcu::read_lock();
         if !kernel::warn_on!(self.0.evicted.load(Acquire)) {
             f();
