@@ -166,7 +166,7 @@ impl Config {
         &mut self,
         dev: &NetDevice<Device>,
         peer: &Peer,
-        dead: &mut Graveyard,
+        dead: &mut RemovedPeers,
         ctx: &mut Process,
     ) {
         self.remove_prefixes(dev, peer, self.next_tag);
@@ -183,7 +183,7 @@ impl Config {
     pub(crate) fn remove_all_peers(
         &mut self,
         dev: &NetDevice<Device>,
-        dead: &mut Graveyard,
+        dead: &mut RemovedPeers,
         ctx: &mut Process,
     ) {
         // At once, which is cheaper than prefix by prefix.
@@ -265,9 +265,9 @@ impl Config {
 ///
 /// Any number of them costs one grace period.
 #[must_use]
-pub(crate) struct Graveyard(RBTree<u64, Member>);
+pub(crate) struct RemovedPeers(RBTree<u64, Member>);
 
-impl Graveyard {
+impl RemovedPeers {
     /// Creates an empty one.
     pub(crate) fn new() -> Self {
         Self(RBTree::new())
@@ -276,7 +276,7 @@ impl Graveyard {
     /// Ends the peers: cuts what would keep them alive, and lets them go.
     ///
     /// What is on its way to or from them holds its own references and finishes by itself.
-    pub(crate) fn bury(self, ctx: &mut Process) {
+    pub(crate) fn finish(self, ctx: &mut Process) {
         if self.0.is_empty() {
             return;
         }

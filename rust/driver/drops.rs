@@ -10,26 +10,26 @@ use kernel::{
         Relaxed, //
     }, //
 };
-use wg_proto::Reject;
+use wg_proto::DropReason;
 
-/// How often each [`Reject`] happened on one interface.
+/// How often each [`DropReason`] happened on one interface.
 ///
 /// Shown by debugfs as `wireguard/<interface>/drops`, one `name count` per line.
-pub(crate) struct Drops([Atomic<u64>; Reject::COUNT]);
+pub(crate) struct Drops([Atomic<u64>; DropReason::COUNT]);
 
 impl Drops {
     /// Creates the counters at zero.
     pub(crate) fn new() -> Self {
-        Self([const { Atomic::new(0) }; Reject::COUNT])
+        Self([const { Atomic::new(0) }; DropReason::COUNT])
     }
 
     /// Counts one refusal.
-    pub(crate) fn count(&self, reason: Reject) {
+    pub(crate) fn count(&self, reason: DropReason) {
         self.add(reason, 1);
     }
 
     /// Counts `n` refusals for the same reason.
-    pub(crate) fn add(&self, reason: Reject, n: u64) {
+    pub(crate) fn add(&self, reason: DropReason, n: u64) {
         if let Some(counter) = self.0.get(reason as usize) {
             counter.fetch_add(n, Relaxed);
         }
@@ -38,7 +38,7 @@ impl Drops {
 
 impl Writer for Drops {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (reason, counter) in Reject::ALL.iter().zip(&self.0) {
+        for (reason, counter) in DropReason::ALL.iter().zip(&self.0) {
             writeln!(f, "{} {}", reason.name(), counter.load(Relaxed))?;
         }
         Ok(())

@@ -95,9 +95,9 @@ impl Endpoint {
 }
 
 /// The remote address for the log.
-pub(crate) struct Place(pub(crate) Option<SocketAddr>);
+pub(crate) struct DisplayRemote(pub(crate) Option<SocketAddr>);
 
-impl fmt::Display for Place {
+impl fmt::Display for DisplayRemote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(addr) => core::fmt::Display::fmt(addr, f),
@@ -107,9 +107,9 @@ impl fmt::Display for Place {
 }
 
 /// An address for the log.
-pub(crate) struct Shown(pub(crate) Address);
+pub(crate) struct DisplayIp(pub(crate) Address);
 
-impl fmt::Display for Shown {
+impl fmt::Display for DisplayIp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Address::V4(bytes) => core::fmt::Display::fmt(&Ipv4Addr(bytes), f),

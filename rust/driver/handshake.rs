@@ -41,8 +41,8 @@ use kext::{
     sync::rcu::RcuArc,
     time,
     workqueue::{
-        Run,
         Work, //
+        WorkItem,
     }, //
 };
 use wg_proto::{
@@ -56,19 +56,19 @@ use wg_proto::{
         Response, //
     },
     session,
-    Reject,
+    DropReason,
     Tai64N, //
 };
 
 /// A worker on one CPU that answers queued handshake messages.
 #[pin_data]
-pub(crate) struct Worker {
+pub(crate) struct HandshakeWorker {
     device: DeviceRef<Device>,
     #[pin]
-    pub(crate) work: Work<Worker, 0>,
+    pub(crate) work: Work<HandshakeWorker, 0>,
 }
 
-impl Worker {
+impl HandshakeWorker {
     /// Creates an idle worker.
     pub(crate) fn new(device: DeviceRef<Device>) -> Result<RcuArc<Self>> {
         RcuArc::pin_init(
@@ -81,19 +81,19 @@ impl Worker {
     }
 }
 
-impl Run<0> for Worker {
+impl WorkItem<0> for HandshakeWorker {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
         let dev = &*this.device;
         let device = dev.data();
-        while let Some(skb) = device.handshakes().pop(ctx) {
+        while let Some(skb) = device.handshake_queue().pop(ctx) {
             // Messages are queued when it is ready only.
             let done = random::is_ready()
-                .ok_or(Reject::RngNotReady)
+                .ok_or(DropReason::RngNotReady)
                 .and_then(|seeded| incoming::receive(dev, skb, seeded, ctx));
             if let Err(reason) = done {
                 device.drops().count(reason);
             }
-            device.handshakes().finished();
+            device.handshake_queue().finished();
             ctx.cond_resched();
         }
     }
@@ -108,7 +108,7 @@ pub(crate) fn queue_initiation(peer: &RcuArc<Peer>, _bh: &Bh<'_>) {
     }
     let device = peer.device().data();
     let _ = device
-        .handshake_send_queue()
+        .handshake_send_wq()
         .enqueue(&peer.initiate_work, peer);
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn queue_initiation(peer: &RcuArc<Peer>, _bh: &Bh<'_>) {
 pub(crate) fn queue_zeroing(peer: &RcuArc<Peer>) {
     if !peer.is_dead() {
         let device = peer.device().data();
-        let _ = device.handshake_send_queue().enqueue(&peer.zero_work, peer);
+        let _ = device.handshake_send_wq().enqueue(&peer.zero_work, peer);
     }
 }
 
@@ -124,10 +124,10 @@ pub(crate) fn queue_zeroing(peer: &RcuArc<Peer>) {
 // interfaces waits for none of these items; unloading the module and suspend do, for a second or
 // so, as the wait itself feeds the generator. Threads of workqueues get no signals, so it does not
 // fail.
-impl Run<INITIATE> for Peer {
+impl WorkItem<INITIATE> for Peer {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
         let sent = random::wait_ready(ctx)
-            .map_err(|_| Reject::RngNotReady)
+            .map_err(|_| DropReason::RngNotReady)
             .and_then(|seeded| {
                 // Asked after the wait, which may have been long.
                 if !session::may_initiate(this.last_sent_handshake(), time::boottime_coarse()) {
@@ -141,7 +141,7 @@ impl Run<INITIATE> for Peer {
     }
 }
 
-impl Run<ZERO> for Peer {
+impl WorkItem<ZERO> for Peer {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
         debug!(
             "{}: Zeroing out all keys for peer {} ({}), since we haven't received a new one in {} seconds\n",
@@ -149,7 +149,7 @@ impl Run<ZERO> for Peer {
             this.number(),
             {
                 let bh = ctx.bh();
-                this.place(&bh)
+                this.display_remote(&bh)
             },
             session::REJECT_AFTER_TIME * 3
         );
@@ -166,16 +166,16 @@ fn attempt(
     peer: &RcuArc<Peer>,
     ctx: &mut Process,
     seeded: Seeded,
-    create: impl FnOnce(&mut Handshake, Index) -> Result<Option<Index>, Reject>,
-) -> Result<(), Reject> {
+    create: impl FnOnce(&mut Handshake, Index) -> Result<Option<Index>, DropReason>,
+) -> Result<(), DropReason> {
     let table = peer.device().data().index_table();
     let mut noise = peer.noise().lock(ctx);
     if peer.is_dead() {
-        return Err(Reject::Gone);
+        return Err(DropReason::Gone);
     }
     let entry = table
         .add_handshake(peer, seeded, ctx)
-        .map_err(|_| Reject::NoMemory)?;
+        .map_err(|_| DropReason::NoMemory)?;
     let created = create(&mut noise.handshake, Index::new(entry.index()));
     // What goes is the old index, or the new one if nothing came of it.
     let unused = match created {
@@ -188,7 +188,11 @@ fn attempt(
     created.map(|_| ())
 }
 
-fn send_initiation(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Result<(), Reject> {
+fn send_initiation(
+    peer: &RcuArc<Peer>,
+    seeded: Seeded,
+    ctx: &mut Process,
+) -> Result<(), DropReason> {
     let dev = peer.device();
     let device = dev.data();
     let mut message = Initiation::zeroed();
@@ -200,7 +204,7 @@ fn send_initiation(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Re
         peer.number(),
         {
             let bh = ctx.bh();
-            peer.place(&bh)
+            peer.display_remote(&bh)
         }
     );
     {
@@ -217,7 +221,7 @@ fn send_initiation(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Re
         })?;
     }
     let bh = ctx.bh();
-    peer.jar()
+    peer.cookie_generator()
         .lock(&bh)
         .add_macs::<Library>(message.as_mut_bytes(), time::boottime_coarse())?;
     timers::authenticated_sent(peer, &bh);
@@ -227,7 +231,7 @@ fn send_initiation(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Re
     send::message(peer, message.as_bytes(), HANDSHAKE_DSCP, &bh)
 }
 
-fn send_response(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Result<(), Reject> {
+fn send_response(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Result<(), DropReason> {
     let dev = peer.device();
     let mut message = Response::zeroed();
 
@@ -238,7 +242,7 @@ fn send_response(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Resu
         peer.number(),
         {
             let bh = ctx.bh();
-            peer.place(&bh)
+            peer.display_remote(&bh)
         }
     );
     attempt(peer, ctx, seeded, |handshake, index| {
@@ -246,7 +250,7 @@ fn send_response(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Resu
     })?;
     {
         let bh = ctx.bh();
-        peer.jar()
+        peer.cookie_generator()
             .lock(&bh)
             .add_macs::<Library>(message.as_mut_bytes(), time::boottime_coarse())?;
     }
@@ -259,19 +263,20 @@ fn send_response(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Resu
 }
 
 /// Makes a session of a finished handshake; it takes over the handshake's index.
-fn begin_session(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {
+fn begin_session(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), DropReason> {
     let device = peer.device().data();
-    let mut keys = KBox::new(SessionKeys::zeroed(), GFP_KERNEL).map_err(|_| Reject::NoMemory)?;
+    let mut keys =
+        KBox::new(SessionKeys::zeroed(), GFP_KERNEL).map_err(|_| DropReason::NoMemory)?;
     let mut noise = peer.noise().lock(ctx);
     if peer.is_dead() {
-        return Err(Reject::Gone);
+        return Err(DropReason::Gone);
     }
     noise
         .handshake
         .begin_session::<Library>(time::boottime_coarse(), &mut keys)?;
-    let entry = noise.entry.take().ok_or(Reject::WrongState)?;
+    let entry = noise.entry.take().ok_or(DropReason::WrongState)?;
     let keypair = RcuArc::pin_init(Keypair::new(peer.clone(), keys), GFP_KERNEL)
-        .map_err(|_| Reject::NoMemory);
+        .map_err(|_| DropReason::NoMemory);
     let published = match &keypair {
         Ok(keypair) => device.index_table().replace(&entry, keypair, ctx),
         Err(_) => Err(ENOMEM),
@@ -281,13 +286,13 @@ fn begin_session(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), Reject> {
         device.index_table().remove(&entry, &bh);
     }
     let keypair = keypair?;
-    if !published.map_err(|_| Reject::NoMemory)? {
-        return Err(Reject::Gone);
+    if !published.map_err(|_| DropReason::NoMemory)? {
+        return Err(DropReason::Gone);
     }
     let id = keypair.id();
     if !peer.add_keypair(keypair.clone(), &bh) {
         device.index_table().remove_session(&keypair, &bh);
-        return Err(Reject::Gone);
+        return Err(DropReason::Gone);
     }
     debug_ratelimited!(
         "{}: Keypair {} created for peer {}\n",

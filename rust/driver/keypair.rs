@@ -31,7 +31,7 @@ use wg_proto::{
         Age,
         REJECT_AFTER_MESSAGES, //
     },
-    Reject, //
+    DropReason, //
 };
 
 /// A session.
@@ -159,14 +159,14 @@ impl Keypair {
 
     /// Checks whether packets of this session are still accepted. Before they are decrypted.
     #[inline]
-    pub(crate) fn check_receive(&self, now: u64, bh: &Bh<'_>) -> Result<(), Reject> {
+    pub(crate) fn check_receive(&self, now: u64, bh: &Bh<'_>) -> Result<(), DropReason> {
         if !self.may_receive.load(Relaxed) {
-            return Err(Reject::ExpiredSession);
+            return Err(DropReason::ExpiredSession);
         }
         let refused = if self.age().is_expired(now) {
-            Reject::ExpiredSession
+            DropReason::ExpiredSession
         } else if self.window.lock(bh).is_exhausted() {
-            Reject::CounterLimit
+            DropReason::CounterLimit
         } else {
             return Ok(());
         };

@@ -1,8 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sharing work among CPUs; knows neither direction.
+//! Encryption and decryption on several CPUs, with packets released in order.
+//!
+//! Nothing here knows whether packets leave or arrive: [`worker::Batch`] is what the two directions
+//! implement. The C driver and padata (`kernel/padata.c`) solve the same problem, and the names
+//! follow them.
+//!
+//! * `cpu_load.rs`: how busy each CPU is, and how many packets left it since it ran softirqs.
+//! * `stream.rs`: whether single packets belong to a stream, or to questions and answers.
+//! * `worker.rs`: the work item of each CPU, and the watchdog for when it does not run.
+//! * `reorder.rs`: the queue that releases batches by rising sequence number.
+//! * `tx_cpu.rs`: the CPU that a peer's packets leave from.
 
 pub(crate) mod cpu_load;
+mod fifo;
 pub(crate) mod reorder;
 pub(crate) mod stream;
 pub(crate) mod tx_cpu;

@@ -5,8 +5,8 @@
 use crate::{
     device::Device,
     endpoint::{
+        DisplayRemote,
         Endpoint,
-        Place,
         Source, //
     },
     peer::Peer,
@@ -41,7 +41,7 @@ use kext::{
     },
     time, //
 };
-use wg_proto::Reject;
+use wg_proto::DropReason;
 
 /// DSCP AF41 of handshake messages; they carry no ECN.
 pub(crate) const HANDSHAKE_DSCP: u8 = 0x88;
@@ -88,7 +88,7 @@ impl Drop for EndpointState {
             "{}: Peer {} ({}) destroyed\n",
             self.owner.0.name(),
             self.owner.1,
-            Place(self.endpoint.remote)
+            DisplayRemote(self.endpoint.remote)
         );
     }
 }
@@ -177,7 +177,7 @@ impl<'g> Path<'g> {
         dev: &'g NetDevice<Device>,
         peer: &Peer,
         bh: &'g Bh<'_>,
-    ) -> Result<Self, Reject> {
+    ) -> Result<Self, DropReason> {
         let now = time::jiffies();
         let (mut endpoint, cached, change, gso) = {
             let state = peer.endpoint().lock(bh);
@@ -220,11 +220,11 @@ impl<'g> Path<'g> {
         dev: &'g NetDevice<Device>,
         endpoint: &mut Endpoint,
         bh: &'g Bh<'_>,
-    ) -> Result<Self, Reject> {
+    ) -> Result<Self, DropReason> {
         let copy = *endpoint;
         let source = &mut endpoint.source;
         Self::with(dev, &copy, bh, |socket, mark| {
-            match copy.remote.ok_or(Reject::TxNoEndpoint)? {
+            match copy.remote.ok_or(DropReason::TxNoEndpoint)? {
                 SocketAddr::V4 { addr, port } => {
                     route4(socket, addr, port, mark, source, bh).map(Route::V4)
                 }
@@ -236,10 +236,10 @@ impl<'g> Path<'g> {
                 debug_ratelimited!(
                     "{}: No route to {}, error {}\n",
                     dev.name(),
-                    Place(copy.remote),
+                    DisplayRemote(copy.remote),
                     error.to_errno()
                 );
-                Reject::TxNoRoute
+                DropReason::TxNoRoute
             })
         })
     }
@@ -248,17 +248,17 @@ impl<'g> Path<'g> {
         dev: &'g NetDevice<Device>,
         endpoint: &Endpoint,
         bh: &'g Bh<'_>,
-        route: impl FnOnce(&Tunnel<Receiver>, u32) -> Result<Route, Reject>,
-    ) -> Result<Self, Reject> {
-        let remote = endpoint.remote.ok_or(Reject::TxNoEndpoint)?;
+        route: impl FnOnce(&Tunnel<Receiver>, u32) -> Result<Route, DropReason>,
+    ) -> Result<Self, DropReason> {
+        let remote = endpoint.remote.ok_or(DropReason::TxNoEndpoint)?;
         let device = dev.data();
-        let running = dev.running(bh).ok_or(Reject::TxNoSocket)?;
+        let running = dev.running(bh).ok_or(DropReason::TxNoSocket)?;
         let socket = match remote {
             SocketAddr::V4 { .. } => &device.sockets().v4,
             SocketAddr::V6 { .. } => &device.sockets().v6,
         }
         .load(bh)
-        .ok_or(Reject::TxNoSocket)?;
+        .ok_or(DropReason::TxNoSocket)?;
         let mark = device.fwmark();
         Ok(Self {
             running,
@@ -281,7 +281,7 @@ impl<'g> Path<'g> {
         skb: impl Into<Datagrams>,
         ds: u8,
         bh: &Bh<'_>,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         let sent = match (&self.route, self.remote) {
             (Route::V4(route), SocketAddr::V4 { addr, port }) => {
                 self.socket
@@ -294,7 +294,7 @@ impl<'g> Path<'g> {
             // A route is always found for the family of the remote address.
             _ => Err(EAFNOSUPPORT),
         };
-        sent.map_err(|_| Reject::TxNoSocket)
+        sent.map_err(|_| DropReason::TxNoSocket)
     }
 }
 

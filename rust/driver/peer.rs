@@ -7,9 +7,9 @@ mod sessions;
 use crate::{
     crypto::Library,
     device::Device,
-    endpoint::Place,
+    endpoint::DisplayRemote,
     keypair::Keypair,
-    pace::Sign,
+    parallel::stream::SeenFlag,
     path::EndpointState,
     peerlookup::Entry,
     rcu::Rcu,
@@ -62,7 +62,7 @@ use kext::{
     workqueue::Work, //
 };
 use wg_proto::{
-    cookie::Jar,
+    cookie::CookieGenerator,
     handshake::Handshake,
     key::PublicKey,
     keypairs::{
@@ -70,21 +70,21 @@ use wg_proto::{
         Keypairs, //
     },
     session,
-    Reject, //
+    DropReason, //
 };
 
 /// Work item that sends a handshake initiation.
 pub(crate) const INITIATE: usize = 0;
 /// Work item that sends batches which others have encrypted.
-pub(crate) const RELEASE: usize = 2;
+pub(crate) const DRAIN: usize = 2;
 /// Work item that forgets all keys.
 pub(crate) const ZERO: usize = 1;
 /// Work item that sends what is staged.
 pub(crate) const SEND: usize = 3;
 /// Work item that has received packets polled while others have their turn.
 pub(crate) const RECEIVE: usize = 4;
-/// Timer that does what the workers for what is sent were to do, and that for what is received.
-pub(crate) const WATCH: usize = 5;
+/// Watchdog timer that does the work of workers that do not run, in both directions.
+pub(crate) const WATCHDOG: usize = 5;
 /// Timer that has received packets polled which gather.
 pub(crate) const GATHER: usize = 6;
 
@@ -102,7 +102,7 @@ struct Cold {
     #[pin]
     noise: Mutex<Noise>,
     #[pin]
-    jar: SpinLock<Jar>,
+    cookie_generator: SpinLock<CookieGenerator>,
 }
 
 /// What is on its way in one direction. The CPUs that send write one of these for each batch, and
@@ -116,9 +116,9 @@ struct Direction<T> {
 }
 
 /// What each direction tells the other one.
-struct Signs {
-    received: Sign,
-    sent: Sign,
+struct SeenFlags {
+    rx: SeenFlag,
+    tx: SeenFlag,
 }
 
 /// A peer of an interface.
@@ -151,7 +151,7 @@ pub(crate) struct Peer {
     #[pin]
     rx: CacheAligned<Direction<Rx>>,
     #[pin]
-    signs: CacheAligned<Signs>,
+    seen_flags: CacheAligned<SeenFlags>,
     #[pin]
     last_handshake: SpinLock<(i64, u32)>,
     #[pin]
@@ -161,13 +161,13 @@ pub(crate) struct Peer {
     #[pin]
     pub(crate) zero_work: Work<Peer, ZERO>,
     #[pin]
-    pub(crate) release_work: Work<Peer, RELEASE>,
+    pub(crate) drain_work: Work<Peer, DRAIN>,
     #[pin]
     pub(crate) send_work: Work<Peer, SEND>,
     #[pin]
     pub(crate) receive_work: Work<Peer, RECEIVE>,
     #[pin]
-    pub(crate) watch: Timer<Peer, WATCH>,
+    pub(crate) watchdog: Timer<Peer, WATCHDOG>,
     #[pin]
     pub(crate) gather: HrTimer<Peer, GATHER>,
     life: Life,
@@ -201,15 +201,15 @@ impl Peer {
             .checked_rem(u64::from(cpu::possible_count()))
             .unwrap_or(0) as u32;
         let key = public_key;
-        let mut jar = Jar::new();
-        jar.set_remote::<Library>(&public_key);
+        let mut cookie_generator = CookieGenerator::new();
+        cookie_generator.set_remote::<Library>(&public_key);
         let cold = KBox::pin_init(
             pin_init!(Cold {
                 noise <- new_mutex!(Noise {
                     handshake: Handshake::new(key),
                     entry: None,
                 }),
-                jar <- new_spinlock!(jar),
+                cookie_generator <- new_spinlock!(cookie_generator),
             }),
             GFP_KERNEL,
         )?;
@@ -237,18 +237,18 @@ impl Peer {
                     state <- new_spinlock!(Rx::new()),
                     bytes: Atomic::new(0),
                 })),
-                signs <- CacheAligned::new(Signs {
-                    received: Sign::new(),
-                    sent: Sign::new(),
+                seen_flags <- CacheAligned::new(SeenFlags {
+                    rx: SeenFlag::new(),
+                    tx: SeenFlag::new(),
                 }),
                 last_handshake <- new_spinlock!((0, 0)),
                 timers <- Timers::new(),
                 initiate_work <- new_work!(),
                 zero_work <- new_work!(),
-                release_work <- new_work!(),
+                drain_work <- new_work!(),
                 send_work <- new_work!(),
                 receive_work <- new_work!(),
-                watch <- new_timer!(),
+                watchdog <- new_timer!(),
                 gather <- HrTimer::new(),
                 life,
             }? Error),
@@ -297,8 +297,8 @@ impl Peer {
     }
 
     /// Returns the cookie and mac state for messages to the peer.
-    pub(crate) fn jar(&self) -> &SpinLock<Jar> {
-        &self.cold.jar
+    pub(crate) fn cookie_generator(&self) -> &SpinLock<CookieGenerator> {
+        &self.cold.cookie_generator
     }
 
     /// Returns the lock around the endpoint.
@@ -422,19 +422,19 @@ impl Peer {
 
     /// Whether data was received since some was sent.
     #[inline]
-    pub(crate) fn received(&self) -> &Sign {
-        &self.signs.received
+    pub(crate) fn rx_seen(&self) -> &SeenFlag {
+        &self.seen_flags.rx
     }
 
     /// Whether data was sent since some was received.
     #[inline]
-    pub(crate) fn sent(&self) -> &Sign {
-        &self.signs.sent
+    pub(crate) fn tx_seen(&self) -> &SeenFlag {
+        &self.seen_flags.tx
     }
 
     /// Returns something that prints the remote address for the log.
-    pub(crate) fn place(&self, bh: &Bh<'_>) -> Place {
-        Place(self.remote(bh))
+    pub(crate) fn display_remote(&self, bh: &Bh<'_>) -> DisplayRemote {
+        DisplayRemote(self.remote(bh))
     }
 
     /// Forgets the handshake in progress and frees its index.
@@ -462,7 +462,7 @@ impl Peer {
         {
             let bh = ctx.bh();
             self.clear_keypairs(&bh);
-            send::purge_staged(self, Reject::Gone, &bh);
+            send::purge_staged(self, DropReason::Gone, &bh);
             // The namespace of a route may go right after the peer.
             self.clear_source(&bh);
         }

@@ -34,7 +34,7 @@ use kext::{
 use wg_proto::key::PublicKey;
 
 /// Where a public key stands in the table: its hash, then the key itself.
-type Place = (u64, [u8; 32]);
+type HashedKey = (u64, [u8; 32]);
 
 /// Peers of an interface by public key.
 ///
@@ -43,7 +43,7 @@ type Place = (u64, [u8; 32]);
 pub(crate) struct KeyTable {
     key: siphash::Key,
     #[pin]
-    peers: SpinLock<RBTree<Place, RcuArc<Peer>>>,
+    peers: SpinLock<RBTree<HashedKey, RcuArc<Peer>>>,
 }
 
 impl KeyTable {
@@ -57,13 +57,13 @@ impl KeyTable {
         })
     }
 
-    fn place(&self, key: &PublicKey) -> Place {
+    fn hashed_key(&self, key: &PublicKey) -> HashedKey {
         (siphash::siphash(&self.key, key.as_bytes()), *key.as_bytes())
     }
 
     /// Adds a peer. Its key must not be in the table yet.
     pub(crate) fn add(&self, peer: &RcuArc<Peer>, ctx: &mut Process) -> Result {
-        let node = RBTreeNode::new(self.place(peer.public_key()), peer.clone(), GFP_KERNEL)?;
+        let node = RBTreeNode::new(self.hashed_key(peer.public_key()), peer.clone(), GFP_KERNEL)?;
         let bh = ctx.bh();
         let old = self.peers.lock(&bh).insert(node);
         drop(bh);
@@ -73,19 +73,19 @@ impl KeyTable {
 
     /// Removes the peer with this key.
     pub(crate) fn remove(&self, key: &PublicKey, ctx: &mut Process) {
-        let place = self.place(key);
+        let hashed_key = self.hashed_key(key);
         let bh = ctx.bh();
-        let old = self.peers.lock(&bh).remove_node(&place);
+        let old = self.peers.lock(&bh).remove_node(&hashed_key);
         drop(bh);
         drop(old);
     }
 
     /// Finds a peer by its key.
     pub(crate) fn find(&self, key: &PublicKey, ctx: &mut Process) -> Option<RcuArc<Peer>> {
-        let place = self.place(key);
+        let hashed_key = self.hashed_key(key);
         let bh = ctx.bh();
         let peers = self.peers.lock(&bh);
-        peers.get(&place).cloned()
+        peers.get(&hashed_key).cloned()
     }
 }
 

@@ -7,34 +7,33 @@ mod delivery;
 mod gather;
 mod open;
 mod poll;
-pub(crate) mod queue;
+mod queue;
 
-pub(crate) use batch::{
-    open_elsewhere,
-    Batch, //
-};
+pub(crate) use batch::RxBatch;
 pub(crate) use poll::{
     poll,
     take_over, //
 };
+pub(crate) use queue::RxQueue;
 
 use crate::{
     device::Device,
     drops::Drops,
     endpoint::{
-        Endpoint,
-        Place, //
+        DisplayRemote,
+        Endpoint, //
     },
     keypair::Keypair,
-    pace::{
-        self,
-        Pace, //
-    },
     packet::PacketCb,
+    parallel::{
+        reorder::ReorderQueue,
+        stream::{
+            self,
+            StreamDetector, //
+        }, //
+    },
     peer::Peer,
-    peerlookup::Target,
-    queueing::Order,
-    rx_queue::Queued, //
+    peerlookup::Target, //
 };
 use kernel::prelude::*;
 use kext::{
@@ -52,20 +51,21 @@ use kext::{
     sync::rcu::RcuArc,
     time::hrtimer, //
 };
+use queue::Queued;
 use wg_proto::{
     message::{
         DataHeader,
         Kind, //
     },
-    Reject, //
+    DropReason, //
 };
 
 /// The order in which a peer's packets are delivered.
 pub(crate) struct Rx {
-    order: Order<Batch>,
+    reorder: ReorderQueue<RxBatch>,
     /// How many packets have a place in that order.
     packets: usize,
-    pace: Pace,
+    stream: StreamDetector,
     /// Where the peer's datagrams came from last, and the number of the change of its endpoint that
     /// this was.
     pub(crate) seen: Option<(Endpoint, u64)>,
@@ -75,35 +75,35 @@ impl Rx {
     /// Creates the empty state.
     pub(crate) const fn new() -> Self {
         Self {
-            order: Order::new(),
+            reorder: ReorderQueue::new(),
             packets: 0,
-            pace: Pace::new(),
+            stream: StreamDetector::new(),
             seen: None,
         }
     }
 }
 
 /// Data messages of one session, in a row.
-struct Run<'g> {
+struct SessionRun<'g> {
     /// The index of the session, its peer, and who decrypts them.
     session: Option<(u32, &'g RcuArc<Peer>, &'g Napi<Device>)>,
     packets: skb::List,
 }
 
-impl Run<'_> {
+impl SessionRun<'_> {
     /// Leaves the messages so far to who decrypts them.
     fn end(&mut self, drops: &Drops, bh: &Bh<'_>) {
         let Some((_, peer, napi)) = self.session.take() else {
             return;
         };
         let packets = core::mem::take(&mut self.packets);
-        let is_answer = peer.sent().take();
+        let is_answer = peer.tx_seen().take();
         // An idle CPU has nothing better to do, and what a worker of ours sends to this machine comes
         // in batches.
         let may_wait = packets.len() == 1
-            && peer.rx().lock(bh).pace.is_stream(is_answer)
+            && peer.rx().lock(bh).stream.is_stream(is_answer)
             && !bh.is_idle()
-            && !pace::is_worker_sending(bh)
+            && !stream::is_worker_sending(bh)
             && hrtimer::is_precise();
         match napi.queue().push(packets, may_wait, bh) {
             Ok(Queued::Poll) => napi.schedule(bh),
@@ -120,7 +120,7 @@ impl Run<'_> {
 /// Takes datagrams from the UDP socket.
 pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: skb::List, bh: &Bh<'_>) {
     let drops = dev.data().drops();
-    let mut run = Run {
+    let mut run = SessionRun {
         session: None,
         packets: skb::List::new(),
     };
@@ -142,15 +142,15 @@ pub(crate) fn session_index(header: &[u8]) -> Option<u32> {
 fn sort<'g>(
     dev: &'g NetDevice<Device>,
     mut skb: SkBuff,
-    run: &mut Run<'g>,
+    run: &mut SessionRun<'g>,
     bh: &'g Bh<'_>,
-) -> Result<(), Reject> {
+) -> Result<(), DropReason> {
     let device = dev.data();
-    skb.strip_udp().map_err(|_| Reject::BadDatagram)?;
+    skb.strip_udp().map_err(|_| DropReason::BadDatagram)?;
     let len = skb.len();
     let head = skb
         .pull_head(len.min(DataHeader::LEN))
-        .ok_or(Reject::BadLength)?;
+        .ok_or(DropReason::BadLength)?;
     let kind = Kind::of(head, len)?;
     if kind != Kind::Data {
         let source = skb.udp_source();
@@ -158,21 +158,21 @@ fn sort<'g>(
             debug_ratelimited!(
                 "{}: Dropping handshake packet from {}\n",
                 dev.name(),
-                Place(source.and_then(|source| Endpoint::of(&source).remote))
+                DisplayRemote(source.and_then(|source| Endpoint::of(&source).remote))
             );
         });
     }
-    let (header, _) = DataHeader::parse(head).ok_or(Reject::BadLength)?;
+    let (header, _) = DataHeader::parse(head).ok_or(DropReason::BadLength)?;
     let index = header.receiver().get();
     let counter = header.counter();
     if run.session.is_none_or(|(last, ..)| last != index) {
         run.end(device.drops(), bh);
-        let keypair = find_session(device, index, bh).ok_or(Reject::UnknownSession)?;
+        let keypair = find_session(device, index, bh).ok_or(DropReason::UnknownSession)?;
         let peer = keypair.peer();
         if peer.is_dead() {
-            return Err(Reject::Gone);
+            return Err(DropReason::Gone);
         }
-        let napi = device.rx_queue(peer.queue(), bh).ok_or(Reject::Gone)?;
+        let napi = device.rx_queue(peer.queue(), bh).ok_or(DropReason::Gone)?;
         run.session = Some((index, peer, napi));
     }
     let ds = skb.dsfield();
@@ -191,16 +191,16 @@ fn queue_handshake(
     mut skb: SkBuff,
     len: usize,
     bh: &Bh<'_>,
-) -> Result<(), Reject> {
+) -> Result<(), DropReason> {
     // An answer takes secrets. The sender will try again, so nothing is kept until they can be
     // drawn.
     if random::is_ready().is_none() {
-        return Err(Reject::RngNotReady);
+        return Err(DropReason::RngNotReady);
     }
-    skb.pull_head(len).ok_or(Reject::BadLength)?;
+    skb.pull_head(len).ok_or(DropReason::BadLength)?;
     device
-        .handshakes()
-        .push(skb, device.handshake_receive_queue(), bh)
+        .handshake_queue()
+        .push(skb, device.handshake_receive_wq(), bh)
 }
 
 fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'g RcuArc<Keypair>> {
@@ -215,7 +215,7 @@ pub(crate) fn reset(peer: &Peer, bh: &Bh<'_>) {
     let old = {
         let mut rx = peer.rx().lock(bh);
         rx.packets = 0;
-        rx.order.reset()
+        rx.reorder.reset()
     };
     drop(old);
 }

@@ -7,34 +7,35 @@ mod deferred;
 mod queue;
 mod staged;
 
-pub(crate) use batch::{
-    seal_elsewhere,
-    Batch, //
-};
+pub(crate) use batch::TxBatch;
 pub(crate) use queue::Tx;
-pub(crate) use takeover::watch;
+pub(crate) use deferred::arm_watchdog;
 
 use crate::{
     device::Device,
-    effort::MAX_UNBROKEN,
-    endpoint::Shown,
+    endpoint::DisplayIp,
     keypair::Keypair,
-    pace::Moment,
     packet::PacketCb,
+    parallel::{
+        cpu_load::MAX_TX_SINCE_SOFTIRQ,
+        reorder::Job,
+        stream::JiffyStamp,
+        worker::{
+            is_nested,
+            Batch,
+            IdleWorker, //
+        }, //
+    },
     path::Path,
     peer::Peer,
-    queueing::Job,
-    timers,
-    worker::{
-        is_nested,
-        Helper, //
-    }, //
+    receive::RxBatch,
+    timers, //
 };
 use batch::{
-    end_turn,
-    give_back,
-    release,
+    complete,
+    finish_inline,
     seal_all,
+    send_ready,
     transmit, //
 };
 use deferred::defer;
@@ -65,7 +66,7 @@ use queue::{
     dropped,
     make_room,
     Deferred,
-    Next,
+    Staged,
     MAX_STAGED_PACKETS, //
 };
 use staged::Packets;
@@ -74,7 +75,7 @@ use wg_proto::{
     message::DataHeader,
     padding::padding,
     prefix::Address,
-    Reject, //
+    DropReason, //
 };
 
 /// Head room of an outgoing message: ours, UDP, IPv6 and what the stack reserves, aligned.
@@ -117,15 +118,15 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
     let device = dev.data();
     let Some(addresses) = skb.ip_version_checked().and_then(|_| skb.inner_addresses()) else {
         debug_ratelimited!("{}: Invalid IP packet\n", dev.name());
-        device.drops().count(Reject::TxProtocol);
+        device.drops().count(DropReason::TxProtocol);
         dev.count_tx_error();
         return Err(EPROTONOSUPPORT);
     };
-    let count = |reason: Reject| {
+    let count = |reason: DropReason| {
         device.drops().count(reason);
         dev.count_tx_error();
     };
-    let refused = |mut skb: SkBuff, reason: Reject, error: Error| {
+    let refused = |mut skb: SkBuff, reason: DropReason, error: Error| {
         skb.icmp_unreachable(dev);
         count(reason);
         Err(error)
@@ -134,9 +135,9 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
         debug_ratelimited!(
             "{}: No peer has allowed IPs matching {}\n",
             dev.name(),
-            Shown(destination(&addresses))
+            DisplayIp(destination(&addresses))
         );
-        return refused(skb, Reject::TxNoPeer, ENOKEY);
+        return refused(skb, DropReason::TxNoPeer, ENOKEY);
     };
     if !peer.has_endpoint() {
         debug_ratelimited!(
@@ -144,7 +145,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
             dev.name(),
             peer.number()
         );
-        return refused(skb, Reject::TxNoEndpoint, EDESTADDRREQ);
+        return refused(skb, DropReason::TxNoEndpoint, EDESTADDRREQ);
     }
     // Once for all segments, and before encryption: queues on the way still see the inner flows.
     skb.hash(dev);
@@ -153,16 +154,16 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
         ds: skb.ecn_encap(),
         ..PacketCb::default()
     };
-    // See `Pace`: no data, and no sign of a stream of its own either.
+    // See `StreamDetector`: no data, and no sign of a stream of its own either.
     let is_ack = skb.is_bare_ack();
     if !is_ack {
-        peer.sent().set();
+        peer.tx_seen().set();
     }
-    let is_answer = is_ack || peer.received().take();
+    let is_answer = is_ack || peer.rx_seen().take();
     let pays = peer.gathers_gso() || !skb.is_udp_gso();
     let layout = layout(&peer, cb.mtu_or_index, pays, bh);
     let packets = skb.segment(dev, &layout, bh);
-    let mut packets = packets.inspect_err(|_| count(Reject::TxSegmentation))?;
+    let mut packets = packets.inspect_err(|_| count(DropReason::TxSegmentation))?;
     for mut packet in packets.iter_mut() {
         *packet.cb_mut() = cb;
     }
@@ -179,10 +180,10 @@ fn destination(addresses: &IpAddrs) -> Address {
 
 /// Sends packets, or stages them.
 ///
-/// Who sends one packet right after the other, without waiting for one in between, gets them sent by a worker, which takes
-/// as many at once as have come until it runs. Who asks and waits for the answer is not held up. A worker also sends what
-/// is so much that those who receive it must have their turn in between, and what is nested so deep
-/// that encrypting it here would take too much of the stack.
+/// Back-to-back single packets are deferred to a worker, which sends everything staged by the time it
+/// runs. A sender that waits for an answer is not delayed. A worker also sends bursts so large that
+/// this CPU has to run softirqs in between, and packets of transmissions nested so deep that
+/// encryption would take too much of the stack.
 fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
     let device = peer.device().data();
     let keypair = peer.current(bh).filter(|current| current.may_send());
@@ -192,48 +193,48 @@ fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
         let tx = &mut *guard;
         is_for_worker = tx.is_for_worker(device, &packets, is_answer, bh) && keypair.is_some();
         if let Some(keypair) = keypair.filter(|_| !is_for_worker) {
-            if let Some(first) = tx.begin_at_once(device, &keypair, packets.datagrams(), bh) {
+            if let Some(first) = tx.begin_inline(device, &keypair, packets.datagrams(), bh) {
                 drop(guard);
-                return send_here(peer, &keypair, first, packets, bh);
+                return send_inline(peer, &keypair, first, packets, bh);
             }
         }
-        if device.budget().take(packets.bytes(), bh) {
+        if device.tx_memory().try_charge(packets.bytes(), bh) {
             let staged = tx.stage(peer, packets, keypair.is_some(), is_for_worker, bh);
             drop(guard);
-            return go_on(peer, staged, bh);
+            return after_staging(peer, staged, bh);
         }
     }
     if !make_room(device, packets.bytes(), bh) {
-        return discarded(&peer, &packets, Reject::TxQueueFull);
+        return discarded(&peer, &packets, DropReason::TxQueueFull);
     }
     let staged = {
         let mut tx = peer.tx().lock(bh);
         tx.stage(peer, packets, keypair.is_some(), is_for_worker, bh)
     };
-    go_on(peer, staged, bh);
+    after_staging(peer, staged, bh);
 }
 
 /// Goes on after packets were staged, at the cost of old ones.
-fn go_on(peer: Ref<'_, Peer>, (next, old): (Next, Packets), bh: &Bh<'_>) {
-    dropped(&peer, old, Reject::TxStagedOverflow, bh);
+fn after_staging(peer: Ref<'_, Peer>, (next, old): (Staged, Packets), bh: &Bh<'_>) {
+    dropped(&peer, old, DropReason::TxStagedOverflow, bh);
     match next {
-        Next::Send => {
+        Staged::Send => {
             send_some(peer, u32::MAX, bh);
         }
-        Next::Defer => defer(peer, bh),
-        Next::Deferred => {}
+        Staged::Defer => defer(peer, bh),
+        Staged::Deferred => {}
     }
 }
 
-/// Encrypts and sends packets that have nonces and the turn.
-fn send_here(peer: Ref<'_, Peer>, keypair: &Keypair, first: u64, packets: Packets, bh: &Bh<'_>) {
+/// Encrypts and sends packets that have nonces, while the caller drains the reorder queue.
+fn send_inline(peer: Ref<'_, Peer>, keypair: &Keypair, first: u64, packets: Packets, bh: &Bh<'_>) {
     let packets = seal_all(keypair, first, packets.into_list(), bh);
     transmit(keypair, packets, bh);
-    end_turn(peer, bh);
+    finish_inline(peer, bh);
 }
 
 /// Drops all packets that wait for a session.
-pub(crate) fn purge_staged(peer: &Peer, reason: Reject, bh: &Bh<'_>) {
+pub(crate) fn purge_staged(peer: &Peer, reason: DropReason, bh: &Bh<'_>) {
     let old = peer.tx().lock(bh).take_staged(peer, bh);
     dropped(peer, old, reason, bh);
 }
@@ -254,7 +255,7 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
             "{}: Sending keepalive packet to peer {} ({})\n",
             dev.name(),
             peer.number(),
-            peer.place(bh)
+            peer.display_remote(bh)
         );
         let mut packets = List::new();
         // It is no GSO packet.
@@ -264,7 +265,7 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         packets.push_back(packet);
         let packets = Packets::of(packets);
         if !make_room(dev.data(), packets.bytes(), bh) {
-            return discarded(&peer, &packets, Reject::TxQueueFull);
+            return discarded(&peer, &packets, DropReason::TxQueueFull);
         }
         let mut tx = peer.tx().lock(bh);
         tx.staged.append(packets);
@@ -273,20 +274,20 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     send_staged(peer, bh);
 }
 
-/// How a batch goes on after it got its nonces.
-enum Way<'w> {
-    /// Packets leave from here, and nothing is ahead of these: encrypt and send them.
-    Here,
-    /// Others are ahead, or packets leave from another CPU: encrypt here.
-    Behind(u64),
-    /// This CPU has enough to do.
-    Elsewhere(u64, Helper<'w>),
+/// Where a batch is encrypted once it has its nonces.
+enum SealMode<'w> {
+    /// Encrypt and send at once: packets leave from this CPU, and nothing is ahead of these.
+    Inline,
+    /// Encrypt at once, send in order: others are ahead, or packets leave from another CPU.
+    InlineQueued(u64),
+    /// Encrypt on another CPU, as this one is busy.
+    Offload(u64, IdleWorker<'w, TxBatch, RxBatch>),
 }
 
 /// Sends what is staged under the current session; without one, begins a handshake.
 pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     // CAST: Small.
-    if !send_some(peer, MAX_UNBROKEN as u32, bh) {
+    if !send_some(peer, MAX_TX_SINCE_SOFTIRQ as u32, bh) {
         return;
     }
     let is_left = {
@@ -315,21 +316,21 @@ fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
     };
     let device = peer.device().data();
     let workers = device.workers();
-    let (first, packets, way, is_outlet) = {
+    let (first, packets, mode, is_tx_cpu) = {
         let mut guard = peer.tx().lock(bh);
         let tx = &mut *guard;
         if tx.staged.is_empty() {
-            tx.is_left();
+            tx.clear_deferral();
             return false;
         }
         if let Some(worker) = &mut tx.deferred {
-            worker.since = Moment::now();
+            worker.since = JiffyStamp::now();
         }
-        let helper = workers.helper(bh);
-        let is_outlet = tx.outlet.is(bh.cpu());
-        let is_here = helper.is_none() && is_outlet && tx.order.take_turn_if_idle();
-        if !is_here && tx.order.prepare().is_err() {
-            if tx.order.in_flight() != 0 {
+        let target = workers.offload_target(bh);
+        let is_tx_cpu = tx.tx_cpu.claim(bh.cpu());
+        let is_here = target.is_none() && is_tx_cpu && tx.reorder.start_draining_if_empty();
+        if !is_here && tx.reorder.reserve().is_err() {
+            if tx.reorder.in_flight() != 0 {
                 tx.deferred = None;
                 tx.is_blocked = true;
                 return false;
@@ -337,13 +338,13 @@ fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
             let packets = tx.staged.take(max);
             tx.note(peer, bh);
             drop(guard);
-            dropped(&peer, packets, Reject::NoMemory, bh);
+            dropped(&peer, packets, DropReason::NoMemory, bh);
             return true;
         }
         let packets = tx.staged.take(max);
         let Some(first) = keypair.reserve(u64::from(packets.datagrams()), now) else {
             if is_here {
-                tx.order.end_turn();
+                tx.reorder.stop_draining();
             }
             tx.staged.prepend(packets);
             drop(guard);
@@ -351,53 +352,54 @@ fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
             return false;
         };
         tx.note(peer, bh);
-        let way = match helper {
-            _ if is_here => Way::Here,
-            Some(helper) => Way::Elsewhere(tx.order.ticket(), helper),
-            None => Way::Behind(tx.order.ticket()),
+        let mode = match target {
+            _ if is_here => SealMode::Inline,
+            Some(target) => SealMode::Offload(tx.reorder.assign_seq(), target),
+            None => SealMode::InlineQueued(tx.reorder.assign_seq()),
         };
-        (first, packets, way, is_outlet)
+        (first, packets, mode, is_tx_cpu)
     };
     let charge = packets.bytes();
-    let (ticket, helper) = match way {
-        Way::Here => {
-            send_here(peer, &keypair, first, packets, bh);
-            device.budget().give(charge, bh);
+    let (seq, target) = match mode {
+        SealMode::Inline => {
+            send_inline(peer, &keypair, first, packets, bh);
+            device.tx_memory().uncharge(charge, bh);
             // Only the next call looks whether there is more: a worker makes it after softirqs,
             // which may have staged some.
             return true;
         }
-        Way::Behind(ticket) => (ticket, None),
-        Way::Elsewhere(ticket, helper) => (ticket, Some(helper)),
+        SealMode::InlineQueued(seq) => (seq, None),
+        SealMode::Offload(seq, target) => (seq, Some(target)),
     };
     // Others may finish the batch, so it needs a reference that lasts beyond this section.
     let Some(counted) = keypair.upgrade() else {
-        dropped(&peer, packets, Reject::Gone, bh);
-        give_back(peer, ticket, None, bh);
+        dropped(&peer, packets, DropReason::Gone, bh);
+        complete(peer, seq, None, bh);
         return true;
     };
     let mut job = Job {
-        ticket,
-        batch: Batch {
+        seq,
+        batch: TxBatch {
             keypair: counted,
             packets: packets.into_list(),
             first,
             charge,
         },
     };
-    if let Some(helper) = helper {
-        match workers.seal(job, &helper, bh) {
+    if let Some(target) = target {
+        match workers.seal(job, &target, bh) {
             Ok(()) => {
-                // What helpers have finished is due here, and a busy CPU may not come to it otherwise.
-                if is_outlet && !is_nested(bh) {
-                    release(peer, bh);
+                // Batches that workers have completed leave from here; a busy CPU may not get to
+                // them otherwise.
+                if is_tx_cpu && !is_nested(bh) {
+                    send_ready(peer, bh);
                 }
                 return true;
             }
             Err(refused) => job = refused,
         }
     }
-    seal_elsewhere(job, bh);
+    Batch::process(job, bh);
     true
 }
 
@@ -406,7 +408,7 @@ fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     let old = {
         let mut tx = peer.tx().lock(bh);
         // Without a session no more than this would have been staged.
-        let old = if tx.is_left() {
+        let old = if tx.clear_deferral() {
             tx.staged.take_beyond(MAX_STAGED_PACKETS)
         } else {
             Packets::new()
@@ -419,19 +421,19 @@ fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         tx.staged.orphan();
         old
     };
-    dropped(&peer, old, Reject::TxStagedOverflow, bh);
+    dropped(&peer, old, DropReason::TxStagedOverflow, bh);
     if let Some(peer) = peer.upgrade() {
         timers::initiation_wanted(&peer, bh);
     }
 }
 
 /// Makes a packet of a message's bytes.
-pub(crate) fn datagram(bytes: &[u8]) -> Result<SkBuff, Reject> {
-    let packet = SkBuff::alloc(HEADROOM, bytes.len()).map_err(|_| Reject::NoMemory)?;
+pub(crate) fn datagram(bytes: &[u8]) -> Result<SkBuff, DropReason> {
+    let packet = SkBuff::alloc(HEADROOM, bytes.len()).map_err(|_| DropReason::NoMemory)?;
     let mut packet = packet
         .into_linear(HEADROOM, bytes.len())
-        .map_err(|_| Reject::NoMemory)?;
-    let room = packet.put(bytes.len()).ok_or(Reject::NoMemory)?;
+        .map_err(|_| DropReason::NoMemory)?;
+    let room = packet.put(bytes.len()).ok_or(DropReason::NoMemory)?;
     for (to, from) in room.iter_mut().zip(bytes) {
         *to = *from;
     }
@@ -439,7 +441,7 @@ pub(crate) fn datagram(bytes: &[u8]) -> Result<SkBuff, Reject> {
 }
 
 /// Sends a handshake message to a peer.
-pub(crate) fn message(peer: &Peer, bytes: &[u8], ds: u8, bh: &Bh<'_>) -> Result<(), Reject> {
+pub(crate) fn message(peer: &Peer, bytes: &[u8], ds: u8, bh: &Bh<'_>) -> Result<(), DropReason> {
     let packet = datagram(bytes)?;
     let path = Path::to_peer(peer.device(), peer, bh)?;
     path.send(packet, ds, bh)?;

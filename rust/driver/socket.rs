@@ -38,7 +38,7 @@ use kext::{
 };
 use wg_proto::{
     message::DataHeader,
-    Reject, //
+    DropReason, //
 };
 
 /// How often a random port is tried that is free for IPv4 but not for IPv6.
@@ -51,7 +51,7 @@ impl udp::Receiver for Receiver {
     fn receive(&self, datagrams: List, lost: usize, bh: &Bh<'_>) {
         if lost > 0 {
             // CAST: From small to large.
-            self.0.data().drops().add(Reject::NoMemory, lost as u64);
+            self.0.data().drops().add(DropReason::NoMemory, lost as u64);
         }
         receive::datagrams(&self.0, datagrams, bh);
     }

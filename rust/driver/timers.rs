@@ -42,7 +42,7 @@ use wg_proto::{
         TimerState,
         JITTER_MS, //
     },
-    Reject, //
+    DropReason, //
 };
 
 const RETRANSMIT_HANDSHAKE: usize = 0;
@@ -161,7 +161,7 @@ pub(crate) fn apply(peer: &RcuArc<Peer>, actions: Actions, bh: &Bh<'_>) {
             Action::Cancel(timer) => peer.timers().cancel(timer),
             Action::SendKeepalive => send::keepalive(peer.borrow(), bh),
             Action::Initiate { .. } => handshake::queue_initiation(peer, bh),
-            Action::PurgeStaged => send::purge_staged(peer, Reject::TxGaveUp, bh),
+            Action::PurgeStaged => send::purge_staged(peer, DropReason::TxGaveUp, bh),
             Action::ClearSource => peer.clear_source(bh),
             Action::ZeroKeys => handshake::queue_zeroing(peer),
             Action::StampHandshake => peer.stamp_handshake(time::realtime(), bh),
@@ -233,7 +233,7 @@ pub(crate) fn initiation_wanted(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
 }
 
 /// A packet was received while the session in use, of this age, may still send.
-pub(crate) fn received_under(
+pub(crate) fn keep_key_fresh_on_receive(
     peer: &RcuArc<Peer>,
     age: wg_proto::session::Age,
     now: u64,
@@ -242,7 +242,11 @@ pub(crate) fn received_under(
     if !age.rekeys_on_receive(now) {
         return;
     }
-    let actions = peer.timers().state.lock(bh).received_under(age, now);
+    let actions = peer
+        .timers()
+        .state
+        .lock(bh)
+        .keep_key_fresh_on_receive(age, now);
     apply(peer, actions, bh);
 }
 
@@ -260,7 +264,7 @@ impl Expired<RETRANSMIT_HANDSHAKE> for Peer {
                 "{}: Handshake for peer {} ({}) did not complete after {} attempts, giving up\n",
                 this.device().name(),
                 this.number(),
-                this.place(bh),
+                this.display_remote(bh),
                 tries.saturating_add(1)
             );
         } else {
@@ -268,7 +272,7 @@ impl Expired<RETRANSMIT_HANDSHAKE> for Peer {
                 "{}: Handshake for peer {} ({}) did not complete after {} seconds, retrying (try {})\n",
                 this.device().name(),
                 this.number(),
-                this.place(bh),
+                this.display_remote(bh),
                 REKEY_TIMEOUT,
                 tries.saturating_add(1)
             );
@@ -290,7 +294,7 @@ impl Expired<NEW_HANDSHAKE> for Peer {
             "{}: Retrying handshake with peer {} ({}) because we stopped hearing back after {} seconds\n",
             this.device().name(),
             this.number(),
-            this.place(bh),
+            this.display_remote(bh),
             KEEPALIVE_TIMEOUT + REKEY_TIMEOUT
         );
         let actions = this.timers().state.lock(bh).expired_new_handshake();

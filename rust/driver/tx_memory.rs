@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How much may wait to be sent by an interface, and which peer has most of it.
+//! Memory of the packets that an interface has to send, and which peer has most of it.
 
 use crate::peer::Peer;
 use kernel::{
@@ -40,19 +40,19 @@ const PART: usize = 32;
 const MIN_TOTAL: usize = 4 << 20;
 const MAX_TOTAL: usize = 64 << 20;
 
-/// The part of the budget that CPUs may have set aside while another one finds none.
+/// The part of the memory that CPUs may have set aside while another one finds none.
 const IDLE_PART: u32 = 4;
 
 /// What one CPU has set aside, on a cache line of its own.
 #[repr(align(64))]
 struct Share(Atomic<u32>);
 
-/// A budget in bytes of memory (`truesize`) for packets that wait to be sent: for a session, for a
-/// worker, with workers, or for their turn.
+/// Memory (`truesize`, in bytes) of outgoing packets that wait: for a session, for or in a worker, or
+/// for older packets.
 ///
 /// Each CPU takes from it by the chunk, so that they do not meet at one counter for each batch.
 /// Shown by debugfs as `wireguard/<interface>/waiting`.
-pub(crate) struct Budget {
+pub(crate) struct TxMemory {
     total: u32,
     chunk: u32,
     spare: Atomic<u32>,
@@ -72,8 +72,8 @@ fn subtract(counter: &Atomic<u32>, bytes: u32) -> bool {
     }
 }
 
-impl Budget {
-    /// Creates a budget that suits the machine.
+impl TxMemory {
+    /// Creates the account, with a limit that suits the machine.
     pub(crate) fn new() -> Result<Self> {
         // CAST: Below the maximum.
         let total = (mm::total() / PART).clamp(MIN_TOTAL, MAX_TOTAL) as u32;
@@ -100,7 +100,7 @@ impl Budget {
 
     /// Reserves `bytes`, unless too much waits already.
     #[must_use]
-    pub(crate) fn take(&self, bytes: u32, bh: &Bh<'_>) -> bool {
+    pub(crate) fn try_charge(&self, bytes: u32, bh: &Bh<'_>) -> bool {
         let Some(share) = self.share(bh) else {
             return subtract(&self.spare, bytes);
         };
@@ -115,7 +115,7 @@ impl Budget {
     }
 
     /// Gives back what was taken.
-    pub(crate) fn give(&self, bytes: u32, bh: &Bh<'_>) {
+    pub(crate) fn uncharge(&self, bytes: u32, bh: &Bh<'_>) {
         let Some(share) = self.share(bh) else {
             self.spare.fetch_add(bytes, Relaxed);
             return;
@@ -141,7 +141,7 @@ impl Budget {
     }
 }
 
-impl Writer for Budget {
+impl Writer for TxMemory {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} of {} bytes", self.used(), self.total)
     }
@@ -210,7 +210,7 @@ impl Backlogs {
     }
 
     /// Returns the peer for which most is staged.
-    pub(crate) fn fullest(&self, bh: &Bh<'_>) -> Option<RcuArc<Peer>> {
+    pub(crate) fn fattest(&self, bh: &Bh<'_>) -> Option<RcuArc<Peer>> {
         let peers = self.peers.lock(bh);
         let cursor = peers.cursor_back()?;
         let (_, peer) = cursor.current();

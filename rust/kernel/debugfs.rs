@@ -19,7 +19,7 @@ use crate::{
         may_sleep,
         Process, //
     },
-    sync::rcu::Lease, //
+    sync::rcu::ModuleRef, //
 };
 use core::{
     fmt::Write,
@@ -71,7 +71,7 @@ struct Held<V> {
     /// Is not removed before, which would remove this too.
     _parent: Option<Arc<Entry<()>>>,
     /// C calls the operations of files, which have no owner to keep the module.
-    _lease: Lease,
+    _module: ModuleRef,
 }
 
 // SAFETY: C locks what it does with an entry, and any thread may do it, and drop the value.
@@ -89,7 +89,7 @@ impl<V> Entry<V> {
         let held = Held {
             _value: value,
             _parent: parent,
-            _lease: Lease::take()?,
+            _module: ModuleRef::take()?,
         };
         let above = held
             ._parent
@@ -106,7 +106,7 @@ impl<V> Entry<V> {
 impl<V> Drop for Entry<V> {
     fn drop(&mut self) {
         if kernel::warn_on!(!may_sleep()) {
-            // The lease makes the module stay.
+            // The module reference makes the module stay.
             return;
         }
         // SAFETY: By the type invariants; errors are ignored. Waits for those who are reading.
@@ -217,9 +217,9 @@ impl<T: Writer + Reader + Send + Sync + 'static> Change for T {
 const MAX_TEXT: usize = kernel::page::PAGE_SIZE;
 
 /// Lets a [`Writer`] be written like any value.
-struct Shown<'a, T>(&'a T);
+struct Content<'a, T>(&'a T);
 
-impl<T: Writer> fmt::Display for Shown<'_, T> {
+impl<T: Writer> fmt::Display for Content<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.write(f)
     }
@@ -256,7 +256,7 @@ unsafe extern "C" fn read<T: Writer + Send + Sync + 'static>(
         return ENOMEM.to_errno() as isize;
     };
     let mut formatter = Formatter::new(&mut *text);
-    if formatter.write_fmt(fmt!("{}", Shown(value))).is_err() {
+    if formatter.write_fmt(fmt!("{}", Content(value))).is_err() {
         return EFBIG.to_errno() as isize;
     }
     let len = formatter.bytes_written();
@@ -308,16 +308,16 @@ mod tests {
         for _ in 0..3 {
             rcu::barrier(&mut process);
         }
-        let before = Lease::count();
+        let before = ModuleRef::count();
         let dir = Dir::new(c"kext-test", &mut process)?;
-        assert_eq!(Lease::count(), before + 1);
+        assert_eq!(ModuleRef::count(), before + 1);
         let value = Arc::new(Nothing, GFP_KERNEL)?;
         let file = dir.read_only_file(c"nothing", value, &mut process)?;
-        assert_eq!(Lease::count(), before + 2);
+        assert_eq!(ModuleRef::count(), before + 2);
         drop(dir);
-        assert_eq!(Lease::count(), before + 2);
+        assert_eq!(ModuleRef::count(), before + 2);
         drop(file);
-        assert_eq!(Lease::count(), before);
+        assert_eq!(ModuleRef::count(), before);
         Ok(())
     }
 }

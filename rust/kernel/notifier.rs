@@ -14,7 +14,7 @@ use crate::{
     context::Process,
     sync::rcu::{
         reclaim,
-        Lease, //
+        ModuleRef, //
     },
 };
 use core::{
@@ -61,25 +61,25 @@ unsafe trait Chain: 'static {
 /// What C keeps a pointer to.
 struct Entry {
     block: Opaque<notifier_block>,
-    _lease: Lease,
+    _module: ModuleRef,
 }
 
-/// A place in the chain `C`.
+/// A notifier in the chain `C`.
 ///
 /// # Invariants
 ///
 /// `entry` is in the chain, unless it is being dropped.
-struct Place<C: Chain> {
+struct NotifierBlock<C: Chain> {
     entry: ManuallyDrop<KBox<Entry>>,
     _chain: PhantomData<C>,
 }
 
 // SAFETY: May be removed from another thread; there is no data.
-unsafe impl<C: Chain> Send for Place<C> {}
+unsafe impl<C: Chain> Send for NotifierBlock<C> {}
 // SAFETY: Nothing can be done with a shared one.
-unsafe impl<C: Chain> Sync for Place<C> {}
+unsafe impl<C: Chain> Sync for NotifierBlock<C> {}
 
-impl<C: Chain> Place<C> {
+impl<C: Chain> NotifierBlock<C> {
     fn new() -> Result<Self> {
         if kernel::warn_on!(!reclaim::may_wait()) {
             return Err(EBUSY);
@@ -91,7 +91,7 @@ impl<C: Chain> Place<C> {
         let entry = KBox::new(
             Entry {
                 block: Opaque::new(block),
-                _lease: Lease::take()?,
+                _module: ModuleRef::take()?,
             },
             GFP_KERNEL,
         )?;
@@ -122,10 +122,10 @@ impl<C: Chain> Place<C> {
     }
 }
 
-impl<C: Chain> Drop for Place<C> {
+impl<C: Chain> Drop for NotifierBlock<C> {
     fn drop(&mut self) {
         if kernel::warn_on!(!reclaim::may_wait()) {
-            // Leaked, with its lease, so that the module stays too.
+            // Leaked, with its module reference, so that the module stays too.
             return;
         }
         // SAFETY: By the type invariant.
@@ -139,7 +139,7 @@ impl<C: Chain> Drop for Place<C> {
 pub mod pm {
     use super::{
         Chain,
-        Place, //
+        NotifierBlock, //
     };
     use crate::bindings::{
         notifier_block,
@@ -199,7 +199,7 @@ pub mod pm {
 
     /// Calls `T` before the machine goes to sleep.
     pub struct Registration<T: SleepNotifier> {
-        _place: Option<Place<Sleep<T>>>,
+        _block: Option<NotifierBlock<Sleep<T>>>,
     }
 
     impl<T: SleepNotifier> Registration<T> {
@@ -210,7 +210,11 @@ pub mod pm {
         /// [`EBUSY`], with a warning, where one may not sleep.
         pub fn new() -> Result<Self> {
             Ok(Self {
-                _place: if SLEEPY { None } else { Some(Place::new()?) },
+                _block: if SLEEPY {
+                    None
+                } else {
+                    Some(NotifierBlock::new()?)
+                },
             })
         }
     }
@@ -220,7 +224,7 @@ pub mod pm {
 pub mod vmfork {
     use super::{
         Chain,
-        Place, //
+        NotifierBlock, //
     };
     use crate::bindings::notifier_block;
     use crate::{
@@ -264,7 +268,7 @@ pub mod vmfork {
 
     /// Calls `T` in a copy of the machine.
     pub struct Registration<T: ForkNotifier> {
-        _place: Place<Fork<T>>,
+        _block: NotifierBlock<Fork<T>>,
     }
 
     impl<T: ForkNotifier> Registration<T> {
@@ -275,7 +279,7 @@ pub mod vmfork {
         /// [`EBUSY`], with a warning, where one may not sleep.
         pub fn new() -> Result<Self> {
             Ok(Self {
-                _place: Place::new()?,
+                _block: NotifierBlock::new()?,
             })
         }
     }

@@ -18,7 +18,7 @@
 //! The item is idle again before the callback starts, so it may be enqueued while it runs, from
 //! within it or not, and the new instance has its own count. The kernel does not run one item twice
 //! at the same time, unless it is enqueued on two queues: then each call has its own count, and
-//! [`Run::run`] only a shared reference.
+//! [`WorkItem::run`] only a shared reference.
 //!
 //! # Memory
 //!
@@ -47,7 +47,7 @@ use crate::{
     cpu,
     sync::rcu::{
         reclaim,
-        Lease,
+        ModuleRef,
         RcuArc, //
     },
 };
@@ -126,7 +126,7 @@ impl BitOr for Flags {
 pub struct Queue {
     queue: NonNull<workqueue_struct>,
     /// Dropped after the queue is destroyed.
-    _lease: ManuallyDrop<Lease>,
+    _module: ManuallyDrop<ModuleRef>,
 }
 
 // SAFETY: The functions for workqueues may be called on any thread.
@@ -145,14 +145,14 @@ impl Queue {
         if kernel::warn_on!(!may_sleep()) {
             return Err(EBUSY);
         }
-        let lease = Lease::take()?;
+        let module = ModuleRef::take()?;
         // SAFETY: The format takes one string, which is copied.
         let queue =
             unsafe { alloc_workqueue_noprof(c"%s".as_char_ptr(), flags.0, 0, name.as_char_ptr()) };
         Ok(Self {
             // INVARIANT: Just allocated.
             queue: NonNull::new(queue).ok_or(ENOMEM)?,
-            _lease: ManuallyDrop::new(lease),
+            _module: ManuallyDrop::new(module),
         })
     }
 
@@ -160,7 +160,7 @@ impl Queue {
     ///
     /// Does nothing, with a warning, if it does not lie in `owner`.
     #[inline]
-    pub fn enqueue<T: Run<ID>, const ID: usize>(
+    pub fn enqueue<T: WorkItem<ID>, const ID: usize>(
         &self,
         work: &Work<T, ID>,
         owner: &RcuArc<T>,
@@ -172,7 +172,7 @@ impl Queue {
     ///
     /// If `cpu` goes offline before, the item is run elsewhere.
     #[inline]
-    pub fn enqueue_on<T: Run<ID>, const ID: usize>(
+    pub fn enqueue_on<T: WorkItem<ID>, const ID: usize>(
         &self,
         cpu: u32,
         work: &Work<T, ID>,
@@ -188,7 +188,7 @@ impl Queue {
     }
 
     /// Enqueues `work`; `cpu` is one that has been online, or [`ANY_CPU`].
-    fn enqueue_raw<T: Run<ID>, const ID: usize>(
+    fn enqueue_raw<T: WorkItem<ID>, const ID: usize>(
         &self,
         cpu: c_int,
         work: &Work<T, ID>,
@@ -224,19 +224,19 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         if kernel::warn_on!(!reclaim::may_wait()) {
-            // Leaked, with its lease, so that the module stays too.
+            // Leaked, with its module reference, so that the module stays too.
             return;
         }
         // SAFETY: The queue is valid and ours. Nobody can enqueue any more, except for what is
         // pending on it.
         unsafe { destroy_workqueue(self.queue.as_ptr()) };
         // SAFETY: Not used again.
-        unsafe { ManuallyDrop::drop(&mut self._lease) };
+        unsafe { ManuallyDrop::drop(&mut self._module) };
     }
 }
 
 /// What a [`Work<Self, ID>`] does.
-pub trait Run<const ID: usize>: Send + Sync + Sized + 'static {
+pub trait WorkItem<const ID: usize>: Send + Sync + Sized + 'static {
     /// Called once for each time that the item was enqueued.
     ///
     /// The item is idle by then and may be enqueued again.
@@ -261,12 +261,12 @@ pub struct Work<T, const ID: usize> {
 }
 
 // SAFETY: The functions for work items may be called on any thread. What they drop or hand to other
-// threads is an `RcuArc<T>` with `T: Run`, which is `Send` and `Sync`.
+// threads is an `RcuArc<T>` with `T: WorkItem`, which is `Send` and `Sync`.
 unsafe impl<T, const ID: usize> Send for Work<T, ID> {}
 // SAFETY: As above; they do their own locking.
 unsafe impl<T, const ID: usize> Sync for Work<T, ID> {}
 
-impl<T: Run<ID>, const ID: usize> Work<T, ID> {
+impl<T: WorkItem<ID>, const ID: usize> Work<T, ID> {
     /// Makes the initialiser; see [`new_work!`].
     pub fn new(name: &'static CStr, key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
         // INVARIANT: Idle, and without an owner.
@@ -287,7 +287,7 @@ impl<T: Run<ID>, const ID: usize> Work<T, ID> {
         })
     }
 
-    /// Calls [`Run::run`].
+    /// Calls [`WorkItem::run`].
     ///
     /// # Safety
     ///
@@ -384,7 +384,7 @@ mod tests {
         times: Atomic<usize>,
     }
 
-    impl Run<0> for Owner {
+    impl WorkItem<0> for Owner {
         fn run(this: RcuArc<Self>, process: &mut Process) {
             // Does not wait for itself, and finds itself idle.
             let pending = this.work.cancel_sync(process);

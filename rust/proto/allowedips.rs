@@ -229,7 +229,7 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Node<M, P, K> {
 }
 
 /// Where a prefix belongs.
-struct Place<M: Memory, P: Send + Sync + 'static, K: Bits> {
+struct Position<M: Memory, P: Send + Sync + 'static, K: Bits> {
     /// The node above `parent`.
     above: Option<Shared<M, P, K>>,
     /// The longest prefix that is shorter than ours and holds it.
@@ -277,20 +277,20 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
     }
 
     /// Finds where a prefix is or would be. For writers.
-    fn place(&self, bits: K, len: u8) -> Place<M, P, K> {
-        let mut place = Place::<M, P, K> {
+    fn position(&self, bits: K, len: u8) -> Position<M, P, K> {
+        let mut position = Position::<M, P, K> {
             above: None,
             parent: None,
             down: M::get(&self.root),
         };
-        while let Some(node) = &place.down {
+        while let Some(node) = &position.down {
             if node.len >= len || !node.holds(bits) {
                 break;
             }
             let next = M::get(node.child(bits));
-            place.above = replace(&mut place.parent, replace(&mut place.down, next));
+            position.above = replace(&mut position.parent, replace(&mut position.down, next));
         }
-        place
+        position
     }
 
     /// Returns the link that leads from a node, or from the root, towards `bits`.
@@ -305,7 +305,7 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
         owner: &M::Shared<P>,
         tag: u64,
     ) -> Result<Option<Loss<M, P>>, M::Error> {
-        let Place { parent, down, .. } = self.place(bits, len);
+        let Position { parent, down, .. } = self.position(bits, len);
         let ownership = Some((owner.clone(), tag));
         let new = match down {
             None => M::share(Node::new(bits, len, ownership, []))?,
@@ -331,11 +331,11 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
     }
 
     fn remove(&self, bits: K, len: u8, owner: &P) -> Option<u64> {
-        let Place {
+        let Position {
             above,
             parent,
             down,
-        } = self.place(bits, len);
+        } = self.position(bits, len);
         let node = down.filter(|node| node.len == len && node.holds(bits))?;
         if !M::get(&node.owner).is_some_and(|has| same::<P>(&has, owner)) {
             return None;
@@ -384,8 +384,8 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
             let _ = M::swap(&node.owner, None);
             next = M::swap(&node.zero, None);
             let one = M::swap(&node.one, None);
-            if let (Some(_), Some(place)) = (&one, waiting.get_mut(depth)) {
-                *place = one;
+            if let (Some(_), Some(position)) = (&one, waiting.get_mut(depth)) {
+                *position = one;
                 depth = depth.saturating_add(1);
             }
         }

@@ -25,7 +25,7 @@ use crate::{
         COOKIE_NONCE_LEN, //
     },
     session::has_expired,
-    Reject, //
+    DropReason, //
 };
 
 /// Age in seconds at which the secret behind the cookies is replaced.
@@ -71,13 +71,13 @@ pub enum MacState {
 }
 
 /// The receiver's side: that of an interface.
-pub struct Checker {
+pub struct CookieChecker {
     keys: Option<Labelled>,
     secret: Secret<kind::CookieSource>,
     born: Option<u64>,
 }
 
-impl Checker {
+impl CookieChecker {
     /// Makes a checker without identity and secret.
     pub const fn new() -> Self {
         Self {
@@ -95,7 +95,7 @@ impl Checker {
         }
     }
 
-    /// Returns whether [`Checker::rotate`] has to be called before cookies are checked or made.
+    /// Returns whether [`CookieChecker::rotate`] has to be called before cookies are checked or made.
     pub fn is_stale(&self, now: u64) -> bool {
         self.born
             .is_none_or(|born| has_expired(born, SECRET_MAX_AGE, now))
@@ -152,22 +152,22 @@ impl Checker {
         sender: Index,
         source: &[u8],
         nonce: &[u8; COOKIE_NONCE_LEN],
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         let (before2, _) = message
             .split_last_chunk::<MAC_LEN>()
-            .ok_or(Reject::BadLength)?;
+            .ok_or(DropReason::BadLength)?;
         let (_, mac1) = before2
             .split_last_chunk::<MAC_LEN>()
-            .ok_or(Reject::BadLength)?;
-        let keys = self.keys.as_ref().ok_or(Reject::NoIdentity)?;
+            .ok_or(DropReason::BadLength)?;
+        let keys = self.keys.as_ref().ok_or(DropReason::NoIdentity)?;
         if self.born.is_none() {
-            return Err(Reject::RngNotReady);
+            return Err(DropReason::RngNotReady);
         }
         let mut cookie = Cookie::zeroed();
         self.bake::<C>(&mut cookie, source);
         out.set_head(sender, nonce);
         let Some(text) = out.cookie.first_chunk_mut() else {
-            return Err(Reject::BadLength);
+            return Err(DropReason::BadLength);
         };
         *text = *cookie.as_bytes();
         C::xseal(&keys.cookie, nonce, mac1, &mut out.cookie);
@@ -180,14 +180,14 @@ impl Checker {
     }
 }
 
-impl Default for Checker {
+impl Default for CookieChecker {
     fn default() -> Self {
         Self::new()
     }
 }
 
 /// The sender's side: what is kept of one remote.
-pub struct Jar {
+pub struct CookieGenerator {
     keys: Labelled,
     cookie: Cookie,
     /// When the cookie came, if there is one.
@@ -196,11 +196,11 @@ pub struct Jar {
     sent: Option<[u8; MAC_LEN]>,
 }
 
-impl Jar {
+impl CookieGenerator {
     /// How long a cookie is used.
     const MAX_AGE: u64 = SECRET_MAX_AGE - LATENCY;
 
-    /// Makes an empty jar, for [`Jar::set_remote`].
+    /// Makes an empty generator, for [`CookieGenerator::set_remote`].
     pub const fn new() -> Self {
         Self {
             keys: Labelled::zeroed(),
@@ -216,13 +216,13 @@ impl Jar {
     }
 
     /// Writes the macs of a handshake message that is otherwise complete.
-    pub fn add_macs<C: Crypto>(&mut self, message: &mut [u8], now: u64) -> Result<(), Reject> {
+    pub fn add_macs<C: Crypto>(&mut self, message: &mut [u8], now: u64) -> Result<(), DropReason> {
         let (before2, mac2) = message
             .split_last_chunk_mut::<MAC_LEN>()
-            .ok_or(Reject::BadLength)?;
+            .ok_or(DropReason::BadLength)?;
         let (before1, mac1) = before2
             .split_last_chunk_mut::<MAC_LEN>()
-            .ok_or(Reject::BadLength)?;
+            .ok_or(DropReason::BadLength)?;
 
         C::mac(mac1, &self.keys.mac1, before1);
         self.sent = Some(*mac1);
@@ -236,16 +236,16 @@ impl Jar {
     }
 
     /// Keeps the cookie of a reply to our last message.
-    pub fn consume<C: Crypto>(&mut self, reply: &CookieReply, now: u64) -> Result<(), Reject> {
-        let sent = self.sent.ok_or(Reject::UnexpectedCookie)?;
+    pub fn consume<C: Crypto>(&mut self, reply: &CookieReply, now: u64) -> Result<(), DropReason> {
+        let sent = self.sent.ok_or(DropReason::UnexpectedCookie)?;
         let mut text = Secret::<kind::Cookie, { MAC_LEN + crate::crypto::TAG_LEN }>::zeroed();
 
         *text.as_mut_bytes() = reply.cookie;
         if !C::xopen(&self.keys.cookie, &reply.nonce, &sent, text.as_mut_bytes()) {
-            return Err(Reject::BadCookie);
+            return Err(DropReason::BadCookie);
         }
         let Some(cookie) = text.as_bytes().first_chunk() else {
-            return Err(Reject::BadLength);
+            return Err(DropReason::BadLength);
         };
         *self.cookie.as_mut_bytes() = *cookie;
         self.born = Some(now);
@@ -254,7 +254,7 @@ impl Jar {
     }
 }
 
-impl Default for Jar {
+impl Default for CookieGenerator {
     fn default() -> Self {
         Self::new()
     }

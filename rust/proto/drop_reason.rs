@@ -2,21 +2,21 @@
 
 //! Reasons why a packet or message goes no further.
 
-/// Declares [`Reject`] together with the list and the names of its values, so that they agree.
+/// Declares [`DropReason`] together with the list and the names of its values, so that they agree.
 macro_rules! rejects {
     ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
         /// Why a packet or message was refused.
         ///
-        /// Counted by the driver under [`Reject::index`] and shown under [`Reject::name`].
+        /// Counted by the driver under [`DropReason::index`] and shown under [`DropReason::name`].
         #[derive(Clone, Copy, PartialEq, Eq)]
         #[cfg_attr(not(MODULE), derive(Debug, Hash))]
         #[repr(u8)]
-        pub enum Reject {
+        pub enum DropReason {
             $($(#[$doc])* $reason,)*
         }
 
-        impl Reject {
-            /// Every reason, in the order of [`Reject::index`].
+        impl DropReason {
+            /// Every reason, in the order of [`DropReason::index`].
             pub const ALL: [Self; Self::COUNT] = [$(Self::$reason,)*];
 
             /// Number of reasons.
@@ -121,8 +121,8 @@ rejects! {
     TxNoRoute = "tx-no-route",
 }
 
-impl Reject {
-    /// Returns the place of the reason in [`Reject::ALL`].
+impl DropReason {
+    /// Returns the place of the reason in [`DropReason::ALL`].
     #[inline]
     pub const fn index(self) -> usize {
         // CAST: The discriminant of a field-less enum of one byte.

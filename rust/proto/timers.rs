@@ -244,7 +244,7 @@ impl TimerState {
     /// A packet was received while `current` (if valid for sending) is the session in use: asks
     /// once per session for a new one when it is about to end.
     #[inline]
-    pub fn received_under(&mut self, current: Age, now: u64) -> Actions {
+    pub fn keep_key_fresh_on_receive(&mut self, current: Age, now: u64) -> Actions {
         if !current.rekeys_on_receive(now) || self.sent_lastminute {
             return Actions::NONE;
         }

@@ -6,4 +6,4 @@
 #![forbid(unsafe_code)]
 
 use kext as _;
-use kext::sync::rcu::Lease; //~
+use kext::sync::rcu::ModuleRef; //~

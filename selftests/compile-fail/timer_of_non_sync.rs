@@ -10,7 +10,7 @@ use kext::{
     context::{Bh, Process},
     sync::rcu::RcuArc,
     time::timer::Expired,
-    workqueue::Run,
+    workqueue::WorkItem,
 };
 
 /// Must not be seen by two threads.
@@ -22,9 +22,9 @@ impl Expired<0> for Single { //~
 } //~
 
 #[rustfmt::skip] //~
-impl Run<0> for Single { //~
+impl WorkItem<0> for Single { //~
     fn run(_: RcuArc<Self>, _: &mut Process) {} //~
 } //~
 
 /// Keeps the names in use.
-pub fn used<T: Expired<0> + Run<0>>(_: RcuArc<T>, _: &Bh<'_>, _: &mut Process) {}
+pub fn used<T: Expired<0> + WorkItem<0>>(_: RcuArc<T>, _: &Bh<'_>, _: &mut Process) {}

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use kernel::prelude::*;
-use kext::{context::Process, sync::rcu::RcuArc, workqueue::Run};
+use kext::{context::Process, sync::rcu::RcuArc, workqueue::WorkItem};
 
 /// Something that lives for ever.
 pub fn forever(_: &'static mut Process) {}
@@ -14,7 +14,7 @@ pub fn forever(_: &'static mut Process) {}
 /// A value.
 pub struct Value;
 
-impl Run<0> for Value {
+impl WorkItem<0> for Value {
     fn run(this: RcuArc<Self>, process: &mut Process) {
         drop(this);
         process.cond_resched();

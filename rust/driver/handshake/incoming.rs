@@ -13,8 +13,8 @@ use crate::{
     },
     device::Device,
     endpoint::{
+        DisplayRemote, //
         Endpoint,
-        Place, //
     },
     path::Path,
     peer::Peer,
@@ -52,7 +52,7 @@ use wg_proto::{
         COOKIE_NONCE_LEN, //
     },
     ratelimit,
-    Reject, //
+    DropReason, //
 };
 
 /// Acts on a handshake message.
@@ -61,15 +61,15 @@ pub(super) fn receive(
     mut skb: SkBuff,
     seeded: Seeded,
     ctx: &mut Process,
-) -> Result<(), Reject> {
-    let source = skb.udp_source().ok_or(Reject::BadDatagram)?;
+) -> Result<(), DropReason> {
+    let source = skb.udp_source().ok_or(DropReason::BadDatagram)?;
     let len = skb.len();
-    let bytes = skb.pull_head(len).ok_or(Reject::BadLength)?;
+    let bytes = skb.pull_head(len).ok_or(DropReason::BadLength)?;
     match Message::parse(bytes)? {
         Message::Cookie(reply) => receive_cookie(dev, reply, &source, ctx),
         Message::Initiation(message) => {
             if !admit(dev, bytes, message.sender(), &source, seeded, ctx)? {
-                return Err(Reject::CookieSent);
+                return Err(DropReason::CookieSent);
             }
             let peer = accept_initiation(dev, message, ctx).inspect_err(|_| {
                 debug_ratelimited!(
@@ -98,7 +98,7 @@ pub(super) fn receive(
         }
         Message::Response(message) => {
             if !admit(dev, bytes, message.sender(), &source, seeded, ctx)? {
-                return Err(Reject::CookieSent);
+                return Err(DropReason::CookieSent);
             }
             let peer = accept_response(dev, message, ctx).inspect_err(|_| {
                 debug_ratelimited!(
@@ -132,7 +132,7 @@ pub(super) fn receive(
             Ok(())
         }
         // Never queued here.
-        Message::Data(..) => Err(Reject::BadType),
+        Message::Data(..) => Err(DropReason::BadType),
     }
 }
 
@@ -155,23 +155,26 @@ fn admit(
     source: &UdpSource,
     seeded: Seeded,
     ctx: &mut Process,
-) -> Result<bool, Reject> {
+) -> Result<bool, DropReason> {
     let device = dev.data();
     let now = time::boottime_coarse();
-    let under_load = device.handshakes().is_under_load(now);
+    let under_load = device.handshake_queue().is_under_load(now);
     let (place, place_len) = wire_source(source);
     let place = place.get(..place_len).unwrap_or_default();
-    if under_load && device.checker().read(ctx).is_stale(now) {
-        device.checker().write(ctx).rotate(now, entropy(seeded));
+    if under_load && device.cookie_checker().read(ctx).is_stale(now) {
+        device
+            .cookie_checker()
+            .write(ctx)
+            .rotate(now, entropy(seeded));
     }
     let state = device
-        .checker()
+        .cookie_checker()
         .read(ctx)
         .check::<Library>(message, place, under_load);
     match state {
         MacState::Invalid => {
             debug_invalid_mac(dev, source);
-            Err(Reject::BadMac1)
+            Err(DropReason::BadMac1)
         }
         MacState::Valid if under_load => {
             debug_ratelimited!(
@@ -183,7 +186,7 @@ fn admit(
             let mut nonce = [0; COOKIE_NONCE_LEN];
             seeded.fill(&mut nonce);
             device
-                .checker()
+                .cookie_checker()
                 .read(ctx)
                 .reply::<Library>(&mut reply, message, sender, place, &nonce)?;
             let bh = ctx.bh();
@@ -200,11 +203,11 @@ fn admit(
                 UdpSource::V4 { src, .. } => ratelimit::Source::v4(0, src),
                 UdpSource::V6 { src, .. } => ratelimit::Source::v6(0, src),
             };
-            if device.limiter().allow(who, now, ctx) {
+            if device.ratelimiter().allow(who, now, ctx) {
                 Ok(true)
             } else {
                 debug_invalid_mac(dev, source);
-                Err(Reject::RateLimited)
+                Err(DropReason::RateLimited)
             }
         }
     }
@@ -234,15 +237,15 @@ fn wire_source(source: &UdpSource) -> ([u8; 18], usize) {
 }
 
 /// Returns the sender for the log.
-fn shown(source: &UdpSource) -> Place {
-    Place(Endpoint::of(source).remote)
+fn shown(source: &UdpSource) -> DisplayRemote {
+    DisplayRemote(Endpoint::of(source).remote)
 }
 
 fn accept_initiation(
     dev: &NetDevice<Device>,
     message: &Initiation,
     ctx: &mut Process,
-) -> Result<RcuArc<Peer>, Reject> {
+) -> Result<RcuArc<Peer>, DropReason> {
     let device = dev.data();
     let identity = device.identity().read(ctx);
     let mut scratch = IncomingInitiation::new();
@@ -250,7 +253,7 @@ fn accept_initiation(
     let peer = device
         .key_table()
         .find(opened.sender(), ctx)
-        .ok_or(Reject::UnknownPeer)?;
+        .ok_or(DropReason::UnknownPeer)?;
     let known = {
         let mut noise = peer.noise().lock(ctx);
         opened.attach::<Library>(&identity, &mut noise.handshake)?
@@ -266,11 +269,11 @@ fn accept_response(
     dev: &NetDevice<Device>,
     message: &Response,
     ctx: &mut Process,
-) -> Result<RcuArc<Peer>, Reject> {
+) -> Result<RcuArc<Peer>, DropReason> {
     let device = dev.data();
     let identity = device.identity().read(ctx);
     if identity.public().is_none() {
-        return Err(Reject::NoIdentity);
+        return Err(DropReason::NoIdentity);
     }
     let peer = {
         let bh = ctx.bh();
@@ -280,7 +283,7 @@ fn accept_response(
             .map(|entry| entry.target())
         {
             Some(Target::Handshake(peer)) => peer.clone(),
-            _ => return Err(Reject::UnknownHandshake),
+            _ => return Err(DropReason::UnknownHandshake),
         }
     };
     let mut scratch = IncomingResponse::new();
@@ -300,7 +303,7 @@ fn receive_cookie(
     reply: &CookieReply,
     source: &UdpSource,
     ctx: &mut Process,
-) -> Result<(), Reject> {
+) -> Result<(), DropReason> {
     debug_ratelimited!(
         "{}: Receiving cookie response from {}\n",
         dev.name(),
@@ -311,15 +314,16 @@ fn receive_cookie(
         .data()
         .index_table()
         .find(reply.receiver().get(), &bh)
-        .ok_or(Reject::UnknownCookie)?;
+        .ok_or(DropReason::UnknownCookie)?;
     let peer = match entry.target() {
         Target::Handshake(peer) => peer,
         Target::Session(keypair) => keypair.peer(),
     };
-    let mut jar = peer.jar().lock(&bh);
-    jar.consume::<Library>(reply, time::boottime_coarse())
+    let mut cookie_generator = peer.cookie_generator().lock(&bh);
+    cookie_generator
+        .consume::<Library>(reply, time::boottime_coarse())
         .inspect_err(|reason| {
-            if *reason == Reject::BadCookie {
+            if *reason == DropReason::BadCookie {
                 debug_ratelimited!(
                     "{}: Could not decrypt invalid cookie response\n",
                     dev.name()

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Handshake messages that wait for a worker, and the defence when there are too many.
+//! The queue of handshake messages, its workers, and whether the interface is under load.
 
-use crate::{
-    device::Device,
-    handshake::Worker, //
-};
+use super::HandshakeWorker;
+use crate::device::Device;
 use kernel::{
     alloc::flags::GFP_KERNEL,
     prelude::*,
@@ -27,26 +25,16 @@ use kext::{
             SkBuff, //
         }, //
     },
-    new_mutex,
     new_spinlock,
-    siphash,
     sync::{
-        lock::{
-            Mutex,
-            SpinLock, //
-        },
+        lock::SpinLock,
         rcu::Slot, //
     },
     workqueue, //
 };
 use wg_proto::{
-    ratelimit::{
-        self,
-        Entry,
-        Source, //
-    },
     session::has_expired,
-    Reject, //
+    DropReason, //
 };
 
 /// Bound of the queue.
@@ -60,17 +48,17 @@ const LOAD_HOLD: u64 = 1;
 
 /// Handshake messages of an interface on their way to its workers.
 #[pin_data]
-pub(crate) struct Handshakes {
+pub(crate) struct HandshakeQueue {
     #[pin]
     queue: SpinLock<skb::List>,
     /// Messages in the queue or with a worker.
     pending: Atomic<u64>,
     last_under_load: Atomic<u64>,
     last_cpu: Atomic<u32>,
-    workers: KVec<Slot<Worker>>,
+    workers: KVec<Slot<HandshakeWorker>>,
 }
 
-impl Handshakes {
+impl HandshakeQueue {
     /// Creates an empty queue without workers.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -88,16 +76,16 @@ impl Handshakes {
         })
     }
 
-    /// Makes a worker for each CPU. They hold the interface until [`dismiss`](Self::dismiss).
-    pub(crate) fn employ(&self, device: &DeviceRef<Device>) -> Result {
+    /// Makes a worker for each CPU. They hold the interface until [`stop_workers`](Self::stop_workers).
+    pub(crate) fn start_workers(&self, device: &DeviceRef<Device>) -> Result {
         for slot in &self.workers {
-            let _ = slot.swap(Some(Worker::new(device.clone())?));
+            let _ = slot.swap(Some(HandshakeWorker::new(device.clone())?));
         }
         Ok(())
     }
 
     /// Lets the workers go.
-    pub(crate) fn dismiss(&self) {
+    pub(crate) fn stop_workers(&self) {
         for slot in &self.workers {
             drop(slot.swap(None));
         }
@@ -109,17 +97,19 @@ impl Handshakes {
         skb: SkBuff,
         queue: &workqueue::Queue,
         bh: &Bh<'_>,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         {
             // A flood must not keep CPUs spinning here that have data packets to handle.
             let crowded = self.pending.load(Relaxed) > MAX_QUEUED as u64 / 2;
             let mut list = if crowded {
-                self.queue.try_lock(bh).ok_or(Reject::HandshakeQueueFull)?
+                self.queue
+                    .try_lock(bh)
+                    .ok_or(DropReason::HandshakeQueueFull)?
             } else {
                 self.queue.lock(bh)
             };
             if list.len() >= MAX_QUEUED {
-                return Err(Reject::HandshakeQueueFull);
+                return Err(DropReason::HandshakeQueueFull);
             }
             list.push_back(skb);
             self.pending.fetch_add(1, Relaxed);
@@ -167,42 +157,5 @@ impl Handshakes {
         }
         let last = self.last_under_load.load(Relaxed);
         last != 0 && !has_expired(last, LOAD_HOLD, now)
-    }
-}
-
-/// Sets of the limiter's table.
-const LIMITER_SETS: usize = 8192;
-
-/// Limits handshakes by source address while the interface is under load.
-#[pin_data]
-pub(crate) struct Limiter {
-    key: siphash::Key,
-    #[pin]
-    table: Mutex<KVVec<Entry>>,
-}
-
-impl Limiter {
-    /// Creates a limiter; its table is only allocated when it is first asked.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            // As in C, it may be a key from before the generator was seeded. Guessing it lets a
-            // flood from chosen addresses have single other sources refused, no more.
-            key: siphash::Key::random(),
-            table <- new_mutex!(KVVec::new()),
-        })
-    }
-
-    /// Returns whether a handshake from `source` may go on.
-    pub(crate) fn allow(&self, source: Source, now: u64, ctx: &mut Process) -> bool {
-        let hash = siphash::siphash(&self.key, &source.to_bytes());
-        let mut table = self.table.lock(ctx);
-        if table.is_empty() {
-            let entries = LIMITER_SETS * ratelimit::WAYS;
-            match KVVec::from_elem(Entry::EMPTY, entries, GFP_KERNEL) {
-                Ok(new) => *table = new,
-                Err(_) => return false,
-            }
-        }
-        ratelimit::allow(&mut table, source, hash, now)
     }
 }

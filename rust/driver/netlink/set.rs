@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::{
         Config,
-        Graveyard, //
+        RemovedPeers, //
     },
     crypto::Library,
     device::Device,
@@ -82,7 +82,7 @@ impl Drop for Wiped<'_> {
 pub(super) fn set_device(request: &Request<'_>, ctx: &mut Process) -> Result {
     let _private = Wiped(request.get(device_attr::PRIVATE_KEY));
     let dev = find_device(request, ctx)?;
-    let mut dead = Graveyard::new();
+    let mut dead = RemovedPeers::new();
     let result = {
         let mut held = rtnl::lock(ctx);
         let (_, ctx) = held.parts();
@@ -93,7 +93,7 @@ pub(super) fn set_device(request: &Request<'_>, ctx: &mut Process) -> Result {
         change(request, &dev, &mut config, &mut dead, ctx)
     };
     // Without locks, as this waits for a grace period.
-    dead.bury(ctx);
+    dead.finish(ctx);
     result
 }
 
@@ -105,7 +105,7 @@ fn change(
     request: &Request<'_>,
     dev: &NetDevice<Device>,
     config: &mut Config,
-    dead: &mut Graveyard,
+    dead: &mut RemovedPeers,
     ctx: &mut Process,
 ) -> Result {
     let device = dev.data();
@@ -167,7 +167,7 @@ fn set_private_key(
     dev: &NetDevice<Device>,
     config: &mut Config,
     key: &PrivateKey,
-    dead: &mut Graveyard,
+    dead: &mut RemovedPeers,
     ctx: &mut Process,
 ) {
     let device = dev.data();
@@ -186,7 +186,7 @@ fn set_private_key(
         let had_identity = identity.public().is_some();
         identity.set::<Library>(key);
         device
-            .checker()
+            .cookie_checker()
             .write(ctx)
             .set_identity::<Library>(identity.public());
         for peer in config.peers() {
@@ -205,7 +205,7 @@ fn set_peer(
     dev: &NetDevice<Device>,
     config: &mut Config,
     attrs: &Parsed<'_, { peer_attr::COUNT }>,
-    dead: &mut Graveyard,
+    dead: &mut RemovedPeers,
     ctx: &mut Process,
 ) -> Result {
     let _preshared = Wiped(attrs.get(peer_attr::PRESHARED_KEY));

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Batches that are worked on in parallel and released in order.
+//! Batches that CPUs process in parallel and release in order.
 //!
-//! A batch takes a ticket from the [`Order`] of its peer and direction. Any CPU may then work on
-//! it. It comes back through [`Order::put`], and whoever holds the *turn* releases batches by rising
-//! ticket. A ticket is never lost: one whose batch failed comes back without it. So each batch
-//! waits only for older ones, and each of those is being worked on by somebody: nothing waits for a
-//! packet
-//! that is yet to come.
+//! The [`ReorderQueue`] of a peer and direction assigns each batch a sequence number. Any CPU may
+//! process the batch, and hands it back with [`ReorderQueue::complete`]. One context at a time
+//! *drains* the queue: it releases completed batches by rising sequence number. A failed batch is
+//! completed as well, so no number is lost. So a batch waits only for older ones, each of which some
+//! CPU is processing, and never for a packet that is yet to come.
+//!
+//! Padata (`kernel/padata.c`) calls these `seq_nr`, `reorder_list` and `padata_reorder()`.
 
 use kernel::{
     alloc::flags::{
@@ -17,223 +18,189 @@ use kernel::{
     prelude::*, //
 };
 
-/// Batches of one peer and direction that may be on their way at once.
-const MAX_BATCHES: usize = 1024;
+/// Batches of one peer and direction that may be in flight at once.
+const MAX_JOBS: usize = 1024;
 
-/// Places that an order has first, and how many it keeps when nothing is on its way any more.
-const MIN_PLACES: usize = 8;
-const KEPT_PLACES: usize = 16;
+/// Capacity that a queue starts with, and the most that it keeps once nothing is in flight.
+const MIN_CAPACITY: usize = 8;
+const KEPT_CAPACITY: usize = 16;
 
-/// A batch and its place in the order.
+/// A batch with its sequence number.
 pub(crate) struct Job<B> {
-    pub(crate) ticket: u64,
+    pub(crate) seq: u64,
     pub(crate) batch: B,
 }
 
-/// A queue with room for `N`.
-pub(crate) struct Fifo<T, const N: usize> {
-    items: [Option<T>; N],
-    first: usize,
-    len: usize,
-}
-
-impl<T, const N: usize> Fifo<T, N> {
-    /// Creates an empty queue.
-    pub(crate) const fn new() -> Self {
-        Self {
-            items: [const { None }; N],
-            first: 0,
-            len: 0,
-        }
-    }
-
-    /// Adds an item at the end; gives it back if there is no room.
-    pub(crate) fn push(&mut self, item: T) -> Result<(), T> {
-        let end = self.first.wrapping_add(self.len).checked_rem(N);
-        match end.and_then(|end| self.items.get_mut(end)) {
-            Some(place) if self.len < N => {
-                *place = Some(item);
-                self.len = self.len.wrapping_add(1);
-                Ok(())
-            }
-            _ => Err(item),
-        }
-    }
-
-    /// Takes the item at the front.
-    pub(crate) fn pop(&mut self) -> Option<T> {
-        let item = self.items.get_mut(self.first)?.take()?;
-        self.first = self
-            .first
-            .wrapping_add(1)
-            .checked_rem(N)
-            .unwrap_or_default();
-        self.len = self.len.saturating_sub(1);
-        Some(item)
-    }
-}
-
-/// What lies at the place of a ticket.
-enum Place<B> {
-    /// Nothing: its batch is on its way, or the ticket is not issued.
-    Empty,
-    /// The batch came back.
-    Ready(B),
-    /// It failed.
+/// What the queue knows about a sequence number.
+enum JobState<B> {
+    /// The batch is in flight, or the number is not assigned.
+    Pending,
+    /// The batch is processed.
+    Completed(B),
+    /// Processing failed, and there is nothing to release.
     Failed,
 }
 
-/// The order in which batches of one peer and direction are released.
+/// Releases the batches of one peer and direction in order.
 ///
 /// # Invariants
 ///
-/// Each ticket in flight has a place of its own: its number modulo their count, which is a power of
-/// two.
-pub(crate) struct Order<B> {
-    /// The oldest ticket that is not released yet, and how many there are.
-    released: u64,
+/// The capacity is a power of two, and not less than `in_flight`: so each number in flight has an
+/// entry of its own, the one at its remainder by the capacity.
+pub(crate) struct ReorderQueue<B> {
+    /// The oldest sequence number that is not released.
+    head: u64,
+    /// How many numbers are assigned and not released.
     in_flight: u32,
-    turn_taken: bool,
-    places: KVec<Place<B>>,
+    /// Whether somebody releases batches.
+    draining: bool,
+    jobs: KVec<JobState<B>>,
 }
 
-impl<B> Order<B> {
-    /// Creates an order without batches.
+impl<B> ReorderQueue<B> {
+    /// Creates an empty queue.
     pub(crate) const fn new() -> Self {
         Self {
-            released: 0,
+            head: 0,
             in_flight: 0,
-            turn_taken: false,
-            places: KVec::new(),
+            draining: false,
+            jobs: KVec::new(),
         }
     }
 
-    /// Returns how many batches have a ticket and are not yet released.
+    /// Returns how many batches have a sequence number and are not released.
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight
     }
 
-    /// Sees to it that the next ticket has a place. Fails if there are too many, or no memory.
-    pub(crate) fn prepare(&mut self) -> Result {
-        let len = self.places.len();
+    /// Makes sure that the next sequence number has an entry.
+    ///
+    /// Fails if too many are in flight, or without memory.
+    pub(crate) fn reserve(&mut self) -> Result {
+        let len = self.jobs.len();
         // CAST: From small to large.
         if (self.in_flight as usize) < len {
             return Ok(());
         }
-        let len = len.saturating_mul(2).max(MIN_PLACES);
-        if len > MAX_BATCHES {
+        let len = len.saturating_mul(2).max(MIN_CAPACITY);
+        if len > MAX_JOBS {
             return Err(EBUSY);
         }
-        let mut places = KVec::with_capacity(len, GFP_ATOMIC | __GFP_NOWARN)?;
+        let mut jobs = KVec::with_capacity(len, GFP_ATOMIC | __GFP_NOWARN)?;
         for _ in 0..len {
-            places.push_within_capacity(Place::Empty)?;
+            jobs.push_within_capacity(JobState::Pending)?;
         }
         for nth in 0..self.in_flight {
-            let ticket = self.released.wrapping_add(u64::from(nth));
-            let old = self.take(ticket);
-            if let Some(place) = Self::place(&mut places, ticket) {
-                *place = old;
+            let seq = self.head.wrapping_add(u64::from(nth));
+            let old = self.take(seq);
+            if let Some(job) = Self::entry(&mut jobs, seq) {
+                *job = old;
             }
         }
-        self.places = places;
+        self.jobs = jobs;
         Ok(())
     }
 
-    /// Issues the next ticket, after [`prepare`](Self::prepare).
-    pub(crate) fn ticket(&mut self) -> u64 {
+    /// Assigns the next sequence number, for which [`reserve`](Self::reserve) has made an entry.
+    pub(crate) fn assign_seq(&mut self) -> u64 {
         // 2^64 batches are never reached.
-        let ticket = self.released.wrapping_add(u64::from(self.in_flight));
+        let seq = self.head.wrapping_add(u64::from(self.in_flight));
         self.in_flight = self.in_flight.saturating_add(1);
-        ticket
+        seq
     }
 
-    /// Takes the turn if nobody has it and nothing is ahead of a batch that is not yet issued.
-    pub(crate) fn take_turn_if_idle(&mut self) -> bool {
-        if self.turn_taken || self.in_flight != 0 {
+    /// Starts draining if nothing is in flight and nobody drains. Returns whether it did.
+    ///
+    /// The caller may then release packets that have no sequence number, and calls
+    /// [`stop_draining`](Self::stop_draining).
+    pub(crate) fn start_draining_if_empty(&mut self) -> bool {
+        if self.draining || self.in_flight != 0 {
             return false;
         }
-        self.turn_taken = true;
+        self.draining = true;
         true
     }
 
-    /// Takes back the batch of a ticket, none if it has failed. One from before a
-    /// [`reset`](Self::reset) is given back.
-    pub(crate) fn put(&mut self, ticket: u64, batch: Option<B>) -> Result<(), Option<B>> {
-        if ticket < self.released {
+    /// Hands a batch back, [`None`] if processing failed.
+    ///
+    /// Returns a batch from before a [`reset`](Self::reset) to the caller.
+    pub(crate) fn complete(&mut self, seq: u64, batch: Option<B>) -> Result<(), Option<B>> {
+        if seq < self.head {
             return Err(batch);
         }
-        match Self::place(&mut self.places, ticket) {
-            Some(place) => *place = batch.map_or(Place::Failed, Place::Ready),
+        match Self::entry(&mut self.jobs, seq) {
+            Some(job) => *job = batch.map_or(JobState::Failed, JobState::Completed),
             None => return Err(batch),
         }
         Ok(())
     }
 
-    /// Returns whether the oldest batch is ready and nobody has the turn.
-    pub(crate) fn is_due(&self) -> bool {
-        !self.turn_taken && self.is_next_ready()
+    /// Returns whether the oldest batch is complete and nobody drains.
+    pub(crate) fn head_ready(&self) -> bool {
+        !self.draining && self.is_head_complete()
     }
 
-    /// Takes the oldest batch and the turn, if that batch is ready and nobody has the turn. The
-    /// batch is [`None`] if it failed. [`release`](Self::release) must follow.
-    pub(crate) fn take_due(&mut self) -> Option<Option<B>> {
-        if self.turn_taken {
+    /// Takes the oldest batch and starts draining, if the batch is complete and nobody drains.
+    ///
+    /// A failed batch is `Some(None)`. [`head_released`](Self::head_released) must follow.
+    pub(crate) fn take_head(&mut self) -> Option<Option<B>> {
+        if self.draining {
             return None;
         }
-        let batch = match self.take(self.released) {
-            Place::Ready(batch) => Some(batch),
-            Place::Failed => None,
-            Place::Empty => return None,
+        let batch = match self.take(self.head) {
+            JobState::Completed(batch) => Some(batch),
+            JobState::Failed => None,
+            JobState::Pending => return None,
         };
-        self.turn_taken = true;
+        self.draining = true;
         Some(batch)
     }
 
-    /// Notes that the batch from [`take_due`](Self::take_due) was released, and gives the turn back.
-    pub(crate) fn release(&mut self) {
-        self.turn_taken = false;
+    /// Notes that the batch from [`take_head`](Self::take_head) is released, and stops draining.
+    pub(crate) fn head_released(&mut self) {
+        self.draining = false;
         if self.in_flight != 0 {
-            self.released = self.released.wrapping_add(1);
+            self.head = self.head.wrapping_add(1);
             self.in_flight = self.in_flight.saturating_sub(1);
         }
-        if self.in_flight == 0 && self.places.len() > KEPT_PLACES {
-            self.places = KVec::new();
+        if self.in_flight == 0 && self.jobs.len() > KEPT_CAPACITY {
+            self.jobs = KVec::new();
         }
     }
 
-    fn is_next_ready(&self) -> bool {
-        Self::index(&self.places, self.released)
-            .and_then(|index| self.places.get(index))
-            .is_some_and(|place| !matches!(place, Place::Empty))
+    /// Stops draining.
+    pub(crate) fn stop_draining(&mut self) {
+        self.draining = false;
     }
 
-    fn index(places: &[Place<B>], ticket: u64) -> Option<usize> {
-        // CAST: The mask is that of a length.
-        Some(ticket as usize & places.len().checked_sub(1)?)
-    }
-
-    fn place(places: &mut [Place<B>], ticket: u64) -> Option<&mut Place<B>> {
-        Self::index(places, ticket).and_then(|index| places.get_mut(index))
-    }
-
-    fn take(&mut self, ticket: u64) -> Place<B> {
-        Self::place(&mut self.places, ticket).map_or(Place::Empty, |place| {
-            core::mem::replace(place, Place::Empty)
-        })
-    }
-
-    /// Gives the turn back.
-    pub(crate) fn end_turn(&mut self) {
-        self.turn_taken = false;
-    }
-
-    /// Forgets all batches; those still on their way are discarded when they come back.
+    /// Forgets all batches; those in flight are discarded when they come back.
     ///
-    /// Returns what was waiting, to be dropped outside of the lock.
+    /// Returns the completed ones, which the caller drops after it has released the lock.
     pub(crate) fn reset(&mut self) -> impl Sized + use<B> {
-        self.released = self.released.wrapping_add(u64::from(self.in_flight));
+        self.head = self.head.wrapping_add(u64::from(self.in_flight));
         self.in_flight = 0;
-        self.turn_taken = false;
-        core::mem::take(&mut self.places)
+        self.draining = false;
+        core::mem::take(&mut self.jobs)
+    }
+
+    fn is_head_complete(&self) -> bool {
+        Self::index(&self.jobs, self.head)
+            .and_then(|index| self.jobs.get(index))
+            .is_some_and(|job| !matches!(job, JobState::Pending))
+    }
+
+    fn index(jobs: &[JobState<B>], seq: u64) -> Option<usize> {
+        // CAST: The mask is that of a length.
+        Some(seq as usize & jobs.len().checked_sub(1)?)
+    }
+
+    fn entry(jobs: &mut [JobState<B>], seq: u64) -> Option<&mut JobState<B>> {
+        Self::index(jobs, seq).and_then(|index| jobs.get_mut(index))
+    }
+
+    fn take(&mut self, seq: u64) -> JobState<B> {
+        Self::entry(&mut self.jobs, seq).map_or(JobState::Pending, |job| {
+            core::mem::replace(job, JobState::Pending)
+        })
     }
 }

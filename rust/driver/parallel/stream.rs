@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether packets that come one by one are a stream, or questions and answers.
+//! Whether single packets belong to a stream, or to questions and answers.
+//!
+//! TCP tells the two apart by its `pingpong` counter.
 
 use kernel::sync::atomic::{
     Atomic,
@@ -11,26 +13,28 @@ use kext::{
     time, //
 };
 
-/// Single packets without an answer from which on others may gather behind them: some 2000 in a second.
+/// Unanswered packets above which single packets count as a stream: about 2000 per second.
 // CAST: HZ is small.
-const MANY_UNANSWERED: usize = 2000 / time::HZ as usize;
+const STREAM_PACKETS: usize = 2000 / time::HZ as usize;
 
-/// So many are forgotten within three jiffies.
-const MAX_UNANSWERED: usize = 8 * MANY_UNANSWERED;
+/// Cap of that count: halving it per jiffy forgets a stream within three jiffies.
+const MAX_UNANSWERED: usize = 8 * STREAM_PACKETS;
 
-/// The single packets that went one way between a peer and us lately, not counting those that
-/// followed data from the other side: these may be answers, or questions after one.
+/// Detects streams of single packets in one direction of a peer.
 ///
-/// What TCP sends only to acknowledge is no data in this sense. Its sender does not wait for each
+/// It counts packets, halved each jiffy, except those that follow data from the other side: these
+/// may be answers, or questions after an answer.
+///
+/// A bare TCP acknowledgement is no data in this sense. Its sender does not wait for each
 /// acknowledgement; if these counted as answers, a stream whose receiver acknowledges every packet
 /// would be sent packet by packet, and so would each be acknowledged.
-pub(crate) struct Pace {
+pub(crate) struct StreamDetector {
     jiffy: u64,
     unanswered: usize,
 }
 
-impl Pace {
-    /// Creates the pace of an idle peer.
+impl StreamDetector {
+    /// Creates the detector of an idle peer.
     pub(crate) const fn new() -> Self {
         Self {
             jiffy: 0,
@@ -38,10 +42,9 @@ impl Pace {
         }
     }
 
-    /// Counts a packet, unless it is an answer, and returns whether its sender does not seem to
-    /// wait for any.
+    /// Counts a packet unless it is an answer, and returns whether it belongs to a stream.
     ///
-    /// An answer does not start the count anew: two programs may send by the same peer.
+    /// An answer does not reset the count: two programs may send to the same peer.
     pub(crate) fn is_stream(&mut self, is_answer: bool) -> bool {
         let jiffy = time::jiffies();
         let rest = match jiffy.wrapping_sub(self.jiffy) {
@@ -53,14 +56,14 @@ impl Pace {
         self.unanswered = rest
             .saturating_add(usize::from(!is_answer))
             .min(MAX_UNANSWERED);
-        self.unanswered > MANY_UNANSWERED
+        self.unanswered > STREAM_PACKETS
     }
 }
 
-/// Whether a worker of any interface sends on a CPU. Those above 63 share a place.
+/// Whether a worker of any interface sends on a CPU. CPUs above 63 share flags.
 static SENDING: [Atomic<bool>; 64] = [const { Atomic::new(false) }; 64];
 
-/// Returns the place of a CPU.
+/// Returns the flag of a CPU.
 fn sending(cpu: u32) -> &'static Atomic<bool> {
     // CAST: Small.
     &SENDING[cpu as usize % SENDING.len()]
@@ -68,45 +71,46 @@ fn sending(cpu: u32) -> &'static Atomic<bool> {
 
 /// Returns whether a worker sends on this CPU.
 ///
-/// A hint: that worker may be waiting for its turn.
+/// A hint: that worker may be preempted.
 pub(crate) fn is_worker_sending(bh: &Bh<'_>) -> bool {
     sending(bh.cpu()).load(Relaxed)
 }
 
-/// Notes whether a worker sends on this CPU.
-pub(crate) fn worker_sends(cpu: u32, sends: bool) {
+/// Sets whether a worker sends on `cpu`.
+pub(crate) fn set_worker_sending(cpu: u32, sends: bool) {
     sending(cpu).store(sends, Relaxed);
 }
 
-/// A moment of the last weeks, to a jiffy.
+/// A time of the last weeks, in whole jiffies.
 #[derive(Clone, Copy)]
-pub(crate) struct Moment(u32);
+pub(crate) struct JiffyStamp(u32);
 
-impl Moment {
-    /// Returns this moment.
+impl JiffyStamp {
+    /// Returns the current time.
     pub(crate) fn now() -> Self {
         // CAST: Jiffies wrap, and what is older than that does not matter.
         Self(time::jiffies() as u32)
     }
 
-    /// Returns how many jiffies ago it was.
+    /// Returns how many jiffies have passed since then.
     pub(crate) fn age(self) -> u64 {
         u64::from(Self::now().0.wrapping_sub(self.0))
     }
 }
 
-/// Whether data went one way since this was last asked.
+/// Whether data went one way since the other direction last asked.
 ///
-/// A hint, which may get lost where CPUs meet; its cache line is not written without need.
-pub(crate) struct Sign(Atomic<bool>);
+/// A hint, which may get lost where CPUs race. Setting a flag that is set does not write its cache
+/// line.
+pub(crate) struct SeenFlag(Atomic<bool>);
 
-impl Sign {
-    /// Creates one that is not set.
+impl SeenFlag {
+    /// Creates a clear flag.
     pub(crate) const fn new() -> Self {
         Self(Atomic::new(false))
     }
 
-    /// Sets it.
+    /// Sets the flag.
     #[inline]
     pub(crate) fn set(&self) {
         if !self.0.load(Relaxed) {
@@ -114,7 +118,7 @@ impl Sign {
         }
     }
 
-    /// Returns whether it was set, and clears it.
+    /// Returns whether the flag was set, and clears it.
     #[inline]
     pub(crate) fn take(&self) -> bool {
         let was_set = self.0.load(Relaxed);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sharing the encryption and decryption of one peer's packets among CPUs.
+//! The work item of each CPU that encrypts and decrypts for others.
+//!
+//! The C driver calls it `multicore_worker`.
 
-use crate::{
-    effort::Efforts,
-    queueing::{
-        Fifo,
-        Job, //
-    },
-    receive,
-    send, //
+use super::{
+    cpu_load::CpuLoads,
+    fifo::Fifo,
+    reorder::Job, //
 };
+#[cfg(wg_faults)]
+use crate::faults::Hold;
 use kernel::{
     alloc::flags::GFP_KERNEL,
     prelude::*,
@@ -45,137 +45,151 @@ use kext::{
     },
     workqueue::{
         self,
-        Run,
-        Work, //
+        Work,
+        WorkItem, //
     }, //
 };
 
-/// Nesting of transmissions on this CPU from which batches go to a worker: each level takes its share of the stack.
+/// Nesting of transmissions on this CPU from which batches go to a worker: each level takes its share
+/// of the stack.
 const MAX_DEPTH: u32 = 3;
 
-/// Batches that may wait for one worker to encrypt them, and to decrypt them; beyond that others do
-/// them.
-const MAX_WAITING: u32 = 4;
+/// Batches that one worker may have queued, for each of encryption and decryption. Beyond that, the
+/// CPU that has them processes them itself.
+const MAX_QUEUED: u32 = 4;
 
-/// Jiffies within which a worker has to come. If it does not, because other tasks keep it from
-/// running, a timer does what it was to do.
-pub(crate) const MAX_ABSENCE: u64 = 3;
+/// Jiffies within which a queued worker has to run. If it does not, because other tasks keep it from
+/// running, a watchdog timer does its work.
+pub(crate) const WATCHDOG_TIMEOUT: u64 = 3;
 
-/// Jiffies after which a CPU whose workers are late counts as one where none comes: a processor
-/// that is shared with other machines may stand still for a while.
-pub(crate) const MAX_STUCK: u64 = time::HZ / 10;
+/// Jiffies after which a CPU whose workers do not run counts as stalled: the host of a virtual
+/// machine may stop a processor for a while.
+pub(crate) const STALL_TIMEOUT: u64 = time::HZ / 10;
 
-/// A worker on one CPU.
+/// A batch of packets that any CPU can encrypt or decrypt.
+pub(crate) trait Batch: Send + Unpin + Sized + 'static {
+    /// Encrypts or decrypts the batch of `job`, and completes it in its reorder queue.
+    fn process(job: Job<Self>, bh: &Bh<'_>);
+}
+
+/// The worker of one CPU: encrypts batches `S` and decrypts batches `O`.
 #[pin_data]
-struct Worker {
+struct Worker<S: Batch, O: Batch> {
     cpu: u32,
-    efforts: Arc<Efforts>,
+    loads: Arc<CpuLoads>,
     #[pin]
-    seal: SpinLock<Fifo<Job<send::Batch>, { MAX_WAITING as usize }>>,
+    seal: SpinLock<Fifo<Job<S>, { MAX_QUEUED as usize }>>,
     #[pin]
-    open: SpinLock<Fifo<Job<receive::Batch>, { MAX_WAITING as usize }>>,
-    /// How many are done, and how many were when the timer was armed.
+    open: SpinLock<Fifo<Job<O>, { MAX_QUEUED as usize }>>,
+    /// How many batches are done, and how many were when the watchdog was armed.
     done: Atomic<u32>,
     seen: Atomic<u32>,
     /// Since which jiffy the CPU's workers are late, or 0.
     late_since: Atomic<u64>,
     #[pin]
-    work: Work<Worker, 0>,
+    work: Work<Self, 0>,
     #[pin]
-    watch: Timer<Worker, 0>,
+    watchdog: Timer<Self, 0>,
+    #[cfg(wg_faults)]
+    hold: Arc<Hold>,
 }
 
-impl Worker {
-    fn new(cpu: u32, efforts: Arc<Efforts>) -> Result<RcuArc<Self>> {
+impl<S: Batch, O: Batch> Worker<S, O> {
+    fn new(
+        cpu: u32,
+        loads: Arc<CpuLoads>,
+        #[cfg(wg_faults)] hold: Arc<Hold>,
+    ) -> Result<RcuArc<Self>> {
         RcuArc::pin_init(
             pin_init!(Self {
                 cpu,
-                efforts,
+                loads,
                 seal <- new_spinlock!(Fifo::new()),
                 open <- new_spinlock!(Fifo::new()),
                 done: Atomic::new(0),
                 seen: Atomic::new(0),
                 late_since: Atomic::new(0),
                 work <- new_work!(),
-                watch <- new_timer!(),
+                watchdog <- new_timer!(),
+                #[cfg(wg_faults)]
+                hold,
             }),
             GFP_KERNEL,
         )
     }
 
-    /// Encrypts the batch that waits longest, if there is one.
+    /// Encrypts the oldest batch, if there is one.
     fn seal_one(&self, bh: &Bh<'_>) -> bool {
         let job = self.seal.lock(bh).pop();
         let Some(job) = job else {
             return false;
         };
-        send::seal_elsewhere(job, bh);
-        self.finished();
+        S::process(job, bh);
+        self.finish_one();
         true
     }
 
-    /// Decrypts the batch that waits longest, if there is one.
+    /// Decrypts the oldest batch, if there is one.
     fn open_one(&self, bh: &Bh<'_>) -> bool {
         let job = self.open.lock(bh).pop();
         let Some(job) = job else {
             return false;
         };
-        receive::open_elsewhere(job, bh);
-        self.finished();
+        O::process(job, bh);
+        self.finish_one();
         true
     }
 
-    /// Decrypts one after a test has held that back.
+    /// Decrypts the oldest batch once a test does not hold it back any more.
     #[cfg(wg_faults)]
     fn hold_one(&self, ctx: &mut Process) -> bool {
         let job = self.open.lock(&ctx.bh()).pop();
         let Some(job) = job else {
             return false;
         };
-        let device = job.batch.peer().device().data();
-        device.workers().hold.pass(ctx);
-        receive::open_elsewhere(job, &ctx.bh());
-        self.finished();
+        self.hold.pass(ctx);
+        O::process(job, &ctx.bh());
+        self.finish_one();
         true
     }
 
-    fn finished(&self) {
+    fn finish_one(&self) {
         self.done.fetch_add(1, Relaxed);
-        self.efforts.done(self.cpu);
+        self.loads.note_done(self.cpu);
     }
 
-    /// Notes that one of the CPU's workers did not come in time, and may be none does.
-    fn is_late(&self) {
+    /// Notes that a worker of the CPU did not run in time. The CPU may have stalled.
+    fn note_late(&self) {
         let now = time::jiffies();
         match self.late_since.load(Relaxed) {
             0 => self.late_since.store(now, Relaxed),
-            since if now.wrapping_sub(since) >= MAX_STUCK => {
-                self.efforts.set_present(self.cpu, false);
+            since if now.wrapping_sub(since) >= STALL_TIMEOUT => {
+                self.loads.set_responsive(self.cpu, false);
             }
             _ => {}
         }
     }
 
-    /// Notes that one has come.
-    fn has_come(&self) {
+    /// Notes that a worker of the CPU runs.
+    fn note_ran(&self) {
         if self.late_since.load(Relaxed) != 0 {
             self.late_since.store(0, Relaxed);
-            self.efforts.set_present(self.cpu, true);
+            self.loads.set_responsive(self.cpu, true);
         }
     }
 
-    /// Has somebody look, in a while, whether the worker gets beyond what is done.
-    fn watch(this: &RcuArc<Self>, done: u32) {
-        if !this.watch.is_pending() {
+    /// Arms the watchdog, which expects more than `done` batches done when it expires.
+    fn arm_watchdog(this: &RcuArc<Self>, done: u32) {
+        if !this.watchdog.is_pending() {
             this.seen.store(done, Relaxed);
-            this.watch.arm(this, MAX_ABSENCE);
+            this.watchdog.arm(this, WATCHDOG_TIMEOUT);
         }
     }
 }
 
-impl Run<0> for Worker {
+impl<S: Batch, O: Batch> WorkItem<0> for Worker<S, O> {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
-        this.has_come();
+        this.note_ran();
         loop {
             let sealed = this.seal_one(&ctx.bh());
             ctx.cond_resched();
@@ -192,17 +206,17 @@ impl Run<0> for Worker {
     }
 }
 
-impl Expired<0> for Worker {
+impl<S: Batch, O: Batch> Expired<0> for Worker<S, O> {
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        if !this.efforts.has_waiting(this.cpu) {
+        if !this.loads.has_queued(this.cpu) {
             return;
         }
         let done = this.done.load(Relaxed);
         if done == this.seen.load(Relaxed) {
-            this.is_late();
+            this.note_late();
             while this.seal_one(bh) || this.open_one(bh) {}
         }
-        Self::watch(&this, done);
+        Self::arm_watchdog(&this, done);
     }
 }
 
@@ -211,33 +225,41 @@ pub(crate) fn is_nested(bh: &Bh<'_>) -> bool {
     xmit_depth(bh) >= MAX_DEPTH
 }
 
-/// Somebody who takes a batch.
-pub(crate) struct Helper<'w>(&'w RcuArc<Worker>);
+/// The worker of a CPU that was found idle.
+pub(crate) struct IdleWorker<'w, S: Batch, O: Batch>(&'w RcuArc<Worker<S, O>>);
 
 /// The workers of an interface, one for each CPU.
-pub(crate) struct Workers {
-    workers: KVec<RcuArc<Worker>>,
-    efforts: Arc<Efforts>,
+pub(crate) struct Workers<S: Batch, O: Batch> {
+    workers: KVec<RcuArc<Worker<S, O>>>,
+    loads: Arc<CpuLoads>,
     queue: workqueue::Queue,
-    /// Holds back one of those who decrypt.
+    /// Lets a test hold a decryption back.
     #[cfg(wg_faults)]
-    pub(crate) hold: Arc<crate::faults::Hold>,
+    pub(crate) hold: Arc<Hold>,
 }
 
-impl Workers {
-    /// Creates the workers; `queue` runs them.
+impl<S: Batch, O: Batch> Workers<S, O> {
+    /// Creates the workers, to run on `queue`.
     pub(crate) fn new(queue: workqueue::Queue) -> Result<Self> {
-        let efforts = Arc::new(Efforts::new()?, GFP_KERNEL)?;
+        let loads = Arc::new(CpuLoads::new()?, GFP_KERNEL)?;
+        #[cfg(wg_faults)]
+        let hold = Arc::new(Hold::new(), GFP_KERNEL)?;
         let mut workers = KVec::new();
         for cpu in 0..cpu::possible_count() {
-            workers.push(Worker::new(cpu, efforts.clone())?, GFP_KERNEL)?;
+            let worker = Worker::new(
+                cpu,
+                loads.clone(),
+                #[cfg(wg_faults)]
+                hold.clone(),
+            )?;
+            workers.push(worker, GFP_KERNEL)?;
         }
         Ok(Self {
             workers,
-            efforts,
+            loads,
             queue,
             #[cfg(wg_faults)]
-            hold: Arc::new(crate::faults::Hold::new(), GFP_KERNEL)?,
+            hold,
         })
     }
 
@@ -246,99 +268,104 @@ impl Workers {
         &self.queue
     }
 
-    /// Returns what each CPU has done.
-    pub(crate) fn efforts(&self) -> &Arc<Efforts> {
-        &self.efforts
+    /// Returns the load of each CPU.
+    pub(crate) fn loads(&self) -> &Arc<CpuLoads> {
+        &self.loads
     }
 
-    /// Returns whether this CPU has enough to do, and there are others.
-    pub(crate) fn may_help(&self, bh: &Bh<'_>) -> bool {
-        cpu::online_count() > 1 && self.efforts.has_enough(bh)
+    /// Returns whether this CPU is busy, and there are others.
+    pub(crate) fn should_offload(&self, bh: &Bh<'_>) -> bool {
+        cpu::online_count() > 1 && self.loads.is_busy(bh)
     }
 
-    /// Returns who does the next batch, if this CPU has enough to do and another one has time.
-    pub(crate) fn helper(&self, bh: &Bh<'_>) -> Option<Helper<'_>> {
-        if self.may_help(bh) {
-            self.idle(bh)
+    /// Returns the worker to offload the next batch to, if this CPU is busy and another one is idle.
+    pub(crate) fn offload_target(&self, bh: &Bh<'_>) -> Option<IdleWorker<'_, S, O>> {
+        if self.should_offload(bh) {
+            self.find_idle(bh)
         } else {
             None
         }
     }
 
-    /// Returns whether [`helper`](Self::helper) has one, which it then returns next.
-    pub(crate) fn has_helper(&self, bh: &Bh<'_>) -> bool {
-        self.may_help(bh) && self.efforts.has_idle(MAX_WAITING, bh)
+    /// Returns whether there is an [`offload_target`](Self::offload_target). The next call of that
+    /// then returns it.
+    pub(crate) fn has_offload_target(&self, bh: &Bh<'_>) -> bool {
+        self.should_offload(bh) && self.loads.has_idle(MAX_QUEUED, bh)
     }
 
-    /// Returns the worker of another CPU that has more time for a batch than this one.
-    pub(crate) fn idle(&self, bh: &Bh<'_>) -> Option<Helper<'_>> {
-        let cpu = self.efforts.idle(MAX_WAITING, bh)?;
-        self.worker(cpu).map(Helper)
+    /// Returns the worker of another CPU that is less busy than this one.
+    pub(crate) fn find_idle(&self, bh: &Bh<'_>) -> Option<IdleWorker<'_, S, O>> {
+        let cpu = self.loads.find_idle(MAX_QUEUED, bh)?;
+        self.worker(cpu).map(IdleWorker)
     }
 
-    /// Has a batch encrypted, unless too many wait there.
+    /// Queues a batch to be encrypted by `target`. If its queue is full, the batch comes back.
     pub(crate) fn seal(
         &self,
-        job: Job<send::Batch>,
-        helper: &Helper<'_>,
+        job: Job<S>,
+        target: &IdleWorker<'_, S, O>,
         bh: &Bh<'_>,
-    ) -> Result<(), Job<send::Batch>> {
-        self.start(helper, || helper.0.seal.lock(bh).push(job))
+    ) -> Result<(), Job<S>> {
+        self.offload(target, || target.0.seal.lock(bh).push(job))
     }
 
-    /// Has a batch decrypted, unless too many wait there.
+    /// Queues a batch to be decrypted by `target`. If its queue is full, the batch comes back.
     pub(crate) fn open(
         &self,
-        job: Job<receive::Batch>,
-        helper: &Helper<'_>,
+        job: Job<O>,
+        target: &IdleWorker<'_, S, O>,
         bh: &Bh<'_>,
-    ) -> Result<(), Job<receive::Batch>> {
-        self.start(helper, || helper.0.open.lock(bh).push(job))
+    ) -> Result<(), Job<O>> {
+        self.offload(target, || target.0.open.lock(bh).push(job))
     }
 
-    fn start<J>(&self, helper: &Helper<'_>, push: impl FnOnce() -> Result<(), J>) -> Result<(), J> {
-        let worker = helper.0;
+    fn offload<J>(
+        &self,
+        target: &IdleWorker<'_, S, O>,
+        push: impl FnOnce() -> Result<(), J>,
+    ) -> Result<(), J> {
+        let worker = target.0;
         let done = worker.done.load(Relaxed);
-        self.efforts.given(worker.cpu);
+        self.loads.note_queued(worker.cpu);
         if let Err(job) = push() {
-            self.efforts.done(worker.cpu);
+            self.loads.note_done(worker.cpu);
             return Err(job);
         }
         let _ = self.queue.enqueue_on(worker.cpu, &worker.work, worker);
-        Worker::watch(worker, done);
+        Worker::arm_watchdog(worker, done);
         Ok(())
     }
 
-    /// Returns how many more packets may leave this CPU before others go on. Without a limit if
-    /// these do not come.
-    pub(crate) fn room(&self, bh: &Bh<'_>) -> usize {
-        if self.is_present(bh.cpu()) {
-            self.efforts.room(bh)
+    /// Returns how many more packets may leave this CPU before it runs softirqs. Unlimited if its
+    /// workers, which would send the rest, do not run.
+    pub(crate) fn tx_budget(&self, bh: &Bh<'_>) -> usize {
+        if self.is_responsive(bh.cpu()) {
+            self.loads.tx_budget(bh)
         } else {
             usize::MAX
         }
     }
 
-    /// Returns whether the workers of a CPU come when something is left to them.
-    pub(crate) fn is_present(&self, cpu: u32) -> bool {
-        self.efforts.is_present(cpu)
+    /// Returns whether the workers of a CPU run when they are queued.
+    pub(crate) fn is_responsive(&self, cpu: u32) -> bool {
+        self.loads.is_responsive(cpu)
     }
 
-    /// Notes that a worker of this CPU has come.
-    pub(crate) fn has_come(&self, bh: &Bh<'_>) {
+    /// Notes that a worker runs on this CPU.
+    pub(crate) fn note_ran(&self, bh: &Bh<'_>) {
         if let Some(worker) = self.worker(bh.cpu()) {
-            worker.has_come();
+            worker.note_ran();
         }
     }
 
-    /// Notes that a worker of a CPU did not come in time.
-    pub(crate) fn is_late(&self, cpu: u32) {
+    /// Notes that a worker of `cpu` did not run in time.
+    pub(crate) fn note_late(&self, cpu: u32) {
         if let Some(worker) = self.worker(cpu) {
-            worker.is_late();
+            worker.note_late();
         }
     }
 
-    fn worker(&self, cpu: u32) -> Option<&RcuArc<Worker>> {
+    fn worker(&self, cpu: u32) -> Option<&RcuArc<Worker<S, O>>> {
         // CAST: From small to large.
         self.workers.get(cpu as usize)
     }

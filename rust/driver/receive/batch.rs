@@ -9,10 +9,13 @@ use super::{
 };
 use crate::{
     device::Device,
-    effort::Task,
     keypair::Keypair,
-    peer::Peer,
-    queueing::Job, //
+    parallel::{
+        cpu_load::Task,
+        reorder::Job,
+        worker, //
+    },
+    peer::Peer, //
 };
 use kext::{
     context::Bh,
@@ -22,68 +25,71 @@ use kext::{
     },
     sync::rcu::RcuArc, //
 };
-use wg_proto::Reject;
+use wg_proto::DropReason;
 
-/// A batch that other CPUs see.
-pub(crate) struct Batch {
+/// A run of received messages of one session, which any CPU may decrypt.
+pub(crate) struct RxBatch {
     pub(super) keypair: RcuArc<Keypair>,
     pub(super) packets: skb::List,
     /// How many there were before decryption.
     pub(super) taken: usize,
 }
 
-impl Batch {
+impl RxBatch {
     /// Returns whose packets these are.
     pub(crate) fn peer(&self) -> &RcuArc<Peer> {
         self.keypair.peer()
     }
 }
 
-impl Drop for Batch {
+impl Drop for RxBatch {
     fn drop(&mut self) {
         // The interface is down, or was meanwhile.
         // CAST: From small to large.
         let n = self.packets.len() as u64;
         if n != 0 {
             let device = self.keypair.peer().device().data();
-            device.drops().add(Reject::Gone, n);
+            device.drops().add(DropReason::Gone, n);
         }
     }
 }
 
-/// Decrypts a batch on another CPU than the one that received it, and hands it back to its queue.
-pub(crate) fn open_elsewhere(mut job: Job<Batch>, bh: &Bh<'_>) {
-    let batch = &mut job.batch;
-    let keypair = batch.keypair.clone();
-    let mut packets = skb::List::new();
-    packets.append(&mut batch.packets);
-    batch.packets = open_all(&keypair, packets, bh);
-    let peer = keypair.peer();
-    let Some(queue) = peer.device().data().rx_queue(peer.queue(), bh) else {
-        return reset(peer, bh);
-    };
-    match queue.queue().push_opened(job, bh) {
-        Ok(()) => queue.schedule(bh),
-        // The interface is down; whoever waited for this batch would wait for ever.
-        Err(job) => {
-            drop(job);
-            reset(peer, bh);
+impl worker::Batch for RxBatch {
+    /// Decrypts a batch on another CPU than the one that received it, and hands it back to its
+    /// receive queue.
+    fn process(mut job: Job<Self>, bh: &Bh<'_>) {
+        let batch = &mut job.batch;
+        let keypair = batch.keypair.clone();
+        let mut packets = skb::List::new();
+        packets.append(&mut batch.packets);
+        batch.packets = open_all(&keypair, packets, bh);
+        let peer = keypair.peer();
+        let Some(queue) = peer.device().data().rx_queue(peer.queue(), bh) else {
+            return reset(peer, bh);
+        };
+        match queue.queue().push_opened(job, bh) {
+            Ok(()) => queue.schedule(bh),
+            // The interface is down; batches behind this one would wait for ever.
+            Err(job) => {
+                drop(job);
+                reset(peer, bh);
+            }
         }
     }
 }
 
-/// Puts a decrypted batch in order and delivers what is due. Returns how many packets that were.
-pub(super) fn give_back(
+/// Completes a decrypted batch, and delivers ready batches. Returns how many packets these were.
+pub(super) fn complete(
     peer: &RcuArc<Peer>,
-    job: Job<Batch>,
+    job: Job<RxBatch>,
     gro: &mut Gro<'_, Device>,
     bh: &Bh<'_>,
 ) -> usize {
     let mut work: usize = 0;
     let (old, mut next) = {
         let mut rx = peer.rx().lock(bh);
-        let old = rx.order.put(job.ticket, Some(job.batch)).err();
-        (old, rx.order.take_due())
+        let old = rx.reorder.complete(job.seq, Some(job.batch)).err();
+        (old, rx.reorder.take_head())
     };
     drop(old);
     while let Some(batch) = next {
@@ -96,8 +102,8 @@ pub(super) fn give_back(
         }
         let mut rx = peer.rx().lock(bh);
         rx.packets = rx.packets.saturating_sub(taken);
-        rx.order.release();
-        next = rx.order.take_due();
+        rx.reorder.head_released();
+        next = rx.reorder.take_head();
     }
     work
 }
@@ -106,8 +112,8 @@ pub(super) fn give_back(
 pub(super) fn open_all(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -> skb::List {
     let dev = keypair.peer().device();
     let device = dev.data();
-    let efforts = device.workers().efforts();
-    efforts.note(Task::Open, packets.len(), bh, || {
+    let loads = device.workers().loads();
+    loads.account(Task::Open, packets.len(), bh, || {
         let mut pages = dev.pages(bh).lock(bh);
         let mut opened = skb::List::new();
         while let Some(packet) = packets.pop_front() {

@@ -5,8 +5,8 @@
 use crate::{
     device::Device,
     endpoint::{
+        DisplayIp, //
         Endpoint,
-        Shown, //
     },
     keypair::Keypair,
     packet::PacketCb,
@@ -33,7 +33,7 @@ use wg_proto::{
     message::DataHeader,
     prefix::Address,
     session::REJECT_AFTER_MESSAGES,
-    Reject, //
+    DropReason, //
 };
 
 /// Delivers decrypted packets of one session in order.
@@ -62,9 +62,9 @@ pub(super) fn deliver(
                 window.next()
             );
             drops.count(if counter < REJECT_AFTER_MESSAGES {
-                Reject::ReplayedCounter
+                DropReason::ReplayedCounter
             } else {
-                Reject::CounterLimit
+                DropReason::CounterLimit
             });
         }
     }
@@ -85,7 +85,7 @@ pub(super) fn deliver(
         timers::handshake_complete(peer, bh);
     }
     if let Some(current) = peer.current(bh).filter(|current| current.may_send()) {
-        timers::received_under(peer, current.age(), time::boottime_coarse(), bh);
+        timers::keep_key_fresh_on_receive(peer, current.age(), time::boottime_coarse(), bh);
     }
     if confirmed {
         send::send_staged(peer.borrow(), bh);
@@ -99,7 +99,7 @@ pub(super) fn deliver(
                 "{}: Receiving keepalive packet from peer {} ({})\n",
                 dev.name(),
                 peer.number(),
-                peer.place(bh)
+                peer.display_remote(bh)
             );
         } else if let Err(reason) = pass_up(dev, peer, packet, gro, bh) {
             drops.count(reason);
@@ -122,7 +122,7 @@ fn pass_up(
     mut packet: SkBuff,
     gro: &mut Gro<'_, Device>,
     bh: &Bh<'_>,
-) -> Result<(), Reject> {
+) -> Result<(), DropReason> {
     let ds = packet.cb::<PacketCb>().ds;
     packet.reset_for_decap();
     let bad_header = || {
@@ -130,20 +130,20 @@ fn pass_up(
             "{}: Packet is neither ipv4 nor ipv6 from peer {} ({})\n",
             dev.name(),
             peer.number(),
-            peer.place(bh)
+            peer.display_remote(bh)
         );
         dev.count_rx_frame_error();
-        Reject::InnerHeader
+        DropReason::InnerHeader
     };
     let bad_length = || {
         debug_ratelimited!(
             "{}: Packet has incorrect size from peer {} ({})\n",
             dev.name(),
             peer.number(),
-            peer.place(bh)
+            peer.display_remote(bh)
         );
         dev.count_rx_length_error();
-        Reject::InnerLength
+        DropReason::InnerLength
     };
     let version = packet.set_protocol_from_version().ok_or_else(bad_header)?;
     packet.mark_checksum_verified();
@@ -155,9 +155,9 @@ fn pass_up(
     if len > packet.len() {
         return Err(bad_length());
     }
-    packet.trim(len).map_err(|_| Reject::NoMemory)?;
+    packet.trim(len).map_err(|_| DropReason::NoMemory)?;
     if !packet.is_bare_ack() {
-        peer.received().set();
+        peer.rx_seen().set();
     }
     let source = match packet.inner_addresses().ok_or_else(bad_header)? {
         IpAddrs::V4 { src, .. } => Address::V4(src),
@@ -168,16 +168,16 @@ fn pass_up(
         debug_ratelimited!(
             "{}: Packet has unallowed src IP ({}) from peer {} ({})\n",
             dev.name(),
-            Shown(source),
+            DisplayIp(source),
             peer.number(),
-            peer.place(bh)
+            peer.display_remote(bh)
         );
         dev.count_rx_frame_error();
-        return Err(Reject::InnerSource);
+        return Err(DropReason::InnerSource);
     }
     if gro.receive(packet) {
         Ok(())
     } else {
-        Err(Reject::Gone)
+        Err(DropReason::Gone)
     }
 }

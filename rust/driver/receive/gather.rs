@@ -3,7 +3,7 @@
 //! The moment for which single packets of a stream gather.
 
 use crate::{
-    pace::Pace,
+    parallel::stream::StreamDetector,
     peer::{
         Peer,
         GATHER, //
@@ -16,11 +16,11 @@ use kext::{
 };
 
 /// How long packets gather, in nanoseconds: about as long as network cards hold back interrupts.
-const MOMENT: u32 = 100_000;
+const GATHER_NS: u32 = 100_000;
 
 /// Has what gathers in a peer's queue polled after that moment.
 pub(super) fn start(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
-    peer.gather.start(peer, MOMENT, bh);
+    peer.gather.start(peer, GATHER_NS, bh);
 }
 
 impl Expired<GATHER> for Peer {
@@ -33,7 +33,7 @@ impl Expired<GATHER> for Peer {
         };
         if gathered == 1 {
             // In vain. The next ones are taken at once.
-            this.rx().lock(bh).pace = Pace::new();
+            this.rx().lock(bh).stream = StreamDetector::new();
         }
         napi.schedule(bh);
     }

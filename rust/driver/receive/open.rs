@@ -18,7 +18,7 @@ use kext::{
 use wg_proto::{
     crypto::TAG_LEN,
     message::DataHeader,
-    Reject, //
+    DropReason, //
 };
 
 /// Decrypts a packet; what remains is the padded inner packet.
@@ -27,11 +27,11 @@ pub(super) fn open(
     packet: SkBuff,
     pages: &mut PageRing,
     bh: &Bh<'_>,
-) -> Result<SkBuff, Reject> {
+) -> Result<SkBuff, DropReason> {
     let text = packet
         .len()
         .checked_sub(DataHeader::LEN + TAG_LEN)
-        .ok_or(Reject::BadLength)?;
+        .ok_or(DropReason::BadLength)?;
     let packet = match packet.try_linear() {
         Ok(packet) => return open_in_place(keypair, packet, DataHeader::LEN, text),
         // Somebody else may look at it, or own it.
@@ -40,7 +40,7 @@ pub(super) fn open(
     let sealed = text.saturating_add(TAG_LEN);
     let Ok(mut opened) = packet.successor(sealed, pages, bh) else {
         // There are more headers than usual, or memory is short.
-        let packet = packet.into_linear(0, 0).map_err(|_| Reject::NoMemory)?;
+        let packet = packet.into_linear(0, 0).map_err(|_| DropReason::NoMemory)?;
         return open_in_place(keypair, packet, DataHeader::LEN, text);
     };
     let opened = match packet.piece(DataHeader::LEN, sealed) {
@@ -49,13 +49,13 @@ pub(super) fn open(
             let counter = packet.cb::<PacketCb>().counter;
             opened
                 .put_with(text, |room| crypto::open_into(key, counter, sealed, room))
-                .ok_or(Reject::BadData)?;
+                .ok_or(DropReason::BadData)?;
             opened.into_skb()
         }
         None => {
             opened
                 .put_copy(&packet, DataHeader::LEN, sealed)
-                .ok_or(Reject::NoMemory)?;
+                .ok_or(DropReason::NoMemory)?;
             open_in_place(keypair, opened, 0, text)?
         }
     };
@@ -69,17 +69,17 @@ fn open_in_place(
     mut packet: Linear,
     start: usize,
     text: usize,
-) -> Result<SkBuff, Reject> {
+) -> Result<SkBuff, DropReason> {
     let counter = packet.as_skb().cb::<PacketCb>().counter;
     let _ = packet.put(crypto::slack(text));
     let body = packet
         .bytes_mut()
         .get_mut(start..)
-        .ok_or(Reject::BadLength)?;
+        .ok_or(DropReason::BadLength)?;
     if !crypto::open(&keypair.keys().receiving, counter, body, text) {
-        return Err(Reject::BadData);
+        return Err(DropReason::BadData);
     }
-    packet.pull(start).ok_or(Reject::BadLength)?;
+    packet.pull(start).ok_or(DropReason::BadLength)?;
     packet.trim(text);
     Ok(packet.into_skb())
 }

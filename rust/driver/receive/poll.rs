@@ -6,22 +6,22 @@
 
 use super::{
     batch::{
-        give_back,
-        open_all, //
+        complete,
+        open_all,
+        RxBatch, //
     },
     delivery::deliver,
     find_session,
-    Batch, //
+    queue::RxQueue, //
 };
 use crate::{
     device::Device,
     keypair::Keypair,
+    parallel::reorder::Job,
     peer::{
         Peer,
         RECEIVE, //
     },
-    queueing::Job,
-    rx_queue::Queue,
     send, //
 };
 use kext::{
@@ -36,9 +36,9 @@ use kext::{
     },
     sync::rcu::RcuArc,
     time,
-    workqueue, //
+    workqueue::WorkItem, //
 };
-use wg_proto::Reject;
+use wg_proto::DropReason;
 
 /// Packets of one session that are decrypted as one batch when CPUs share the work.
 const SHARED_RUN: usize = 16;
@@ -46,15 +46,16 @@ const SHARED_RUN: usize = 16;
 /// Packets of one peer that may be with workers, or wait for those, at once. (A test fills this up a thousand times.)
 const MAX_SHARED_PACKETS: usize = if cfg!(wg_faults) { 1024 } else { 4096 };
 
-/// Has a worker ask for the poll of the peer's queue, and a timer do so if it does not come.
+/// Queues a worker to schedule the poll of the peer's queue, and the watchdog.
 fn poll_later(peer: &RcuArc<Peer>) {
     let workers = peer.device().data().workers();
     let _ = workers.queue().enqueue(&peer.receive_work, peer);
-    send::watch(peer);
+    send::arm_watchdog(peer);
 }
 
-/// Has packets polled that the worker does not come for. Returns whether the timer has to look
-/// again, as it still may.
+/// Schedules the poll if the worker did not run in time.
+///
+/// Returns whether the watchdog has to run again, as the worker may still be late.
 pub(crate) fn take_over(peer: &Peer, bh: &Bh<'_>) -> bool {
     let Some(napi) = peer.device().data().rx_queue(peer.queue(), bh) else {
         return false;
@@ -69,7 +70,7 @@ pub(crate) fn take_over(peer: &Peer, bh: &Bh<'_>) -> bool {
     }
 }
 
-impl workqueue::Run<RECEIVE> for Peer {
+impl WorkItem<RECEIVE> for Peer {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
         let bh = ctx.bh();
         let Some(napi) = this.device().data().rx_queue(this.queue(), &bh) else {
@@ -89,7 +90,7 @@ impl workqueue::Run<RECEIVE> for Peer {
 /// what came.
 pub(crate) fn poll(
     dev: &NetDevice<Device>,
-    queue: &Queue,
+    queue: &RxQueue,
     gro: &mut Gro<'_, Device>,
     budget: usize,
     bh: &Bh<'_>,
@@ -97,7 +98,7 @@ pub(crate) fn poll(
     let mut work: usize = 0;
     let mut last = None;
     let max_work = queue.begin_poll(budget, bh);
-    dev.data().workers().efforts().polled(bh);
+    dev.data().workers().loads().note_poll(bh);
 
     // What other CPUs have finished comes first, as it is older.
     while work < max_work {
@@ -105,12 +106,12 @@ pub(crate) fn poll(
             break;
         };
         let peer = job.batch.keypair.peer().clone();
-        work = work.saturating_add(give_back(&peer, job, gro, bh));
+        work = work.saturating_add(complete(&peer, job, gro, bh));
     }
     while work < max_work {
         let left = max_work.saturating_sub(work);
         let workers = dev.data().workers();
-        let shared = workers.may_help(bh);
+        let shared = workers.should_offload(bh);
         #[cfg(wg_faults)]
         let shared = shared || workers.hold.is_on();
         let max = if shared { left.min(SHARED_RUN) } else { left };
@@ -122,7 +123,7 @@ pub(crate) fn poll(
             // CAST: From small to large.
             dev.data()
                 .drops()
-                .add(Reject::UnknownSession, run.len() as u64);
+                .add(DropReason::UnknownSession, run.len() as u64);
             continue;
         };
         receive_run(keypair, run, shared, queue, gro, bh);
@@ -148,7 +149,7 @@ fn receive_run(
     keypair: &RcuArc<Keypair>,
     run: skb::List,
     shared: bool,
-    queue: &Queue,
+    queue: &RxQueue,
     gro: &mut Gro<'_, Device>,
     bh: &Bh<'_>,
 ) {
@@ -160,41 +161,41 @@ fn receive_run(
     if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
         return device.drops().add(reason, n);
     }
-    let helper = if shared {
-        device.workers().idle(bh)
+    let target = if shared {
+        device.workers().find_idle(bh)
     } else {
         None
     };
-    // What is given to a helper comes back by way of the queue.
-    let helper = helper.filter(|_| queue.expect_opened(bh).is_ok());
-    let ticket = {
+    // What is given to a worker comes back by way of the queue.
+    let target = target.filter(|_| queue.expect_opened(bh).is_ok());
+    let seq = {
         let mut rx = peer.rx().lock(bh);
-        if helper.is_none() && rx.order.in_flight() == 0 {
+        if target.is_none() && rx.reorder.in_flight() == 0 {
             drop(rx);
             let opened = open_all(keypair, run, bh);
             return deliver(keypair, opened, gro, bh);
         }
         // Decryption comes after this: who can send has to be held off before.
-        if rx.packets >= MAX_SHARED_PACKETS || rx.order.prepare().is_err() {
+        if rx.packets >= MAX_SHARED_PACKETS || rx.reorder.reserve().is_err() {
             drop(rx);
-            if helper.is_some() {
+            if target.is_some() {
                 queue.expect_less(bh);
             }
-            return device.drops().add(Reject::RxQueueFull, n);
+            return device.drops().add(DropReason::RxQueueFull, n);
         }
         rx.packets = rx.packets.saturating_add(taken);
-        rx.order.ticket()
+        rx.reorder.assign_seq()
     };
     let mut job = Job {
-        ticket,
-        batch: Batch {
+        seq,
+        batch: RxBatch {
             keypair: keypair.clone(),
             packets: run,
             taken,
         },
     };
-    if let Some(helper) = helper {
-        match device.workers().open(job, &helper, bh) {
+    if let Some(target) = target {
+        match device.workers().open(job, &target, bh) {
             Ok(()) => return,
             Err(refused) => job = refused,
         }
@@ -202,5 +203,5 @@ fn receive_run(
     }
     let packets = core::mem::take(&mut job.batch.packets);
     job.batch.packets = open_all(keypair, packets, bh);
-    give_back(peer, job, gro, bh);
+    complete(peer, job, gro, bh);
 }

@@ -2,13 +2,13 @@
 
 //! What waits to be delivered by one NAPI context.
 
+use super::{
+    batch::RxBatch,
+    reset, //
+};
 use crate::{
     packet::PacketCb,
-    queueing::Job,
-    receive::{
-        self,
-        Batch, //
-    }, //
+    parallel::reorder::Job, //
 };
 use kernel::{
     alloc::{
@@ -27,7 +27,7 @@ use kext::{
     sync::lock::SpinLock,
     time, //
 };
-use wg_proto::Reject;
+use wg_proto::DropReason;
 
 /// Packets that may wait: what one softirq brings at once, 64 GSO packets of 64 datagrams.
 const MAX_QUEUED_PACKETS: usize = 64 * 64;
@@ -49,7 +49,7 @@ const MAX_SMALL_POLLS: usize = 16;
 
 /// What waits for one NAPI context. A peer's packets all go through the same one.
 #[pin_data]
-pub(crate) struct Queue {
+pub(crate) struct RxQueue {
     #[pin]
     input: SpinLock<Input>,
     #[pin]
@@ -88,11 +88,11 @@ pub(crate) enum Queued {
 struct Opened {
     is_open: bool,
     /// With room for those that are expected.
-    jobs: KVec<Job<Batch>>,
+    jobs: KVec<Job<RxBatch>>,
     expected: usize,
 }
 
-impl Queue {
+impl RxQueue {
     /// Creates a closed queue.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
@@ -135,7 +135,7 @@ impl Queue {
         };
         for job in jobs {
             // Also for peers that were removed: what waits behind this batch would never be due.
-            receive::reset(job.batch.peer(), bh);
+            reset(job.batch.peer(), bh);
         }
         packets.len()
     }
@@ -149,7 +149,7 @@ impl Queue {
         mut packets: skb::List,
         may_wait: bool,
         bh: &Bh<'_>,
-    ) -> Result<Queued, (Reject, u64)> {
+    ) -> Result<Queued, (DropReason, u64)> {
         let mut input = self.input.lock(bh);
         let reason = if input.is_open {
             let room = MAX_QUEUED_PACKETS.saturating_sub(input.packets.len());
@@ -177,9 +177,9 @@ impl Queue {
                 return Ok(queued);
             }
             input.packets.append(&mut packets.split_front(room));
-            Reject::RxQueueFull
+            DropReason::RxQueueFull
         } else {
-            Reject::Gone
+            DropReason::Gone
         };
         // CAST: From small to large.
         Err((reason, packets.len() as u64))
@@ -287,7 +287,7 @@ impl Queue {
     }
 
     /// Takes a batch that another CPU has decrypted. A closed queue gives it back.
-    pub(crate) fn push_opened(&self, job: Job<Batch>, bh: &Bh<'_>) -> Result<(), Job<Batch>> {
+    pub(crate) fn push_opened(&self, job: Job<RxBatch>, bh: &Bh<'_>) -> Result<(), Job<RxBatch>> {
         let mut opened = self.opened.lock(bh);
         opened.expected = opened.expected.saturating_sub(1);
         if !opened.is_open {
@@ -300,7 +300,7 @@ impl Queue {
     }
 
     /// Takes a batch that another CPU has decrypted. Tickets tell their order.
-    pub(crate) fn pop_opened(&self, bh: &Bh<'_>) -> Option<Job<Batch>> {
+    pub(crate) fn pop_opened(&self, bh: &Bh<'_>) -> Option<Job<RxBatch>> {
         self.opened.lock(bh).jobs.pop()
     }
 }

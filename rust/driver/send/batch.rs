@@ -4,11 +4,11 @@
 
 use super::{
     deferred::{
+        arm_watchdog, //
         defer,
-        watch, //
     },
     layout,
-    queue::Due,
+    queue::Head,
     HEADROOM, //
 };
 use crate::{
@@ -17,15 +17,18 @@ use crate::{
         SEAL_HEADROOM, //
     },
     device::Device,
-    effort::Task,
     keypair::Keypair,
     packet::PacketCb,
+    parallel::{
+        cpu_load::Task,
+        reorder::Job,
+        worker::Batch, //
+    },
     path::Path,
     peer::{
         Peer,
-        RELEASE, //
+        DRAIN, //
     },
-    queueing::Job,
     timers, //
 };
 use kext::{
@@ -50,121 +53,122 @@ use kext::{
         Ref, //
     },
     time,
-    workqueue::Run, //
+    workqueue::WorkItem, //
 };
 use wg_proto::{
     crypto::TAG_LEN,
     message::DataHeader,
     padding::padding,
-    Reject, //
+    DropReason, //
 };
 
-/// A batch that other CPUs see.
-pub(crate) struct Batch {
+/// Packets of one session with consecutive nonces, which any CPU may encrypt.
+pub(crate) struct TxBatch {
     pub(super) keypair: RcuArc<Keypair>,
     pub(super) packets: List<Segmented>,
     /// Its packets own nonces, from this one on.
     pub(super) first: u64,
-    /// What it has of the interface's budget.
+    /// Bytes charged to the interface's memory.
     pub(super) charge: u32,
 }
 
-/// Encrypts a batch, perhaps on another CPU than the one that took it, and hands it back.
-pub(crate) fn seal_elsewhere(job: Job<Batch>, bh: &Bh<'_>) {
-    let Job { ticket, mut batch } = job;
-    let peer = batch.keypair.peer().clone();
-    batch.packets = seal_all(&batch.keypair, batch.first, batch.packets, bh);
-    give_back(peer.borrow(), ticket, Some(batch), bh);
+impl Batch for TxBatch {
+    /// Encrypts a batch, perhaps on another CPU than the one that took its nonces.
+    fn process(job: Job<Self>, bh: &Bh<'_>) {
+        let Job { seq, mut batch } = job;
+        let peer = batch.keypair.peer().clone();
+        batch.packets = seal_all(&batch.keypair, batch.first, batch.packets, bh);
+        complete(peer.borrow(), seq, Some(batch), bh);
+    }
 }
 
-/// Hands a batch back to the order, and has what is due sent if nobody else does that.
-pub(super) fn give_back(peer: Ref<'_, Peer>, ticket: u64, batch: Option<Batch>, bh: &Bh<'_>) {
+/// Completes a batch, and sends ready batches here or has their CPU send them.
+pub(super) fn complete(peer: Ref<'_, Peer>, seq: u64, batch: Option<TxBatch>, bh: &Bh<'_>) {
     let workers = peer.device().data().workers();
-    let (due, outlet) = {
+    let (head, tx_cpu) = {
         let mut tx = peer.tx().lock(bh);
         // Nothing resets this order, so nothing is given back.
-        let _ = tx.order.put(ticket, batch);
-        let outlet = tx.outlet.cpu();
-        let is_here = outlet == bh.cpu();
+        let _ = tx.reorder.complete(seq, batch);
+        let tx_cpu = tx.tx_cpu.cpu();
+        let is_here = tx_cpu == bh.cpu();
         (
-            tx.due(|| if is_here { workers.room(bh) } else { 0 }),
-            outlet,
+            tx.take_ready(|| if is_here { workers.tx_budget(bh) } else { 0 }),
+            tx_cpu,
         )
     };
-    if release_due(peer, due, bh) {
-        leave_to(outlet, peer);
+    if drain(peer, head, bh) {
+        kick(tx_cpu, peer);
     }
 }
 
-/// Sends the batches that are due, if nobody else does.
+/// Sends ready batches, unless somebody else drains the queue.
 ///
-/// Others may finish batches as fast as they are sent here: after some of them, a work item goes on, so that a sender
-/// does not send for all, and that softirqs have their turn.
-pub(super) fn release(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    if release_some(peer, bh) {
-        leave_to(bh.cpu(), peer);
+/// Workers may complete batches as fast as this CPU sends them. After its budget a work item goes on,
+/// so that one sender does not send for all, and so that this CPU runs softirqs.
+pub(super) fn send_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    if send_some_ready(peer, bh) {
+        kick(bh.cpu(), peer);
     }
 }
 
-/// Has a CPU send the batches that are due.
-fn leave_to(cpu: u32, peer: Ref<'_, Peer>) {
-    // What is due has a session that holds the peer: without it there is nothing.
+/// Has a CPU send ready batches.
+fn kick(cpu: u32, peer: Ref<'_, Peer>) {
+    // A ready batch has a session, which holds the peer. Without references there is none.
     if let Some(peer) = peer.upgrade() {
         let workers = peer.device().data().workers();
-        let _ = workers.queue().enqueue_on(cpu, &peer.release_work, &peer);
-        watch(&peer);
+        let _ = workers.queue().enqueue_on(cpu, &peer.drain_work, &peer);
+        arm_watchdog(&peer);
     }
 }
 
-/// Sends some batches that are due, if nobody else does. Returns whether more are.
-fn release_some(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
+/// Sends ready batches up to the budget, unless somebody else drains. Returns whether more are ready.
+fn send_some_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
     let workers = peer.device().data().workers();
-    let due = peer.tx().lock(bh).due(|| workers.room(bh));
-    release_due(peer, due, bh)
+    let head = peer.tx().lock(bh).take_ready(|| workers.tx_budget(bh));
+    drain(peer, head, bh)
 }
 
-/// Sends the batch that was taken and those that are due after it. Returns whether more are.
-fn release_due(peer: Ref<'_, Peer>, mut due: Due, bh: &Bh<'_>) -> bool {
+/// Sends the batch that was taken, and those that are ready behind it. Returns whether more are.
+fn drain(peer: Ref<'_, Peer>, mut head: Head, bh: &Bh<'_>) -> bool {
     let device = peer.device().data();
     loop {
-        let (batch, mut room) = match due {
-            Due::Now(batch, room) => (batch, room),
-            Due::Later => return true,
-            Due::Nothing => return false,
+        let (batch, mut budget) = match head {
+            Head::Ready(batch, budget) => (batch, budget),
+            Head::Deferred => return true,
+            Head::NotReady => return false,
         };
         if let Some(batch) = batch {
-            room = room.saturating_sub(batch.packets.segs());
+            budget = budget.saturating_sub(batch.packets.segs());
             transmit(&batch.keypair, batch.packets, bh);
-            device.budget().give(batch.charge, bh);
+            device.tx_memory().uncharge(batch.charge, bh);
         }
         let goes_on;
-        (due, goes_on) = peer.tx().lock(bh).released(room, bh);
+        (head, goes_on) = peer.tx().lock(bh).head_sent(budget, bh);
         if goes_on {
             defer(peer, bh);
         }
     }
 }
 
-/// Gives up the turn that was taken for packets which are sent by now, and sends the batches that
-/// have become due.
-pub(super) fn end_turn(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+/// Ends draining after packets were sent inline, and sends the batches that got ready meanwhile.
+pub(super) fn finish_inline(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     let workers = peer.device().data().workers();
-    let due = {
+    let head = {
         let mut tx = peer.tx().lock(bh);
-        tx.order.end_turn();
-        tx.due(|| workers.room(bh))
+        tx.reorder.stop_draining();
+        tx.take_ready(|| workers.tx_budget(bh))
     };
-    if release_due(peer, due, bh) {
-        leave_to(bh.cpu(), peer);
+    if drain(peer, head, bh) {
+        kick(bh.cpu(), peer);
     }
 }
 
-impl Run<RELEASE> for Peer {
+impl WorkItem<DRAIN> for Peer {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
-        this.device().data().workers().has_come(&ctx.bh());
-        while release_some(this.borrow(), &ctx.bh()) {
+        this.device().data().workers().note_ran(&ctx.bh());
+        while send_some_ready(this.borrow(), &ctx.bh()) {
             // A task of a higher class may keep this thread from going on.
-            watch(&this);
+            arm_watchdog(&this);
             ctx.cond_resched();
         }
     }
@@ -179,8 +183,8 @@ pub(super) fn seal_all(
 ) -> List<Segmented> {
     let dev = keypair.peer().device();
     let device = dev.data();
-    let efforts = device.workers().efforts();
-    efforts.note(Task::Seal, packets.segs(), bh, || {
+    let loads = device.workers().loads();
+    loads.account(Task::Seal, packets.segs(), bh, || {
         let mut pages = dev.pages(bh).lock(bh);
         let mut sealed = List::new();
         let mut nonce = first;
@@ -225,7 +229,7 @@ fn gather(
 }
 
 /// Encrypts the packets of a GSO packet, and puts the header in front of each.
-fn seal_gso(keypair: &Keypair, first: u64, mut gso: Gso) -> Result<Segmented, Reject> {
+fn seal_gso(keypair: &Keypair, first: u64, mut gso: Gso) -> Result<Segmented, DropReason> {
     // What encryption overwrites in front of a packet, without our header: the end of the message
     // before.
     const { assert!(LEAD == SEAL_HEADROOM - DataHeader::LEN) };
@@ -236,19 +240,19 @@ fn seal_gso(keypair: &Keypair, first: u64, mut gso: Gso) -> Result<Segmented, Re
         let text = slot
             .len()
             .checked_sub(DataHeader::LEN + TAG_LEN)
-            .ok_or(Reject::TxEncrypt)?;
+            .ok_or(DropReason::TxEncrypt)?;
         let bytes = slot.bytes_mut();
-        let saved = *bytes.first_chunk::<LEAD>().ok_or(Reject::TxEncrypt)?;
+        let saved = *bytes.first_chunk::<LEAD>().ok_or(DropReason::TxEncrypt)?;
         if !crypto::seal(&keys.sending, nonce, bytes, text) {
-            return Err(Reject::TxEncrypt);
+            return Err(DropReason::TxEncrypt);
         }
         let (before, message) = bytes
             .split_first_chunk_mut::<LEAD>()
-            .ok_or(Reject::TxEncrypt)?;
+            .ok_or(DropReason::TxEncrypt)?;
         *before = saved;
         message
             .first_chunk_mut::<{ DataHeader::LEN }>()
-            .ok_or(Reject::TxEncrypt)?
+            .ok_or(DropReason::TxEncrypt)?
             .copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
         nonce = nonce.wrapping_add(1);
     }
@@ -257,37 +261,39 @@ fn seal_gso(keypair: &Keypair, first: u64, mut gso: Gso) -> Result<Segmented, Re
 }
 
 /// Pads and encrypts a packet, and puts the header in front.
-fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<Segmented, Reject> {
+fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<Segmented, DropReason> {
     let mtu = packet.cb::<PacketCb>().mtu_or_index;
     let len = packet.len();
     // CAST: From small to large.
     let padding = padding(len, mtu as usize);
     let trailer = padding.saturating_add(TAG_LEN);
-    packet.finish_checksum().map_err(|_| Reject::TxEncrypt)?;
+    packet
+        .finish_checksum()
+        .map_err(|_| DropReason::TxEncrypt)?;
     let mut packet = packet
         .into_linear(HEADROOM, trailer)
-        .map_err(|_| Reject::NoMemory)?;
-    packet.put(trailer).ok_or(Reject::TxEncrypt)?;
+        .map_err(|_| DropReason::NoMemory)?;
+    packet.put(trailer).ok_or(DropReason::TxEncrypt)?;
     let message = packet.len();
     let text = len.saturating_add(padding);
     let _ = packet.put(crypto::slack(text));
-    packet.push(SEAL_HEADROOM).ok_or(Reject::TxEncrypt)?;
+    packet.push(SEAL_HEADROOM).ok_or(DropReason::TxEncrypt)?;
     let keys = keypair.keys();
     if !crypto::seal(&keys.sending, nonce, packet.bytes_mut(), text) {
-        return Err(Reject::TxEncrypt);
+        return Err(DropReason::TxEncrypt);
     }
     packet.trim(message.saturating_add(SEAL_HEADROOM));
     packet
         .pull(SEAL_HEADROOM - DataHeader::LEN)
-        .ok_or(Reject::TxEncrypt)?;
+        .ok_or(DropReason::TxEncrypt)?;
     packet
         .bytes_mut()
         .first_chunk_mut::<{ DataHeader::LEN }>()
-        .ok_or(Reject::TxEncrypt)?
+        .ok_or(DropReason::TxEncrypt)?
         .copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
     let mut packet = packet.into_skb();
     packet.reset_for_encap();
-    Segmented::try_from(packet).map_err(|_| Reject::TxEncrypt)
+    Segmented::try_from(packet).map_err(|_| DropReason::TxEncrypt)
 }
 
 /// Makes single datagrams of a GSO packet.
@@ -297,7 +303,7 @@ fn split(dev: &NetDevice<Device>, packet: Segmented, bh: &Bh<'_>) -> List<Segmen
     let lost = segs.saturating_sub(singles.segs());
     if lost > 0 {
         // CAST: From small to large.
-        dev.data().drops().add(Reject::NoMemory, lost as u64);
+        dev.data().drops().add(DropReason::NoMemory, lost as u64);
     }
     singles
 }
@@ -310,8 +316,8 @@ pub(super) fn transmit(keypair: &Keypair, mut packets: List<Segmented>, bh: &Bh<
         return;
     }
     timers::authenticated_sent(peer, bh);
-    let efforts = dev.data().workers().efforts();
-    efforts.sent(packets.segs(), bh);
+    let loads = dev.data().workers().loads();
+    loads.note_tx(packets.segs(), bh);
     match Path::to_peer(dev, peer, bh) {
         Ok(path) => {
             let mut bytes: u64 = 0;

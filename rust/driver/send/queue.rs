@@ -3,27 +3,29 @@
 //! What waits for transmission to a peer, and what becomes of it when there is too much.
 
 use super::{
-    batch::Batch,
+    batch::TxBatch,
     staged::Packets, //
 };
 use crate::{
     device::Device,
     keypair::Keypair,
-    pace::{
-        Moment,
-        Pace, //
+    parallel::{
+        reorder::ReorderQueue,
+        stream::{
+            JiffyStamp,
+            StreamDetector, //
+        },
+        tx_cpu::TxCpu,
+        worker::is_nested, //
     },
-    parallel::tx_cpu::Outlet,
-    peer::Peer,
-    queueing::Order,
-    worker::is_nested, //
+    peer::Peer, //
 };
 use kext::{
     context::Bh,
     sync::rcu::Ref,
     time, //
 };
-use wg_proto::Reject;
+use wg_proto::DropReason;
 
 /// Datagrams that wait for a session; before more are added, the oldest make room down to this.
 pub(super) const MAX_STAGED_PACKETS: u32 = 128;
@@ -33,7 +35,7 @@ const MIN_LOSS: u32 = 16 << 10;
 
 /// What waits for transmission to a peer.
 pub(crate) struct Tx {
-    /// What has no nonces yet; it has its share of the interface's budget.
+    /// What has no nonces yet; charged to the interface's memory.
     pub(super) staged: Packets,
     /// How much of it the interface has noted.
     noted: u32,
@@ -41,15 +43,15 @@ pub(crate) struct Tx {
     pub(super) deferred: Option<Deferred>,
     /// Whether what is staged goes on when one of the batches on their way has been sent.
     pub(super) is_blocked: bool,
-    pub(super) order: Order<Batch>,
-    /// Since when batches wait for the worker of the CPU that packets leave from, if they do.
-    pub(super) due_since: Option<Moment>,
-    pub(super) outlet: Outlet,
-    pub(super) pace: Pace,
+    pub(super) reorder: ReorderQueue<TxBatch>,
+    /// Since when a ready batch waits for the work item of the CPU that packets leave from.
+    pub(super) ready_since: Option<JiffyStamp>,
+    pub(super) tx_cpu: TxCpu,
+    pub(super) stream: StreamDetector,
 }
 
 /// What is to be done after packets were staged.
-pub(super) enum Next {
+pub(super) enum Staged {
     /// Send them.
     Send,
     /// Have a worker send them.
@@ -58,15 +60,15 @@ pub(super) enum Next {
     Deferred,
 }
 
-/// The oldest batch on its way to a peer.
-pub(super) enum Due {
-    /// The caller sends it now, unless it failed. The number is how many packets may leave before
-    /// others go on.
-    Now(Option<Batch>, usize),
-    /// It could be sent, but others go on first.
-    Later,
-    /// It is not encrypted yet, somebody else sends it, or there is none.
-    Nothing,
+/// Whether the oldest batch on its way to a peer can be sent.
+pub(super) enum Head {
+    /// The caller sends it now, unless it failed. The number is how many packets may leave from this
+    /// CPU.
+    Ready(Option<TxBatch>, usize),
+    /// It is ready, but the work item has to send it.
+    Deferred,
+    /// It is not encrypted, somebody else drains the queue, or there is none.
+    NotReady,
 }
 
 /// A worker that is to send what is staged.
@@ -74,7 +76,7 @@ pub(super) enum Due {
 pub(super) struct Deferred {
     pub(super) cpu: u32,
     /// Since when it has not.
-    pub(super) since: Moment,
+    pub(super) since: JiffyStamp,
 }
 
 impl Deferred {
@@ -82,7 +84,7 @@ impl Deferred {
     pub(super) fn here(bh: &Bh<'_>) -> Self {
         Self {
             cpu: bh.cpu(),
-            since: Moment::now(),
+            since: JiffyStamp::now(),
         }
     }
 }
@@ -95,14 +97,14 @@ impl Tx {
             noted: 0,
             deferred: None,
             is_blocked: false,
-            order: Order::new(),
-            due_since: None,
-            outlet: Outlet::new(),
-            pace: Pace::new(),
+            reorder: ReorderQueue::new(),
+            ready_since: None,
+            tx_cpu: TxCpu::new(),
+            stream: StreamDetector::new(),
         }
     }
 
-    /// Returns whether packets that come now are rather sent by a worker.
+    /// Returns whether to defer packets to a worker.
     pub(super) fn is_for_worker(
         &mut self,
         device: &Device,
@@ -113,16 +115,17 @@ impl Tx {
         let workers = device.workers();
         let waiting = self.staged.datagrams().saturating_add(packets.datagrams());
         // CAST: From small to large.
-        let is_long = waiting as usize > workers.room(bh);
+        let is_long = waiting as usize > workers.tx_budget(bh);
         let is_single = packets.datagrams() == 1;
         is_nested(bh)
             || is_long
-            || is_single && self.pace.is_stream(is_answer) && workers.is_present(bh.cpu())
+            || is_single && self.stream.is_stream(is_answer) && workers.is_responsive(bh.cpu())
     }
 
-    /// Takes nonces and the turn for packets that need not wait for anything. Returns the first
-    /// one.
-    pub(super) fn begin_at_once(
+    /// Reserves nonces for packets that need not wait for anything, and starts draining.
+    ///
+    /// Returns the first nonce.
+    pub(super) fn begin_inline(
         &mut self,
         device: &Device,
         keypair: &Keypair,
@@ -131,15 +134,15 @@ impl Tx {
     ) -> Option<u64> {
         if self.deferred.is_some()
             || !self.staged.is_empty()
-            || device.workers().has_helper(bh)
-            || !self.outlet.is(bh.cpu())
-            || !self.order.take_turn_if_idle()
+            || device.workers().has_offload_target(bh)
+            || !self.tx_cpu.claim(bh.cpu())
+            || !self.reorder.start_draining_if_empty()
         {
             return None;
         }
         let first = keypair.reserve(u64::from(datagrams), time::boottime_coarse());
         if first.is_none() {
-            self.order.end_turn();
+            self.reorder.stop_draining();
         }
         first
     }
@@ -153,7 +156,7 @@ impl Tx {
         has_session: bool,
         is_for_worker: bool,
         bh: &Bh<'_>,
-    ) -> (Next, Packets) {
+    ) -> (Staged, Packets) {
         // Before adding, so that all segments of one big packet stay together.
         let old = if has_session || self.deferred.is_some() {
             Packets::new()
@@ -163,12 +166,12 @@ impl Tx {
         self.staged.append(packets);
         self.note(peer, bh);
         let next = if self.deferred.is_some() {
-            Next::Deferred
+            Staged::Deferred
         } else if is_for_worker {
             self.deferred = Some(Deferred::here(bh));
-            Next::Defer
+            Staged::Defer
         } else {
-            Next::Send
+            Staged::Send
         };
         (next, old)
     }
@@ -186,53 +189,57 @@ impl Tx {
         core::mem::take(&mut self.staged)
     }
 
-    /// Takes the oldest batch if it can be sent and `room` lets packets leave; then the caller has
-    /// the turn, and calls [`released`](Self::released) when it is sent.
-    pub(super) fn due(&mut self, room: impl FnOnce() -> usize) -> Due {
-        if !self.order.is_due() {
-            return Due::Nothing;
+    /// Takes the oldest batch if it is ready and `budget` lets packets leave.
+    ///
+    /// The caller then drains the queue, and calls [`head_sent`](Self::head_sent) after sending.
+    pub(super) fn take_ready(&mut self, budget: impl FnOnce() -> usize) -> Head {
+        if !self.reorder.head_ready() {
+            return Head::NotReady;
         }
-        let room = room();
-        if room == 0 {
-            self.due_since.get_or_insert_with(Moment::now);
-            return Due::Later;
+        let budget = budget();
+        if budget == 0 {
+            self.ready_since.get_or_insert_with(JiffyStamp::now);
+            return Head::Deferred;
         }
-        self.due_since = None;
-        self.order
-            .take_due()
-            .map_or(Due::Nothing, |batch| Due::Now(batch, room))
+        self.ready_since = None;
+        self.reorder
+            .take_head()
+            .map_or(Head::NotReady, |batch| Head::Ready(batch, budget))
     }
 
-    /// Notes that the oldest batch was sent, and takes the next one if `room` packets may leave.
-    /// Returns also whether the caller has to have a worker send what is staged.
-    pub(super) fn released(&mut self, room: usize, bh: &Bh<'_>) -> (Due, bool) {
-        self.order.release();
+    /// Notes that the oldest batch was sent, and takes the next one if `budget` packets may leave.
+    ///
+    /// Also returns whether the caller has to defer what is staged to a worker.
+    pub(super) fn head_sent(&mut self, budget: usize, bh: &Bh<'_>) -> (Head, bool) {
+        self.reorder.head_released();
         let was_blocked = core::mem::replace(&mut self.is_blocked, false);
         let goes_on = was_blocked && self.deferred.is_none() && !self.staged.is_empty();
         if goes_on {
             self.deferred = Some(Deferred::here(bh));
         }
-        (self.due(|| room), goes_on)
+        (self.take_ready(|| budget), goes_on)
     }
 
-    /// Leaves what is staged to whoever comes next, and returns whether a worker was to send it, or
-    /// batches ahead of it were to leave first: then there may be any amount of it.
-    pub(super) fn is_left(&mut self) -> bool {
+    /// Leaves what is staged to the next sender.
+    ///
+    /// Returns whether a worker was to send it, or batches ahead of it were to leave first: then any
+    /// amount may be staged.
+    pub(super) fn clear_deferral(&mut self) -> bool {
         let was_blocked = core::mem::replace(&mut self.is_blocked, false);
         self.deferred.take().is_some() || was_blocked
     }
 }
 
-/// Takes `bytes` from the interface's budget, at the cost of the peers for which most is staged if
-/// need be. Returns whether they are the caller's.
+/// Charges `bytes` to the interface's memory, and drops packets of the peers with most staged if it is
+/// used up. Returns whether the bytes are charged.
 pub(super) fn make_room(device: &Device, bytes: u32, bh: &Bh<'_>) -> bool {
-    let budget = device.budget();
-    if budget.take(bytes, bh) {
+    let tx_memory = device.tx_memory();
+    if tx_memory.try_charge(bytes, bh) {
         return true;
     }
     let mut freed: u32 = 0;
     while freed < bytes {
-        let Some(peer) = device.backlogs().fullest(bh) else {
+        let Some(peer) = device.backlogs().fattest(bh) else {
             break;
         };
         let old = {
@@ -247,25 +254,28 @@ pub(super) fn make_room(device: &Device, bytes: u32, bh: &Bh<'_>) -> bool {
             break;
         }
         freed = freed.saturating_add(old.bytes());
-        count_dropped(&peer, &old, Reject::TxQueueFull);
+        count_dropped(&peer, &old, DropReason::TxQueueFull);
     }
     let Some(more) = freed.checked_sub(bytes) else {
-        budget.give(freed, bh);
+        tx_memory.uncharge(freed, bh);
         return false;
     };
-    budget.give(more, bh);
+    tx_memory.uncharge(more, bh);
     true
 }
 
 /// Drops packets that were staged, which the interface's own counters tell.
-pub(super) fn dropped(peer: &Peer, packets: Packets, reason: Reject, bh: &Bh<'_>) {
+pub(super) fn dropped(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
     if !packets.is_empty() {
-        peer.device().data().budget().give(packets.bytes(), bh);
+        peer.device()
+            .data()
+            .tx_memory()
+            .uncharge(packets.bytes(), bh);
         count_dropped(peer, &packets, reason);
     }
 }
 
-fn count_dropped(peer: &Peer, packets: &Packets, reason: Reject) {
+fn count_dropped(peer: &Peer, packets: &Packets, reason: DropReason) {
     // CAST: From small to large.
     let n = packets.datagrams() as usize;
     peer.device().count_tx_dropped(n);
@@ -273,7 +283,7 @@ fn count_dropped(peer: &Peer, packets: &Packets, reason: Reject) {
 }
 
 /// Counts packets that are dropped before they were staged. As in the C driver only ours know.
-pub(super) fn discarded(peer: &Peer, packets: &Packets, reason: Reject) {
+pub(super) fn discarded(peer: &Peer, packets: &Packets, reason: DropReason) {
     let n = u64::from(packets.datagrams());
     peer.device().data().drops().add(reason, n);
 }

@@ -30,7 +30,7 @@ use crate::{
     module,
     sync::rcu::{
         reclaim,
-        Lease, //
+        ModuleRef, //
     }, //
 };
 use core::{
@@ -251,13 +251,13 @@ impl<C: Commands> Family<C> {
     ///
     /// `EEXIST` if there is a family of this name, be it this one.
     pub fn register(&'static self, _process: &mut Process) -> Result<Registration<C>> {
-        let lease = Lease::take()?;
+        let module = ModuleRef::take()?;
         // SAFETY: The family is complete, and as a `static` it stays.
         to_result(unsafe { bindings::genl_register_family(self.0.get()) })?;
         // INVARIANT: Just registered.
         Ok(Registration {
             family: self,
-            lease: ManuallyDrop::new(lease),
+            module: ManuallyDrop::new(module),
         })
     }
 
@@ -354,19 +354,19 @@ impl<C: Commands> Family<C> {
 pub struct Registration<C: Commands> {
     family: &'static Family<C>,
     /// C may call the commands.
-    lease: ManuallyDrop<Lease>,
+    module: ManuallyDrop<ModuleRef>,
 }
 
 impl<C: Commands> Drop for Registration<C> {
     fn drop(&mut self) {
         if kernel::warn_on!(!reclaim::may_wait()) {
-            // Leaked, with its lease, so that the module stays too.
+            // Leaked, with its module reference, so that the module stays too.
             return;
         }
         // SAFETY: Registered by the type invariants; the thread may sleep.
         unsafe { bindings::genl_unregister_family(self.family.0.get()) };
         // SAFETY: Not used again.
-        unsafe { ManuallyDrop::drop(&mut self.lease) };
+        unsafe { ManuallyDrop::drop(&mut self.module) };
     }
 }
 

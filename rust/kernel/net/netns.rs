@@ -28,7 +28,7 @@ use crate::{
     context::Process,
     sync::rcu::{
         reclaim,
-        Lease,
+        ModuleRef,
         RcuArc,
         Slot, //
     },
@@ -65,7 +65,7 @@ use kernel::{
     },
     types::Opaque,
 };
-use resources::Residents;
+use resources::NetnsResources;
 
 /// A network namespace.
 #[repr(transparent)]
@@ -129,8 +129,8 @@ impl Net {
     /// Returns those that have to leave when the namespace goes.
     ///
     /// Fails as [`Self::downgrade`] does.
-    pub(super) fn residents(&self) -> Result<Arc<Residents>> {
-        Ok(self.downgrade()?.anchor.residents.clone())
+    pub(super) fn resources(&self) -> Result<Arc<NetnsResources>> {
+        Ok(self.downgrade()?.anchor.resources.clone())
     }
 
     /// Returns whether the current task may administer the namespace.
@@ -181,7 +181,7 @@ impl Drop for HeldNet {
 struct Anchor {
     net: Atomic<*mut bindings::net>,
     /// What is thrown out when the namespace goes.
-    residents: Arc<Residents>,
+    resources: Arc<NetnsResources>,
 }
 
 /// Where in a namespace the slot is; written by C.
@@ -230,17 +230,17 @@ pub trait NamespaceExit: 'static {
 ///
 /// The operations are registered.
 pub struct Registration<E: NamespaceExit> {
-    place: ManuallyDrop<Pin<KBox<Place>>>,
+    ops: ManuallyDrop<Pin<KBox<PernetOps>>>,
     callbacks: PhantomData<E>,
 }
 
 /// What C knows of a registration.
 #[pin_data]
-struct Place {
+struct PernetOps {
     #[pin]
     ops: Opaque<bindings::pernet_operations>,
     _taken: Taken,
-    _lease: Lease,
+    _module: ModuleRef,
 }
 
 // SAFETY: The registration may be dropped by any thread; the rest is up to C.
@@ -276,9 +276,9 @@ impl<E: NamespaceExit> Registration<E> {
         if kernel::warn_on!(!reclaim::may_wait()) {
             return Err(EBUSY);
         }
-        let place = try_pin_init!(Place {
+        let ops = try_pin_init!(PernetOps {
             _taken: Taken::new()?,
-            _lease: Lease::take()?,
+            _module: ModuleRef::take()?,
             ops <- Opaque::try_ffi_init(|slot: *mut bindings::pernet_operations| {
                 let ops = bindings::pernet_operations {
                     init: Some(init),
@@ -300,7 +300,7 @@ impl<E: NamespaceExit> Registration<E> {
         }? Error);
         // INVARIANT: Making the value registers it.
         Ok(Self {
-            place: ManuallyDrop::new(KBox::try_pin_init(place, GFP_KERNEL)?),
+            ops: ManuallyDrop::new(KBox::try_pin_init(ops, GFP_KERNEL)?),
             callbacks: PhantomData,
         })
     }
@@ -309,14 +309,14 @@ impl<E: NamespaceExit> Registration<E> {
 impl<E: NamespaceExit> Drop for Registration<E> {
     fn drop(&mut self) {
         if kernel::warn_on!(!reclaim::may_wait()) {
-            // Leaked, with its lease, so that the module stays too.
+            // Leaked, with its module reference, so that the module stays too.
             return;
         }
         READY.store(false, Release);
         // SAFETY: By the type invariant. Waits for a grace period before it calls `exit`.
-        unsafe { bindings::unregister_pernet_device(self.place.ops.get()) };
+        unsafe { bindings::unregister_pernet_device(self.ops.ops.get()) };
         // SAFETY: Not used again.
-        unsafe { ManuallyDrop::drop(&mut self.place) };
+        unsafe { ManuallyDrop::drop(&mut self.ops) };
     }
 }
 
@@ -341,7 +341,7 @@ unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
         let anchor = RcuArc::pin_init(
             try_pin_init!(Anchor {
                 net: Atomic::new(net),
-                residents: Arc::pin_init(Residents::new(), GFP_KERNEL)?,
+                resources: Arc::pin_init(NetnsResources::new(), GFP_KERNEL)?,
             }? Error),
             GFP_KERNEL,
         )?;
@@ -388,6 +388,6 @@ unsafe extern "C" fn exit(net: *mut bindings::net) {
     if let Some(anchor) = unsafe { slot(net) }.swap(None) {
         // SAFETY: Namespaces are taken down in process context. We come before IPv6 and UDP, as the
         // core calls these hooks in the reverse of the order that they were registered in.
-        unsafe { anchor.residents.evict() };
+        unsafe { anchor.resources.release_all() };
     }
 }

@@ -25,8 +25,8 @@ use super::{
         Ipv6Addr, //
     },
     netns::resources::{
-        Lodger,
-        Residents, //
+        NetnsResources, //
+        RouteRef,
     },
 };
 use crate::{
@@ -81,10 +81,10 @@ pub struct Flow6 {
 ///
 /// # Invariants
 ///
-/// `entry` is valid, this owns one count of it, and `lodger` is one of its namespace.
+/// `entry` is valid, this owns one count of it, and `netns` is one of its namespace.
 struct Dst {
     entry: NonNull<dst_entry>,
-    lodger: Lodger,
+    netns: RouteRef,
 }
 
 // SAFETY: Entries are counted atomically and shared between all CPUs.
@@ -97,20 +97,20 @@ impl Dst {
     ///
     /// # Safety
     ///
-    /// `entry` must be valid, one count belong to the caller, and its namespace be that of `home`,
+    /// `entry` must be valid, one count belong to the caller, and its namespace be that of `resources`,
     /// which was found alive in this RCU section.
-    unsafe fn from_raw(entry: NonNull<dst_entry>, home: &Arc<Residents>) -> Self {
+    unsafe fn from_raw(entry: NonNull<dst_entry>, resources: &Arc<NetnsResources>) -> Self {
         // INVARIANT: By the requirements of this function.
         Self {
             entry,
-            lodger: Lodger::new(home),
+            netns: RouteRef::new(resources),
         }
     }
 
     /// Returns the entry for as long as the section lasts, unless its namespace is gone.
     #[inline]
     fn get<'g>(&'g self, bh: &'g Bh<'_>) -> Option<*mut dst_entry> {
-        self.lodger.may_stay(bh).then_some(self.entry.as_ptr())
+        self.netns.is_netns_alive(bh).then_some(self.entry.as_ptr())
     }
 
     /// As [`Self::get`], with a count for the caller.
@@ -156,7 +156,7 @@ impl Clone for Dst {
         // INVARIANT: Counted just above.
         Self {
             entry: self.entry,
-            lodger: self.lodger.clone(),
+            netns: self.netns.clone(),
         }
     }
 }
@@ -164,7 +164,7 @@ impl Clone for Dst {
 impl Drop for Dst {
     fn drop(&mut self) {
         let entry = self.entry.as_ptr();
-        self.lodger.leave(|| {
+        self.netns.with_netns(|| {
             // SAFETY: By the type invariants the count is ours.
             unsafe { bindings::dst_release(entry) };
         });
@@ -188,17 +188,17 @@ pub struct Route4 {
 impl Route4 {
     /// # Safety
     ///
-    /// `rt` must be valid, one count belong to the caller, and its namespace be that of `home`,
+    /// `rt` must be valid, one count belong to the caller, and its namespace be that of `resources`,
     /// which was found alive in this RCU section.
     pub(super) unsafe fn from_raw(
         rt: NonNull<rtable>,
         saddr: Ipv4Addr,
-        home: &Arc<Residents>,
+        resources: &Arc<NetnsResources>,
     ) -> Self {
         // INVARIANT: `dst` is the first member.
         Self {
             // SAFETY: By the requirements of this function.
-            dst: unsafe { Dst::from_raw(rt.cast(), home) },
+            dst: unsafe { Dst::from_raw(rt.cast(), resources) },
             saddr,
         }
     }
@@ -254,18 +254,18 @@ impl Route6 {
     /// # Safety
     ///
     /// `dst` must be a valid one of IPv6, one count belong to the caller, and its namespace be that
-    /// of `home`, which was found alive in this RCU section.
+    /// of `resources`, which was found alive in this RCU section.
     pub(super) unsafe fn from_raw(
         dst: NonNull<dst_entry>,
         saddr: Ipv6Addr,
-        home: &Arc<Residents>,
+        resources: &Arc<NetnsResources>,
     ) -> Self {
         // SAFETY: By the requirements of this function.
         let cookie = unsafe { bindings::rt6_get_cookie(dst.as_ptr()) };
         // INVARIANT: By the requirements of this function.
         Self {
             // SAFETY: By the requirements of this function.
-            dst: unsafe { Dst::from_raw(dst, home) },
+            dst: unsafe { Dst::from_raw(dst, resources) },
             cookie,
             saddr,
         }

@@ -24,7 +24,7 @@
 use super::{
     netns::{
         resources::{
-            Residents,
+            NetnsResources,
             Socket, //
         },
         HeldNet,
@@ -56,7 +56,7 @@ use crate::{
         Process, //
     },
     sync::rcu::{
-        Lease,
+        ModuleRef,
         RcuArc, //
     },
 };
@@ -152,7 +152,7 @@ impl<H: Receiver> Shared<H> {
 /// Only for `udp_tunnel_sock_cfg::gro_complete`.
 unsafe extern "C" fn complete_callback(_sk: *mut sock, skb: *mut sk_buff, offset: c_int) -> c_int {
     // SAFETY: By the requirements.
-    unsafe { gro_list::complete(skb, offset) };
+    unsafe { gro_list::gro_complete(skb, offset) };
     0
 }
 
@@ -207,10 +207,10 @@ unsafe fn bind(raw: NonNull<socket>, v6: bool, port: u16) -> Result<u16> {
 ///
 /// `socket` is a bound UDP socket of the family `AF_INET6` if `v6` is set and of `AF_INET`
 /// otherwise, set up for encapsulation, with an `RcuArc<Shared<H>>` as its receiver. It is listed in
-/// `residents`, which are those of its namespace.
+/// `resources`, which are those of its namespace.
 pub struct Tunnel<H: Receiver> {
     socket: Arc<Socket>,
-    residents: Arc<Residents>,
+    resources: Arc<NetnsResources>,
     v6: bool,
     /// In host order.
     port: u16,
@@ -262,9 +262,9 @@ impl<H: Receiver> Tunnel<H> {
                 "C keeps flags in the low bits of the pointer"
             )
         };
-        let residents = net.residents()?;
+        let resources = net.resources()?;
         let namespace: &Net = net;
-        let lease = Lease::take()?;
+        let module = ModuleRef::take()?;
         let memory = KBox::<Self>::new_uninit(GFP_KERNEL)?;
         let shared = UniqueArc::<Socket>::new_uninit(GFP_KERNEL)?;
         let net = net.as_raw();
@@ -306,7 +306,7 @@ impl<H: Receiver> Tunnel<H> {
         // SAFETY: Where a value lies is not null.
         let receiver = unsafe { NonNull::new_unchecked(receiver) };
         // SAFETY: Ours, and set up just above.
-        let socket = unsafe { Socket::new(raw, receiver, lease) };
+        let socket = unsafe { Socket::new(raw, receiver, module) };
         let mut tunnel = KBox::write(
             memory,
             // INVARIANT: Set up just above, and bound and listed below. If that fails, it is closed by the
@@ -316,15 +316,15 @@ impl<H: Receiver> Tunnel<H> {
                 v6,
                 port,
                 _receiver: PhantomData,
-                residents,
+                resources,
             },
         );
         // Not before it is set up: as soon as C finds the socket by its port, it hands datagrams for it to
         // the callback, or to another tunnel's if it takes that one for the only one.
         // SAFETY: The socket is new, and of that family.
         tunnel.port = unsafe { bind(raw, v6, port) }?;
-        // SAFETY: The residents are those of that namespace.
-        unsafe { tunnel.residents.enter(namespace, &tunnel.socket) }?;
+        // SAFETY: The resources are those of that namespace.
+        unsafe { tunnel.resources.add_socket(namespace, &tunnel.socket) }?;
         Ok(KBox::into_pin(tunnel))
     }
 
@@ -359,8 +359,8 @@ impl<H: Receiver> Tunnel<H> {
             let mut alone = List::new();
             alone.push_back(skb);
             alone
-        } else if skb.is_chain() {
-            skb.take_apart()
+        } else if skb.is_gro_list() {
+            skb.segment_list()
         } else {
             // SAFETY: C calls this for one of our sockets, with a packet that was received by `dev`.
             unsafe { skb.segment_received(sk, dev) }
@@ -387,7 +387,7 @@ impl<H: Receiver> Tunnel<H> {
         let may_gro = unsafe { receiver.as_ref() }.is_some_and(|shared| shared.receiver.may_gro());
         let key = |header: &[u8]| H::key(header).filter(|_| may_gro);
         // SAFETY: By the requirements.
-        unsafe { gro_list::offer(held, skb, H::HEADER_LEN, key) }
+        unsafe { gro_list::gro_receive(held, skb, H::HEADER_LEN, key) }
     }
 
     /// Returns the socket for as long as the section lasts.
@@ -414,6 +414,6 @@ impl<H: Receiver> Tunnel<H> {
 impl<H: Receiver> Drop for Tunnel<H> {
     fn drop(&mut self) {
         // SAFETY: Nobody borrows `self`, from which all uses of the socket are.
-        unsafe { self.residents.leave(&self.socket) };
+        unsafe { self.resources.remove_socket(&self.socket) };
     }
 }

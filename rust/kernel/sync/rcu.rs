@@ -52,7 +52,7 @@ pub use arc::{
 };
 pub(crate) use module_ref::{
     Barrier,
-    Lease, //
+    ModuleRef, //
 };
 pub use owned::Owned;
 pub use slot::Slot;
@@ -72,7 +72,7 @@ pub fn barrier(_process: &mut Process) {
     if kernel::warn_on!(reclaim::is_current()) {
         return;
     }
-    if Lease::are_granted() {
+    if ModuleRef::is_available() {
         // SAFETY: There is a barrier, which initialised it. The thread may sleep, by `_process`.
         unsafe { reclaim::drain() };
     }

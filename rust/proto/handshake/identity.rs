@@ -10,7 +10,7 @@ use crate::{
         PublicKey,
         SharedSecret, //
     },
-    Reject, //
+    DropReason, //
 };
 
 /// Our side: the key pair of an interface, if it has one.
@@ -63,11 +63,11 @@ impl Identity {
     }
 
     /// Returns both keys, or the reason why there is no handshake.
-    pub(super) fn keys(&self) -> Result<(&PrivateKey, &PublicKey), Reject> {
+    pub(super) fn keys(&self) -> Result<(&PrivateKey, &PublicKey), DropReason> {
         if self.exists {
             Ok((&self.private, &self.public))
         } else {
-            Err(Reject::NoIdentity)
+            Err(DropReason::NoIdentity)
         }
     }
 }
@@ -117,7 +117,10 @@ impl Remote {
     }
 
     /// Returns the product of the static keys, computed at the first need.
-    pub fn static_static<C: Crypto>(&mut self, local: &Identity) -> Result<&SharedSecret, Reject> {
+    pub fn static_static<C: Crypto>(
+        &mut self,
+        local: &Identity,
+    ) -> Result<&SharedSecret, DropReason> {
         if self.epoch != Some(local.epoch) {
             let (private, _) = local.keys()?;
             let valid = C::x25519(

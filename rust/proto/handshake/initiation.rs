@@ -27,7 +27,7 @@ use crate::{
         Initiation, //
     },
     tai64n,
-    Reject,
+    DropReason,
     Tai64N, //
 };
 
@@ -47,7 +47,7 @@ impl Handshake {
         index: Index,
         timestamp: Tai64N,
         entropy: impl FnOnce(&mut [u8; 32]),
-    ) -> Result<Option<Index>, Reject> {
+    ) -> Result<Option<Index>, DropReason> {
         let mut ephemeral = PrivateKey::zeroed();
         let mut symmetric = Symmetric::zeroed();
         let public = *self.remote.public();
@@ -55,7 +55,7 @@ impl Handshake {
         entropy(ephemeral.as_mut_bytes());
         ephemeral.clamp();
         let Some(text) = out.timestamp.first_chunk_mut() else {
-            return Err(Reject::BadLength);
+            return Err(DropReason::BadLength);
         };
         *text = *timestamp.as_bytes();
         symmetric.start::<C>(&public);
@@ -122,7 +122,7 @@ impl IncomingInitiation {
         &mut self,
         local: &Identity,
         message: &Initiation,
-    ) -> Result<OpenedInitiation<'_>, Reject> {
+    ) -> Result<OpenedInitiation<'_>, DropReason> {
         let mut identity: [u8; STATIC_LEN] = message.identity;
         let (_, public) = local.keys()?;
 
@@ -132,7 +132,7 @@ impl IncomingInitiation {
         self.symmetric
             .read_initiation_identity::<C>(local, &self.ephemeral, &mut identity)?;
         let Some(text) = identity.first_chunk() else {
-            return Err(Reject::BadLength);
+            return Err(DropReason::BadLength);
         };
         self.identity = PublicKey::from_bytes(*text);
         Ok(OpenedInitiation(self))
@@ -156,9 +156,9 @@ impl<'w> OpenedInitiation<'w> {
         self,
         local: &Identity,
         handshake: &mut Handshake,
-    ) -> Result<KnownInitiation<'w>, Reject> {
+    ) -> Result<KnownInitiation<'w>, DropReason> {
         if handshake.remote.public() != &self.0.identity {
-            return Err(Reject::UnknownPeer);
+            return Err(DropReason::UnknownPeer);
         }
         let static_static = handshake.remote.static_static::<C>(local)?;
         self.0.static_static.copy_from(static_static);
@@ -171,14 +171,14 @@ impl<'w> KnownInitiation<'w> {
     pub fn authenticate<C: Crypto>(
         self,
         message: &Initiation,
-    ) -> Result<AuthenticInitiation<'w>, Reject> {
+    ) -> Result<AuthenticInitiation<'w>, DropReason> {
         let mut payload: [u8; PAYLOAD_LEN] = message.timestamp;
 
         self.0
             .symmetric
             .read_initiation_payload::<C>(&self.0.static_static, &mut payload)?;
         let Some(text) = payload.first_chunk() else {
-            return Err(Reject::BadLength);
+            return Err(DropReason::BadLength);
         };
         self.0.timestamp = Tai64N::from_bytes(*text);
         Ok(AuthenticInitiation(self.0))
@@ -193,18 +193,18 @@ impl AuthenticInitiation<'_> {
     ///
     /// The handshake has to be the one that [`OpenedInitiation::attach`] was given; `now` is in
     /// nanoseconds since boot.
-    pub fn commit(self, handshake: &mut Handshake, now: u64) -> Result<(), Reject> {
+    pub fn commit(self, handshake: &mut Handshake, now: u64) -> Result<(), DropReason> {
         let Self(work) = self;
 
         if handshake.remote.public() != &work.identity {
-            return Err(Reject::UnknownPeer);
+            return Err(DropReason::UnknownPeer);
         }
         if work.timestamp <= handshake.latest {
-            return Err(Reject::ReplayedTimestamp);
+            return Err(DropReason::ReplayedTimestamp);
         }
         if let Some(accepted) = handshake.accepted {
             if accepted.saturating_add(Self::INTERVAL) > now {
-                return Err(Reject::Flood);
+                return Err(DropReason::Flood);
             }
         }
 

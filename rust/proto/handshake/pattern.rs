@@ -30,7 +30,7 @@ use crate::{
         SymmetricKey,
         Transcript, //
     },
-    Reject, //
+    DropReason, //
 };
 
 /// Name of the protocol.
@@ -132,7 +132,7 @@ impl Symmetric {
         static_static: &SharedSecret,
         ephemeral: &PrivateKey,
         out: InitiationParts<'_>,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         let (_, public) = local.keys()?;
         let mut key = SymmetricKey::zeroed();
         // e
@@ -157,7 +157,7 @@ impl Symmetric {
         local: &Identity,
         ephemeral: &PublicKey,
         identity: &mut [u8; STATIC_LEN],
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         let (private, _) = local.keys()?;
         let mut key = SymmetricKey::zeroed();
         // e
@@ -167,7 +167,7 @@ impl Symmetric {
         // s
         self.open::<C>(&key, identity)
             .then_some(())
-            .ok_or(Reject::BadStatic)
+            .ok_or(DropReason::BadStatic)
     }
 
     /// Reads the rest of an initiation and decrypts the payload.
@@ -175,14 +175,14 @@ impl Symmetric {
         &mut self,
         static_static: &SharedSecret,
         payload: &mut [u8],
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         let mut key = SymmetricKey::zeroed();
         // ss
         self.mix_shared_key::<C>(&mut key, static_static)?;
         // {payload}
         self.open::<C>(&key, payload)
             .then_some(())
-            .ok_or(Reject::BadTimestamp)
+            .ok_or(DropReason::BadTimestamp)
     }
 
     /// Writes the response to an initiation of `remote` with the ephemeral key `remote_ephemeral`.
@@ -193,7 +193,7 @@ impl Symmetric {
         preshared: &PresharedKey,
         ephemeral: &PrivateKey,
         out: ResponseParts<'_>,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         let mut key = SymmetricKey::zeroed();
         // e
         self.send_ephemeral::<C>(out.ephemeral, ephemeral)?;
@@ -216,7 +216,7 @@ impl Symmetric {
         preshared: &PresharedKey,
         remote_ephemeral: &PublicKey,
         payload: &mut [u8],
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         let (private, _) = local.keys()?;
         let mut key = SymmetricKey::zeroed();
         // e
@@ -230,7 +230,7 @@ impl Symmetric {
         // {payload}
         self.open::<C>(&key, payload)
             .then_some(())
-            .ok_or(Reject::BadResponse)
+            .ok_or(DropReason::BadResponse)
     }
 
     /// Computes the public key of `ephemeral` into the message and mixes it in.
@@ -238,9 +238,9 @@ impl Symmetric {
         &mut self,
         out: &mut [u8; key::LEN],
         ephemeral: &PrivateKey,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         if !C::x25519_public(out, ephemeral.as_bytes()) {
-            return Err(Reject::LowOrder);
+            return Err(DropReason::LowOrder);
         }
         self.mix_ephemeral::<C>(&PublicKey::from_bytes(*out));
         Ok(())
@@ -255,7 +255,7 @@ impl Symmetric {
         &mut self,
         private: &PrivateKey,
         public: &PublicKey,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         let mut shared = SharedSecret::zeroed();
         multiply::<C>(&mut shared, private, public)?;
         kdf::kdf1::<C>(&mut self.chain, shared.as_bytes());
@@ -267,7 +267,7 @@ impl Symmetric {
         key: &mut SymmetricKey,
         private: &PrivateKey,
         public: &PublicKey,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         let mut shared = SharedSecret::zeroed();
         multiply::<C>(&mut shared, private, public)?;
         kdf::kdf2::<C, _>(&mut self.chain, key, shared.as_bytes());
@@ -278,9 +278,9 @@ impl Symmetric {
         &mut self,
         key: &mut SymmetricKey,
         shared: &SharedSecret,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         if C::equal(shared.as_bytes(), &[0; key::LEN]) {
-            return Err(Reject::LowOrder);
+            return Err(DropReason::LowOrder);
         }
         kdf::kdf2::<C, _>(&mut self.chain, key, shared.as_bytes());
         Ok(())
@@ -328,8 +328,8 @@ fn multiply<C: Crypto>(
     out: &mut SharedSecret,
     private: &PrivateKey,
     public: &PublicKey,
-) -> Result<(), Reject> {
+) -> Result<(), DropReason> {
     C::x25519(out.as_mut_bytes(), private.as_bytes(), public.as_bytes())
         .then_some(())
-        .ok_or(Reject::LowOrder)
+        .ok_or(DropReason::LowOrder)
 }

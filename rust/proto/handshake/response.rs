@@ -22,7 +22,7 @@ use crate::{
         Index,
         Response, //
     },
-    Reject, //
+    DropReason, //
 };
 
 impl Handshake {
@@ -36,14 +36,14 @@ impl Handshake {
         out: &mut Response,
         index: Index,
         entropy: impl FnOnce(&mut [u8; 32]),
-    ) -> Result<Option<Index>, Reject> {
+    ) -> Result<Option<Index>, DropReason> {
         let State::InitiationReceived {
             ephemeral: remote_ephemeral,
             remote,
             stale,
         } = self.state
         else {
-            return Err(Reject::WrongState);
+            return Err(DropReason::WrongState);
         };
         let mut ephemeral = PrivateKey::zeroed();
         let mut symmetric = Symmetric::zeroed();
@@ -102,9 +102,9 @@ impl IncomingResponse {
     }
 
     /// Takes from the handshake that waits for a response what is needed to check one.
-    pub fn snapshot(&mut self, handshake: &Handshake) -> Result<ExpectedResponse<'_>, Reject> {
+    pub fn snapshot(&mut self, handshake: &Handshake) -> Result<ExpectedResponse<'_>, DropReason> {
         let State::InitiationSent { local } = handshake.state else {
-            return Err(Reject::WrongState);
+            return Err(DropReason::WrongState);
         };
         self.local = local;
         self.symmetric.copy_from(&handshake.symmetric);
@@ -128,11 +128,11 @@ impl<'w> ExpectedResponse<'w> {
         self,
         local: &Identity,
         message: &Response,
-    ) -> Result<AuthenticResponse<'w>, Reject> {
+    ) -> Result<AuthenticResponse<'w>, DropReason> {
         let mut payload = message.nothing;
 
         if message.receiver() != self.0.local {
-            return Err(Reject::Superseded);
+            return Err(DropReason::Superseded);
         }
         self.0.sender = message.sender();
         self.0.symmetric.read_response::<C>(
@@ -151,14 +151,14 @@ impl AuthenticResponse<'_> {
     ///
     /// The state alone does not tell: while the response was checked another initiation may have
     /// been sent, which has another ephemeral key.
-    pub fn commit<C: Crypto>(self, handshake: &mut Handshake) -> Result<(), Reject> {
+    pub fn commit<C: Crypto>(self, handshake: &mut Handshake) -> Result<(), DropReason> {
         let Self(work) = self;
         let State::InitiationSent { local } = handshake.state else {
-            return Err(Reject::Superseded);
+            return Err(DropReason::Superseded);
         };
 
         if !C::equal(handshake.ephemeral.as_bytes(), work.ephemeral.as_bytes()) {
-            return Err(Reject::Superseded);
+            return Err(DropReason::Superseded);
         }
         handshake.state = State::ResponseReceived {
             local,

@@ -11,7 +11,7 @@ use crate::{
     key::SymmetricKey,
     message::Index,
     session::Age,
-    Reject, //
+    DropReason, //
 };
 
 /// Which side of a handshake we were.
@@ -71,7 +71,7 @@ impl Handshake {
         &mut self,
         now: u64,
         out: &mut SessionKeys,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), DropReason> {
         match self.state {
             State::ResponseReceived { local, remote } => {
                 self.symmetric
@@ -83,7 +83,7 @@ impl Handshake {
                     .split::<C>(&mut out.receiving, &mut out.sending);
                 (out.local, out.remote, out.role) = (local, remote, Role::Responder);
             }
-            _ => return Err(Reject::WrongState),
+            _ => return Err(DropReason::WrongState),
         }
         out.birth = now;
         self.clear();

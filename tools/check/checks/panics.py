@@ -17,7 +17,8 @@ SINK = re.compile(
     # core::panicking::…, and the cold functions of core: slice_end_index_len_fail, unwrap_failed …
     r"::(\w*panic\w*|\w+_fail|\w+_failed)\b|^rust_begin_unwind$|^rust_build_error$|^rust_helper_BUG$")
 # No entry of the list may excuse these: what a packet, a timer or a peer's message reaches.
-DRIVER = "send|receive|handshake|queueing|socket|timers|allowedips|keypairs|peerlookup|cookie|ratelimiter|crypto"
+DRIVER = (r"send|receive|handshake|parallel(?:/|::)(?:reorder|fifo|stream|tx_cpu)|socket|timers"
+          r"|allowedips|keypairs|peerlookup|cookie|ratelimiter|crypto")
 NEVER_FILES = re.compile(
     rf"^rust/proto/|^rust/driver/({DRIVER})(\.rs|/)"
     r"|^rust/kernel/(crypto|siphash|random|time|sync|net/(skb|napi|udp|route|icmp|addr))(\.rs|/)")
@@ -56,7 +57,8 @@ def find(refs, defined, frames_of, root):
 def forbidden(frames, site):
     names = [site.function, *(f.function for f in frames)]
     return (any(NEVER_FILES.search(f.file) for f in frames)
-            or any(NEVER_FUNCTIONS.search(name) for name in names)
+            # Without the innermost generic arguments, whose modules may be called like functions.
+            or any(NEVER_FUNCTIONS.search(re.sub(r"<[^<>]*>", "", name)) for name in names)
             or (frames[0].file == "?" and any(NEVER_NAMES.search(name) for name in names)))
 
 

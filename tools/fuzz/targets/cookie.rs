@@ -9,8 +9,8 @@
 use libfuzzer_sys::fuzz_target;
 use wg_proto::{
     cookie::{
-        Checker,
-        Jar,
+        CookieChecker,
+        CookieGenerator,
         MacState, //
     },
     key::PublicKey,
@@ -36,15 +36,15 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let public = PublicKey::from_bytes([3; 32]);
-    let mut checker = Checker::new();
+    let mut checker = CookieChecker::new();
     checker.set_identity::<Soft>(Some(&public));
-    let mut jar = Jar::new();
-    jar.set_remote::<Soft>(&public);
+    let mut generator = CookieGenerator::new();
+    generator.set_remote::<Soft>(&public);
     let now = 100 * SECOND;
 
     // Only the right first mac is known as such. (Anybody can compute it, fuzzers too.)
     let mut right = rest.to_vec();
-    let known = jar.add_macs::<Soft>(&mut right, now).is_ok()
+    let known = generator.add_macs::<Soft>(&mut right, now).is_ok()
         && right.iter().rev().skip(16).eq(rest.iter().rev().skip(16));
     let expected = if known {
         MacState::Valid
@@ -55,16 +55,16 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(checker.check::<Soft>(rest, source, loaded), expected);
     }
     // A reply to nothing is not taken.
-    let mut jar = Jar::new();
-    jar.set_remote::<Soft>(&public);
+    let mut generator = CookieGenerator::new();
+    generator.set_remote::<Soft>(&public);
     if let Ok(Message::Cookie(reply)) = Message::parse(rest) {
-        assert!(jar.consume::<Soft>(reply, now).is_err());
+        assert!(generator.consume::<Soft>(reply, now).is_err());
     }
 
     // A message of any length gets its macs, and is known by them.
     let (body, rest) = rest.split_at(usize::from(*len).min(rest.len()));
     let mut message = body.to_vec();
-    if jar.add_macs::<Soft>(&mut message, now).is_err() {
+    if generator.add_macs::<Soft>(&mut message, now).is_err() {
         assert!(body.len() < 32);
         return;
     }
@@ -89,20 +89,20 @@ fuzz_target!(|bytes: &[u8]| {
 
     // No changed reply is taken, nor one made up; the real one is, once.
     if let Ok(Message::Cookie(reply)) = Message::parse(rest) {
-        assert!(jar.consume::<Soft>(reply, now).is_err());
+        assert!(generator.consume::<Soft>(reply, now).is_err());
     }
     let mut changed = reply.as_bytes().to_vec();
     if *mask != 0 && flip(&mut changed, *at, *mask).is_some_and(|at| at >= 8) {
         if let Ok(Message::Cookie(changed)) = Message::parse(&changed) {
-            assert!(jar.consume::<Soft>(changed, now).is_err());
+            assert!(generator.consume::<Soft>(changed, now).is_err());
         }
     }
-    jar.consume::<Soft>(&reply, now).unwrap();
-    assert!(jar.consume::<Soft>(&reply, now).is_err());
+    generator.consume::<Soft>(&reply, now).unwrap();
+    assert!(generator.consume::<Soft>(&reply, now).is_err());
 
     // The cookie is used while it is fresh, and only counts for its source and as it is.
     let later = now + u64::from(*seconds) * SECOND;
-    jar.add_macs::<Soft>(&mut message, later).unwrap();
+    generator.add_macs::<Soft>(&mut message, later).unwrap();
     let state = checker.check::<Soft>(&message, source, true);
     assert_eq!(state == MacState::ValidWithCookie, *seconds < 115);
     if state != MacState::ValidWithCookie {

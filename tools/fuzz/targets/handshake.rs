@@ -14,7 +14,7 @@ use wg_proto::{
         Message,
         Response, //
     },
-    Reject, //
+    DropReason, //
 };
 use wg_soft::Node;
 
@@ -38,7 +38,7 @@ impl<'a> Input<'a> {
 }
 
 /// Delivers a message; the answer is what is on the way to the sender.
-fn deliver(from: &Node, to: &mut Node, bytes: &[u8], mail: &mut Vec<u8>) -> Result<(), Reject> {
+fn deliver(from: &Node, to: &mut Node, bytes: &[u8], mail: &mut Vec<u8>) -> Result<(), DropReason> {
     let is_response = matches!(Message::parse(bytes), Ok(Message::Response(_)));
     let is_data = matches!(Message::parse(bytes), Ok(Message::Data(..)));
     let answer = to.receive(bytes, SOURCE)?;
@@ -100,7 +100,9 @@ fuzz_target!(|bytes: &[u8]| {
                     assert!(!accepted || (at >= len - 16 && (len == 148 || len == 92)));
                 } else if len == 148 || len == 92 {
                     let sealed = sealed(mail);
-                    let _ = near.jar.add_macs::<wg_soft::Soft>(&mut forged, near.now);
+                    let _ = near
+                        .generator
+                        .add_macs::<wg_soft::Soft>(&mut forged, near.now);
                     let accepted = far.receive(&forged, SOURCE).is_ok();
                     assert!(!accepted || !sealed.contains(&at));
                 }
@@ -116,7 +118,9 @@ fuzz_target!(|bytes: &[u8]| {
                 let body = input.take(forged.len() - 36);
                 forged[0] = 1 + kind;
                 forged[4..4 + body.len()].copy_from_slice(body);
-                let _ = near.jar.add_macs::<wg_soft::Soft>(&mut forged, near.now);
+                let _ = near
+                    .generator
+                    .add_macs::<wg_soft::Soft>(&mut forged, near.now);
                 assert!(far.receive(&forged, SOURCE).is_err());
             }
             6 => near.sleep(u64::from(input.byte().unwrap_or(0))),

@@ -11,7 +11,7 @@ use wg_proto::{
         Kind,
         Message, //
     },
-    Reject, //
+    DropReason, //
 };
 
 fn word(bytes: &[u8], at: usize) -> u32 {
@@ -20,13 +20,13 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 
 fuzz_target!(|bytes: &[u8]| {
     let expected = match (bytes.get(..4), bytes.len()) {
-        (None, _) => Err(Reject::BadLength),
+        (None, _) => Err(DropReason::BadLength),
         (Some([1, 0, 0, 0]), 148) => Ok(Kind::Initiation),
         (Some([2, 0, 0, 0]), 92) => Ok(Kind::Response),
         (Some([3, 0, 0, 0]), 64) => Ok(Kind::Cookie),
         (Some([4, 0, 0, 0]), 32..) => Ok(Kind::Data),
-        (Some([1..=4, 0, 0, 0]), _) => Err(Reject::BadLength),
-        _ => Err(Reject::BadType),
+        (Some([1..=4, 0, 0, 0]), _) => Err(DropReason::BadLength),
+        _ => Err(DropReason::BadType),
     };
     let kind = Kind::of(bytes, bytes.len());
     assert_eq!(kind, expected);

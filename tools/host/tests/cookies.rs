@@ -4,8 +4,8 @@
 
 use wg_proto::{
     cookie::{
-        Checker,
-        Jar,
+        CookieChecker,
+        CookieGenerator,
         MacState, //
     },
     crypto::Crypto,
@@ -16,7 +16,7 @@ use wg_proto::{
         Initiation,
         Message, //
     },
-    Reject, //
+    DropReason, //
 };
 use wg_soft::{
     Node,
@@ -105,11 +105,14 @@ fn every_flipped_bit_is_found_by_the_first_mac() {
 fn messages_too_short_for_macs_are_refused() {
     let (a, mut b) = Node::pair(3);
     refresh(&mut b);
-    let mut jar = Jar::new();
-    jar.set_remote::<Soft>(&a.public());
+    let mut generator = CookieGenerator::new();
+    generator.set_remote::<Soft>(&a.public());
     for len in 0..32 {
         let mut bytes = vec![0; len];
-        assert_eq!(jar.add_macs::<Soft>(&mut bytes, 0), Err(Reject::BadLength));
+        assert_eq!(
+            generator.add_macs::<Soft>(&mut bytes, 0),
+            Err(DropReason::BadLength)
+        );
         assert_eq!(
             b.checker.check::<Soft>(&bytes, SOURCE, true),
             MacState::Invalid
@@ -122,7 +125,7 @@ fn messages_too_short_for_macs_are_refused() {
                 SOURCE,
                 &[0; 24]
             ),
-            Err(Reject::BadLength)
+            Err(DropReason::BadLength)
         );
     }
 }
@@ -153,7 +156,7 @@ fn a_cookie_makes_the_second_mac() {
     let answer = b.respond().expect("a response");
     let other = reply(&mut a, answer.as_bytes(), answer.sender(), SOURCE);
     assert_eq!(other.receiver(), answer.sender());
-    assert_eq!(b.jar.consume::<Soft>(&other, b.now), Ok(()));
+    assert_eq!(b.generator.consume::<Soft>(&other, b.now), Ok(()));
 }
 
 #[test]
@@ -178,7 +181,7 @@ fn a_checker_without_secret_gives_no_cookies() {
         SOURCE,
         &[0; 24],
     );
-    assert_eq!(made, Err(Reject::RngNotReady));
+    assert_eq!(made, Err(DropReason::RngNotReady));
     // Nor does it take those that would follow from the secret zero.
     let (mut cookie, mut mac) = ([0; 16], [0; 16]);
     Soft::mac(&mut cookie, &[0; 32], SOURCE);
@@ -216,7 +219,7 @@ fn the_secret_is_replaced_after_120_seconds() {
     assert_eq!(state(born + 120 * SECOND - 1), MacState::ValidWithCookie);
     assert_eq!(state(born + 120 * SECOND), MacState::Valid);
     // Whoever comes second does not replace it again.
-    let mut checker = Checker::new();
+    let mut checker = CookieChecker::new();
     assert!(checker.is_stale(0));
     checker.rotate(0, |bytes| *bytes = [1; 32]);
     assert!(!checker.is_stale(0));
@@ -231,29 +234,32 @@ fn a_cookie_is_taken_once_for_each_message() {
     let one = reply(&mut b, first.as_bytes(), first.sender(), SOURCE);
     let two = reply(&mut b, first.as_bytes(), first.sender(), SOURCE);
     assert_ne!(one.as_bytes(), two.as_bytes());
-    assert_eq!(a.jar.consume::<Soft>(&one, a.now), Ok(()));
+    assert_eq!(a.generator.consume::<Soft>(&one, a.now), Ok(()));
     assert_eq!(
-        a.jar.consume::<Soft>(&one, a.now),
-        Err(Reject::UnexpectedCookie)
+        a.generator.consume::<Soft>(&one, a.now),
+        Err(DropReason::UnexpectedCookie)
     );
     assert_eq!(
-        a.jar.consume::<Soft>(&two, a.now),
-        Err(Reject::UnexpectedCookie)
+        a.generator.consume::<Soft>(&two, a.now),
+        Err(DropReason::UnexpectedCookie)
     );
     // It answers the last message, not one before.
     a.initiate().expect("an initiation");
-    assert_eq!(a.jar.consume::<Soft>(&two, a.now), Err(Reject::BadCookie));
+    assert_eq!(
+        a.generator.consume::<Soft>(&two, a.now),
+        Err(DropReason::BadCookie)
+    );
 }
 
 #[test]
 fn a_cookie_that_nobody_asked_for_is_refused() {
     let (a, mut b) = Node::pair(10);
     let answer = reply(&mut b, &[7; 148], Index::new(1), SOURCE);
-    let mut jar = Jar::new();
-    jar.set_remote::<Soft>(&b.public());
+    let mut generator = CookieGenerator::new();
+    generator.set_remote::<Soft>(&b.public());
     assert_eq!(
-        jar.consume::<Soft>(&answer, a.now),
-        Err(Reject::UnexpectedCookie)
+        generator.consume::<Soft>(&answer, a.now),
+        Err(DropReason::UnexpectedCookie)
     );
 }
 
@@ -267,10 +273,10 @@ fn every_flipped_bit_of_a_cookie_is_refused() {
             let mut changed = answer.as_bytes().to_vec();
             changed[at] ^= 1 << bit;
             let reason = match at {
-                0 if matches!(changed[0], 1 | 2) => Reject::BadLength,
-                0..4 => Reject::BadType,
-                4..8 => Reject::UnknownCookie,
-                _ => Reject::BadCookie,
+                0 if matches!(changed[0], 1 | 2) => DropReason::BadLength,
+                0..4 => DropReason::BadType,
+                4..8 => DropReason::UnknownCookie,
+                _ => DropReason::BadCookie,
             };
             assert_eq!(a.receive(&changed, &[]), Err(reason), "{at} {bit}");
         }
@@ -287,8 +293,8 @@ fn a_forged_cookie_is_refused() {
     let (mut stranger, _) = Node::pair(13);
     let answer = reply(&mut stranger, first.as_bytes(), first.sender(), SOURCE);
     assert_eq!(
-        a.jar.consume::<Soft>(&answer, a.now),
-        Err(Reject::BadCookie)
+        a.generator.consume::<Soft>(&answer, a.now),
+        Err(DropReason::BadCookie)
     );
     // By somebody who did not see the message.
     let mut rng = Rng::new(99);
@@ -296,8 +302,8 @@ fn a_forged_cookie_is_refused() {
     rng.fill(&mut other[116..132]);
     let answer = reply(&mut b, &other, first.sender(), SOURCE);
     assert_eq!(
-        a.jar.consume::<Soft>(&answer, a.now),
-        Err(Reject::BadCookie)
+        a.generator.consume::<Soft>(&answer, a.now),
+        Err(DropReason::BadCookie)
     );
 }
 
@@ -307,8 +313,8 @@ fn a_failed_cookie_does_not_replace_the_good_one() {
     let second = a.initiate().expect("an initiation");
     let answer = reply(&mut b, first.as_bytes(), second.sender(), SOURCE);
     assert_eq!(
-        a.jar.consume::<Soft>(&answer, a.now),
-        Err(Reject::BadCookie)
+        a.generator.consume::<Soft>(&answer, a.now),
+        Err(DropReason::BadCookie)
     );
     let third = a.initiate().expect("an initiation");
     refresh(&mut b);
@@ -330,7 +336,7 @@ fn a_checker_without_identity_takes_nothing_of_the_old_one() {
     let made = b
         .checker
         .reply::<Soft>(answer, first.as_bytes(), first.sender(), SOURCE, &[0; 24]);
-    assert_eq!(made, Err(Reject::NoIdentity));
+    assert_eq!(made, Err(DropReason::NoIdentity));
     // Nor is a mac under the key zero right.
     let mut bytes = first.as_bytes().to_vec();
     let mut mac = [0; 16];

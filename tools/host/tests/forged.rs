@@ -26,7 +26,7 @@ use wg_proto::{
         Message,
         Response, //
     },
-    Reject, //
+    DropReason, //
 };
 use wg_soft::{
     unhex,
@@ -55,7 +55,10 @@ fn another_responder_cannot_read_an_initiation() {
     let (mut a, _) = Node::pair(4);
     let (_, mut stranger) = Node::pair(5);
     let first = a.initiate().expect("an initiation");
-    assert_eq!(stranger.consume_initiation(&first), Err(Reject::BadStatic));
+    assert_eq!(
+        stranger.consume_initiation(&first),
+        Err(DropReason::BadStatic)
+    );
 }
 
 #[test]
@@ -64,7 +67,7 @@ fn an_unknown_sender_is_refused() {
     let first = a.initiate().expect("an initiation");
     let (stranger, _) = Node::pair(7);
     b.set_peer(stranger.public());
-    assert_eq!(b.consume_initiation(&first), Err(Reject::UnknownPeer));
+    assert_eq!(b.consume_initiation(&first), Err(DropReason::UnknownPeer));
     // The steps check themselves that they are given the sender's handshake.
     let mut work = IncomingInitiation::new();
     let opened = work
@@ -72,7 +75,7 @@ fn an_unknown_sender_is_refused() {
         .expect("a static key");
     assert_eq!(opened.sender(), &a.public());
     let refused = opened.attach::<Soft>(&b.identity, &mut b.handshake);
-    assert_eq!(refused.err(), Some(Reject::UnknownPeer));
+    assert_eq!(refused.err(), Some(DropReason::UnknownPeer));
     let mut right = Node::new([5; 32], 5);
     right.set_peer(a.public());
     let known = work
@@ -80,7 +83,10 @@ fn an_unknown_sender_is_refused() {
         .and_then(|opened| opened.attach::<Soft>(&b.identity, &mut right.handshake))
         .and_then(|known| known.authenticate::<Soft>(&first))
         .expect("an authentic initiation");
-    assert_eq!(known.commit(&mut b.handshake, 0), Err(Reject::UnknownPeer));
+    assert_eq!(
+        known.commit(&mut b.handshake, 0),
+        Err(DropReason::UnknownPeer)
+    );
 }
 
 #[test]
@@ -98,16 +104,16 @@ fn a_sender_without_its_private_key_is_refused() {
     bytes[40..88].copy_from_slice(&stolen.as_bytes()[40..88]);
     assert_eq!(
         b.consume_initiation(&initiation(&bytes)),
-        Err(Reject::BadStatic)
+        Err(DropReason::BadStatic)
     );
     // With the ephemeral key it does, but then the timestamp is under another key.
     let mut bytes = stolen.as_bytes().to_vec();
     bytes[88..116].copy_from_slice(&message.as_bytes()[88..116]);
     assert_eq!(
         b.consume_initiation(&initiation(&bytes)),
-        Err(Reject::BadTimestamp)
+        Err(DropReason::BadTimestamp)
     );
-    assert_eq!(b.respond().err(), Some(Reject::WrongState));
+    assert_eq!(b.respond().err(), Some(DropReason::WrongState));
 }
 
 #[test]
@@ -121,11 +127,11 @@ fn every_flipped_bit_of_an_initiation_is_refused() {
             // The first mac covers everything before it.
             let reason = match at {
                 0 if matches!(changed[0], 2..=4) => Some(match changed[0] {
-                    4 => Reject::UnknownSession,
-                    _ => Reject::BadLength,
+                    4 => DropReason::UnknownSession,
+                    _ => DropReason::BadLength,
                 }),
-                0..4 => Some(Reject::BadType),
-                4..132 => Some(Reject::BadMac1),
+                0..4 => Some(DropReason::BadType),
+                4..132 => Some(DropReason::BadMac1),
                 // The second mac is not looked at.
                 _ => None,
             };
@@ -138,8 +144,8 @@ fn every_flipped_bit_of_an_initiation_is_refused() {
                     // The sender's index is not authenticated but by the mac.
                     4..8 => continue,
                     // The top bit of the ephemeral key is hashed, too.
-                    8..88 => Reject::BadStatic,
-                    _ => Reject::BadTimestamp,
+                    8..88 => DropReason::BadStatic,
+                    _ => DropReason::BadTimestamp,
                 };
                 let changed = initiation(&changed);
                 assert_eq!(b.consume_initiation(&changed), Err(reason), "{at} {bit}");
@@ -160,12 +166,12 @@ fn every_flipped_bit_of_a_response_is_refused() {
             changed[at] ^= 1 << bit;
             let reason = match at {
                 0 if matches!(changed[0], 1 | 3 | 4) => Some(match changed[0] {
-                    4 => Reject::UnknownSession,
-                    _ => Reject::BadLength,
+                    4 => DropReason::UnknownSession,
+                    _ => DropReason::BadLength,
                 }),
-                0 if changed[0] == 0 => Some(Reject::BadType),
-                0..4 => Some(Reject::BadType),
-                4..76 => Some(Reject::BadMac1),
+                0 if changed[0] == 0 => Some(DropReason::BadType),
+                0..4 => Some(DropReason::BadType),
+                4..76 => Some(DropReason::BadMac1),
                 _ => None,
             };
             if let Some(reason) = reason {
@@ -173,8 +179,8 @@ fn every_flipped_bit_of_a_response_is_refused() {
             }
             if (8..60).contains(&at) {
                 let reason = match at {
-                    8..12 => Reject::UnknownHandshake,
-                    _ => Reject::BadResponse,
+                    8..12 => DropReason::UnknownHandshake,
+                    _ => DropReason::BadResponse,
                 };
                 let changed = response(&changed);
                 assert_eq!(a.consume_response(&changed), Err(reason), "{at} {bit}");
@@ -195,9 +201,9 @@ fn every_flipped_bit_of_a_data_message_is_refused() {
             let mut changed = bytes.clone();
             changed[at] ^= 1 << bit;
             let reason = match at {
-                0..4 => Reject::BadType,
-                4..8 => Reject::UnknownSession,
-                _ => Reject::BadData,
+                0..4 => DropReason::BadType,
+                4..8 => DropReason::UnknownSession,
+                _ => DropReason::BadData,
             };
             assert_eq!(b.receive(&changed, &[]), Err(reason), "{at} {bit}");
         }
@@ -225,9 +231,9 @@ fn points_of_low_order_are_refused() {
         // As the peer's public key.
         let (mut a, mut b) = Node::pair(15);
         a.set_peer(PublicKey::from_bytes(point));
-        assert_eq!(a.initiate().err(), Some(Reject::LowOrder));
+        assert_eq!(a.initiate().err(), Some(DropReason::LowOrder));
         assert_eq!(a.handshake.local_index(), None);
-        assert_eq!(a.respond().err(), Some(Reject::WrongState));
+        assert_eq!(a.respond().err(), Some(DropReason::WrongState));
         a.set_peer(b.public());
         // As the ephemeral key of an initiation.
         let first = a.initiate().expect("an initiation");
@@ -235,13 +241,16 @@ fn points_of_low_order_are_refused() {
         bytes[8..40].copy_from_slice(&point);
         assert_eq!(
             b.consume_initiation(&initiation(&bytes)),
-            Err(Reject::LowOrder)
+            Err(DropReason::LowOrder)
         );
         // As the ephemeral key of a response.
         b.consume_initiation(&first).expect("a new initiation");
         let mut bytes = b.respond().expect("a response").as_bytes().to_vec();
         bytes[12..44].copy_from_slice(&point);
-        assert_eq!(a.consume_response(&response(&bytes)), Err(Reject::LowOrder));
+        assert_eq!(
+            a.consume_response(&response(&bytes)),
+            Err(DropReason::LowOrder)
+        );
     }
 }
 
@@ -285,7 +294,7 @@ fn an_initiation_of_a_sender_of_low_order_is_refused() {
         .open::<Soft>(&b.identity, &message)
         .expect("a static key");
     assert_eq!(opened.sender(), &zero);
-    assert_eq!(b.consume_initiation(&message), Err(Reject::LowOrder));
+    assert_eq!(b.consume_initiation(&message), Err(DropReason::LowOrder));
     // The writer's side of the same check.
     let (a, b) = Node::pair(17);
     let mut out = [0; 32];
@@ -303,7 +312,7 @@ fn an_initiation_of_a_sender_of_low_order_is_refused() {
             payload: &mut payload,
         },
     );
-    assert_eq!(refused, Err(Reject::LowOrder));
+    assert_eq!(refused, Err(DropReason::LowOrder));
 }
 
 #[test]
@@ -318,5 +327,5 @@ fn a_response_for_another_index_is_refused() {
     let refused = work
         .snapshot(&a.handshake)
         .and_then(|expected| expected.authenticate::<Soft>(&a.identity, &response(&bytes)));
-    assert_eq!(refused.err(), Some(Reject::Superseded));
+    assert_eq!(refused.err(), Some(DropReason::Superseded));
 }

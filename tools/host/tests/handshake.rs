@@ -18,7 +18,7 @@ use wg_proto::{
         Initiation,
         Response, //
     },
-    Reject,
+    DropReason,
     Tai64N, //
 };
 use wg_soft::{
@@ -88,8 +88,8 @@ fn another_preshared_key_is_refused() {
     let first = a.initiate().expect("an initiation");
     assert_eq!(b.consume_initiation(&first), Ok(()));
     let answer = b.respond().expect("a response");
-    assert_eq!(a.consume_response(&answer), Err(Reject::BadResponse));
-    assert_eq!(a.begin(), Err(Reject::WrongState));
+    assert_eq!(a.consume_response(&answer), Err(DropReason::BadResponse));
+    assert_eq!(a.begin(), Err(DropReason::WrongState));
 }
 
 #[test]
@@ -105,10 +105,10 @@ fn without_an_identity_there_is_no_handshake() {
     b.set_private([0; 32]);
     assert_eq!(a.identity.public(), None);
     assert!(a.identity.private().is_none());
-    assert_eq!(a.initiate().err(), Some(Reject::NoIdentity));
-    assert_eq!(a.consume_response(&second), Err(Reject::NoIdentity));
+    assert_eq!(a.initiate().err(), Some(DropReason::NoIdentity));
+    assert_eq!(a.consume_response(&second), Err(DropReason::NoIdentity));
     b.sleep(25);
-    assert_eq!(b.consume_initiation(&first), Err(Reject::NoIdentity));
+    assert_eq!(b.consume_initiation(&first), Err(DropReason::NoIdentity));
 }
 
 #[test]
@@ -172,18 +172,18 @@ fn steps_out_of_order_are_refused() {
     let mut keys = SessionKeys::zeroed();
     assert_eq!(
         a.handshake.begin_session::<Soft>(0, &mut keys),
-        Err(Reject::WrongState)
+        Err(DropReason::WrongState)
     );
-    assert_eq!(a.respond().err(), Some(Reject::WrongState));
+    assert_eq!(a.respond().err(), Some(DropReason::WrongState));
     let first = a.initiate().expect("an initiation");
-    assert_eq!(a.begin(), Err(Reject::WrongState));
-    assert_eq!(a.respond().err(), Some(Reject::WrongState));
+    assert_eq!(a.begin(), Err(DropReason::WrongState));
+    assert_eq!(a.respond().err(), Some(DropReason::WrongState));
     b.consume_initiation(&first).expect("a new initiation");
-    assert_eq!(b.begin(), Err(Reject::WrongState));
+    assert_eq!(b.begin(), Err(DropReason::WrongState));
     b.handshake.clear();
-    assert_eq!(b.respond().err(), Some(Reject::WrongState));
+    assert_eq!(b.respond().err(), Some(DropReason::WrongState));
     a.handshake.clear();
-    assert_eq!(a.begin(), Err(Reject::WrongState));
+    assert_eq!(a.begin(), Err(DropReason::WrongState));
     assert_eq!(keys.sending.as_bytes(), &[0; 32]);
 }
 
@@ -234,7 +234,7 @@ fn a_failed_attempt_leaves_the_one_before() {
     let first = a.initiate().expect("an initiation");
     let private = *a.identity.private().expect("a key").as_bytes();
     a.set_private([0; 32]);
-    assert_eq!(a.initiate().err(), Some(Reject::NoIdentity));
+    assert_eq!(a.initiate().err(), Some(DropReason::NoIdentity));
     a.set_private(private);
     b.consume_initiation(&first).expect("a new initiation");
     let answer = b.respond().expect("a response");

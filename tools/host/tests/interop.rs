@@ -30,7 +30,7 @@ use wg_proto::{
         CookieReply,
         Message, //
     },
-    Reject, //
+    DropReason, //
 };
 use wg_soft::{
     Node,
@@ -200,7 +200,10 @@ fn another_preshared_key_is_refused_by_both() {
     pair.ours.set_preshared([1; 32]);
     let first = pair.ours.initiate().expect("an initiation");
     let answer = pair.give(first.as_bytes()).sent();
-    assert_eq!(pair.ours.receive(&answer, &[]), Err(Reject::BadResponse));
+    assert_eq!(
+        pair.ours.receive(&answer, &[]),
+        Err(DropReason::BadResponse)
+    );
     let packet = pair.packet(20);
     let mut pair = Pair::new(61, true, None);
     pair.ours.set_preshared([1; 32]);
@@ -228,7 +231,7 @@ fn a_repeated_initiation_is_refused_by_both() {
     pair.ours.sleep(100);
     assert_eq!(
         pair.ours.receive(&first, &[]),
-        Err(Reject::ReplayedTimestamp)
+        Err(DropReason::ReplayedTimestamp)
     );
 }
 

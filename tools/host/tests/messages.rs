@@ -14,7 +14,7 @@ use wg_proto::{
         Message,
         Response, //
     },
-    Reject,
+    DropReason,
     Tai64N, //
 };
 use wg_soft::Rng;
@@ -49,10 +49,10 @@ fn each_type_has_its_lengths() {
                 .zip([kind, 0, 0, 0])
                 .for_each(|(to, from)| *to = from);
             let expected = match kind {
-                _ if len < 4 => Err(Reject::BadLength),
+                _ if len < 4 => Err(DropReason::BadLength),
                 1..=4 if fits(kind, len) => Ok(kind),
-                1..=4 => Err(Reject::BadLength),
-                _ => Err(Reject::BadType),
+                1..=4 => Err(DropReason::BadLength),
+                _ => Err(DropReason::BadType),
             };
             assert_eq!(Message::parse(&bytes).map(number), expected, "{kind} {len}");
             let told = Kind::of(&bytes, len).map(|kind| kind as u8 + 1);
@@ -79,7 +79,7 @@ fn reserved_bytes_have_to_be_zero() {
                 let mut bytes = vec![0; len];
                 bytes[0] = kind;
                 bytes[at] = 1 << bit;
-                assert_eq!(Message::parse(&bytes).map(number), Err(Reject::BadType));
+                assert_eq!(Message::parse(&bytes).map(number), Err(DropReason::BadType));
             }
         }
     }
@@ -96,8 +96,8 @@ fn the_type_is_told_from_the_first_bytes() {
         let head = [kind as u8 + 1, 0, 0, 0];
         assert_eq!(Kind::of(&head, len), Ok(kind));
         assert_eq!(kind.header_len(), header);
-        assert_eq!(Kind::of(&head, 20), Err(Reject::BadLength));
-        assert_eq!(Kind::of(&head[..3], len), Err(Reject::BadLength));
+        assert_eq!(Kind::of(&head, 20), Err(DropReason::BadLength));
+        assert_eq!(Kind::of(&head[..3], len), Err(DropReason::BadLength));
     }
 }
 
@@ -193,9 +193,9 @@ fn timestamps_are_whitened_and_ordered_as_time_is() {
 
 #[test]
 fn every_reason_has_a_place_and_a_name_of_its_own() {
-    let names: HashSet<_> = Reject::ALL.iter().map(|reason| reason.name()).collect();
-    assert_eq!(names.len(), Reject::COUNT);
-    for (i, reason) in Reject::ALL.into_iter().enumerate() {
+    let names: HashSet<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
+    assert_eq!(names.len(), DropReason::COUNT);
+    for (i, reason) in DropReason::ALL.into_iter().enumerate() {
         assert_eq!(reason.index(), i);
         assert!(reason
             .name()

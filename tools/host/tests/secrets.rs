@@ -24,8 +24,8 @@ use watched::{
 };
 use wg_proto::{
     cookie::{
-        Checker,
-        Jar,
+        CookieChecker,
+        CookieGenerator,
         MacState, //
     },
     crypto::{
@@ -50,7 +50,7 @@ use wg_proto::{
         Message,
         Response, //
     },
-    Reject,
+    DropReason,
     Tai64N, //
 };
 
@@ -58,8 +58,8 @@ use wg_proto::{
 struct Side {
     identity: Identity,
     handshake: Handshake,
-    checker: Checker,
-    jar: Jar,
+    checker: CookieChecker,
+    generator: CookieGenerator,
     session: SessionKeys,
 }
 
@@ -68,8 +68,8 @@ impl Side {
         Self {
             identity: Identity::new(),
             handshake: Handshake::new(PublicKey::ZERO),
-            checker: Checker::new(),
-            jar: Jar::new(),
+            checker: CookieChecker::new(),
+            generator: CookieGenerator::new(),
             session: SessionKeys::zeroed(),
         }
     }
@@ -94,13 +94,13 @@ impl Side {
                 random,
             )
             .expect("an initiation");
-        self.jar
+        self.generator
             .add_macs::<Elsewhere>(out.as_mut_bytes(), 0)
             .expect("macs");
         out
     }
 
-    fn consume_initiation(&mut self, message: &Initiation, now: u64) -> Result<(), Reject> {
+    fn consume_initiation(&mut self, message: &Initiation, now: u64) -> Result<(), DropReason> {
         let mut work = IncomingInitiation::new();
         work.open::<Elsewhere>(&self.identity, message)?
             .attach::<Elsewhere>(&self.identity, &mut self.handshake)?
@@ -113,13 +113,13 @@ impl Side {
         self.handshake
             .create_response::<Elsewhere>(&mut out, Index::new(index), random)
             .expect("a response");
-        self.jar
+        self.generator
             .add_macs::<Elsewhere>(out.as_mut_bytes(), 0)
             .expect("macs");
         out
     }
 
-    fn consume_response(&mut self, message: &Response) -> Result<(), Reject> {
+    fn consume_response(&mut self, message: &Response) -> Result<(), DropReason> {
         let mut work = IncomingResponse::new();
         work.snapshot(&self.handshake)?
             .authenticate::<Elsewhere>(&self.identity, message)?
@@ -147,8 +147,8 @@ fn everything(arena: &mut Arena) {
     let (for_b, for_a) = (a.give_identity(), b.give_identity());
     a.handshake = Handshake::new(for_a);
     b.handshake = Handshake::new(for_b);
-    a.jar.set_remote::<Elsewhere>(&for_a);
-    b.jar.set_remote::<Elsewhere>(&for_b);
+    a.generator.set_remote::<Elsewhere>(&for_a);
+    b.generator.set_remote::<Elsewhere>(&for_b);
     random(a.handshake.remote_mut().preshared_mut().as_mut_bytes());
     let preshared = a.handshake.remote().preshared();
     b.handshake
@@ -181,7 +181,7 @@ fn everything(arena: &mut Arena) {
         let Ok(Message::Initiation(bad)) = Message::parse(&bytes) else {
             unreachable!();
         };
-        assert_eq!(two.consume_initiation(bad, now), Err(Reject::LowOrder));
+        assert_eq!(two.consume_initiation(bad, now), Err(DropReason::LowOrder));
 
         // A cookie.
         two.checker.rotate(now, random);
@@ -195,7 +195,7 @@ fn everything(arena: &mut Arena) {
                 &[round; 24],
             )
             .expect("a cookie");
-        assert_eq!(one.jar.consume::<Elsewhere>(&cookie, 0), Ok(()));
+        assert_eq!(one.generator.consume::<Elsewhere>(&cookie, 0), Ok(()));
         let message = one.initiate(index + 1, i64::from(index + 1));
         assert_eq!(
             two.checker
@@ -206,7 +206,7 @@ fn everything(arena: &mut Arena) {
         assert_eq!(two.consume_initiation(&message, now), Ok(()));
         assert_eq!(
             two.consume_initiation(&message, now),
-            Err(Reject::ReplayedTimestamp)
+            Err(DropReason::ReplayedTimestamp)
         );
         let answer = two.respond(index + 2);
         two.begin();
@@ -216,7 +216,7 @@ fn everything(arena: &mut Arena) {
         let Ok(Message::Response(bad)) = Message::parse(&bytes) else {
             unreachable!();
         };
-        assert_eq!(one.consume_response(bad), Err(Reject::BadResponse));
+        assert_eq!(one.consume_response(bad), Err(DropReason::BadResponse));
         if round == 3 {
             // The response comes too late.
             let mut work = IncomingResponse::new();
@@ -227,7 +227,7 @@ fn everything(arena: &mut Arena) {
             one.initiate(index + 3, i64::from(index + 3));
             assert_eq!(
                 authentic.commit::<Elsewhere>(&mut one.handshake),
-                Err(Reject::Superseded)
+                Err(DropReason::Superseded)
             );
             one.handshake.clear();
             continue;

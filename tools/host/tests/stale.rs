@@ -4,7 +4,7 @@
 
 use wg_proto::{
     handshake::IncomingResponse,
-    Reject, //
+    DropReason, //
 };
 use wg_soft::{
     Node,
@@ -19,8 +19,14 @@ fn a_timestamp_is_taken_once() {
     let new = a.initiate().expect("an initiation");
     b.consume_initiation(&new).expect("a new initiation");
     b.sleep(1_000);
-    assert_eq!(b.consume_initiation(&new), Err(Reject::ReplayedTimestamp));
-    assert_eq!(b.consume_initiation(&old), Err(Reject::ReplayedTimestamp));
+    assert_eq!(
+        b.consume_initiation(&new),
+        Err(DropReason::ReplayedTimestamp)
+    );
+    assert_eq!(
+        b.consume_initiation(&old),
+        Err(DropReason::ReplayedTimestamp)
+    );
     // Two within a quantum are one timestamp.
     a.wall.1 &= !((1 << 24) - 1);
     a.sleep(20);
@@ -29,10 +35,16 @@ fn a_timestamp_is_taken_once() {
     let other = a.initiate().expect("an initiation");
     assert_eq!(b.consume_initiation(&one), Ok(()));
     b.sleep(1_000);
-    assert_eq!(b.consume_initiation(&other), Err(Reject::ReplayedTimestamp));
+    assert_eq!(
+        b.consume_initiation(&other),
+        Err(DropReason::ReplayedTimestamp)
+    );
     // The greatest timestamp outlives the handshake.
     b.handshake.clear();
-    assert_eq!(b.consume_initiation(&one), Err(Reject::ReplayedTimestamp));
+    assert_eq!(
+        b.consume_initiation(&one),
+        Err(DropReason::ReplayedTimestamp)
+    );
     a.wall.1 += 1;
     a.sleep(0);
     let next = a.initiate().expect("an initiation");
@@ -52,7 +64,7 @@ fn a_clock_that_went_back_is_refused_until_it_caught_up() {
         let message = a.initiate().expect("an initiation");
         assert_eq!(
             b.consume_initiation(&message),
-            Err(Reject::ReplayedTimestamp)
+            Err(DropReason::ReplayedTimestamp)
         );
     }
     a.wall.0 += 3_600;
@@ -69,10 +81,10 @@ fn initiations_are_taken_every_twenty_milliseconds() {
         a.initiate().expect("an initiation")
     };
     assert_eq!(b.consume_initiation(&next()), Ok(()));
-    assert_eq!(b.consume_initiation(&next()), Err(Reject::Flood));
+    assert_eq!(b.consume_initiation(&next()), Err(DropReason::Flood));
     b.now += 19_999_999;
     let late = next();
-    assert_eq!(b.consume_initiation(&late), Err(Reject::Flood));
+    assert_eq!(b.consume_initiation(&late), Err(DropReason::Flood));
     b.now += 1;
     // One that was refused for this may come again.
     assert_eq!(b.consume_initiation(&late), Ok(()));
@@ -104,12 +116,12 @@ fn a_response_to_a_replaced_initiation_is_refused() {
     assert_eq!(new.sender(), old.sender());
     assert_eq!(
         authentic.commit::<Soft>(&mut a.handshake),
-        Err(Reject::Superseded)
+        Err(DropReason::Superseded)
     );
-    assert_eq!(a.begin(), Err(Reject::WrongState));
+    assert_eq!(a.begin(), Err(DropReason::WrongState));
 
     // Nor is it right for the new one.
-    assert_eq!(a.consume_response(&answer), Err(Reject::BadResponse));
+    assert_eq!(a.consume_response(&answer), Err(DropReason::BadResponse));
     // The new one goes on undisturbed.
     b.sleep(6_000);
     b.consume_initiation(&new).expect("a new initiation");
@@ -139,15 +151,21 @@ fn a_response_is_refused_in_every_other_state() {
     assert_eq!(one.commit::<Soft>(&mut a.handshake), Ok(()));
     assert_eq!(
         two.commit::<Soft>(&mut a.handshake),
-        Err(Reject::Superseded)
+        Err(DropReason::Superseded)
     );
-    assert_eq!(a.consume_response(&answer), Err(Reject::WrongState));
+    assert_eq!(a.consume_response(&answer), Err(DropReason::WrongState));
     assert_eq!(a.begin(), Ok(()));
-    assert_eq!(a.begin(), Err(Reject::WrongState));
+    assert_eq!(a.begin(), Err(DropReason::WrongState));
     // After the session began the index is no handshake's.
-    assert_eq!(a.consume_response(&answer), Err(Reject::UnknownHandshake));
+    assert_eq!(
+        a.consume_response(&answer),
+        Err(DropReason::UnknownHandshake)
+    );
     let mut work = IncomingResponse::new();
-    assert_eq!(work.snapshot(&a.handshake).err(), Some(Reject::WrongState));
+    assert_eq!(
+        work.snapshot(&a.handshake).err(),
+        Some(DropReason::WrongState)
+    );
 
     // After an initiation of the remote, and after our response to it.
     let (mut a, mut b) = Node::pair(25);
@@ -157,9 +175,12 @@ fn a_response_is_refused_in_every_other_state() {
     b.sleep(25);
     let theirs = b.initiate().expect("an initiation");
     a.consume_initiation(&theirs).expect("a new initiation");
-    assert_eq!(a.consume_response(&answer), Err(Reject::WrongState));
+    assert_eq!(a.consume_response(&answer), Err(DropReason::WrongState));
     a.respond().expect("a response");
-    assert_eq!(a.consume_response(&answer), Err(Reject::UnknownHandshake));
+    assert_eq!(
+        a.consume_response(&answer),
+        Err(DropReason::UnknownHandshake)
+    );
 }
 
 #[test]
@@ -173,8 +194,8 @@ fn initiations_that_cross_end_in_a_session() {
     let to_a = b.respond().expect("a response");
     // Both gave their own up, so neither response is expected; both are responders, and the next
     // initiation of either settles it.
-    assert_eq!(b.consume_response(&to_b), Err(Reject::UnknownHandshake));
-    assert_eq!(a.consume_response(&to_a), Err(Reject::UnknownHandshake));
+    assert_eq!(b.consume_response(&to_b), Err(DropReason::UnknownHandshake));
+    assert_eq!(a.consume_response(&to_a), Err(DropReason::UnknownHandshake));
     a.sleep(5_100);
     b.sleep(5_100);
     a.shake(&mut b);

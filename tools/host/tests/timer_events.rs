@@ -148,10 +148,10 @@ fn the_last_minute_is_noticed_once_per_session() {
         initiator: true,
     };
     let at = |seconds: u64| seconds * 1_000 * NS;
-    assert_eq!(list(state.received_under(age, at(165) - 1)), []);
+    assert_eq!(list(state.keep_key_fresh_on_receive(age, at(165) - 1)), []);
     let wanted = [Action::Initiate { retry: false }];
-    assert_eq!(list(state.received_under(age, at(165))), wanted);
-    assert_eq!(list(state.received_under(age, at(166))), []);
+    assert_eq!(list(state.keep_key_fresh_on_receive(age, at(165))), wanted);
+    assert_eq!(list(state.keep_key_fresh_on_receive(age, at(166))), []);
     assert_eq!(
         list(state.handshake_complete()),
         [
@@ -159,11 +159,14 @@ fn the_last_minute_is_noticed_once_per_session() {
             Action::StampHandshake
         ]
     );
-    assert_eq!(list(state.received_under(age, at(170))), wanted);
+    assert_eq!(list(state.keep_key_fresh_on_receive(age, at(170))), wanted);
     let responder = Age {
         initiator: false,
         ..age
     };
     let mut state = TimerState::new();
-    assert_eq!(list(state.received_under(responder, at(179))), []);
+    assert_eq!(
+        list(state.keep_key_fresh_on_receive(responder, at(179))),
+        []
+    );
 }

@@ -43,7 +43,7 @@ impl<T: Operations> Ethtool<T> {
                 return Err(EOPNOTSUPP);
             }
             // CAST: At most 32.
-            Ok(T::SWITCHES.len() as c_int)
+            Ok(T::PRIV_FLAGS.len() as c_int)
         })
     }
 
@@ -52,17 +52,17 @@ impl<T: Operations> Ethtool<T> {
     /// Only for `ethtool_ops`: `to` must have room for the names that `count` tells of.
     unsafe extern "C" fn names(_dev: *mut net_device, set: u32, to: *mut u8) {
         const {
-            assert!(T::SWITCHES.len() <= 32);
+            assert!(T::PRIV_FLAGS.len() <= 32);
             let mut i = 0;
-            while i < T::SWITCHES.len() {
-                assert!(T::SWITCHES[i].to_bytes().len() < NAME_LEN);
+            while i < T::PRIV_FLAGS.len() {
+                assert!(T::PRIV_FLAGS[i].to_bytes().len() < NAME_LEN);
                 i += 1;
             }
         }
         if set != ethtool_stringset_ETH_SS_PRIV_FLAGS {
             return;
         }
-        for (i, name) in T::SWITCHES.iter().enumerate() {
+        for (i, name) in T::PRIV_FLAGS.iter().enumerate() {
             let mut field = [0; NAME_LEN];
             for (to, from) in field.iter_mut().zip(name.to_bytes()) {
                 *to = *from;
@@ -80,7 +80,7 @@ impl<T: Operations> Ethtool<T> {
     unsafe extern "C" fn get(dev: *mut net_device) -> u32 {
         // SAFETY: A device that C knows is initialised; it is held by C.
         let dev = unsafe { NetDevice::<T>::from_raw(dev.cast()) };
-        dev.data().switches()
+        dev.data().priv_flags()
     }
 
     /// # Safety
@@ -89,7 +89,7 @@ impl<T: Operations> Ethtool<T> {
     unsafe extern "C" fn set(dev: *mut net_device, on: u32) -> c_int {
         // SAFETY: As in `get`.
         let dev = unsafe { NetDevice::<T>::from_raw(dev.cast()) };
-        dev.data().set_switches(on);
+        dev.data().set_priv_flags(on);
         0
     }
 }

@@ -38,7 +38,7 @@ use crate::{
         lock::SpinLock,
         rcu::{
             reclaim,
-            Lease, //
+            ModuleRef, //
         }, //
     },
 };
@@ -103,7 +103,7 @@ pub(crate) struct Registry {
     /// For none of them.
     #[pin]
     spare_pages: SpinLock<PageRing>,
-    _lease: Lease,
+    _module: ModuleRef,
 }
 
 /// The queue that ends devices, and what belongs to them.
@@ -211,7 +211,7 @@ impl<T: Operations> Registration<T> {
                     pages
                 },
                 spare_pages <- new_spinlock!(PageRing::new()),
-                _lease: Lease::take()?,
+                _module: ModuleRef::take()?,
                 // The last: from here on C calls back.
                 ops <- Opaque::try_ffi_init(|slot: *mut bindings::rtnl_link_ops| {
                     let ops = bindings::rtnl_link_ops {
@@ -245,7 +245,7 @@ impl<T: Operations> Registration<T> {
 impl<T: Operations> Drop for Registration<T> {
     fn drop(&mut self) {
         if kernel::warn_on!(!reclaim::may_wait()) {
-            // Leaked, with its lease, so that the module stays too.
+            // Leaked, with its module reference, so that the module stays too.
             return;
         }
         // SAFETY: By the type invariant. Removes the links, and waits for their destructors.

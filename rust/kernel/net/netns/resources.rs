@@ -6,12 +6,12 @@
 //! one is meant to give it up when the namespace goes. This makes sure that what is forgotten does
 //! no harm:
 //!
-//! * A socket is listed here. [`Residents::evict`] takes it away from those that send by it, waits
+//! * A socket is listed here. [`NetnsResources::release_all`] takes it away from those that send by it, waits
 //!   for a grace period, and releases it. As long as one is listed, there is a [`Hook`].
-//! * A route is counted here. `evict` waits for a while if there are any. Afterwards none is used
+//! * A route is counted here. `release_all` waits for a while if there are any. Afterwards none is used
 //!   any more, not even to give it back, so it is leaked, with a warning.
 //!
-//! `evict` is called when the hooks of drivers have been through, and before those of IPv6 and UDP
+//! `release_all` is called when the hooks of drivers have been through, and before those of IPv6 and UDP
 //! are called.
 
 use super::Net;
@@ -25,7 +25,7 @@ use crate::{
     net::udp::Hook,
     sync::rcu::{
         reclaim,
-        Lease,
+        ModuleRef,
         RcuArc, //
     },
 };
@@ -64,7 +64,7 @@ use kernel::{
 };
 
 /// How often it is waited for routes that are on their way out.
-const PATIENCE: u32 = 20;
+const MAX_ROUNDS: u32 = 20;
 
 /// A socket that takes datagrams for somebody.
 ///
@@ -78,7 +78,7 @@ pub(in crate::net) struct Socket {
     receiver: NonNull<()>,
     put: unsafe fn(NonNull<()>),
     /// C may call the receiver.
-    _lease: Lease,
+    _module: ModuleRef,
 }
 
 // SAFETY: A socket can be used by any thread, and the receiver is `Send` and `Sync`.
@@ -96,7 +96,7 @@ impl Socket {
     pub(in crate::net) unsafe fn new<H>(
         raw: NonNull<socket>,
         receiver: NonNull<H>,
-        lease: Lease,
+        module: ModuleRef,
     ) -> Self {
         /// # Safety
         ///
@@ -110,7 +110,7 @@ impl Socket {
             raw: AtomicPtr::new(raw.as_ptr()),
             receiver: receiver.cast(),
             put: put::<H>,
-            _lease: lease,
+            _module: module,
         }
     }
 
@@ -151,13 +151,13 @@ impl Socket {
 
 /// Sockets and routes that belong to one namespace.
 #[pin_data]
-pub(in crate::net) struct Residents {
+pub(in crate::net) struct NetnsResources {
     #[pin]
     sockets: Mutex<Sockets>,
-    /// How many [`Lodger`]s there are.
-    lodgers: Atomic<isize>,
+    /// How many [`RouteRef`]s there are.
+    route_refs: Atomic<isize>,
     /// Whether routes must not be touched any more.
-    evicted: Atomic<bool>,
+    released: Atomic<bool>,
 }
 
 /// The sockets that are open.
@@ -166,7 +166,7 @@ struct Sockets {
     /// What looks at the packets that they send.
     hook: Option<Hook>,
     /// Whether there can be no more.
-    evicted: bool,
+    released: bool,
 }
 
 /// One of them.
@@ -191,17 +191,17 @@ impl Sockets {
     }
 }
 
-impl Residents {
+impl NetnsResources {
     /// Nobody.
     pub(in crate::net) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             sockets <- new_mutex!(Sockets {
                 first: None,
                 hook: None,
-                evicted: false,
+                released: false,
             }),
-            lodgers: Atomic::new(0),
-            evicted: Atomic::new(false),
+            route_refs: Atomic::new(0),
+            released: Atomic::new(false),
         })
     }
 
@@ -213,8 +213,8 @@ impl Residents {
     ///
     /// # Safety
     ///
-    /// These must be the residents of `net`.
-    pub(in crate::net) unsafe fn enter(&self, net: &Net, socket: &Arc<Socket>) -> Result {
+    /// These must be the resources of `net`.
+    pub(in crate::net) unsafe fn add_socket(&self, net: &Net, socket: &Arc<Socket>) -> Result {
         let mut entry = KBox::new(
             Entry {
                 socket: socket.clone(),
@@ -223,11 +223,11 @@ impl Residents {
             GFP_KERNEL,
         )?;
         let mut sockets = self.sockets.lock();
-        if sockets.evicted {
+        if sockets.released {
             return Err(ENONET);
         }
         if sockets.hook.is_none() {
-            // SAFETY: Dropped by `leave` or `evict`, in process context. The namespace is there
+            // SAFETY: Dropped by `remove_socket` or `release_all`, in process context. The namespace is there
             // until the latter has returned.
             sockets.hook = Some(unsafe { Hook::new(net) }?);
         }
@@ -241,12 +241,12 @@ impl Residents {
     /// # Safety
     ///
     /// Nobody must use what [`Socket::sk`] returned, or call it again.
-    pub(in crate::net) unsafe fn leave(&self, socket: &Arc<Socket>) {
+    pub(in crate::net) unsafe fn remove_socket(&self, socket: &Arc<Socket>) {
         if kernel::warn_on!(!may_sleep()) {
             // Nobody can wait here. Then the socket stays until the namespace goes.
             return;
         }
-        // `evict` does not end before the lock is released, and so the namespace is there.
+        // `release_all` does not end before the lock is released, and so the namespace is there.
         let mut sockets = self.sockets.lock();
         sockets.remove(socket);
         if sockets.first.is_none() {
@@ -261,10 +261,10 @@ impl Residents {
     /// # Safety
     ///
     /// The caller must be allowed to sleep.
-    pub(in crate::net) unsafe fn evict(&self) {
+    pub(in crate::net) unsafe fn release_all(&self) {
         let (mut next, hook) = {
             let mut sockets = self.sockets.lock();
-            sockets.evicted = true;
+            sockets.released = true;
             (sockets.first.take(), sockets.hook.take())
         };
         drop(hook);
@@ -273,27 +273,27 @@ impl Residents {
             unsafe { entry.socket.close(true) };
             next = entry.next.take();
         }
-        // Somebody in `leave` may be closing one that was seen closed here.
+        // Somebody in `remove_socket` may be closing one that was seen closed here.
         drop(self.sockets.lock());
         // No route can be looked up any more. Those that there are may belong to something that was
         // given up just before, and is on its way through RCU.
-        for round in 0..PATIENCE {
-            if self.lodgers.load(Acquire) == 0 {
+        for round in 0..MAX_ROUNDS {
+            if self.route_refs.load(Acquire) == 0 {
                 break;
             }
-            // SAFETY: The caller may sleep. The namespace has its residents by a registration with a
-            // lease, so that there is a barrier, which initialised the worker.
+            // SAFETY: The caller may sleep. The namespace has its resources by a registration with a
+            // module reference, so that there is a barrier, which initialised the worker.
             unsafe { reclaim::drain() };
             if round != 0 {
                 fsleep(Delta::from_millis(10));
             }
         }
-        self.evicted.store(true, Relaxed);
+        self.released.store(true, Relaxed);
         // Either the count is seen to be zero, and with it what was done before it was, or whoever
         // does not see the flag is in a section that is waited for.
         // SAFETY: No requirements.
         unsafe { bindings::smp_mb() };
-        if self.lodgers.load(Acquire) != 0 {
+        if self.route_refs.load(Acquire) != 0 {
             // SAFETY: The caller may sleep.
             unsafe { bindings::synchronize_net() };
         }
@@ -304,45 +304,45 @@ impl Residents {
 ///
 /// # Invariants
 ///
-/// This owns one count of `lodgers`.
-pub(in crate::net) struct Lodger(Arc<Residents>);
+/// This owns one count of `route_refs`.
+pub(in crate::net) struct RouteRef(Arc<NetnsResources>);
 
-impl Lodger {
+impl RouteRef {
     /// Counts one more.
     ///
     /// To be made in an RCU section in which the namespace was found alive, for instance by
     /// [`Socket::sk`], or from another one.
-    pub(in crate::net) fn new(home: &Arc<Residents>) -> Self {
-        home.lodgers.add(1, Relaxed);
+    pub(in crate::net) fn new(resources: &Arc<NetnsResources>) -> Self {
+        resources.route_refs.add(1, Relaxed);
         // INVARIANT: Counted just above.
-        Self(home.clone())
+        Self(resources.clone())
     }
 
     /// Returns whether the namespace is there for as long as the section lasts.
     #[inline]
-    pub(in crate::net) fn may_stay(&self, _section: &Bh<'_>) -> bool {
-        !self.0.evicted.load(Acquire)
+    pub(in crate::net) fn is_netns_alive(&self, _section: &Bh<'_>) -> bool {
+        !self.0.released.load(Acquire)
     }
 
     /// Calls `f` if the namespace is there, and keeps it from going meanwhile.
-    pub(in crate::net) fn leave(&self, f: impl FnOnce()) {
+    pub(in crate::net) fn with_netns(&self, f: impl FnOnce()) {
         let section = rcu::read_lock();
-        if !kernel::warn_on!(self.0.evicted.load(Acquire)) {
+        if !kernel::warn_on!(self.0.released.load(Acquire)) {
             f();
         }
         drop(section);
     }
 }
 
-impl Clone for Lodger {
+impl Clone for RouteRef {
     fn clone(&self) -> Self {
         Self::new(&self.0)
     }
 }
 
-impl Drop for Lodger {
+impl Drop for RouteRef {
     fn drop(&mut self) {
-        // Release: what was done while counted comes before `evict` sees the count.
-        self.0.lodgers.fetch_sub(1, Release);
+        // Release: what was done while counted comes before `release_all` sees the count.
+        self.0.route_refs.fetch_sub(1, Release);
     }
 }

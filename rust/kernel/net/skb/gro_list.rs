@@ -3,10 +3,10 @@
 //! Datagrams that come up the stack as one packet.
 //!
 //! While a device's queue is polled, C offers each datagram for a socket that wants that to
-//! [`offer`], together with those that are held back so far. One that goes with a held one is chained
-//! to it. The chain is passed on ([`complete`]) through routing and filters as one packet, with the
+//! [`gro_receive`], together with those that are held back so far. One that goes with a held one is chained
+//! to it. The chain is passed on ([`gro_complete`]) through routing and filters as one packet, with the
 //! headers of the first; the others keep theirs in front of their data. In the end it is taken apart
-//! ([`SkBuff::take_apart`]), or by C (`skb_segment_list()`) if it was not for that socket after all.
+//! ([`SkBuff::segment_list`]), or by C (`skb_segment_list()`) if it was not for that socket after all.
 //!
 //! ```text
 //!   first datagram ── frag_list ──► datagram ──► datagram ──► ...
@@ -196,7 +196,7 @@ impl Held {
         }
         let udp: &[u8; 8] = self.header(transport, UDP_HEADER_LEN)?.try_into().ok()?;
         let [_, _, _, _, _, _, high, low] = *udp;
-        // C overwrites the checksum of the first of a chain; see `complete`. Nobody else uses this field.
+        // C overwrites the checksum of the first of a chain; see `gro_complete`. Nobody else uses this field.
         self.state().pad = u16::from_ne_bytes([high, low]);
         Some((offset, key))
     }
@@ -274,7 +274,7 @@ pub(in crate::net) unsafe fn device(skb: *const sk_buff) -> *mut bindings::net_d
 /// # Safety
 ///
 /// Only for `udp_tunnel_sock_cfg::gro_receive`.
-pub(in crate::net) unsafe fn offer(
+pub(in crate::net) unsafe fn gro_receive(
     held: *mut list_head,
     skb: *mut sk_buff,
     header_len: u32,
@@ -333,7 +333,7 @@ pub(in crate::net) unsafe fn offer(
 /// # Safety
 ///
 /// Only for `udp_tunnel_sock_cfg::gro_complete`.
-pub(in crate::net) unsafe fn complete(skb: *mut sk_buff, offset: c_int) {
+pub(in crate::net) unsafe fn gro_complete(skb: *mut sk_buff, offset: c_int) {
     let Some(skb) = NonNull::new(skb) else {
         return;
     };
@@ -366,11 +366,11 @@ pub(in crate::net) unsafe fn complete(skb: *mut sk_buff, offset: c_int) {
 }
 
 impl SkBuff {
-    /// Returns whether this is a chain of datagrams as [`complete`] has left it, but for its first headers.
+    /// Returns whether this is a chain of datagrams as [`gro_complete`] has left it, but for its first headers.
     ///
     /// The data must start with the UDP header.
     #[inline]
-    pub(in crate::net) fn is_chain(&self) -> bool {
+    pub(in crate::net) fn is_gro_list(&self) -> bool {
         // CAST: From 32 bits to at least as many.
         frag_list::is_untouched(self.c(), UDP_HEADER_LEN as usize)
     }
@@ -378,7 +378,7 @@ impl SkBuff {
     /// Takes a chain of datagrams apart. Each of them starts with its UDP header.
     ///
     /// Those for which there is no memory are dropped.
-    pub(in crate::net) fn take_apart(mut self) -> List {
+    pub(in crate::net) fn segment_list(mut self) -> List {
         let mut list = List::new();
         if self.make_private().is_err() {
             return list;

@@ -123,8 +123,8 @@ impl<H: Receiver> Tunnel<H> {
         let rt = NonNull::new(rt).ok_or(EHOSTUNREACH)?;
         let saddr = Ipv4Addr::from_be32(fl.saddr);
         // SAFETY: The look-up has counted the route for us. The socket was found open in this
-        // section, and so its namespace, of which the residents are.
-        Ok(unsafe { Route4::from_raw(rt, saddr, &self.residents) })
+        // section, and so its namespace, of which the resources are.
+        Ok(unsafe { Route4::from_raw(rt, saddr, &self.resources) })
     }
 
     /// Looks up the route of packets that are sent by this socket.
@@ -155,8 +155,8 @@ impl<H: Receiver> Tunnel<H> {
         let dst = NonNull::new(dst).ok_or(EHOSTUNREACH)?;
         let saddr = Ipv6Addr::from_in6(&fl.saddr);
         // SAFETY: The look-up has counted the route for us. The socket was found open in this
-        // section, and so its namespace, of which the residents are.
-        Ok(unsafe { Route6::from_raw(dst, saddr, &self.residents) })
+        // section, and so its namespace, of which the resources are.
+        Ok(unsafe { Route6::from_raw(dst, saddr, &self.resources) })
     }
 
     /// Readies a packet for being sent.

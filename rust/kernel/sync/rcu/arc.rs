@@ -4,7 +4,7 @@
 
 use super::{
     reclaim,
-    Lease, //
+    ModuleRef, //
 };
 use crate::bindings;
 use crate::bindings::callback_head;
@@ -41,7 +41,7 @@ pub(super) struct Inner<T> {
     refs: Refcount,
     value: T,
     /// Dropped after the value.
-    _lease: Lease,
+    _module: ModuleRef,
 }
 
 impl<T> Inner<T> {
@@ -65,7 +65,7 @@ impl<T> Inner<T> {
     /// Only for `call_rcu()`, by the drop of the last [`RcuArc`].
     unsafe extern "C" fn retire(head: *mut callback_head) {
         if needs_drop::<T>() {
-            // SAFETY: RCU is done with the head. The lease of the value, which `free` gives back, keeps
+            // SAFETY: RCU is done with the head. The module reference of the value, which `free` gives back, keeps
             // the barrier waiting, whose creation initialised what this needs.
             unsafe { reclaim::defer(head, Self::free) };
         } else {
@@ -120,7 +120,7 @@ impl<T: Send + Sync + 'static> RcuArc<T> {
     where
         Error: From<E>,
     {
-        let lease = Lease::take()?;
+        let module = ModuleRef::take()?;
         let mut memory = KBox::<Inner<T>>::new_uninit(flags)?;
         let inner = memory.as_mut_ptr();
         // SAFETY: In bounds of the allocation.
@@ -137,9 +137,9 @@ impl<T: Send + Sync + 'static> RcuArc<T> {
         // SAFETY: Valid for writes.
         unsafe { refs.write(Refcount::new(1)) };
         // SAFETY: In bounds of the allocation.
-        let owner = unsafe { &raw mut (*inner)._lease };
+        let owner = unsafe { &raw mut (*inner)._module };
         // SAFETY: Valid for writes.
-        unsafe { owner.write(lease) };
+        unsafe { owner.write(module) };
         let ptr = KBox::into_raw(memory).cast::<Inner<T>>();
         Ok(Self {
             // INVARIANT: All four fields were written just now, and the one count is ours.
@@ -278,7 +278,7 @@ impl<T> Drop for RcuArc<T> {
             // SAFETY: In bounds, by the type invariant.
             let head = unsafe { &raw mut (*self.ptr.as_ptr()).head };
             // SAFETY: `head` lies in the allocation, which `free` frees after the grace period; it
-            // is in no other list, as nobody else brought the count to zero. `Lease` keeps both
+            // is in no other list, as nobody else brought the count to zero. `ModuleRef` keeps both
             // functions there. The drop may run anywhere, as `T` is `Send` and `'static`.
             unsafe { bindings::call_rcu_hurry(head.cast(), Some(Inner::<T>::retire)) };
         }

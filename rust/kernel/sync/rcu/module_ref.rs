@@ -22,8 +22,8 @@ use kernel::{
     },
 };
 
-/// How many [`Lease`]s there are, plus one if there is a [`Barrier`].
-static LEASES: Atomic<isize> = Atomic::new(0);
+/// How many [`ModuleRef`]s there are, plus one if there is a [`Barrier`].
+static MODULE_REFS: Atomic<isize> = Atomic::new(0);
 /// Whether there is a [`Barrier`].
 static TAKEN: Atomic<bool> = Atomic::new(false);
 
@@ -31,23 +31,23 @@ static TAKEN: Atomic<bool> = Atomic::new(false);
 ///
 /// Whatever makes C call into this module later on, or makes it drop something later on, holds one.
 /// [`Barrier`] waits for all of them.
-pub(crate) struct Lease(());
+pub(crate) struct ModuleRef(());
 
-impl Lease {
+impl ModuleRef {
     /// Takes a claim.
     ///
     /// # Errors
     ///
     /// [`ESHUTDOWN`] if there is no [`Barrier`] that would wait for it.
     pub(crate) fn take() -> Result<Self> {
-        let mut old = LEASES.load(Relaxed);
+        let mut old = MODULE_REFS.load(Relaxed);
         loop {
             if old == 0 {
                 return Err(ESHUTDOWN);
             }
-            // Each lease takes up memory, so there cannot be that many of them.
+            // Each reference takes up memory, so there cannot be that many of them.
             let new = old.checked_add(1).ok_or(EOVERFLOW)?;
-            match LEASES.cmpxchg(old, new, Acquire) {
+            match MODULE_REFS.cmpxchg(old, new, Acquire) {
                 Ok(_) => return Ok(Self(())),
                 Err(now) => old = now,
             }
@@ -55,21 +55,21 @@ impl Lease {
     }
 
     /// Returns whether there is a [`Barrier`], or somebody it waits for.
-    pub(super) fn are_granted() -> bool {
-        LEASES.load(Acquire) != 0
+    pub(super) fn is_available() -> bool {
+        MODULE_REFS.load(Acquire) != 0
     }
 
     /// Returns how many there are, the barrier included.
     #[cfg(CONFIG_KUNIT)]
     pub(crate) fn count() -> isize {
-        LEASES.load(Relaxed)
+        MODULE_REFS.load(Relaxed)
     }
 }
 
-impl Drop for Lease {
+impl Drop for ModuleRef {
     fn drop(&mut self) {
-        // Release: what was done under the lease comes before the end of the wait for it.
-        LEASES.fetch_sub(1, Release);
+        // Release: what was done under the module reference comes before the end of the wait for it.
+        MODULE_REFS.fetch_sub(1, Release);
     }
 }
 
@@ -80,7 +80,7 @@ impl Drop for Lease {
 ///
 /// # Why this suffices
 ///
-/// A lease is given back in one of three places. In the RCU callback that frees a value, or by the worker
+/// A module reference is given back in one of three places. In the RCU callback that frees a value, or by the worker
 /// that drops it: once the count has been seen at zero, every such callback, and the worker, has at least
 /// been started, so waiting for both once more waits for their return. Or by a destructor, after C was told not to call any more;
 /// the code that runs the destructor is itself waited for by whoever runs it.
@@ -97,10 +97,10 @@ impl Barrier {
             return Err(EBUSY);
         }
         // SAFETY: If there was a barrier before, its drop has waited for the worker. What is given to
-        // the worker has a lease, and there is none yet.
+        // the worker has a module reference, and there is none yet.
         unsafe { reclaim::init() };
-        // Release: whoever gets a lease finds the worker initialised.
-        LEASES.store(1, Release);
+        // Release: whoever gets a module reference finds the worker initialised.
+        MODULE_REFS.store(1, Release);
         Ok(Self(()))
     }
 }
@@ -113,12 +113,12 @@ impl Drop for Barrier {
                 spin_loop();
             }
         }
-        LEASES.fetch_sub(1, Relaxed);
+        MODULE_REFS.fetch_sub(1, Relaxed);
         let mut rounds = 0u32;
-        while LEASES.load(Acquire) != 0 {
+        while MODULE_REFS.load(Acquire) != 0 {
             // SAFETY: `new` initialised it. This thread may sleep, as just checked.
             unsafe { reclaim::drain() };
-            if LEASES.load(Acquire) == 0 {
+            if MODULE_REFS.load(Acquire) == 0 {
                 break;
             }
             rounds = rounds.saturating_add(1);

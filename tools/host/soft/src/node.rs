@@ -5,8 +5,8 @@
 use crate::Soft;
 use wg_proto::{
     cookie::{
-        Checker,
-        Jar, //
+        CookieChecker,
+        CookieGenerator, //
     },
     crypto::{
         Crypto as _,
@@ -30,7 +30,7 @@ use wg_proto::{
         Message,
         Response, //
     },
-    Reject,
+    DropReason,
     Tai64N, //
 };
 
@@ -67,9 +67,9 @@ pub struct Node {
     /// The handshake with the peer.
     pub handshake: Handshake,
     /// The cookies that the interface gives out.
-    pub checker: Checker,
+    pub checker: CookieChecker,
     /// The cookie of the peer.
-    pub jar: Jar,
+    pub generator: CookieGenerator,
     /// Keys of the newest session.
     pub session: SessionKeys,
     /// Boot time.
@@ -88,8 +88,8 @@ impl Node {
         let mut node = Self {
             identity: Identity::new(),
             handshake: Handshake::new(PublicKey::ZERO),
-            checker: Checker::new(),
-            jar: Jar::new(),
+            checker: CookieChecker::new(),
+            generator: CookieGenerator::new(),
             session: SessionKeys::zeroed(),
             now: 1_000_000_000_000,
             wall: (1_700_000_000, 0),
@@ -128,7 +128,7 @@ impl Node {
     /// Replaces the peer.
     pub fn set_peer(&mut self, public: PublicKey) {
         self.handshake = Handshake::new(public);
-        self.jar.set_remote::<Soft>(&public);
+        self.generator.set_remote::<Soft>(&public);
     }
 
     /// Sets the preshared key.
@@ -145,7 +145,7 @@ impl Node {
     }
 
     /// Starts a handshake.
-    pub fn initiate(&mut self) -> Result<Initiation, Reject> {
+    pub fn initiate(&mut self) -> Result<Initiation, DropReason> {
         let mut out = Initiation::zeroed();
         let timestamp = Tai64N::from_unix(self.wall.0, self.wall.1);
         self.index += 1;
@@ -156,16 +156,17 @@ impl Node {
             timestamp,
             |bytes| self.rng.fill(bytes),
         )?;
-        self.jar.add_macs::<Soft>(out.as_mut_bytes(), self.now)?;
+        self.generator
+            .add_macs::<Soft>(out.as_mut_bytes(), self.now)?;
         Ok(out)
     }
 
     /// Takes an initiation, up to the commit.
-    pub fn consume_initiation(&mut self, message: &Initiation) -> Result<(), Reject> {
+    pub fn consume_initiation(&mut self, message: &Initiation) -> Result<(), DropReason> {
         let mut work = IncomingInitiation::new();
         let opened = work.open::<Soft>(&self.identity, message)?;
         if opened.sender() != self.handshake.remote().public() {
-            return Err(Reject::UnknownPeer);
+            return Err(DropReason::UnknownPeer);
         }
         opened
             .attach::<Soft>(&self.identity, &mut self.handshake)?
@@ -174,24 +175,25 @@ impl Node {
     }
 
     /// Answers the initiation that was taken, and begins the session.
-    pub fn respond(&mut self) -> Result<Response, Reject> {
+    pub fn respond(&mut self) -> Result<Response, DropReason> {
         let mut out = Response::zeroed();
         self.index += 1;
         self.handshake
             .create_response::<Soft>(&mut out, Index::new(self.index), |bytes| {
                 self.rng.fill(bytes)
             })?;
-        self.jar.add_macs::<Soft>(out.as_mut_bytes(), self.now)?;
+        self.generator
+            .add_macs::<Soft>(out.as_mut_bytes(), self.now)?;
         self.handshake
             .begin_session::<Soft>(self.now, &mut self.session)?;
         Ok(out)
     }
 
     /// Takes a response, up to the commit.
-    pub fn consume_response(&mut self, message: &Response) -> Result<(), Reject> {
+    pub fn consume_response(&mut self, message: &Response) -> Result<(), DropReason> {
         let mut work = IncomingResponse::new();
         if self.handshake.local_index() != Some(message.receiver()) {
-            return Err(Reject::UnknownHandshake);
+            return Err(DropReason::UnknownHandshake);
         }
         work.snapshot(&self.handshake)?
             .authenticate::<Soft>(&self.identity, message)?
@@ -199,20 +201,20 @@ impl Node {
     }
 
     /// Begins the session of a response that was taken.
-    pub fn begin(&mut self) -> Result<(), Reject> {
+    pub fn begin(&mut self) -> Result<(), DropReason> {
         self.handshake
             .begin_session::<Soft>(self.now, &mut self.session)
     }
 
     /// Does with a handshake message from `source` what the driver does when not under load;
     /// returns the answer.
-    pub fn receive(&mut self, bytes: &[u8], source: &[u8]) -> Result<Vec<u8>, Reject> {
+    pub fn receive(&mut self, bytes: &[u8], source: &[u8]) -> Result<Vec<u8>, DropReason> {
         use wg_proto::cookie::MacState;
         let message = Message::parse(bytes)?;
         if matches!(message, Message::Initiation(_) | Message::Response(_))
             && self.checker.check::<Soft>(bytes, source, false) == MacState::Invalid
         {
-            return Err(Reject::BadMac1);
+            return Err(DropReason::BadMac1);
         }
         match message {
             Message::Initiation(message) => {
@@ -226,19 +228,19 @@ impl Node {
             }
             Message::Cookie(message) => {
                 if self.handshake.local_index() != Some(message.receiver()) {
-                    return Err(Reject::UnknownCookie);
+                    return Err(DropReason::UnknownCookie);
                 }
-                self.jar.consume::<Soft>(message, self.now)?;
+                self.generator.consume::<Soft>(message, self.now)?;
                 Ok(Vec::new())
             }
             Message::Data(header, rest) => {
                 if header.receiver() != self.session.local {
-                    return Err(Reject::UnknownSession);
+                    return Err(DropReason::UnknownSession);
                 }
                 let mut text = rest.to_vec();
                 let key = self.session.receiving.as_bytes();
                 if !Soft::open(key, header.counter(), &[], &mut text) {
-                    return Err(Reject::BadData);
+                    return Err(DropReason::BadData);
                 }
                 text.truncate(text.len() - TAG_LEN);
                 Ok(text)

@@ -340,7 +340,7 @@ impl World {
                     self.flush(end);
                 }
                 if let Some((_, age)) = self.ends[end].current() {
-                    let actions = self.ends[end].state.received_under(age, now);
+                    let actions = self.ends[end].state.keep_key_fresh_on_receive(age, now);
                     self.act(end, actions);
                 }
             }
