@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests on the host, by the root's own cargo: of the protocol core, and of the program that compares two drivers.
+# Tests on the host, by the root's own cargo: of the protocol core, of the program that compares two drivers, and
+# litmus tests of the order in which CPUs see what others write.
 # usage: test-host.sh [ARGUMENTS OF cargo test]   (with arguments: only the protocol core)
 
 set -euo pipefail
@@ -11,4 +12,5 @@ in_root sh -c 'cd tools/host && exec cargo test --locked --no-fail-fast "$@"' - 
 if ((!$#)); then
 	# shellcheck disable=SC2016
 	in_root sh -c 'cd tools/diff && CARGO_TARGET_DIR=$CARGO_TARGET_DIR/diff exec cargo test --locked --no-fail-fast'
+	"$WG_TOP/tools/models/litmus/run"
 fi
