@@ -10,7 +10,6 @@ use crate::{
         entropy,
         Library, //
     },
-    device::Device,
     keypair::Keypair,
     path::HANDSHAKE_DSCP,
     peer::{
@@ -26,25 +25,18 @@ use kernel::{
     prelude::*, //
 };
 use kext::{
-    context::{
-        Bh,
-        Process, //
-    },
+    context::Process,
     debug,
     debug_ratelimited,
-    net::device::DeviceRef,
-    new_work,
     random::{
         self,
         Seeded, //
     },
     sync::rcu::RcuArc,
     time,
-    workqueue::{
-        Work, //
-        WorkItem,
-    }, //
+    workqueue::WorkItem, //
 };
+use queue::HandshakeWorker;
 use wg_proto::{
     handshake::{
         Handshake,
@@ -59,27 +51,6 @@ use wg_proto::{
     DropReason,
     Tai64N, //
 };
-
-/// A worker on one CPU that answers queued handshake messages.
-#[pin_data]
-pub(crate) struct HandshakeWorker {
-    device: DeviceRef<Device>,
-    #[pin]
-    pub(crate) work: Work<HandshakeWorker, 0>,
-}
-
-impl HandshakeWorker {
-    /// Creates an idle worker.
-    pub(crate) fn new(device: DeviceRef<Device>) -> Result<RcuArc<Self>> {
-        RcuArc::pin_init(
-            pin_init!(Self {
-                device,
-                work <- new_work!(),
-            }),
-            GFP_KERNEL,
-        )
-    }
-}
 
 impl WorkItem<0> for HandshakeWorker {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
@@ -96,27 +67,6 @@ impl WorkItem<0> for HandshakeWorker {
             device.handshake_queue().finished();
             ctx.cond_resched();
         }
-    }
-}
-
-/// Queues an initiation to a peer, unless one was sent just now.
-pub(crate) fn queue_initiation(peer: &RcuArc<Peer>, _bh: &Bh<'_>) {
-    // Asked here too, so that work is not queued in vain.
-    if peer.is_dead() || !session::may_initiate(peer.last_sent_handshake(), time::boottime_coarse())
-    {
-        return;
-    }
-    let device = peer.device().data();
-    let _ = device
-        .handshake_send_wq()
-        .enqueue(&peer.initiate_work, peer);
-}
-
-/// Queues the forgetting of all keys of a peer.
-pub(crate) fn queue_zeroing(peer: &RcuArc<Peer>) {
-    if !peer.is_dead() {
-        let device = peer.device().data();
-        let _ = device.handshake_send_wq().enqueue(&peer.zero_work, peer);
     }
 }
 

@@ -9,17 +9,19 @@ use zerocopy_derive::{
     KnownLayout, //
 };
 
-/// Control block of a packet while it is ours.
+/// Control block of a packet between the stack and the wire.
 #[derive(Clone, Copy, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub(crate) struct PacketCb {
     /// Counter of a received packet.
     pub(crate) counter: u64,
-    /// Outgoing: MTU of the packet's path, which bounds its padding. Incoming: index of its session.
-    pub(crate) mtu_or_index: u32,
+    /// Index of the session of a received packet.
+    pub(crate) session: u32,
+    /// MTU of an outgoing packet's path, which bounds its padding.
+    pub(crate) mtu: u32,
     /// DS field of the outer header.
     pub(crate) ds: u8,
-    /// Whether an outgoing packet carries nothing.
+    /// Whether an outgoing packet is a keepalive, which carries nothing.
     pub(crate) keepalive: u8,
-    pub(crate) _unused: [u8; 2],
+    pub(crate) _unused: [u8; 6],
 }

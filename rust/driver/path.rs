@@ -9,14 +9,16 @@ use crate::{
         Endpoint,
         Source, //
     },
-    peer::Peer,
+    peer::{
+        Peer,
+        Route, //
+    },
     socket::Receiver, //
 };
 use kernel::prelude::*;
 use kext::compat::code::EAFNOSUPPORT;
 use kext::{
     context::Bh,
-    debug,
     debug_ratelimited,
     net::{
         addr::{
@@ -25,7 +27,6 @@ use kext::{
             SocketAddr, //
         },
         device::{
-            DeviceRef,
             NetDevice,
             Running, //
         },
@@ -48,115 +49,6 @@ pub(crate) const HANDSHAKE_DSCP: u8 = 0x88;
 
 /// Jiffies for which it is known which GSO packets a route takes.
 const GSO_HOLD: u64 = time::HZ;
-
-/// A cached way to an endpoint.
-#[derive(Clone)]
-enum Route {
-    V4(Route4),
-    V6(Route6),
-}
-
-impl Route {
-    fn gso(&self, bh: &Bh<'_>) -> RouteGso {
-        match self {
-            Self::V4(route) => route.gso(bh),
-            Self::V6(route) => route.gso(bh),
-        }
-    }
-
-    fn is_valid(&self, bh: &Bh<'_>) -> bool {
-        match self {
-            Self::V4(route) => route.still_valid(bh),
-            Self::V6(route) => route.still_valid(bh),
-        }
-    }
-}
-
-/// The endpoint of a peer and the route to it. Kept in one lock, so that they always belong together.
-pub(crate) struct EndpointState {
-    endpoint: Endpoint,
-    route: Option<Route>,
-    /// Which GSO packets had better leave by that route, and when that was looked up.
-    gso: (RouteGso, u64),
-    /// The interface and the number of the peer, for its last line in the log.
-    owner: (DeviceRef<Device>, u64),
-}
-
-impl Drop for EndpointState {
-    fn drop(&mut self) {
-        debug!(
-            "{}: Peer {} ({}) destroyed\n",
-            self.owner.0.name(),
-            self.owner.1,
-            DisplayRemote(self.endpoint.remote)
-        );
-    }
-}
-
-impl EndpointState {
-    /// Creates the state of a peer that is nowhere yet.
-    pub(crate) fn new(owner: (DeviceRef<Device>, u64)) -> Self {
-        Self {
-            endpoint: Endpoint {
-                remote: None,
-                source: Source::Any,
-            },
-            route: None,
-            gso: (RouteGso::Cut, 0),
-            owner,
-        }
-    }
-}
-
-impl Peer {
-    /// Returns the remote address and port.
-    pub(crate) fn remote(&self, bh: &Bh<'_>) -> Option<SocketAddr> {
-        self.endpoint().lock(bh).endpoint.remote
-    }
-
-    /// Moves the peer to another endpoint. Returns the number of the change.
-    pub(crate) fn set_endpoint(&self, endpoint: &Endpoint, bh: &Bh<'_>) -> u64 {
-        let mut old = None;
-        let mut state = self.endpoint().lock(bh);
-        if !state.endpoint.is_same(endpoint) {
-            state.endpoint = *endpoint;
-            old = self.changed(&mut state);
-        }
-        let change = self.endpoint_changes();
-        drop(state);
-        drop(old);
-        change
-    }
-
-    /// Moves the peer to where its datagrams come from.
-    ///
-    /// Mostly it is there already, which is known without the endpoint's lock: senders write that
-    /// cache line for each batch.
-    pub(crate) fn seen_at(&self, endpoint: &Endpoint, bh: &Bh<'_>) {
-        let change = self.endpoint_changes();
-        let is_same = |&(seen, nth): &(Endpoint, u64)| nth == change && seen.is_same(endpoint);
-        if self.rx().lock(bh).seen.as_ref().is_some_and(is_same) {
-            return;
-        }
-        let change = self.set_endpoint(endpoint, bh);
-        self.rx().lock(bh).seen = Some((*endpoint, change));
-    }
-
-    /// Forgets the local address and the cached route.
-    pub(crate) fn clear_source(&self, bh: &Bh<'_>) {
-        let mut state = self.endpoint().lock(bh);
-        state.endpoint.source = Source::Any;
-        let old = self.changed(&mut state);
-        drop(state);
-        drop(old);
-    }
-
-    /// Notes that the endpoint is another one, and returns the route that does not lead there.
-    fn changed(&self, state: &mut EndpointState) -> Option<Route> {
-        self.endpoint_changed(state.endpoint.remote.is_some());
-        state.route.take()
-    }
-}
 
 /// A way to a remote party that is ready for use.
 pub(crate) struct Path<'g> {

@@ -2,7 +2,13 @@
 
 //! A peer: who it is, where it is, and everything on its way to and from it.
 
+mod endpoint;
 mod sessions;
+
+pub(crate) use endpoint::{
+    EndpointState,
+    Route, //
+};
 
 use crate::{
     crypto::Library,
@@ -10,12 +16,11 @@ use crate::{
     endpoint::DisplayRemote,
     keypair::Keypair,
     parallel::stream::SeenFlag,
-    path::EndpointState,
     peerlookup::Entry,
     rcu::Rcu,
-    receive::Rx,
-    send::{
-        self,
+    receive::rx::Rx,
+    send::tx::{
+        purge_staged,
         Tx, //
     },
     timers::Timers, //
@@ -103,6 +108,24 @@ struct Cold {
     noise: Mutex<Noise>,
     #[pin]
     cookie_generator: SpinLock<CookieGenerator>,
+}
+
+impl Cold {
+    fn new(public_key: &PublicKey) -> Result<Pin<KBox<Self>>> {
+        let key = *public_key;
+        let mut generator = CookieGenerator::new();
+        generator.set_remote::<Library>(public_key);
+        KBox::pin_init(
+            pin_init!(Self {
+                noise <- new_mutex!(Noise {
+                    handshake: Handshake::new(key),
+                    entry: None,
+                }),
+                cookie_generator <- new_spinlock!(generator),
+            }),
+            GFP_KERNEL,
+        )
+    }
 }
 
 /// What is on its way in one direction. The CPUs that send write one of these for each batch, and
@@ -200,19 +223,7 @@ impl Peer {
         let queue = place
             .checked_rem(u64::from(cpu::possible_count()))
             .unwrap_or(0) as u32;
-        let key = public_key;
-        let mut cookie_generator = CookieGenerator::new();
-        cookie_generator.set_remote::<Library>(&public_key);
-        let cold = KBox::pin_init(
-            pin_init!(Cold {
-                noise <- new_mutex!(Noise {
-                    handshake: Handshake::new(key),
-                    entry: None,
-                }),
-                cookie_generator <- new_spinlock!(cookie_generator),
-            }),
-            GFP_KERNEL,
-        )?;
+        let cold = Cold::new(&public_key)?;
         let peer = RcuArc::pin_init(
             try_pin_init!(Self {
                 id: place,
@@ -462,7 +473,7 @@ impl Peer {
         {
             let bh = ctx.bh();
             self.clear_keypairs(&bh);
-            send::purge_staged(self, DropReason::Gone, &bh);
+            purge_staged(self, DropReason::Gone, &bh);
             // The namespace of a route may go right after the peer.
             self.clear_source(&bh);
         }

@@ -1,15 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The way of datagrams into the interface.
+//!
+//! 1. `encap.rs` takes datagrams from the UDP socket in `encap_rcv`.
+//! 2. [`datagrams`] sorts them: handshake messages to their workers, runs of data messages of one
+//!    session to the [`RxQueue`] of the peer's NAPI context. `gather.rs` lets single packets of a
+//!    stream wait for more.
+//! 3. [`poll`] runs in that NAPI context and takes runs from the queue.
+//! 4. `poll.rs` has a run decrypted on this CPU or on an idle one (`open.rs`).
+//! 5. `release.rs` releases decrypted batches by sequence number.
+//! 6. `delivery.rs` checks counters, source and length, and passes packets up the stack.
 
-mod batch;
 mod delivery;
+mod encap;
 mod gather;
 mod open;
 mod poll;
 mod queue;
+mod release;
+pub(crate) mod rx;
 
-pub(crate) use batch::RxBatch;
 pub(crate) use poll::{
     poll,
     take_over, //
@@ -25,13 +35,7 @@ use crate::{
     },
     keypair::Keypair,
     packet::PacketCb,
-    parallel::{
-        reorder::ReorderQueue,
-        stream::{
-            self,
-            StreamDetector, //
-        }, //
-    },
+    parallel::stream,
     peer::Peer,
     peerlookup::Target, //
 };
@@ -60,48 +64,40 @@ use wg_proto::{
     DropReason, //
 };
 
-/// The order in which a peer's packets are delivered.
-pub(crate) struct Rx {
-    reorder: ReorderQueue<RxBatch>,
-    /// How many packets have a place in that order.
-    packets: usize,
-    stream: StreamDetector,
-    /// Where the peer's datagrams came from last, and the number of the change of its endpoint that
-    /// this was.
-    pub(crate) seen: Option<(Endpoint, u64)>,
-}
-
-impl Rx {
-    /// Creates the empty state.
-    pub(crate) const fn new() -> Self {
-        Self {
-            reorder: ReorderQueue::new(),
-            packets: 0,
-            stream: StreamDetector::new(),
-            seen: None,
+/// Takes datagrams from the UDP socket.
+pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: skb::List, bh: &Bh<'_>) {
+    let drops = dev.data().drops();
+    let mut run = Run {
+        session: None,
+        packets: skb::List::new(),
+    };
+    while let Some(skb) = datagrams.pop_front() {
+        if let Err(reason) = sort(dev, skb, &mut run, bh) {
+            drops.count(reason);
         }
     }
+    run.end(drops, bh);
 }
 
-/// Data messages of one session, in a row.
-struct SessionRun<'g> {
-    /// The index of the session, its peer, and who decrypts them.
+/// A run: data messages of one session, one after the other.
+struct Run<'g> {
+    /// The index of the session, its peer, and the NAPI context that delivers them.
     session: Option<(u32, &'g RcuArc<Peer>, &'g Napi<Device>)>,
     packets: skb::List,
 }
 
-impl SessionRun<'_> {
-    /// Leaves the messages so far to who decrypts them.
+impl Run<'_> {
+    /// Queues the run for its NAPI context.
     fn end(&mut self, drops: &Drops, bh: &Bh<'_>) {
         let Some((_, peer, napi)) = self.session.take() else {
             return;
         };
         let packets = core::mem::take(&mut self.packets);
         let is_answer = peer.tx_seen().take();
-        // An idle CPU has nothing better to do, and what a worker of ours sends to this machine comes
-        // in batches.
+        // An idle CPU takes a packet at once, and what a worker of ours sends to this machine comes in
+        // batches.
         let may_wait = packets.len() == 1
-            && peer.rx().lock(bh).stream.is_stream(is_answer)
+            && peer.rx().lock(bh).is_stream(is_answer)
             && !bh.is_idle()
             && !stream::is_worker_sending(bh)
             && hrtimer::is_precise();
@@ -117,32 +113,11 @@ impl SessionRun<'_> {
     }
 }
 
-/// Takes datagrams from the UDP socket.
-pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: skb::List, bh: &Bh<'_>) {
-    let drops = dev.data().drops();
-    let mut run = SessionRun {
-        session: None,
-        packets: skb::List::new(),
-    };
-    while let Some(skb) = datagrams.pop_front() {
-        if let Err(reason) = sort(dev, skb, &mut run, bh) {
-            drops.count(reason);
-        }
-    }
-    run.end(drops, bh);
-}
-
-/// Returns the index of the session that the message with this header belongs to, if it is a data message.
-pub(crate) fn session_index(header: &[u8]) -> Option<u32> {
-    let kind = Kind::of(header, DataHeader::MIN_MESSAGE_LEN).ok()?;
-    let (header, _) = DataHeader::parse(header)?;
-    (kind == Kind::Data).then(|| header.receiver().get())
-}
-
+/// Sorts a datagram: adds a data message to the run, and queues a handshake message.
 fn sort<'g>(
     dev: &'g NetDevice<Device>,
     mut skb: SkBuff,
-    run: &mut SessionRun<'g>,
+    run: &mut Run<'g>,
     bh: &'g Bh<'_>,
 ) -> Result<(), DropReason> {
     let device = dev.data();
@@ -178,7 +153,7 @@ fn sort<'g>(
     let ds = skb.dsfield();
     *skb.cb_mut() = PacketCb {
         counter,
-        mtu_or_index: index,
+        session: index,
         ds,
         ..PacketCb::default()
     };
@@ -212,10 +187,6 @@ fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'
 
 /// Forgets the batches of a peer that are on their way. Its queue must be closed.
 pub(crate) fn reset(peer: &Peer, bh: &Bh<'_>) {
-    let old = {
-        let mut rx = peer.rx().lock(bh);
-        rx.packets = 0;
-        rx.reorder.reset()
-    };
+    let old = peer.rx().lock(bh).reset();
     drop(old);
 }

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The way of packets out of the interface.
+//!
+//! 1. [`xmit`] runs in `ndo_start_xmit`: finds the peer, and segments a super-packet.
+//! 2. [`submit`] sends packets inline if nothing is ahead of them, or stages them in [`tx`].
+//! 3. [`send_some`] takes staged packets with their nonces; `deferred.rs` has a worker call it, and
+//!    `watchdog.rs` a timer if the worker does not run.
+//! 4. [`encrypt`] has them encrypted on this CPU or on an idle one (`seal.rs`).
+//! 5. `release.rs` releases encrypted batches by sequence number, from one CPU.
+//! 6. `transmit.rs` finds the path and hands them to the UDP socket.
 
-mod batch;
 mod deferred;
-mod queue;
+mod release;
+mod seal;
 mod staged;
-
-pub(crate) use batch::TxBatch;
-pub(crate) use queue::Tx;
-pub(crate) use deferred::arm_watchdog;
+mod transmit;
+pub(crate) mod tx;
+mod watchdog;
 
 use crate::{
+    batch::TxBatch,
     device::Device,
     endpoint::DisplayIp,
     keypair::Keypair,
@@ -19,24 +27,14 @@ use crate::{
     parallel::{
         cpu_load::MAX_TX_SINCE_SOFTIRQ,
         reorder::Job,
-        stream::JiffyStamp,
         worker::{
             is_nested,
-            Batch,
-            IdleWorker, //
+            Batch, //
         }, //
     },
     path::Path,
     peer::Peer,
-    receive::RxBatch,
     timers, //
-};
-use batch::{
-    complete,
-    finish_inline,
-    seal_all,
-    send_ready,
-    transmit, //
 };
 use deferred::defer;
 use kernel::prelude::*;
@@ -58,18 +56,24 @@ use kext::{
             SkBuff, //
         }, //
     },
-    sync::rcu::Ref,
-    time, //
+    sync::rcu::Ref, //
 };
-use queue::{
+use release::{
+    complete,
+    finish_inline,
+    send_ready, //
+};
+use seal::seal_all;
+use staged::Packets;
+use transmit::transmit;
+use tx::{
     discarded,
     dropped,
     make_room,
-    Deferred,
-    Staged,
-    MAX_STAGED_PACKETS, //
+    Next,
+    SealMode,
+    Staged, //
 };
-use staged::Packets;
 use wg_proto::{
     crypto::TAG_LEN,
     message::DataHeader,
@@ -84,36 +88,9 @@ pub(crate) const HEADROOM: usize = 128;
 /// Tail room for what encryption adds: padding, the tag, and what lets it be computed in one pass.
 const TAILROOM: usize = 3 * TAG_LEN;
 
-/// Returns how this CPU makes messages of a packet to a peer, whose path has this MTU.
-///
-/// As one GSO packet, if that is possible and `pays`.
-fn layout<'a>(
-    peer: &'a Peer,
-    mtu: u32,
-    pays: bool,
-    bh: &Bh<'_>,
-) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
-    // What waits for a session must not keep large pages.
-    let has_session = peer.current(bh).is_some_and(|current| current.may_send());
-    let device = peer.device().data();
-    Layout {
-        headroom: HEADROOM,
-        header: DataHeader::LEN,
-        // CAST: From small to large.
-        trailer: move |len| padding(len, mtu as usize).saturating_add(TAG_LEN),
-        tailroom: TAILROOM,
-        pages: peer.device().pages(bh),
-        may_gso: pays
-            && has_session
-            && peer.takes_gso()
-            && device.may_gso()
-            && !device.is_rewritten(),
-    }
-}
-
 /// Sends the packets of one `ndo_start_xmit` to the peer that its destination belongs to.
 ///
-/// On failure the sender gets the error and, for reasons that it can do something about, an ICMP message.
+/// On failure the sender gets the error, and an ICMP message for reasons that it can act on.
 pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result {
     let device = dev.data();
     let Some(addresses) = skb.ip_version_checked().and_then(|_| skb.inner_addresses()) else {
@@ -150,18 +127,18 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
     // Once for all segments, and before encryption: queues on the way still see the inner flows.
     skb.hash(dev);
     let cb = PacketCb {
-        mtu_or_index: skb.path_mtu(dev.mtu()),
+        mtu: skb.path_mtu(dev.mtu()),
         ds: skb.ecn_encap(),
         ..PacketCb::default()
     };
-    // See `StreamDetector`: no data, and no sign of a stream of its own either.
+    // See `StreamDetector`: neither data nor part of a stream.
     let is_ack = skb.is_bare_ack();
     if !is_ack {
         peer.tx_seen().set();
     }
     let is_answer = is_ack || peer.rx_seen().take();
     let pays = peer.gathers_gso() || !skb.is_udp_gso();
-    let layout = layout(&peer, cb.mtu_or_index, pays, bh);
+    let layout = layout(&peer, cb.mtu, pays, bh);
     let packets = skb.segment(dev, &layout, bh);
     let mut packets = packets.inspect_err(|_| count(DropReason::TxSegmentation))?;
     for mut packet in packets.iter_mut() {
@@ -178,6 +155,33 @@ fn destination(addresses: &IpAddrs) -> Address {
     }
 }
 
+/// Returns how this CPU lays out the messages of a packet to a peer, whose path has this MTU.
+///
+/// They become one GSO packet, if that is possible and `pays`.
+fn layout<'a>(
+    peer: &'a Peer,
+    mtu: u32,
+    pays: bool,
+    bh: &Bh<'_>,
+) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
+    // What waits for a session must not keep large pages.
+    let has_session = peer.current(bh).is_some_and(|current| current.may_send());
+    let device = peer.device().data();
+    Layout {
+        headroom: HEADROOM,
+        header: DataHeader::LEN,
+        // CAST: From small to large.
+        trailer: move |len| padding(len, mtu as usize).saturating_add(TAG_LEN),
+        tailroom: TAILROOM,
+        pages: peer.device().pages(bh),
+        may_gso: pays
+            && has_session
+            && peer.takes_gso()
+            && device.may_gso()
+            && !device.is_rewritten(),
+    }
+}
+
 /// Sends packets, or stages them.
 ///
 /// Back-to-back single packets are deferred to a worker, which sends everything staged by the time it
@@ -191,9 +195,9 @@ fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
     {
         let mut guard = peer.tx().lock(bh);
         let tx = &mut *guard;
-        is_for_worker = tx.is_for_worker(device, &packets, is_answer, bh) && keypair.is_some();
+        is_for_worker = tx.is_for_worker(peer, &packets, is_answer, bh) && keypair.is_some();
         if let Some(keypair) = keypair.filter(|_| !is_for_worker) {
-            if let Some(first) = tx.begin_inline(device, &keypair, packets.datagrams(), bh) {
+            if let Some(first) = tx.begin_inline(peer, &keypair, packets.datagrams(), bh) {
                 drop(guard);
                 return send_inline(peer, &keypair, first, packets, bh);
             }
@@ -204,7 +208,7 @@ fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
             return after_staging(peer, staged, bh);
         }
     }
-    if !make_room(device, packets.bytes(), bh) {
+    if !make_room(peer, packets.bytes(), bh) {
         return discarded(&peer, &packets, DropReason::TxQueueFull);
     }
     let staged = {
@@ -226,6 +230,98 @@ fn after_staging(peer: Ref<'_, Peer>, (next, old): (Staged, Packets), bh: &Bh<'_
     }
 }
 
+/// Sends what is staged under the current session; without one, begins a handshake.
+///
+/// What is too much for this CPU to send before it runs softirqs is deferred to a worker.
+pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    // CAST: Small.
+    if !send_some(peer, MAX_TX_SINCE_SOFTIRQ as u32, bh) {
+        return;
+    }
+    let is_deferred = peer.tx().lock(bh).defer_staged(bh);
+    if is_deferred {
+        defer(peer, bh);
+    }
+}
+
+/// Sends up to `max` of the datagrams that are staged under the current session; without one,
+/// begins a handshake.
+///
+/// Returns whether there may be more. If not, the staged packets are no longer deferred.
+fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
+    let Some(keypair) = peer.current(bh) else {
+        wait_for_session(peer, bh);
+        // A handshake that ended just now may have found nothing staged, and relies on this call.
+        return peer.current(bh).is_some();
+    };
+    let next = peer.tx().lock(bh).take_staged(peer, &keypair, max, bh);
+    match next {
+        Next::Nothing => return false,
+        Next::WaitForSession => {
+            wait_for_session(peer, bh);
+            return false;
+        }
+        Next::Drop(packets) => dropped(&peer, packets, DropReason::NoMemory, bh),
+        Next::Encrypt {
+            first,
+            packets,
+            mode,
+        } => encrypt(peer, keypair, first, packets, mode, bh),
+    }
+    // Only the next call looks whether there is more: a worker makes it after softirqs, which may
+    // have staged some.
+    true
+}
+
+/// Encrypts packets that have nonces, and sends them or leaves that to the reorder queue.
+fn encrypt(
+    peer: Ref<'_, Peer>,
+    keypair: Ref<'_, Keypair>,
+    first: u64,
+    packets: Packets,
+    mode: SealMode<'_>,
+    bh: &Bh<'_>,
+) {
+    let device = peer.device().data();
+    let charge = packets.bytes();
+    let (seq, offload) = match mode {
+        SealMode::Inline => {
+            send_inline(peer, &keypair, first, packets, bh);
+            return device.tx_memory().uncharge(charge, bh);
+        }
+        SealMode::InlineQueued(seq) => (seq, None),
+        SealMode::Offload(seq, worker, is_tx_cpu) => (seq, Some((worker, is_tx_cpu))),
+    };
+    // Another CPU may finish the batch, so it needs a reference that lasts beyond this section.
+    let Some(counted) = keypair.upgrade() else {
+        dropped(&peer, packets, DropReason::Gone, bh);
+        return complete(peer, seq, None, bh);
+    };
+    let mut job = Job {
+        seq,
+        batch: TxBatch {
+            keypair: counted,
+            packets: packets.into_list(),
+            first,
+            charge,
+        },
+    };
+    if let Some((worker, is_tx_cpu)) = offload {
+        match device.workers().seal(job, &worker, bh) {
+            Ok(()) => {
+                // Batches that workers have completed leave from this CPU. It is busy, and may not
+                // get to them otherwise.
+                if is_tx_cpu && !is_nested(bh) {
+                    send_ready(peer, bh);
+                }
+                return;
+            }
+            Err(refused) => job = refused,
+        }
+    }
+    Batch::process(job, bh);
+}
+
 /// Encrypts and sends packets that have nonces, while the caller drains the reorder queue.
 fn send_inline(peer: Ref<'_, Peer>, keypair: &Keypair, first: u64, packets: Packets, bh: &Bh<'_>) {
     let packets = seal_all(keypair, first, packets.into_list(), bh);
@@ -233,21 +329,27 @@ fn send_inline(peer: Ref<'_, Peer>, keypair: &Keypair, first: u64, packets: Pack
     finish_inline(peer, bh);
 }
 
-/// Drops all packets that wait for a session.
-pub(crate) fn purge_staged(peer: &Peer, reason: DropReason, bh: &Bh<'_>) {
-    let old = peer.tx().lock(bh).take_staged(peer, bh);
-    dropped(peer, old, reason, bh);
+/// Keeps the staged packets until there is a session, and begins the handshake for it.
+fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    let (old, is_empty) = peer.tx().lock(bh).wait_for_session(peer, bh);
+    dropped(&peer, old, DropReason::TxStagedOverflow, bh);
+    if is_empty {
+        return;
+    }
+    if let Some(peer) = peer.upgrade() {
+        timers::initiation_wanted(&peer, bh);
+    }
 }
 
 /// Sends an empty packet, or what is staged if there is something.
 pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     let dev = peer.device();
-    if peer.tx().lock(bh).staged.is_empty() {
+    if peer.tx().lock(bh).is_empty() {
         let Ok(mut packet) = SkBuff::alloc(HEADROOM, TAG_LEN + DataHeader::LEN) else {
             return;
         };
         *packet.cb_mut() = PacketCb {
-            mtu_or_index: dev.mtu(),
+            mtu: dev.mtu(),
             keepalive: 1,
             ..PacketCb::default()
         };
@@ -264,167 +366,12 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         };
         packets.push_back(packet);
         let packets = Packets::of(packets);
-        if !make_room(dev.data(), packets.bytes(), bh) {
+        if !make_room(peer, packets.bytes(), bh) {
             return discarded(&peer, &packets, DropReason::TxQueueFull);
         }
-        let mut tx = peer.tx().lock(bh);
-        tx.staged.append(packets);
-        tx.note(peer, bh);
+        peer.tx().lock(bh).add(peer, packets, bh);
     }
     send_staged(peer, bh);
-}
-
-/// Where a batch is encrypted once it has its nonces.
-enum SealMode<'w> {
-    /// Encrypt and send at once: packets leave from this CPU, and nothing is ahead of these.
-    Inline,
-    /// Encrypt at once, send in order: others are ahead, or packets leave from another CPU.
-    InlineQueued(u64),
-    /// Encrypt on another CPU, as this one is busy.
-    Offload(u64, IdleWorker<'w, TxBatch, RxBatch>),
-}
-
-/// Sends what is staged under the current session; without one, begins a handshake.
-pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    // CAST: Small.
-    if !send_some(peer, MAX_TX_SINCE_SOFTIRQ as u32, bh) {
-        return;
-    }
-    let is_left = {
-        let mut tx = peer.tx().lock(bh);
-        let is_left = tx.deferred.is_none() && !tx.staged.is_empty();
-        if is_left {
-            tx.deferred = Some(Deferred::here(bh));
-        }
-        is_left
-    };
-    if is_left {
-        defer(peer, bh);
-    }
-}
-
-/// Sends up to `max` of the datagrams that are staged under the current session; without one,
-/// begins a handshake.
-///
-/// Returns whether there may be more; if not, the staged packets are no longer left to a worker.
-fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
-    let now = time::boottime_coarse();
-    let Some(keypair) = peer.current(bh) else {
-        wait_for_session(peer, bh);
-        // Who has begun a session just now found nothing staged, perhaps, and left the rest to this worker.
-        return peer.current(bh).is_some();
-    };
-    let device = peer.device().data();
-    let workers = device.workers();
-    let (first, packets, mode, is_tx_cpu) = {
-        let mut guard = peer.tx().lock(bh);
-        let tx = &mut *guard;
-        if tx.staged.is_empty() {
-            tx.clear_deferral();
-            return false;
-        }
-        if let Some(worker) = &mut tx.deferred {
-            worker.since = JiffyStamp::now();
-        }
-        let target = workers.offload_target(bh);
-        let is_tx_cpu = tx.tx_cpu.claim(bh.cpu());
-        let is_here = target.is_none() && is_tx_cpu && tx.reorder.start_draining_if_empty();
-        if !is_here && tx.reorder.reserve().is_err() {
-            if tx.reorder.in_flight() != 0 {
-                tx.deferred = None;
-                tx.is_blocked = true;
-                return false;
-            }
-            let packets = tx.staged.take(max);
-            tx.note(peer, bh);
-            drop(guard);
-            dropped(&peer, packets, DropReason::NoMemory, bh);
-            return true;
-        }
-        let packets = tx.staged.take(max);
-        let Some(first) = keypair.reserve(u64::from(packets.datagrams()), now) else {
-            if is_here {
-                tx.reorder.stop_draining();
-            }
-            tx.staged.prepend(packets);
-            drop(guard);
-            wait_for_session(peer, bh);
-            return false;
-        };
-        tx.note(peer, bh);
-        let mode = match target {
-            _ if is_here => SealMode::Inline,
-            Some(target) => SealMode::Offload(tx.reorder.assign_seq(), target),
-            None => SealMode::InlineQueued(tx.reorder.assign_seq()),
-        };
-        (first, packets, mode, is_tx_cpu)
-    };
-    let charge = packets.bytes();
-    let (seq, target) = match mode {
-        SealMode::Inline => {
-            send_inline(peer, &keypair, first, packets, bh);
-            device.tx_memory().uncharge(charge, bh);
-            // Only the next call looks whether there is more: a worker makes it after softirqs,
-            // which may have staged some.
-            return true;
-        }
-        SealMode::InlineQueued(seq) => (seq, None),
-        SealMode::Offload(seq, target) => (seq, Some(target)),
-    };
-    // Others may finish the batch, so it needs a reference that lasts beyond this section.
-    let Some(counted) = keypair.upgrade() else {
-        dropped(&peer, packets, DropReason::Gone, bh);
-        complete(peer, seq, None, bh);
-        return true;
-    };
-    let mut job = Job {
-        seq,
-        batch: TxBatch {
-            keypair: counted,
-            packets: packets.into_list(),
-            first,
-            charge,
-        },
-    };
-    if let Some(target) = target {
-        match workers.seal(job, &target, bh) {
-            Ok(()) => {
-                // Batches that workers have completed leave from here; a busy CPU may not get to
-                // them otherwise.
-                if is_tx_cpu && !is_nested(bh) {
-                    send_ready(peer, bh);
-                }
-                return true;
-            }
-            Err(refused) => job = refused,
-        }
-    }
-    Batch::process(job, bh);
-    true
-}
-
-/// Keeps the staged packets until there is a session, and begins the handshake for it.
-fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    let old = {
-        let mut tx = peer.tx().lock(bh);
-        // Without a session no more than this would have been staged.
-        let old = if tx.clear_deferral() {
-            tx.staged.take_beyond(MAX_STAGED_PACKETS)
-        } else {
-            Packets::new()
-        };
-        tx.note(peer, bh);
-        if tx.staged.is_empty() {
-            return;
-        }
-        // They must not hold up their sockets while they wait.
-        tx.staged.orphan();
-        old
-    };
-    dropped(&peer, old, DropReason::TxStagedOverflow, bh);
-    if let Some(peer) = peer.upgrade() {
-        timers::initiation_wanted(&peer, bh);
-    }
 }
 
 /// Makes a packet of a message's bytes.

@@ -2,10 +2,7 @@
 
 //! The UDP sockets of an interface.
 
-use crate::{
-    device::Device,
-    receive, //
-};
+use crate::device::Device;
 use kernel::{
     alloc::flags::GFP_KERNEL,
     prelude::*, //
@@ -15,17 +12,12 @@ use kext::compat::code::{
     ENONET, //
 };
 use kext::{
-    context::{
-        Bh,
-        Process, //
-    },
-    info_ratelimited,
+    context::Process,
     net::{
         device::{
             DeviceRef,
             NetDevice, //
         },
-        skb::List,
         udp::{
             self,
             Tunnel, //
@@ -36,48 +28,11 @@ use kext::{
         RcuArc, //
     }, //
 };
-use wg_proto::{
-    message::DataHeader,
-    DropReason, //
-};
-
 /// How often a random port is tried that is free for IPv4 but not for IPv6.
 const PORT_RETRIES: usize = 100;
 
-/// Hands datagrams to the interface that opened the socket.
-pub(crate) struct Receiver(DeviceRef<Device>);
-
-impl udp::Receiver for Receiver {
-    fn receive(&self, datagrams: List, lost: usize, bh: &Bh<'_>) {
-        if lost > 0 {
-            // CAST: From small to large.
-            self.0.data().drops().add(DropReason::NoMemory, lost as u64);
-        }
-        receive::datagrams(&self.0, datagrams, bh);
-    }
-
-    fn rewritten(&self) -> bool {
-        let is_first = self.0.data().note_rewritten();
-        if is_first {
-            info_ratelimited!(
-                "{}: A rule rewrites outgoing datagrams: they are sent one at a time from now on\n",
-                self.0.name()
-            );
-        }
-        is_first
-    }
-
-    // CAST: Sixteen.
-    const HEADER_LEN: u32 = DataHeader::LEN as u32;
-
-    fn may_gro(&self) -> bool {
-        self.0.data().may_gro()
-    }
-
-    fn key(header: &[u8]) -> Option<u64> {
-        receive::session_index(header).map(u64::from)
-    }
-}
+/// The interface that a socket delivers to; `receive/encap.rs` takes the datagrams.
+pub(crate) struct Receiver(pub(crate) DeviceRef<Device>);
 
 /// The sockets of an interface; both use the same port.
 pub(crate) struct Sockets {

@@ -2,10 +2,11 @@
 
 //! The five timers of a peer: `wg_proto::timers` says what events mean, this carries it out.
 
+mod expired;
+
 use crate::{
-    handshake,
     peer::Peer,
-    send, //
+    send::tx::purge_staged, //
 };
 use kernel::prelude::*;
 use kext::{
@@ -13,7 +14,6 @@ use kext::{
         Bh,
         Process, //
     },
-    debug,
     new_spinlock,
     new_timer,
     random,
@@ -23,18 +23,12 @@ use kext::{
     },
     time::{
         self,
-        timer::{
-            Expired,
-            Timer as KernelTimer, //
-        },
+        timer::Timer as KernelTimer,
         HZ, //
     }, //
 };
 use wg_proto::{
-    session::{
-        KEEPALIVE_TIMEOUT,
-        REKEY_TIMEOUT, //
-    },
+    session,
     timers::{
         Action,
         Actions,
@@ -133,45 +127,77 @@ fn jiffies(ms: u64) -> u64 {
     ms.saturating_mul(HZ) / MSEC_PER_SEC
 }
 
-/// Carries out what an event means. Timers are only armed while the interface is up and the peer is alive.
-pub(crate) fn apply(peer: &RcuArc<Peer>, actions: Actions, bh: &Bh<'_>) {
+/// Carries out what an event means.
+fn apply_all(peer: &RcuArc<Peer>, actions: Actions, bh: &Bh<'_>) {
     for action in actions {
-        match action {
-            Action::Arm {
-                timer,
-                after_ms,
-                jitter,
-                if_idle,
-            } => {
-                if if_idle && peer.timers().is_pending(timer) {
-                    continue;
-                }
-                let dev = peer.device();
-                if dev.running(bh).is_some() && !peer.is_dead() {
-                    let jitter = if jitter {
-                        // CAST: Both are small.
-                        u64::from(random::below(jiffies(JITTER_MS) as u32))
-                    } else {
-                        0
-                    };
-                    let after = jiffies(after_ms).saturating_add(jitter);
-                    peer.timers().arm(peer, timer, after);
-                }
+        apply(peer, action, bh);
+    }
+}
+
+/// Carries out an action.
+///
+/// Only an expired timer sends keepalives, and `expired.rs` does that.
+fn apply(peer: &RcuArc<Peer>, action: Action, bh: &Bh<'_>) {
+    match action {
+        Action::Arm {
+            timer,
+            after_ms,
+            jitter,
+            if_idle,
+        } => {
+            if !if_idle || !peer.timers().is_pending(timer) {
+                arm(peer, timer, after_ms, jitter, bh);
             }
-            Action::Cancel(timer) => peer.timers().cancel(timer),
-            Action::SendKeepalive => send::keepalive(peer.borrow(), bh),
-            Action::Initiate { .. } => handshake::queue_initiation(peer, bh),
-            Action::PurgeStaged => send::purge_staged(peer, DropReason::TxGaveUp, bh),
-            Action::ClearSource => peer.clear_source(bh),
-            Action::ZeroKeys => handshake::queue_zeroing(peer),
-            Action::StampHandshake => peer.stamp_handshake(time::realtime(), bh),
         }
+        Action::Cancel(timer) => peer.timers().cancel(timer),
+        Action::SendKeepalive => {}
+        Action::Initiate { .. } => queue_initiation(peer),
+        Action::PurgeStaged => purge_staged(peer, DropReason::TxGaveUp, bh),
+        Action::ClearSource => peer.clear_source(bh),
+        Action::ZeroKeys => queue_zeroing(peer),
+        Action::StampHandshake => peer.stamp_handshake(time::realtime(), bh),
+    }
+}
+
+/// Arms a timer, if the interface is up and the peer is alive.
+fn arm(peer: &RcuArc<Peer>, timer: Timer, after_ms: u64, jitter: bool, bh: &Bh<'_>) {
+    if peer.device().running(bh).is_none() || peer.is_dead() {
+        return;
+    }
+    let jitter = if jitter {
+        // CAST: Both are small.
+        u64::from(random::below(jiffies(JITTER_MS) as u32))
+    } else {
+        0
+    };
+    let after = jiffies(after_ms).saturating_add(jitter);
+    peer.timers().arm(peer, timer, after);
+}
+
+/// Queues an initiation to a peer, unless one was sent just now.
+fn queue_initiation(peer: &RcuArc<Peer>) {
+    // Asked here too, so that work is not queued in vain.
+    if peer.is_dead() || !session::may_initiate(peer.last_sent_handshake(), time::boottime_coarse())
+    {
+        return;
+    }
+    let device = peer.device().data();
+    let _ = device
+        .handshake_send_wq()
+        .enqueue(&peer.initiate_work, peer);
+}
+
+/// Queues the forgetting of all keys of a peer.
+fn queue_zeroing(peer: &RcuArc<Peer>) {
+    if !peer.is_dead() {
+        let device = peer.device().data();
+        let _ = device.handshake_send_wq().enqueue(&peer.zero_work, peer);
     }
 }
 
 /// Data packets are about to be sent, and there is a way to the peer.
 pub(crate) fn data_sent(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
-    apply(peer, TimerState::data_sent(), bh);
+    apply_all(peer, TimerState::data_sent(), bh);
 }
 
 /// Data packets were received.
@@ -185,25 +211,25 @@ pub(crate) fn data_received(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     } else {
         TimerState::keepalive_after_data()
     };
-    apply(peer, actions, bh);
+    apply_all(peer, actions, bh);
 }
 
 /// Any authenticated packet is about to be sent.
 pub(crate) fn authenticated_sent(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     let interval = peer.persistent_keepalive();
-    apply(
+    apply_all(
         peer,
         TimerState::any_authenticated_packet_traversal(interval),
         bh,
     );
-    apply(peer, TimerState::any_authenticated_packet_sent(), bh);
+    apply_all(peer, TimerState::any_authenticated_packet_sent(), bh);
 }
 
 /// Any authenticated packet was received.
 pub(crate) fn authenticated_received(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     let interval = peer.persistent_keepalive();
-    apply(peer, TimerState::any_authenticated_packet_received(), bh);
-    apply(
+    apply_all(peer, TimerState::any_authenticated_packet_received(), bh);
+    apply_all(
         peer,
         TimerState::any_authenticated_packet_traversal(interval),
         bh,
@@ -212,24 +238,24 @@ pub(crate) fn authenticated_received(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
 
 /// A handshake initiation is about to be sent.
 pub(crate) fn handshake_initiated(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
-    apply(peer, TimerState::handshake_initiated(), bh);
+    apply_all(peer, TimerState::handshake_initiated(), bh);
 }
 
 /// A response was accepted, or the first packet confirmed a session.
 pub(crate) fn handshake_complete(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     let actions = peer.timers().state.lock(bh).handshake_complete();
-    apply(peer, actions, bh);
+    apply_all(peer, actions, bh);
 }
 
 /// Session keys were derived.
 pub(crate) fn session_derived(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
-    apply(peer, TimerState::session_derived(), bh);
+    apply_all(peer, TimerState::session_derived(), bh);
 }
 
 /// Packets or the age of the session ask for a new handshake.
 pub(crate) fn initiation_wanted(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     let actions = peer.timers().state.lock(bh).initiation_wanted();
-    apply(peer, actions, bh);
+    apply_all(peer, actions, bh);
 }
 
 /// A packet was received while the session in use, of this age, may still send.
@@ -247,74 +273,5 @@ pub(crate) fn keep_key_fresh_on_receive(
         .state
         .lock(bh)
         .keep_key_fresh_on_receive(age, now);
-    apply(peer, actions, bh);
-}
-
-impl Expired<RETRANSMIT_HANDSHAKE> for Peer {
-    fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        let (actions, tries) = {
-            let mut state = this.timers().state.lock(bh);
-            (state.expired_retransmit_handshake(), state.attempts())
-        };
-        if actions
-            .into_iter()
-            .any(|action| action == Action::PurgeStaged)
-        {
-            debug!(
-                "{}: Handshake for peer {} ({}) did not complete after {} attempts, giving up\n",
-                this.device().name(),
-                this.number(),
-                this.display_remote(bh),
-                tries.saturating_add(1)
-            );
-        } else {
-            debug!(
-                "{}: Handshake for peer {} ({}) did not complete after {} seconds, retrying (try {})\n",
-                this.device().name(),
-                this.number(),
-                this.display_remote(bh),
-                REKEY_TIMEOUT,
-                tries.saturating_add(1)
-            );
-        }
-        apply(&this, actions, bh);
-    }
-}
-
-impl Expired<SEND_KEEPALIVE> for Peer {
-    fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        let actions = this.timers().state.lock(bh).expired_send_keepalive();
-        apply(&this, actions, bh);
-    }
-}
-
-impl Expired<NEW_HANDSHAKE> for Peer {
-    fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        debug!(
-            "{}: Retrying handshake with peer {} ({}) because we stopped hearing back after {} seconds\n",
-            this.device().name(),
-            this.number(),
-            this.display_remote(bh),
-            KEEPALIVE_TIMEOUT + REKEY_TIMEOUT
-        );
-        let actions = this.timers().state.lock(bh).expired_new_handshake();
-        apply(&this, actions, bh);
-    }
-}
-
-impl Expired<ZERO_KEYS> for Peer {
-    fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        apply(&this, TimerState::expired_zero_keys(), bh);
-    }
-}
-
-impl Expired<PERSISTENT_KEEPALIVE> for Peer {
-    fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        let interval = this.persistent_keepalive();
-        apply(
-            &this,
-            TimerState::expired_persistent_keepalive(interval),
-            bh,
-        );
-    }
+    apply_all(peer, actions, bh);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What comes of handshake messages that were received.
+//! Receives handshake messages.
 
 use super::{
     begin_session,
@@ -68,63 +68,25 @@ pub(super) fn receive(
     match Message::parse(bytes)? {
         Message::Cookie(reply) => receive_cookie(dev, reply, &source, ctx),
         Message::Initiation(message) => {
-            if !admit(dev, bytes, message.sender(), &source, seeded, ctx)? {
-                return Err(DropReason::CookieSent);
-            }
-            let peer = accept_initiation(dev, message, ctx).inspect_err(|_| {
-                debug_ratelimited!(
-                    "{}: Invalid handshake initiation from {}\n",
-                    dev.name(),
-                    shown(&source)
-                );
-            })?;
-            {
-                let bh = ctx.bh();
-                peer.set_endpoint(&Endpoint::of(&source), &bh);
-            }
-            debug_ratelimited!(
-                "{}: Receiving handshake initiation from peer {} ({})\n",
-                dev.name(),
-                peer.number(),
-                shown(&source)
-            );
-            // First, as it ends a wait for an answer: not that of what is sent once the response is answered, which may
-            // happen before this worker gets on.
-            received(dev, &peer, len, ctx);
+            admit(dev, bytes, message.sender(), &source, seeded, ctx)?;
+            let accepted = accept_initiation(dev, message, ctx);
+            let peer = note_accepted(dev, accepted, "initiation", &source, len, ctx)?;
             if let Err(reason) = send_response(&peer, seeded, ctx) {
                 dev.data().drops().count(reason);
             }
             Ok(())
         }
         Message::Response(message) => {
-            if !admit(dev, bytes, message.sender(), &source, seeded, ctx)? {
-                return Err(DropReason::CookieSent);
-            }
-            let peer = accept_response(dev, message, ctx).inspect_err(|_| {
-                debug_ratelimited!(
-                    "{}: Invalid handshake response from {}\n",
-                    dev.name(),
-                    shown(&source)
-                );
-            })?;
-            {
-                let bh = ctx.bh();
-                peer.set_endpoint(&Endpoint::of(&source), &bh);
-            }
-            debug_ratelimited!(
-                "{}: Receiving handshake response from peer {} ({})\n",
-                dev.name(),
-                peer.number(),
-                shown(&source)
-            );
-            // First, as it ends a wait for an answer: not that of what is sent below.
-            received(dev, &peer, len, ctx);
+            admit(dev, bytes, message.sender(), &source, seeded, ctx)?;
+            let accepted = accept_response(dev, message, ctx);
+            let peer = note_accepted(dev, accepted, "response", &source, len, ctx)?;
             match begin_session(&peer, ctx) {
                 Ok(()) => {
                     let bh = ctx.bh();
                     timers::session_derived(&peer, &bh);
                     timers::handshake_complete(&peer, &bh);
-                    // Sends what is staged, or an empty packet: the responder waits for one before it uses the session.
+                    // Sends what is staged, or an empty packet: the responder waits for one before
+                    // it uses the session.
                     send::keepalive(peer.borrow(), &bh);
                 }
                 Err(reason) => dev.data().drops().count(reason),
@@ -136,18 +98,48 @@ pub(super) fn receive(
     }
 }
 
-/// Counts an accepted handshake message and tells the timers.
-fn received(dev: &NetDevice<Device>, peer: &RcuArc<Peer>, len: usize, ctx: &mut Process) {
+/// Notes a handshake message that a peer has sent: its endpoint, its bytes, and the timers.
+///
+/// Before the answer: another CPU could receive what is sent under the new session while this worker
+/// is still here, and this would then end the wait for that answer, too.
+fn note_accepted(
+    dev: &NetDevice<Device>,
+    accepted: Result<RcuArc<Peer>, DropReason>,
+    kind: &str,
+    source: &UdpSource,
+    len: usize,
+    ctx: &mut Process,
+) -> Result<RcuArc<Peer>, DropReason> {
+    let peer = accepted.inspect_err(|_| {
+        debug_ratelimited!(
+            "{}: Invalid handshake {} from {}\n",
+            dev.name(),
+            kind,
+            display(source)
+        );
+    })?;
     let bh = ctx.bh();
+    peer.set_endpoint(&Endpoint::of(source), &bh);
+    debug_ratelimited!(
+        "{}: Receiving handshake {} from peer {} ({})\n",
+        dev.name(),
+        kind,
+        peer.number(),
+        display(source)
+    );
     if let Some(running) = dev.running(&bh) {
         // CAST: A handshake message is short.
         running.rx_add(len as u32);
     }
     peer.add_rx_bytes(len as u64);
-    timers::authenticated_received(peer, &bh);
+    timers::authenticated_received(&peer, &bh);
+    drop(bh);
+    Ok(peer)
 }
 
-/// Checks the macs of a message. Returns whether it may go on; if not, a cookie was sent instead.
+/// Checks the macs of a message.
+///
+/// Fails with [`CookieSent`](DropReason::CookieSent) if the sender got a cookie instead of an answer.
 fn admit(
     dev: &NetDevice<Device>,
     message: &[u8],
@@ -155,12 +147,12 @@ fn admit(
     source: &UdpSource,
     seeded: Seeded,
     ctx: &mut Process,
-) -> Result<bool, DropReason> {
+) -> Result<(), DropReason> {
     let device = dev.data();
     let now = time::boottime_coarse();
     let under_load = device.handshake_queue().is_under_load(now);
-    let (place, place_len) = wire_source(source);
-    let place = place.get(..place_len).unwrap_or_default();
+    let (address, len) = wire_source(source);
+    let address = address.get(..len).unwrap_or_default();
     if under_load && device.cookie_checker().read(ctx).is_stale(now) {
         device
             .cookie_checker()
@@ -170,7 +162,7 @@ fn admit(
     let state = device
         .cookie_checker()
         .read(ctx)
-        .check::<Library>(message, place, under_load);
+        .check::<Library>(message, address, under_load);
     match state {
         MacState::Invalid => {
             debug_invalid_mac(dev, source);
@@ -180,31 +172,22 @@ fn admit(
             debug_ratelimited!(
                 "{}: Sending cookie response for denied handshake message for {}\n",
                 dev.name(),
-                shown(source)
+                display(source)
             );
-            let mut reply = CookieReply::zeroed();
-            let mut nonce = [0; COOKIE_NONCE_LEN];
-            seeded.fill(&mut nonce);
-            device
-                .cookie_checker()
-                .read(ctx)
-                .reply::<Library>(&mut reply, message, sender, place, &nonce)?;
-            let bh = ctx.bh();
-            let skb = send::datagram(reply.as_bytes())?;
-            Path::find(dev, &mut Endpoint::of(source), &bh)?.send(skb, 0, &bh)?;
-            Ok(false)
+            send_cookie(dev, message, sender, source, seeded, ctx)?;
+            Err(DropReason::CookieSent)
         }
-        MacState::Valid => Ok(true),
+        MacState::Valid => Ok(()),
         MacState::ValidWithCookie => {
             if !under_load {
-                return Ok(true);
+                return Ok(());
             }
-            let who = match *source {
+            let address = match *source {
                 UdpSource::V4 { src, .. } => ratelimit::Source::v4(0, src),
                 UdpSource::V6 { src, .. } => ratelimit::Source::v6(0, src),
             };
-            if device.ratelimiter().allow(who, now, ctx) {
-                Ok(true)
+            if device.ratelimiter().allow(address, now, ctx) {
+                Ok(())
             } else {
                 debug_invalid_mac(dev, source);
                 Err(DropReason::RateLimited)
@@ -213,12 +196,35 @@ fn admit(
     }
 }
 
+/// Sends a cookie to the sender of a message, which it needs under load.
+fn send_cookie(
+    dev: &NetDevice<Device>,
+    message: &[u8],
+    sender: Index,
+    source: &UdpSource,
+    seeded: Seeded,
+    ctx: &mut Process,
+) -> Result<(), DropReason> {
+    let mut reply = CookieReply::zeroed();
+    let mut nonce = [0; COOKIE_NONCE_LEN];
+    seeded.fill(&mut nonce);
+    let (address, len) = wire_source(source);
+    let address = address.get(..len).unwrap_or_default();
+    dev.data()
+        .cookie_checker()
+        .read(ctx)
+        .reply::<Library>(&mut reply, message, sender, address, &nonce)?;
+    let bh = ctx.bh();
+    let skb = send::datagram(reply.as_bytes())?;
+    Path::find(dev, &mut Endpoint::of(source), &bh)?.send(skb, 0, &bh)
+}
+
 /// Logs what the C driver logs for every message that it does not look into.
 fn debug_invalid_mac(dev: &NetDevice<Device>, source: &UdpSource) {
     debug_ratelimited!(
         "{}: Invalid MAC of handshake, dropping packet from {}\n",
         dev.name(),
-        shown(source)
+        display(source)
     );
 }
 
@@ -237,7 +243,7 @@ fn wire_source(source: &UdpSource) -> ([u8; 18], usize) {
 }
 
 /// Returns the sender for the log.
-fn shown(source: &UdpSource) -> DisplayRemote {
+fn display(source: &UdpSource) -> DisplayRemote {
     DisplayRemote(Endpoint::of(source).remote)
 }
 
@@ -307,7 +313,7 @@ fn receive_cookie(
     debug_ratelimited!(
         "{}: Receiving cookie response from {}\n",
         dev.name(),
-        shown(source)
+        display(source)
     );
     let bh = ctx.bh();
     let entry = dev

@@ -2,7 +2,6 @@
 
 //! The queue of handshake messages, its workers, and whether the interface is under load.
 
-use super::HandshakeWorker;
 use crate::device::Device;
 use kernel::{
     alloc::flags::GFP_KERNEL,
@@ -26,11 +25,18 @@ use kext::{
         }, //
     },
     new_spinlock,
+    new_work,
     sync::{
         lock::SpinLock,
-        rcu::Slot, //
+        rcu::{
+            RcuArc,
+            Slot, //
+        }, //
     },
-    workqueue, //
+    workqueue::{
+        self,
+        Work, //
+    }, //
 };
 use wg_proto::{
     session::has_expired,
@@ -45,6 +51,27 @@ const LOAD_THRESHOLD: u64 = MAX_QUEUED as u64 / 8;
 
 /// How long the interface stays under load, in seconds.
 const LOAD_HOLD: u64 = 1;
+
+/// A worker on one CPU that answers queued handshake messages.
+#[pin_data]
+pub(crate) struct HandshakeWorker {
+    pub(super) device: DeviceRef<Device>,
+    #[pin]
+    work: Work<HandshakeWorker, 0>,
+}
+
+impl HandshakeWorker {
+    /// Creates an idle worker.
+    fn new(device: DeviceRef<Device>) -> Result<RcuArc<Self>> {
+        RcuArc::pin_init(
+            pin_init!(Self {
+                device,
+                work <- new_work!(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+}
 
 /// Handshake messages of an interface on their way to its workers.
 #[pin_data]

@@ -84,7 +84,6 @@ pub(super) fn dump(
     if config.is_closed || cursor.device != dev.data().id() {
         return Err(ENODEV);
     }
-    let allowed_ips = config.allowed_ips_generation();
     out.set_seq(config.generation());
     out.message(|message| {
         if cursor.peer == 0 {
@@ -96,24 +95,31 @@ pub(super) fn dump(
             return Ok(Progress::Done);
         }
         message.nest(device_attr::PEERS, |message| {
-            let mut progress = Progress::Done;
-            config.for_each_member(cursor.peer.wrapping_add(1), |id, member| {
-                match put_peer(message, allowed_ips, member, cursor, ctx) {
-                    Ok(Progress::Done) => {
-                        cursor.peer = id;
-                        cursor.tag = 0;
-                        cursor.allowed_ips = 0;
-                        true
-                    }
-                    _ => {
-                        progress = Progress::More;
-                        false
-                    }
-                }
-            });
-            Ok(progress)
+            Ok(put_peers(message, &mut config, cursor, ctx))
         })
     })
+}
+
+/// Writes peers from the cursor on, as many as there is room for.
+fn put_peers(
+    message: &mut Message<'_>,
+    config: &mut Config,
+    cursor: &mut Cursor,
+    ctx: &mut Process,
+) -> Progress {
+    let allowed_ips = config.allowed_ips_generation();
+    let mut progress = Progress::Done;
+    config.for_each_member(cursor.peer.wrapping_add(1), |id, member| {
+        let Ok(Progress::Done) = put_peer(message, allowed_ips, member, cursor, ctx) else {
+            progress = Progress::More;
+            return false;
+        };
+        cursor.peer = id;
+        cursor.tag = 0;
+        cursor.allowed_ips = 0;
+        true
+    });
+    progress
 }
 
 fn put_device(

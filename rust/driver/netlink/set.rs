@@ -224,16 +224,12 @@ fn set_peer(
     let peer = match device.key_table().find(&key, ctx) {
         Some(peer) => peer,
         None => {
-            if flags & (PEER_REMOVE_ME | PEER_UPDATE_ONLY) != 0 {
-                return Ok(());
-            }
-            // There is nothing to replace.
+            // A new peer has no allowed IPs to replace.
             flags &= !PEER_REPLACE_ALLOWEDIPS;
-            // Our own key is passed over in silence, so that one configuration does for all members of a group.
-            if device.identity().read(ctx).public() == Some(&key) {
-                return Ok(());
+            match add_peer(dev, config, &key, flags, ctx)? {
+                Some(peer) => peer,
+                None => return Ok(()),
             }
-            config.add_peer(dev, &key, ctx)?
         }
     };
     if flags & PEER_REMOVE_ME != 0 {
@@ -259,23 +255,52 @@ fn set_peer(
         config.remove_prefixes(dev, &peer, old_tags);
     }
     result?;
-    if let Some(seconds) = attrs
-        .get(peer_attr::PERSISTENT_KEEPALIVE_INTERVAL)
-        .and_then(|attr| attr.u16())
-    {
-        let old = peer.set_persistent_keepalive(seconds);
-        if dev.is_running() {
-            for action in TimerState::interval_changed(old, seconds) {
-                if action == Action::SendKeepalive {
-                    send::keepalive(peer.borrow(), &ctx.bh());
-                }
-            }
-        }
-    }
+    set_keepalive(dev, &peer, attrs, ctx);
     if dev.is_running() {
         send::send_staged(peer.borrow(), &ctx.bh());
     }
     Ok(())
+}
+
+/// Adds a peer, unless the flags ask for an existing one or the key is that of the interface.
+fn add_peer(
+    dev: &NetDevice<Device>,
+    config: &mut Config,
+    key: &PublicKey,
+    flags: u32,
+    ctx: &mut Process,
+) -> Result<Option<RcuArc<Peer>>> {
+    if flags & (PEER_REMOVE_ME | PEER_UPDATE_ONLY) != 0 {
+        return Ok(None);
+    }
+    // Our own key is ignored, so that all members of a group can use one configuration.
+    if dev.data().identity().read(ctx).public() == Some(key) {
+        return Ok(None);
+    }
+    config.add_peer(dev, key, ctx).map(Some)
+}
+
+/// Sets the persistent keepalive interval, if the request has one.
+fn set_keepalive(
+    dev: &NetDevice<Device>,
+    peer: &RcuArc<Peer>,
+    attrs: &Parsed<'_, { peer_attr::COUNT }>,
+    ctx: &mut Process,
+) {
+    let Some(seconds) = attrs
+        .get(peer_attr::PERSISTENT_KEEPALIVE_INTERVAL)
+        .and_then(|attr| attr.u16())
+    else {
+        return;
+    };
+    let old = peer.set_persistent_keepalive(seconds);
+    if dev.is_running() {
+        for action in TimerState::interval_changed(old, seconds) {
+            if action == Action::SendKeepalive {
+                send::keepalive(peer.borrow(), &ctx.bh());
+            }
+        }
+    }
 }
 
 /// Reads a socket address; what is not one of IPv4 or IPv6 is ignored.

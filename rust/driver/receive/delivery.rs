@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Delivery of what was decrypted: is it new, whose is it, may it pass.
+//! Delivery of decrypted packets: checks counter, sender and length, and passes them up the stack.
 
 use crate::{
     device::Device,
@@ -36,59 +36,18 @@ use wg_proto::{
     DropReason, //
 };
 
-/// Delivers decrypted packets of one session in order.
+/// Delivers decrypted packets of one session, in order.
 pub(super) fn deliver(
     keypair: &Keypair,
-    mut packets: skb::List,
+    packets: skb::List,
     gro: &mut Gro<'_, Device>,
     bh: &Bh<'_>,
 ) {
     let peer = keypair.peer();
     let dev = peer.device();
-    let drops = dev.data().drops();
-    let mut fresh = skb::List::new();
-    {
-        let mut window = keypair.window().lock(bh);
-        while let Some(packet) = packets.pop_front() {
-            let counter = packet.cb::<PacketCb>().counter;
-            if window.accept(counter) {
-                fresh.push_back(packet);
-                continue;
-            }
-            debug_ratelimited!(
-                "{}: Packet has invalid nonce {} (max {})\n",
-                dev.name(),
-                counter,
-                window.next()
-            );
-            drops.count(if counter < REJECT_AFTER_MESSAGES {
-                DropReason::ReplayedCounter
-            } else {
-                DropReason::CounterLimit
-            });
-        }
-    }
-    // The datagrams of a batch come one after the other: the latest tells where the peer is.
-    let source = fresh.back().and_then(|packet| packet.udp_source());
-    let Some(endpoint) = source.as_ref().map(Endpoint::of) else {
+    let mut fresh = accept_counters(keypair, packets, bh);
+    if note_received(keypair, &fresh, bh).is_none() {
         return;
-    };
-    peer.seen_at(&endpoint, bh);
-    timers::authenticated_received(peer, bh);
-    // The second packet tells that one keepalive will not be enough.
-    for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {
-        timers::data_received(peer, bh);
-    }
-    // Only now, as from here on others may send by this session: that is an answer to these packets, and they are none to it.
-    let confirmed = peer.is_next(keypair, bh) && peer.confirm(keypair, bh);
-    if confirmed {
-        timers::handshake_complete(peer, bh);
-    }
-    if let Some(current) = peer.current(bh).filter(|current| current.may_send()) {
-        timers::keep_key_fresh_on_receive(peer, current.age(), time::boottime_coarse(), bh);
-    }
-    if confirmed {
-        send::send_staged(peer.borrow(), bh);
     }
     let mut bytes: u64 = 0;
     while let Some(packet) = fresh.pop_front() {
@@ -102,7 +61,7 @@ pub(super) fn deliver(
                 peer.display_remote(bh)
             );
         } else if let Err(reason) = pass_up(dev, peer, packet, gro, bh) {
-            drops.count(reason);
+            dev.data().drops().count(reason);
             continue;
         }
         if let Some(running) = gro.running() {
@@ -115,6 +74,63 @@ pub(super) fn deliver(
     peer.add_rx_bytes(bytes);
 }
 
+/// Returns the packets whose counters were not received before, and drops the others.
+fn accept_counters(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -> skb::List {
+    let dev = keypair.peer().device();
+    let mut fresh = skb::List::new();
+    let mut window = keypair.window().lock(bh);
+    while let Some(packet) = packets.pop_front() {
+        let counter = packet.cb::<PacketCb>().counter;
+        if window.accept(counter) {
+            fresh.push_back(packet);
+            continue;
+        }
+        debug_ratelimited!(
+            "{}: Packet has invalid nonce {} (max {})\n",
+            dev.name(),
+            counter,
+            window.next()
+        );
+        dev.data()
+            .drops()
+            .count(if counter < REJECT_AFTER_MESSAGES {
+                DropReason::ReplayedCounter
+            } else {
+                DropReason::CounterLimit
+            });
+    }
+    fresh
+}
+
+/// Notes authentic packets: where the peer is, its timers, and that it has the session's keys.
+///
+/// Returns [`None`] if there are no packets.
+fn note_received(keypair: &Keypair, fresh: &skb::List, bh: &Bh<'_>) -> Option<()> {
+    let peer = keypair.peer();
+    // The latest datagram tells where the peer is.
+    let source = fresh.back()?.udp_source()?;
+    peer.seen_at(&Endpoint::of(&source), bh);
+    timers::authenticated_received(peer, bh);
+    // A second packet tells that one keepalive will not be enough.
+    for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {
+        timers::data_received(peer, bh);
+    }
+    // After the timers: once the session is confirmed, other CPUs send under it, which answers these
+    // packets and must not count as answered by them.
+    let confirmed = peer.is_next(keypair, bh) && peer.confirm(keypair, bh);
+    if confirmed {
+        timers::handshake_complete(peer, bh);
+    }
+    if let Some(current) = peer.current(bh).filter(|current| current.may_send()) {
+        let now = time::boottime_coarse();
+        timers::keep_key_fresh_on_receive(peer, current.age(), now, bh);
+    }
+    if confirmed {
+        send::send_staged(peer.borrow(), bh);
+    }
+    Some(())
+}
+
 /// Checks an inner packet and hands it to the stack.
 fn pass_up(
     dev: &NetDevice<Device>,
@@ -125,41 +141,24 @@ fn pass_up(
 ) -> Result<(), DropReason> {
     let ds = packet.cb::<PacketCb>().ds;
     packet.reset_for_decap();
-    let bad_header = || {
-        debug_ratelimited!(
-            "{}: Packet is neither ipv4 nor ipv6 from peer {} ({})\n",
-            dev.name(),
-            peer.number(),
-            peer.display_remote(bh)
-        );
-        dev.count_rx_frame_error();
-        DropReason::InnerHeader
-    };
-    let bad_length = || {
-        debug_ratelimited!(
-            "{}: Packet has incorrect size from peer {} ({})\n",
-            dev.name(),
-            peer.number(),
-            peer.display_remote(bh)
-        );
-        dev.count_rx_length_error();
-        DropReason::InnerLength
-    };
-    let version = packet.set_protocol_from_version().ok_or_else(bad_header)?;
+    let version = packet
+        .set_protocol_from_version()
+        .ok_or_else(|| bad_header(dev, peer, bh))?;
     packet.mark_checksum_verified();
-    let len = packet.ip_length().ok_or_else(bad_length)?;
-    if len < version.header_len() {
-        return Err(bad_length());
-    }
+    let len = packet
+        .ip_length()
+        .filter(|len| *len >= version.header_len())
+        .ok_or_else(|| bad_length(dev, peer, bh))?;
     packet.ecn_decap(ds);
     if len > packet.len() {
-        return Err(bad_length());
+        return Err(bad_length(dev, peer, bh));
     }
     packet.trim(len).map_err(|_| DropReason::NoMemory)?;
     if !packet.is_bare_ack() {
         peer.rx_seen().set();
     }
-    let source = match packet.inner_addresses().ok_or_else(bad_header)? {
+    let addresses = packet.inner_addresses();
+    let source = match addresses.ok_or_else(|| bad_header(dev, peer, bh))? {
         IpAddrs::V4 { src, .. } => Address::V4(src),
         IpAddrs::V6 { src, .. } => Address::V6(src),
     };
@@ -180,4 +179,30 @@ fn pass_up(
     } else {
         Err(DropReason::Gone)
     }
+}
+
+/// Counts a packet without a valid IP header.
+#[cold]
+fn bad_header(dev: &NetDevice<Device>, peer: &Peer, bh: &Bh<'_>) -> DropReason {
+    debug_ratelimited!(
+        "{}: Packet is neither ipv4 nor ipv6 from peer {} ({})\n",
+        dev.name(),
+        peer.number(),
+        peer.display_remote(bh)
+    );
+    dev.count_rx_frame_error();
+    DropReason::InnerHeader
+}
+
+/// Counts a packet whose length contradicts its header.
+#[cold]
+fn bad_length(dev: &NetDevice<Device>, peer: &Peer, bh: &Bh<'_>) -> DropReason {
+    debug_ratelimited!(
+        "{}: Packet has incorrect size from peer {} ({})\n",
+        dev.name(),
+        peer.number(),
+        peer.display_remote(bh)
+    );
+    dev.count_rx_length_error();
+    DropReason::InnerLength
 }

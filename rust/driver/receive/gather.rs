@@ -3,7 +3,6 @@
 //! The moment for which single packets of a stream gather.
 
 use crate::{
-    parallel::stream::StreamDetector,
     peer::{
         Peer,
         GATHER, //
@@ -32,8 +31,8 @@ impl Expired<GATHER> for Peer {
             return;
         };
         if gathered == 1 {
-            // In vain. The next ones are taken at once.
-            this.rx().lock(bh).stream = StreamDetector::new();
+            // Nothing followed. The next packets are taken at once.
+            this.rx().lock(bh).end_stream();
         }
         napi.schedule(bh);
     }

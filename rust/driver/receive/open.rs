@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Decryption of a datagram.
+//! Decryption of datagrams.
 
 use crate::{
     crypto,
     keypair::Keypair,
-    packet::PacketCb, //
+    packet::PacketCb,
+    parallel::cpu_load::Task, //
 };
 use kext::{
     context::Bh,
     net::skb::{
+        self,
         Linear,
         PageRing,
         SkBuff, //
@@ -21,8 +23,26 @@ use wg_proto::{
     DropReason, //
 };
 
+/// Decrypts packets. Those that fail are dropped and counted.
+pub(super) fn open_all(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -> skb::List {
+    let dev = keypair.peer().device();
+    let device = dev.data();
+    let loads = device.workers().loads();
+    loads.account(Task::Open, packets.len(), bh, || {
+        let mut pages = dev.pages(bh).lock(bh);
+        let mut opened = skb::List::new();
+        while let Some(packet) = packets.pop_front() {
+            match open(keypair, packet, &mut pages, bh) {
+                Ok(packet) => opened.push_back(packet),
+                Err(reason) => device.drops().count(reason),
+            }
+        }
+        opened
+    })
+}
+
 /// Decrypts a packet; what remains is the padded inner packet.
-pub(super) fn open(
+fn open(
     keypair: &Keypair,
     packet: SkBuff,
     pages: &mut PageRing,
@@ -34,7 +54,7 @@ pub(super) fn open(
         .ok_or(DropReason::BadLength)?;
     let packet = match packet.try_linear() {
         Ok(packet) => return open_in_place(keypair, packet, DataHeader::LEN, text),
-        // Somebody else may look at it, or own it.
+        // Somebody else may look at the packet, or own it.
         Err(packet) => packet,
     };
     let sealed = text.saturating_add(TAG_LEN);

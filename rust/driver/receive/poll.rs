@@ -5,16 +5,15 @@
 //! `tools/models` runs this file on the host under all schedules of a few CPUs.
 
 use super::{
-    batch::{
-        complete,
-        open_all,
-        RxBatch, //
-    },
     delivery::deliver,
     find_session,
-    queue::RxQueue, //
+    open::open_all,
+    queue::RxQueue,
+    release::complete,
+    rx::Next, //
 };
 use crate::{
+    batch::RxBatch,
     device::Device,
     keypair::Keypair,
     parallel::reorder::Job,
@@ -22,7 +21,7 @@ use crate::{
         Peer,
         RECEIVE, //
     },
-    send, //
+    send::tx::arm_watchdog, //
 };
 use kext::{
     context::{
@@ -43,14 +42,11 @@ use wg_proto::DropReason;
 /// Packets of one session that are decrypted as one batch when CPUs share the work.
 const SHARED_RUN: usize = 16;
 
-/// Packets of one peer that may be with workers, or wait for those, at once. (A test fills this up a thousand times.)
-const MAX_SHARED_PACKETS: usize = if cfg!(wg_faults) { 1024 } else { 4096 };
-
-/// Queues a worker to schedule the poll of the peer's queue, and the watchdog.
+/// Queues a worker to schedule the poll of the peer's queue, and arms the watchdog.
 fn poll_later(peer: &RcuArc<Peer>) {
     let workers = peer.device().data().workers();
     let _ = workers.queue().enqueue(&peer.receive_work, peer);
-    send::arm_watchdog(peer);
+    arm_watchdog(peer);
 }
 
 /// Schedules the poll if the worker did not run in time.
@@ -161,30 +157,26 @@ fn receive_run(
     if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
         return device.drops().add(reason, n);
     }
-    let target = if shared {
+    let worker = if shared {
         device.workers().find_idle(bh)
     } else {
         None
     };
-    // What is given to a worker comes back by way of the queue.
-    let target = target.filter(|_| queue.expect_opened(bh).is_ok());
-    let seq = {
-        let mut rx = peer.rx().lock(bh);
-        if target.is_none() && rx.reorder.in_flight() == 0 {
-            drop(rx);
+    // A batch that goes to a worker comes back through the queue.
+    let worker = worker.filter(|_| queue.expect_opened(bh).is_ok());
+    let next = peer.rx().lock(bh).begin(taken, worker.is_some());
+    let seq = match next {
+        Next::Inline => {
             let opened = open_all(keypair, run, bh);
             return deliver(keypair, opened, gro, bh);
         }
-        // Decryption comes after this: who can send has to be held off before.
-        if rx.packets >= MAX_SHARED_PACKETS || rx.reorder.reserve().is_err() {
-            drop(rx);
-            if target.is_some() {
+        Next::Full => {
+            if worker.is_some() {
                 queue.expect_less(bh);
             }
             return device.drops().add(DropReason::RxQueueFull, n);
         }
-        rx.packets = rx.packets.saturating_add(taken);
-        rx.reorder.assign_seq()
+        Next::Queued(seq) => seq,
     };
     let mut job = Job {
         seq,
@@ -194,8 +186,8 @@ fn receive_run(
             taken,
         },
     };
-    if let Some(target) = target {
-        match device.workers().open(job, &target, bh) {
+    if let Some(worker) = worker {
+        match device.workers().open(job, &worker, bh) {
             Ok(()) => return,
             Err(refused) => job = refused,
         }

@@ -2,11 +2,9 @@
 
 //! What waits to be delivered by one NAPI context.
 
-use super::{
-    batch::RxBatch,
-    reset, //
-};
+use super::reset;
 use crate::{
+    batch::RxBatch,
     packet::PacketCb,
     parallel::reorder::Job, //
 };
@@ -135,7 +133,7 @@ impl RxQueue {
         };
         for job in jobs {
             // Also for peers that were removed: what waits behind this batch would never be due.
-            reset(job.batch.peer(), bh);
+            reset(job.batch.keypair.peer(), bh);
         }
         packets.len()
     }
@@ -246,13 +244,13 @@ impl RxQueue {
         let mut input = self.input.lock(bh);
         let mut run = skb::List::new();
         let first = input.packets.pop_front()?;
-        let index = first.cb::<PacketCb>().mtu_or_index;
+        let index = first.cb::<PacketCb>().session;
         run.push_back(first);
         while run.len() < max
             && input
                 .packets
                 .front()
-                .is_some_and(|skb| skb.cb::<PacketCb>().mtu_or_index == index)
+                .is_some_and(|skb| skb.cb::<PacketCb>().session == index)
         {
             if let Some(skb) = input.packets.pop_front() {
                 run.push_back(skb);

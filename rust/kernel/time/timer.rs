@@ -126,7 +126,13 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
             // SAFETY: `slot` is valid for writes and stays where it is; the name and the key live
             // forever.
             timer <- Opaque::ffi_init(|slot| unsafe {
-                timer_init_key(slot, Some(Self::callback), 0, name.as_char_ptr(), key.as_ptr().cast())
+                timer_init_key(
+                    slot,
+                    Some(Self::callback),
+                    0,
+                    name.as_char_ptr(),
+                    key.as_ptr().cast(),
+                )
             }),
             owner: AtomicPtr::new(ptr::null_mut()),
             _pinned: PhantomPinned,

@@ -76,13 +76,13 @@ type Destructor = unsafe extern "C" fn(*mut bindings::net_device);
 /// Where that is.
 const DESTRUCTOR: usize = offset_of!(bindings::net_device, priv_destructor);
 
-/// Leaves it to [`destroy`](super::link::destroy) to end the device.
+/// Leaves it to [`destroy`](super::callbacks::destroy) to end the device.
 ///
 /// # Safety
 ///
 /// `dev` must have an initialised header, whose first reference becomes the core's.
 pub(super) unsafe fn set_destructor(dev: *mut bindings::net_device) {
-    let ours: Option<Destructor> = Some(super::link::destroy);
+    let ours: Option<Destructor> = Some(super::callbacks::destroy);
     let field = dev
         .wrapping_byte_add(DESTRUCTOR)
         .cast::<Option<Destructor>>();
@@ -100,7 +100,7 @@ pub(super) unsafe fn kind(dev: *mut bindings::net_device) -> Option<TypeId> {
     // SAFETY: By the requirements; this is the type of the field.
     let destructor: Option<Destructor> = unsafe { super::peek(dev, DESTRUCTOR) };
     let destructor = destructor?;
-    let ours: Destructor = super::link::destroy;
+    let ours: Destructor = super::callbacks::destroy;
     // SAFETY: Only devices with an initialised header get this destructor.
     fn_addr_eq(destructor, ours).then(|| unsafe { (*header(dev)).kind })
 }

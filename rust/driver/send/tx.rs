@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What waits for transmission to a peer, and what becomes of it when there is too much.
+//! What waits for transmission to a peer: a state machine under one lock.
 
-use super::{
-    batch::TxBatch,
-    staged::Packets, //
-};
+use super::staged::Packets;
 use crate::{
-    device::Device,
+    batch::{
+        IdleWorker,
+        TxBatch,
+        Workers, //
+    },
     keypair::Keypair,
     parallel::{
         reorder::ReorderQueue,
@@ -16,19 +17,26 @@ use crate::{
             StreamDetector, //
         },
         tx_cpu::TxCpu,
-        worker::is_nested, //
+        worker::{
+            is_nested,
+            STALL_TIMEOUT,
+            WATCHDOG_TIMEOUT, //
+        }, //
     },
     peer::Peer, //
 };
 use kext::{
     context::Bh,
-    sync::rcu::Ref,
+    sync::rcu::{
+        RcuArc,
+        Ref, //
+    },
     time, //
 };
 use wg_proto::DropReason;
 
 /// Datagrams that wait for a session; before more are added, the oldest make room down to this.
-pub(super) const MAX_STAGED_PACKETS: u32 = 128;
+const MAX_STAGED_PACKETS: u32 = 128;
 
 /// Bytes that a peer loses at least when others need room.
 const MIN_LOSS: u32 = 16 << 10;
@@ -36,18 +44,18 @@ const MIN_LOSS: u32 = 16 << 10;
 /// What waits for transmission to a peer.
 pub(crate) struct Tx {
     /// What has no nonces yet; charged to the interface's memory.
-    pub(super) staged: Packets,
+    staged: Packets,
     /// How much of it the interface has noted.
     noted: u32,
     /// The worker that is about to send what is staged, if that is so.
-    pub(super) deferred: Option<Deferred>,
+    deferred: Option<Deferred>,
     /// Whether what is staged goes on when one of the batches on their way has been sent.
-    pub(super) is_blocked: bool,
-    pub(super) reorder: ReorderQueue<TxBatch>,
+    is_blocked: bool,
+    reorder: ReorderQueue<TxBatch>,
     /// Since when a ready batch waits for the work item of the CPU that packets leave from.
-    pub(super) ready_since: Option<JiffyStamp>,
-    pub(super) tx_cpu: TxCpu,
-    pub(super) stream: StreamDetector,
+    ready_since: Option<JiffyStamp>,
+    tx_cpu: TxCpu,
+    stream: StreamDetector,
 }
 
 /// What is to be done after packets were staged.
@@ -58,6 +66,32 @@ pub(super) enum Staged {
     Defer,
     /// Nothing: a worker is about to.
     Deferred,
+}
+
+/// Where packets are encrypted once they have nonces.
+pub(super) enum SealMode<'w> {
+    /// Here, to be sent at once: packets leave from this CPU, and nothing is ahead of these.
+    Inline,
+    /// Here, to be sent in order: others are ahead, or packets leave from another CPU.
+    InlineQueued(u64),
+    /// On another CPU, as this one is busy. The flag tells whether packets leave from this CPU.
+    Offload(u64, IdleWorker<'w>, bool),
+}
+
+/// What a sender does next with staged packets.
+pub(super) enum Next<'w> {
+    /// Encrypt these packets, whose nonces start at `first`.
+    Encrypt {
+        first: u64,
+        packets: Packets,
+        mode: SealMode<'w>,
+    },
+    /// Drop these packets, as there is no memory for a sequence number.
+    Drop(Packets),
+    /// Begin a handshake: the session is used up.
+    WaitForSession,
+    /// Nothing is staged, or batches in flight have to leave first.
+    Nothing,
 }
 
 /// Whether the oldest batch on its way to a peer can be sent.
@@ -73,15 +107,15 @@ pub(super) enum Head {
 
 /// A worker that is to send what is staged.
 #[derive(Clone, Copy)]
-pub(super) struct Deferred {
-    pub(super) cpu: u32,
+struct Deferred {
+    cpu: u32,
     /// Since when it has not.
-    pub(super) since: JiffyStamp,
+    since: JiffyStamp,
 }
 
 impl Deferred {
     /// The worker of this CPU, from now on.
-    pub(super) fn here(bh: &Bh<'_>) -> Self {
+    fn here(bh: &Bh<'_>) -> Self {
         Self {
             cpu: bh.cpu(),
             since: JiffyStamp::now(),
@@ -107,12 +141,12 @@ impl Tx {
     /// Returns whether to defer packets to a worker.
     pub(super) fn is_for_worker(
         &mut self,
-        device: &Device,
+        peer: Ref<'_, Peer>,
         packets: &Packets,
         is_answer: bool,
         bh: &Bh<'_>,
     ) -> bool {
-        let workers = device.workers();
+        let workers = peer.device().data().workers();
         let waiting = self.staged.datagrams().saturating_add(packets.datagrams());
         // CAST: From small to large.
         let is_long = waiting as usize > workers.tx_budget(bh);
@@ -127,14 +161,14 @@ impl Tx {
     /// Returns the first nonce.
     pub(super) fn begin_inline(
         &mut self,
-        device: &Device,
+        peer: Ref<'_, Peer>,
         keypair: &Keypair,
         datagrams: u32,
         bh: &Bh<'_>,
     ) -> Option<u64> {
         if self.deferred.is_some()
             || !self.staged.is_empty()
-            || device.workers().has_offload_target(bh)
+            || peer.device().data().workers().has_offload_target(bh)
             || !self.tx_cpu.claim(bh.cpu())
             || !self.reorder.start_draining_if_empty()
         {
@@ -163,8 +197,7 @@ impl Tx {
         } else {
             self.staged.take_beyond(MAX_STAGED_PACKETS)
         };
-        self.staged.append(packets);
-        self.note(peer, bh);
+        self.add(peer, packets, bh);
         let next = if self.deferred.is_some() {
             Staged::Deferred
         } else if is_for_worker {
@@ -176,14 +209,154 @@ impl Tx {
         (next, old)
     }
 
+    /// Returns whether nothing is staged.
+    pub(super) fn is_empty(&self) -> bool {
+        self.staged.is_empty()
+    }
+
+    /// Stages packets for the next sender.
+    pub(super) fn add(&mut self, peer: Ref<'_, Peer>, packets: Packets, bh: &Bh<'_>) {
+        self.staged.append(packets);
+        self.note(peer, bh);
+    }
+
+    /// Takes up to `max` staged datagrams, reserves their nonces, and chooses where to encrypt them.
+    pub(super) fn take_staged<'g>(
+        &mut self,
+        peer: Ref<'g, Peer>,
+        keypair: &Keypair,
+        max: u32,
+        bh: &'g Bh<'_>,
+    ) -> Next<'g> {
+        if self.staged.is_empty() {
+            self.clear_deferral();
+            return Next::Nothing;
+        }
+        if let Some(worker) = &mut self.deferred {
+            worker.since = JiffyStamp::now();
+        }
+        let target = peer.target().device().data().workers().offload_target(bh);
+        let is_tx_cpu = self.tx_cpu.claim(bh.cpu());
+        let is_inline = target.is_none() && is_tx_cpu && self.reorder.start_draining_if_empty();
+        if !is_inline && self.reorder.reserve().is_err() {
+            if self.reorder.in_flight() != 0 {
+                self.deferred = None;
+                self.is_blocked = true;
+                return Next::Nothing;
+            }
+            let packets = self.staged.take(max);
+            self.note(peer, bh);
+            return Next::Drop(packets);
+        }
+        let packets = self.staged.take(max);
+        let n = u64::from(packets.datagrams());
+        let Some(first) = keypair.reserve(n, time::boottime_coarse()) else {
+            if is_inline {
+                self.reorder.stop_draining();
+            }
+            self.staged.prepend(packets);
+            return Next::WaitForSession;
+        };
+        self.note(peer, bh);
+        let mode = match target {
+            _ if is_inline => SealMode::Inline,
+            Some(target) => SealMode::Offload(self.reorder.assign_seq(), target, is_tx_cpu),
+            None => SealMode::InlineQueued(self.reorder.assign_seq()),
+        };
+        Next::Encrypt {
+            first,
+            packets,
+            mode,
+        }
+    }
+
+    /// Keeps what is staged until there is a session.
+    ///
+    /// Returns packets that are too many without a session, and whether nothing is staged.
+    pub(super) fn wait_for_session(&mut self, peer: Ref<'_, Peer>, bh: &Bh<'_>) -> (Packets, bool) {
+        // Without a session no more than this would have been staged.
+        let old = if self.clear_deferral() {
+            self.staged.take_beyond(MAX_STAGED_PACKETS)
+        } else {
+            Packets::new()
+        };
+        self.note(peer, bh);
+        // Packets must not hold up their sockets while they wait.
+        self.staged.orphan();
+        (old, self.staged.is_empty())
+    }
+
+    /// Defers what is staged to the worker of this CPU, unless it is deferred or nothing is staged.
+    ///
+    /// Returns whether the caller has to queue the worker.
+    pub(super) fn defer_staged(&mut self, bh: &Bh<'_>) -> bool {
+        let defers = self.deferred.is_none() && !self.staged.is_empty();
+        if defers {
+            self.deferred = Some(Deferred::here(bh));
+        }
+        defers
+    }
+
+    /// Takes over from workers that have not run in time.
+    ///
+    /// Returns whether to send what is staged, and whether to send ready batches.
+    pub(super) fn take_over(&mut self, workers: &Workers, bh: &Bh<'_>) -> (bool, bool) {
+        let late = self
+            .deferred
+            .filter(|worker| worker.since.age() >= WATCHDOG_TIMEOUT);
+        if let Some(worker) = late {
+            workers.note_late(worker.cpu);
+            self.deferred = Some(Deferred::here(bh));
+        }
+        // Only after a stall, as this may overtake what left from the other CPU shortly before. A
+        // next sender moves the peer to its CPU sooner.
+        let releases = self.reorder.head_ready()
+            && self
+                .ready_since
+                .is_some_and(|since| since.age() >= STALL_TIMEOUT);
+        if releases {
+            workers.note_late(self.tx_cpu.cpu());
+            self.tx_cpu.set(bh.cpu());
+        }
+        (late.is_some(), releases)
+    }
+
+    /// Returns whether a worker still has to send something.
+    pub(super) fn waits_for_worker(&self) -> bool {
+        self.deferred.is_some() || self.ready_since.is_some()
+    }
+
+    /// Hands a batch back, [`None`] if encryption failed, and takes the oldest one if it is ready.
+    ///
+    /// `budget` returns how many packets may leave, given whether they leave from this CPU. Also
+    /// returns the CPU that they leave from.
+    pub(super) fn complete(
+        &mut self,
+        seq: u64,
+        batch: Option<TxBatch>,
+        budget: impl FnOnce(bool) -> usize,
+        bh: &Bh<'_>,
+    ) -> (Head, u32) {
+        // Nothing resets this queue, so no batch comes back.
+        let _ = self.reorder.complete(seq, batch);
+        let cpu = self.tx_cpu.cpu();
+        (self.take_ready(|| budget(cpu == bh.cpu())), cpu)
+    }
+
+    /// Ends draining after packets were sent inline, and takes the oldest batch if it is ready.
+    pub(super) fn finish_inline(&mut self, budget: impl FnOnce() -> usize) -> Head {
+        self.reorder.stop_draining();
+        self.take_ready(budget)
+    }
+
     /// Tells the interface how much is staged. After each change.
-    pub(super) fn note(&mut self, peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    fn note(&mut self, peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         let backlogs = peer.device().data().backlogs();
         self.noted = backlogs.note(peer, self.noted, self.staged.bytes(), bh);
     }
 
     /// Takes all that is staged.
-    pub(super) fn take_staged(&mut self, peer: &Peer, bh: &Bh<'_>) -> Packets {
+    fn take_all(&mut self, peer: &Peer, bh: &Bh<'_>) -> Packets {
         let backlogs = peer.device().data().backlogs();
         self.noted = backlogs.forget(peer, self.noted, bh);
         core::mem::take(&mut self.staged)
@@ -232,7 +405,8 @@ impl Tx {
 
 /// Charges `bytes` to the interface's memory, and drops packets of the peers with most staged if it is
 /// used up. Returns whether the bytes are charged.
-pub(super) fn make_room(device: &Device, bytes: u32, bh: &Bh<'_>) -> bool {
+pub(super) fn make_room(peer: Ref<'_, Peer>, bytes: u32, bh: &Bh<'_>) -> bool {
+    let device = peer.device().data();
     let tx_memory = device.tx_memory();
     if tx_memory.try_charge(bytes, bh) {
         return true;
@@ -286,4 +460,17 @@ fn count_dropped(peer: &Peer, packets: &Packets, reason: DropReason) {
 pub(super) fn discarded(peer: &Peer, packets: &Packets, reason: DropReason) {
     let n = u64::from(packets.datagrams());
     peer.device().data().drops().add(reason, n);
+}
+
+/// Drops all packets that wait for a session.
+pub(crate) fn purge_staged(peer: &Peer, reason: DropReason, bh: &Bh<'_>) {
+    let old = peer.tx().lock(bh).take_all(peer, bh);
+    dropped(peer, old, reason, bh);
+}
+
+/// Arms the watchdog, unless it is armed.
+pub(crate) fn arm_watchdog(peer: &RcuArc<Peer>) {
+    if !peer.watchdog.is_pending() {
+        peer.watchdog.arm(peer, WATCHDOG_TIMEOUT);
+    }
 }

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the network stack calls on an interface: its life, its packets and its polls.
+
+use super::{
+    DebugfsFiles,
+    Device,
+    Queues,
+    RxQueues,
+    UDP_GRO,
+    UDP_GSO, //
+};
+use crate::{
+    batch::Workers,
+    config::{
+        Config,
+        RemovedPeers, //
+    },
+    drops::Drops,
+    handshake::queue::HandshakeQueue,
+    peerlookup::{
+        IndexTable,
+        KeyTable, //
+    },
+    ratelimiter::RateLimiter,
+    receive::{
+        self,
+        RxQueue, //
+    },
+    send,
+    socket::{
+        self,
+        Sockets, //
+    },
+    tx_memory::{
+        Backlogs,
+        TxMemory, //
+    }, //
+};
+use kernel::{
+    alloc::flags::GFP_KERNEL,
+    prelude::*,
+    str::CString,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    }, //
+};
+use kext::{
+    context::{
+        Bh,
+        Process, //
+    },
+    cpu,
+    debug,
+    net::{
+        device::{
+            self,
+            NetDevice,
+            NewLink,
+            Operations,
+            Running, //
+        },
+        napi::{
+            Gro,
+            Napi, //
+        },
+        rtnl::Rtnl,
+        skb::SkBuff,
+        udp, //
+    },
+    new_mutex,
+    new_rw_semaphore,
+    sync::rcu::{
+        RcuArc,
+        Slot, //
+    },
+    workqueue::{
+        self,
+        Flags, //
+    }, //
+};
+use wg_proto::{
+    allowedips::AllowedIps,
+    cookie::CookieChecker,
+    crypto::TAG_LEN,
+    handshake::Identity,
+    message::DataHeader,
+    DropReason, //
+};
+
+/// Bytes that a tunnelled packet grows by: message header and tag, UDP, and the larger IP header.
+const OVERHEAD: u32 = DataHeader::MIN_MESSAGE_LEN as u32 + 8 + 40;
+
+/// Packets are padded to a multiple of this.
+const PADDING_MULTIPLE: u32 = 16;
+
+/// Numbers of interfaces.
+static DEVICES: Atomic<u64> = Atomic::new(0);
+
+/// Returns which private flags are on in a new interface.
+fn default_priv_flags() -> u32 {
+    if udp::gso_by_default() {
+        UDP_GSO | UDP_GRO
+    } else {
+        UDP_GRO
+    }
+}
+
+impl Operations for Device {
+    const KIND: &'static CStr = c"wireguard";
+
+    const CONFIG: device::Config = device::Config {
+        mtu: 1500 - OVERHEAD,
+        max_mtu: (i32::MAX as u32 & !(PADDING_MULTIPLE - 1)) - OVERHEAD,
+        headroom: send::HEADROOM as u16,
+        tailroom: (PADDING_MULTIPLE + TAG_LEN as u32) as u16,
+        threaded_napi: false,
+    };
+
+    type Queue = RxQueue;
+
+    const PRIV_FLAGS: &'static [&'static CStr] = &[c"udp-gso", c"udp-gro"];
+
+    fn priv_flags(&self) -> u32 {
+        self.priv_flags.load(Relaxed)
+    }
+
+    fn set_priv_flags(&self, on: u32) {
+        self.priv_flags.store(on, Relaxed);
+    }
+
+    fn new(link: NewLink<'_>, _ctx: &mut Process) -> impl PinInit<Self, Error> {
+        let creating_net = link.net().downgrade();
+        let queues = Self::queues(&link);
+        try_pin_init!(Self {
+            id: DEVICES.fetch_add(1, Relaxed).wrapping_add(1),
+            is_announced: Atomic::new(false),
+            creating_net: creating_net?,
+            config <- new_mutex!(Config::new()),
+            identity <- new_rw_semaphore!(Identity::new()),
+            cookie_checker <- new_rw_semaphore!(CookieChecker::new()),
+            key_table <- KeyTable::new(),
+            index_table <- IndexTable::new(),
+            allowed_ips: AllowedIps::new(),
+            sockets: Sockets::new(),
+            fwmark: Atomic::new(0),
+            priv_flags: Atomic::new(default_priv_flags()),
+            is_rewritten: Atomic::new(false),
+            drops: Arc::new(Drops::new(), GFP_KERNEL)?,
+            debugfs <- new_mutex!(None),
+            handshake_queue <- HandshakeQueue::new(),
+            ratelimiter <- RateLimiter::new(),
+            rx_queues: Slot::empty(),
+            queues: queues?,
+            tx_memory: Arc::new(TxMemory::new()?, GFP_KERNEL)?,
+            backlogs <- Backlogs::new(),
+        })
+    }
+
+    fn registered(&self, dev: &NetDevice<Self>, rtnl: &Rtnl, ctx: &mut Process) {
+        // An interface works without.
+        let _ = self.show_counters(dev, rtnl, ctx);
+        debug!("{}: Interface created\n", dev.name());
+        self.is_announced.store(true, Relaxed);
+    }
+
+    fn open(&self, dev: &NetDevice<Self>, rtnl: &Rtnl, ctx: &mut Process) -> Result {
+        dev.silence_addressing(rtnl);
+        let mut config = self.config.lock(ctx);
+        let rx_queues = self.rx_queues(dev, ctx)?;
+        self.is_rewritten.store(false, Relaxed);
+        config.port = socket::open(dev, config.port, ctx)?;
+        for queue in rx_queues.iter() {
+            queue.enable(rtnl, ctx);
+            queue.queue().open(&ctx.bh());
+        }
+        for peer in config.peers() {
+            let bh = ctx.bh();
+            send::send_staged(peer.borrow(), &bh);
+            if peer.persistent_keepalive() != 0 {
+                send::keepalive(peer.borrow(), &bh);
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&self, _dev: &NetDevice<Self>, rtnl: &Rtnl, ctx: &mut Process) {
+        let config = self.config.lock(ctx);
+        self.sockets.close(ctx);
+        for peer in config.peers() {
+            send::tx::purge_staged(peer, DropReason::Gone, &ctx.bh());
+            peer.timers().stop(ctx);
+            peer.clear_handshake(ctx);
+            peer.clear_keypairs(&ctx.bh());
+            peer.reset_last_sent_handshake();
+        }
+        self.handshake_queue.purge(&ctx.bh());
+        for queue in self.rx_queues.get().iter().flat_map(|queues| queues.iter()) {
+            queue.disable(rtnl, ctx);
+            // CAST: From small to large.
+            let n = queue.queue().close(&ctx.bh()) as u64;
+            self.drops.add(DropReason::Gone, n);
+        }
+        for peer in config.peers() {
+            receive::reset(peer, &ctx.bh());
+        }
+    }
+
+    fn xmit(&self, dev: Running<'_, Self>, skb: SkBuff, bh: &Bh<'_>) -> Result {
+        send::xmit(dev, skb, bh)
+    }
+
+    fn destroyed(&self, dev: &NetDevice<Self>, ctx: &mut Process) {
+        let mut dead = RemovedPeers::new();
+        {
+            let mut config = self.config.lock(ctx);
+            config.is_closed = true;
+            config.port = 0;
+            config.remove_all_peers(dev, &mut dead, ctx);
+        }
+        self.sockets.close(ctx);
+        dead.finish(ctx);
+        self.handshake_queue.purge(&ctx.bh());
+        self.handshake_queue.stop_workers();
+        drop(self.rx_queues.swap(None));
+        drop(self.debugfs.lock(ctx).take());
+        if self.is_announced.load(Relaxed) {
+            debug!("{}: Interface destroyed\n", dev.name());
+        }
+    }
+
+    fn poll(
+        dev: &NetDevice<Self>,
+        queue: &Self::Queue,
+        gro: &mut Gro<'_, Self>,
+        budget: usize,
+        bh: &Bh<'_>,
+    ) -> usize {
+        receive::poll(dev, queue, gro, budget, bh)
+    }
+}
+
+impl Device {
+    /// Makes the workqueues. Their names do not follow a later change of the interface's.
+    fn queues(link: &NewLink<'_>) -> Result<Queues> {
+        let kex = CString::try_from_fmt(fmt!("wg-kex-{}", link.name()))?;
+        let crypt = CString::try_from_fmt(fmt!("wg-crypt-{}", link.name()))?;
+        let receive = Flags::CPU_INTENSIVE | Flags::FREEZABLE | Flags::PERCPU;
+        let send = Flags::UNBOUND | Flags::FREEZABLE;
+        let crypto = Flags::CPU_INTENSIVE | Flags::MEM_RECLAIM | Flags::PERCPU;
+        Ok(Queues {
+            handshake_receive_wq: workqueue::Queue::new(&kex, receive)?,
+            handshake_send_wq: workqueue::Queue::new(&kex, send)?,
+            workers: Workers::new(workqueue::Queue::new(&crypt, crypto)?)?,
+        })
+    }
+
+    /// Shows the counters in debugfs, by the name of the interface.
+    ///
+    /// Interfaces of several namespaces may have the same name: later ones get a number behind it.
+    fn show_counters(&self, dev: &NetDevice<Self>, rtnl: &Rtnl, ctx: &mut Process) -> Result {
+        let mut name = CString::try_from_fmt(fmt!("{}", dev.name()))?;
+        // Unique, so that the second name is free unless another interface is really called so.
+        let mut number = self.id;
+        loop {
+            let mut is_taken = false;
+            device::for_each::<Self>(rtnl, |other| {
+                let shown = other.data().debugfs.lock(ctx);
+                is_taken |= shown.as_ref().is_some_and(|(taken, _)| **taken == *name);
+            });
+            if !is_taken {
+                break;
+            }
+            name = CString::try_from_fmt(fmt!("{}.{}", dev.name(), number))?;
+            number = number.wrapping_add(1);
+        }
+        let dir = dev.debugfs().subdir(&name, ctx)?;
+        let shown = DebugfsFiles {
+            _drops: dir.read_only_file(c"drops", self.drops.clone(), ctx)?,
+            _cpus: dir.read_only_file(c"cpus", self.workers().loads().clone(), ctx)?,
+            _waiting: dir.read_only_file(c"waiting", self.tx_memory.clone(), ctx)?,
+            #[cfg(wg_faults)]
+            _hold: dir.read_write_file(c"hold", self.workers().hold.clone(), ctx)?,
+        };
+        *self.debugfs.lock(ctx) = Some((name, shown));
+        Ok(())
+    }
+
+    /// Returns the receive queues; the first time this makes them and the handshake workers.
+    fn rx_queues(&self, dev: &NetDevice<Self>, ctx: &mut Process) -> Result<RcuArc<RxQueues>> {
+        if let Some(queues) = self.rx_queues.get() {
+            return Ok(queues);
+        }
+        let mut queues = KVec::new();
+        for _ in 0..cpu::possible_count() {
+            queues.push(Napi::new(dev, RxQueue::new(), ctx)?, GFP_KERNEL)?;
+        }
+        let queues = RcuArc::new(queues, GFP_KERNEL)?;
+        self.handshake_queue.start_workers(&dev.hold())?;
+        drop(self.rx_queues.swap(Some(queues.clone())));
+        Ok(queues)
+    }
+}

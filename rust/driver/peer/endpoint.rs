@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where a peer is, and the route to it.
+
+use super::Peer;
+use crate::{
+    device::Device,
+    endpoint::{
+        DisplayRemote,
+        Endpoint,
+        Source, //
+    }, //
+};
+use kext::{
+    context::Bh,
+    debug,
+    net::{
+        addr::SocketAddr,
+        device::DeviceRef,
+        route::{
+            Route4,
+            Route6,
+            RouteGso, //
+        }, //
+    }, //
+};
+
+/// A cached way to an endpoint.
+#[derive(Clone)]
+pub(crate) enum Route {
+    V4(Route4),
+    V6(Route6),
+}
+
+impl Route {
+    pub(crate) fn gso(&self, bh: &Bh<'_>) -> RouteGso {
+        match self {
+            Self::V4(route) => route.gso(bh),
+            Self::V6(route) => route.gso(bh),
+        }
+    }
+
+    pub(crate) fn is_valid(&self, bh: &Bh<'_>) -> bool {
+        match self {
+            Self::V4(route) => route.still_valid(bh),
+            Self::V6(route) => route.still_valid(bh),
+        }
+    }
+}
+
+/// The endpoint of a peer and the route to it. Kept in one lock, so that they always belong together.
+pub(crate) struct EndpointState {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) route: Option<Route>,
+    /// Which GSO packets had better leave by that route, and when that was looked up.
+    pub(crate) gso: (RouteGso, u64),
+    /// The interface and the number of the peer, for its last line in the log.
+    owner: (DeviceRef<Device>, u64),
+}
+
+impl Drop for EndpointState {
+    fn drop(&mut self) {
+        debug!(
+            "{}: Peer {} ({}) destroyed\n",
+            self.owner.0.name(),
+            self.owner.1,
+            DisplayRemote(self.endpoint.remote)
+        );
+    }
+}
+
+impl EndpointState {
+    /// Creates the state of a peer that is nowhere yet.
+    pub(crate) fn new(owner: (DeviceRef<Device>, u64)) -> Self {
+        Self {
+            endpoint: Endpoint {
+                remote: None,
+                source: Source::Any,
+            },
+            route: None,
+            gso: (RouteGso::Cut, 0),
+            owner,
+        }
+    }
+}
+
+impl Peer {
+    /// Returns the remote address and port.
+    pub(crate) fn remote(&self, bh: &Bh<'_>) -> Option<SocketAddr> {
+        self.endpoint().lock(bh).endpoint.remote
+    }
+
+    /// Moves the peer to another endpoint. Returns the number of the change.
+    pub(crate) fn set_endpoint(&self, endpoint: &Endpoint, bh: &Bh<'_>) -> u64 {
+        let mut old = None;
+        let mut state = self.endpoint().lock(bh);
+        if !state.endpoint.is_same(endpoint) {
+            state.endpoint = *endpoint;
+            old = self.changed(&mut state);
+        }
+        let change = self.endpoint_changes();
+        drop(state);
+        drop(old);
+        change
+    }
+
+    /// Moves the peer to where its datagrams come from.
+    ///
+    /// Mostly it is there already, which is known without the endpoint's lock: senders write that
+    /// cache line for each batch.
+    pub(crate) fn seen_at(&self, endpoint: &Endpoint, bh: &Bh<'_>) {
+        let change = self.endpoint_changes();
+        if self.rx().lock(bh).is_seen_at(endpoint, change) {
+            return;
+        }
+        let change = self.set_endpoint(endpoint, bh);
+        self.rx().lock(bh).set_seen(*endpoint, change);
+    }
+
+    /// Forgets the local address and the cached route.
+    pub(crate) fn clear_source(&self, bh: &Bh<'_>) {
+        let mut state = self.endpoint().lock(bh);
+        state.endpoint.source = Source::Any;
+        let old = self.changed(&mut state);
+        drop(state);
+        drop(old);
+    }
+
+    /// Notes that the endpoint is another one, and returns the route that does not lead there.
+    fn changed(&self, state: &mut EndpointState) -> Option<Route> {
+        self.endpoint_changed(state.endpoint.remote.is_some());
+        state.route.take()
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Datagrams from the UDP socket.
+
+use crate::socket::Receiver;
+use kext::{
+    context::Bh,
+    info_ratelimited,
+    net::{
+        skb::List,
+        udp, //
+    }, //
+};
+use wg_proto::{
+    message::{
+        DataHeader,
+        Kind, //
+    },
+    DropReason, //
+};
+
+impl udp::Receiver for Receiver {
+    fn receive(&self, datagrams: List, lost: usize, bh: &Bh<'_>) {
+        if lost > 0 {
+            // CAST: From small to large.
+            self.0.data().drops().add(DropReason::NoMemory, lost as u64);
+        }
+        super::datagrams(&self.0, datagrams, bh);
+    }
+
+    fn rewritten(&self) -> bool {
+        let is_first = self.0.data().note_rewritten();
+        if is_first {
+            info_ratelimited!(
+                "{}: A rule rewrites outgoing datagrams: they are sent one at a time from now on\n",
+                self.0.name()
+            );
+        }
+        is_first
+    }
+
+    // CAST: Sixteen.
+    const HEADER_LEN: u32 = DataHeader::LEN as u32;
+
+    fn may_gro(&self) -> bool {
+        self.0.data().may_gro()
+    }
+
+    fn key(header: &[u8]) -> Option<u64> {
+        session_index(header).map(u64::from)
+    }
+}
+
+/// Returns the index of the session of a data message with this header.
+fn session_index(header: &[u8]) -> Option<u32> {
+    let kind = Kind::of(header, DataHeader::MIN_MESSAGE_LEN).ok()?;
+    let (header, _) = DataHeader::parse(header)?;
+    (kind == Kind::Data).then(|| header.receiver().get())
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Release of decrypted batches in order.
+
+use super::{
+    delivery::deliver,
+    open::open_all,
+    reset, //
+};
+use crate::{
+    batch::RxBatch,
+    device::Device,
+    parallel::{
+        reorder::Job,
+        worker::Batch, //
+    },
+    peer::Peer, //
+};
+use kext::{
+    context::Bh,
+    net::{
+        napi::Gro,
+        skb, //
+    },
+    sync::rcu::RcuArc, //
+};
+
+impl Batch for RxBatch {
+    /// Decrypts a batch on another CPU than the one that received it, and hands it back to its
+    /// receive queue.
+    fn process(mut job: Job<Self>, bh: &Bh<'_>) {
+        let batch = &mut job.batch;
+        let keypair = batch.keypair.clone();
+        let mut packets = skb::List::new();
+        packets.append(&mut batch.packets);
+        batch.packets = open_all(&keypair, packets, bh);
+        let peer = keypair.peer();
+        let Some(queue) = peer.device().data().rx_queue(peer.queue(), bh) else {
+            return reset(peer, bh);
+        };
+        match queue.queue().push_opened(job, bh) {
+            Ok(()) => queue.schedule(bh),
+            // The interface is down; batches behind this one would wait for ever.
+            Err(job) => {
+                drop(job);
+                reset(peer, bh);
+            }
+        }
+    }
+}
+
+/// Completes a decrypted batch, and delivers ready batches. Returns how many packets these were.
+pub(super) fn complete(
+    peer: &RcuArc<Peer>,
+    job: Job<RxBatch>,
+    gro: &mut Gro<'_, Device>,
+    bh: &Bh<'_>,
+) -> usize {
+    let mut work: usize = 0;
+    let (mut next, old) = peer.rx().lock(bh).complete(job.seq, job.batch);
+    drop(old);
+    while let Some(batch) = next {
+        let mut taken: usize = 0;
+        if let Some(mut batch) = batch {
+            let packets = core::mem::take(&mut batch.packets);
+            taken = batch.taken;
+            work = work.saturating_add(packets.len());
+            deliver(&batch.keypair, packets, gro, bh);
+        }
+        next = peer.rx().lock(bh).head_delivered(taken);
+    }
+    work
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a peer has received and not delivered: a state machine under one lock.
+
+use crate::{
+    batch::RxBatch,
+    endpoint::Endpoint,
+    parallel::{
+        reorder::ReorderQueue,
+        stream::StreamDetector, //
+    }, //
+};
+
+/// Packets of one peer that may be with workers, or wait for those, at once. (A test fills this up a
+/// thousand times.)
+const MAX_SHARED_PACKETS: usize = if cfg!(wg_faults) { 1024 } else { 4096 };
+
+/// How a run of packets goes on.
+pub(super) enum Next {
+    /// It is decrypted and delivered at once: nothing is ahead of it.
+    Inline,
+    /// It becomes the batch with this sequence number.
+    Queued(u64),
+    /// It is dropped: too many packets are in flight, or there is no memory.
+    Full,
+}
+
+/// What a peer has received and not delivered.
+pub(crate) struct Rx {
+    reorder: ReorderQueue<RxBatch>,
+    /// How many packets the batches in `reorder` have, before decryption.
+    packets: usize,
+    stream: StreamDetector,
+    /// Where the peer's datagrams came from last, and the number of the change of its endpoint that
+    /// this was.
+    seen: Option<(Endpoint, u64)>,
+}
+
+impl Rx {
+    /// Creates the empty state.
+    pub(crate) const fn new() -> Self {
+        Self {
+            reorder: ReorderQueue::new(),
+            packets: 0,
+            stream: StreamDetector::new(),
+            seen: None,
+        }
+    }
+
+    /// Returns whether a single packet belongs to a stream.
+    pub(super) fn is_stream(&mut self, is_answer: bool) -> bool {
+        self.stream.is_stream(is_answer)
+    }
+
+    /// Forgets a stream: nothing followed the last packet.
+    pub(super) fn end_stream(&mut self) {
+        self.stream = StreamDetector::new();
+    }
+
+    /// Returns whether the last datagram came from `endpoint`, and the endpoint is at its change
+    /// number `change` since then.
+    pub(crate) fn is_seen_at(&self, endpoint: &Endpoint, change: u64) -> bool {
+        let is_same = |&(seen, nth): &(Endpoint, u64)| nth == change && seen.is_same(endpoint);
+        self.seen.as_ref().is_some_and(is_same)
+    }
+
+    /// Notes where the last datagram came from.
+    pub(crate) fn set_seen(&mut self, endpoint: Endpoint, change: u64) {
+        self.seen = Some((endpoint, change));
+    }
+
+    /// Chooses how a run of `n` packets goes on. `shares` tells whether another CPU decrypts it.
+    pub(super) fn begin(&mut self, n: usize, shares: bool) -> Next {
+        if !shares && self.reorder.in_flight() == 0 {
+            return Next::Inline;
+        }
+        // Before decryption, so that a flood of packets is dropped at no cost.
+        if self.packets >= MAX_SHARED_PACKETS || self.reorder.reserve().is_err() {
+            return Next::Full;
+        }
+        self.packets = self.packets.saturating_add(n);
+        Next::Queued(self.reorder.assign_seq())
+    }
+
+    /// Hands a decrypted batch back, and takes the oldest one if it is ready.
+    ///
+    /// Also returns a batch from before a [`reset`](Self::reset), which the caller drops after it
+    /// has released the lock.
+    pub(super) fn complete(
+        &mut self,
+        seq: u64,
+        batch: RxBatch,
+    ) -> (Option<Option<RxBatch>>, Option<Option<RxBatch>>) {
+        let old = self.reorder.complete(seq, Some(batch)).err();
+        (self.reorder.take_head(), old)
+    }
+
+    /// Notes that the oldest batch, of `n` packets, was delivered, and takes the next one if it is
+    /// ready.
+    pub(super) fn head_delivered(&mut self, n: usize) -> Option<Option<RxBatch>> {
+        self.packets = self.packets.saturating_sub(n);
+        self.reorder.head_released();
+        self.reorder.take_head()
+    }
+
+    /// Forgets all batches; those in flight are discarded when they come back.
+    ///
+    /// Returns the completed ones, which the caller drops after it has released the lock.
+    pub(super) fn reset(&mut self) -> impl Sized + use<> {
+        self.packets = 0;
+        self.reorder.reset()
+    }
+}

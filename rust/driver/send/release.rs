@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Release of encrypted batches in order, from one CPU.
+
+use super::{
+    deferred::defer,
+    seal::seal_all,
+    transmit::transmit,
+    tx::{
+        arm_watchdog,
+        Head, //
+    }, //
+};
+use crate::{
+    batch::TxBatch,
+    parallel::{
+        reorder::Job,
+        worker::Batch, //
+    },
+    peer::{
+        Peer,
+        DRAIN, //
+    }, //
+};
+use kext::{
+    context::{
+        Bh,
+        Process, //
+    },
+    sync::rcu::{
+        RcuArc,
+        Ref, //
+    },
+    workqueue::WorkItem, //
+};
+
+impl Batch for TxBatch {
+    /// Encrypts a batch, perhaps on another CPU than the one that took its nonces.
+    fn process(job: Job<Self>, bh: &Bh<'_>) {
+        let Job { seq, mut batch } = job;
+        let peer = batch.keypair.peer().clone();
+        batch.packets = seal_all(&batch.keypair, batch.first, batch.packets, bh);
+        complete(peer.borrow(), seq, Some(batch), bh);
+    }
+}
+
+/// Completes a batch, and sends ready batches here or has their CPU send them.
+pub(super) fn complete(peer: Ref<'_, Peer>, seq: u64, batch: Option<TxBatch>, bh: &Bh<'_>) {
+    let workers = peer.device().data().workers();
+    let (head, tx_cpu) = peer.tx().lock(bh).complete(
+        seq,
+        batch,
+        |is_here| if is_here { workers.tx_budget(bh) } else { 0 },
+        bh,
+    );
+    if drain(peer, head, bh) {
+        kick(tx_cpu, peer);
+    }
+}
+
+/// Sends ready batches, unless somebody else drains the queue.
+///
+/// Workers may complete batches as fast as this CPU sends them. After its budget a work item goes on,
+/// so that one sender does not send for all, and so that this CPU runs softirqs.
+pub(super) fn send_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    if send_some_ready(peer, bh) {
+        kick(bh.cpu(), peer);
+    }
+}
+
+/// Has a CPU send ready batches.
+fn kick(cpu: u32, peer: Ref<'_, Peer>) {
+    // A ready batch has a session, which holds the peer. Without references there is none.
+    if let Some(peer) = peer.upgrade() {
+        let workers = peer.device().data().workers();
+        let _ = workers.queue().enqueue_on(cpu, &peer.drain_work, &peer);
+        arm_watchdog(&peer);
+    }
+}
+
+/// Sends ready batches up to the budget, unless somebody else drains. Returns whether more are ready.
+fn send_some_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
+    let workers = peer.device().data().workers();
+    let head = peer.tx().lock(bh).take_ready(|| workers.tx_budget(bh));
+    drain(peer, head, bh)
+}
+
+/// Sends the batch that was taken, and those that are ready behind it. Returns whether more are.
+fn drain(peer: Ref<'_, Peer>, mut head: Head, bh: &Bh<'_>) -> bool {
+    let device = peer.device().data();
+    loop {
+        let (batch, mut budget) = match head {
+            Head::Ready(batch, budget) => (batch, budget),
+            Head::Deferred => return true,
+            Head::NotReady => return false,
+        };
+        if let Some(batch) = batch {
+            budget = budget.saturating_sub(batch.packets.segs());
+            transmit(&batch.keypair, batch.packets, bh);
+            device.tx_memory().uncharge(batch.charge, bh);
+        }
+        let goes_on;
+        (head, goes_on) = peer.tx().lock(bh).head_sent(budget, bh);
+        if goes_on {
+            defer(peer, bh);
+        }
+    }
+}
+
+/// Ends draining after packets were sent inline, and sends the batches that got ready meanwhile.
+pub(super) fn finish_inline(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    let workers = peer.device().data().workers();
+    let head = peer.tx().lock(bh).finish_inline(|| workers.tx_budget(bh));
+    if drain(peer, head, bh) {
+        kick(bh.cpu(), peer);
+    }
+}
+
+impl WorkItem<DRAIN> for Peer {
+    fn run(this: RcuArc<Self>, ctx: &mut Process) {
+        this.device().data().workers().note_ran(&ctx.bh());
+        while send_some_ready(this.borrow(), &ctx.bh()) {
+            // A task of a higher class may keep this thread from going on.
+            arm_watchdog(&this);
+            ctx.cond_resched();
+        }
+    }
+}

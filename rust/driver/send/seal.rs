@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Encryption of packets: headers, padding and tags, and GSO packets made of single datagrams.
+
+use super::{
+    layout,
+    HEADROOM, //
+};
+use crate::{
+    crypto::{
+        self,
+        SEAL_HEADROOM, //
+    },
+    keypair::Keypair,
+    packet::PacketCb,
+    parallel::cpu_load::Task,
+    peer::Peer, //
+};
+use kext::{
+    context::Bh,
+    net::skb::{
+        Gso,
+        List,
+        Packet,
+        PageRing,
+        Segmented,
+        SkBuff,
+        LEAD, //
+    }, //
+};
+use wg_proto::{
+    crypto::TAG_LEN,
+    message::DataHeader,
+    padding::padding,
+    DropReason, //
+};
+
+/// Encrypts packets under consecutive nonces. Those that fail are dropped and counted.
+pub(super) fn seal_all(
+    keypair: &Keypair,
+    first: u64,
+    mut packets: List<Segmented>,
+    bh: &Bh<'_>,
+) -> List<Segmented> {
+    let dev = keypair.peer().device();
+    let device = dev.data();
+    let loads = device.workers().loads();
+    loads.account(Task::Seal, packets.segs(), bh, || {
+        let mut pages = dev.pages(bh).lock(bh);
+        let mut sealed = List::new();
+        let mut nonce = first;
+        while let Some(packet) = gather(keypair.peer(), &mut packets, &mut pages, bh) {
+            // CAST: From small to large.
+            let segs = packet.segs() as u64;
+            let result = match packet.into_gso() {
+                Ok(gso) => seal_gso(keypair, nonce, gso),
+                Err(packet) => seal(keypair, nonce, packet),
+            };
+            match result {
+                Ok(packet) => sealed.push_back(packet),
+                Err(reason) => device.drops().add(reason, segs),
+            }
+            nonce = nonce.wrapping_add(segs);
+        }
+        sealed
+    })
+}
+
+/// Takes the next packet, or makes one GSO packet of the next ones.
+fn gather(
+    peer: &Peer,
+    packets: &mut List<Segmented>,
+    pages: &mut PageRing,
+    bh: &Bh<'_>,
+) -> Option<Segmented> {
+    if packets.len() < 2 || !peer.gathers_gso() {
+        return packets.pop_front();
+    }
+    let first = packets.front()?;
+    let mtu = first.cb::<PacketCb>().mtu;
+    let layout = layout(peer, mtu, true, bh);
+    let gathered = Gso::gather(packets, &layout, pages, bh, |first, next| {
+        let (first, next) = (first.cb::<PacketCb>(), next.cb::<PacketCb>());
+        next.ds == first.ds && next.mtu == first.mtu
+    });
+    match gathered {
+        Some(gso) => Some(gso.into()),
+        None => packets.pop_front(),
+    }
+}
+
+/// Encrypts the packets of a GSO packet, and puts the header in front of each.
+fn seal_gso(keypair: &Keypair, first: u64, mut gso: Gso) -> Result<Segmented, DropReason> {
+    // What encryption overwrites in front of a packet, without our header: the end of the message
+    // before.
+    const { assert!(LEAD == SEAL_HEADROOM - DataHeader::LEN) };
+    let keys = keypair.keys();
+    let mut nonce = first;
+    let mut slots = gso.slots();
+    while let Some(mut slot) = slots.next() {
+        let text = slot
+            .len()
+            .checked_sub(DataHeader::LEN + TAG_LEN)
+            .ok_or(DropReason::TxEncrypt)?;
+        let bytes = slot.bytes_mut();
+        let saved = *bytes.first_chunk::<LEAD>().ok_or(DropReason::TxEncrypt)?;
+        if !crypto::seal(&keys.sending, nonce, bytes, text) {
+            return Err(DropReason::TxEncrypt);
+        }
+        let (before, message) = bytes
+            .split_first_chunk_mut::<LEAD>()
+            .ok_or(DropReason::TxEncrypt)?;
+        *before = saved;
+        message
+            .first_chunk_mut::<{ DataHeader::LEN }>()
+            .ok_or(DropReason::TxEncrypt)?
+            .copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
+        nonce = nonce.wrapping_add(1);
+    }
+    gso.reset_for_encap();
+    Ok(gso.into())
+}
+
+/// Pads and encrypts a packet, and puts the header in front.
+fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<Segmented, DropReason> {
+    let mtu = packet.cb::<PacketCb>().mtu;
+    let len = packet.len();
+    // CAST: From small to large.
+    let padding = padding(len, mtu as usize);
+    let trailer = padding.saturating_add(TAG_LEN);
+    packet
+        .finish_checksum()
+        .map_err(|_| DropReason::TxEncrypt)?;
+    let mut packet = packet
+        .into_linear(HEADROOM, trailer)
+        .map_err(|_| DropReason::NoMemory)?;
+    packet.put(trailer).ok_or(DropReason::TxEncrypt)?;
+    let message = packet.len();
+    let text = len.saturating_add(padding);
+    let _ = packet.put(crypto::slack(text));
+    packet.push(SEAL_HEADROOM).ok_or(DropReason::TxEncrypt)?;
+    let keys = keypair.keys();
+    if !crypto::seal(&keys.sending, nonce, packet.bytes_mut(), text) {
+        return Err(DropReason::TxEncrypt);
+    }
+    packet.trim(message.saturating_add(SEAL_HEADROOM));
+    packet
+        .pull(SEAL_HEADROOM - DataHeader::LEN)
+        .ok_or(DropReason::TxEncrypt)?;
+    packet
+        .bytes_mut()
+        .first_chunk_mut::<{ DataHeader::LEN }>()
+        .ok_or(DropReason::TxEncrypt)?
+        .copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
+    let mut packet = packet.into_skb();
+    packet.reset_for_encap();
+    Segmented::try_from(packet).map_err(|_| DropReason::TxEncrypt)
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Encrypted packets to the UDP socket.
+
+use super::HEADROOM;
+use crate::{
+    device::Device,
+    keypair::Keypair,
+    packet::PacketCb,
+    path::Path,
+    peer::Peer,
+    timers, //
+};
+use kext::{
+    context::Bh,
+    net::{
+        device::NetDevice,
+        skb::{
+            List,
+            Packet,
+            Segmented, //
+        }, //
+    },
+    sync::rcu::RcuArc,
+    time, //
+};
+use wg_proto::DropReason;
+
+/// Hands encrypted packets to the UDP socket, and tells the timers.
+pub(super) fn transmit(keypair: &Keypair, packets: List<Segmented>, bh: &Bh<'_>) {
+    let peer = keypair.peer();
+    let dev = peer.device();
+    if packets.is_empty() {
+        return;
+    }
+    timers::authenticated_sent(peer, bh);
+    dev.data().workers().loads().note_tx(packets.segs(), bh);
+    match Path::to_peer(dev, peer, bh) {
+        Ok(path) => send_all(&path, peer, packets, bh),
+        // CAST: From small to large.
+        Err(reason) => dev.data().drops().add(reason, packets.segs() as u64),
+    }
+    let now = time::boottime_coarse();
+    let rekey = peer
+        .current(bh)
+        .is_some_and(|current| current.rekeys_on_send(now));
+    if rekey {
+        timers::initiation_wanted(peer, bh);
+    }
+}
+
+/// Sends packets along a path, GSO packets as single datagrams where the path does not take them.
+fn send_all(path: &Path<'_>, peer: &RcuArc<Peer>, mut packets: List<Segmented>, bh: &Bh<'_>) {
+    let dev = peer.device();
+    let mut bytes: u64 = 0;
+    while let Some(packet) = packets.pop_front() {
+        // The route or the rules may have changed since the packet was made.
+        let is_single = dev.data().is_rewritten() || !path.takes_gso();
+        if packet.segs() > 1 && is_single {
+            packets.prepend(&mut split(dev, packet, bh));
+            continue;
+        }
+        let cb = *packet.cb::<PacketCb>();
+        // Before sending: an answer that overtakes this would not end the wait for it.
+        if cb.keepalive == 0 {
+            timers::data_sent(peer, bh);
+        }
+        // CAST: From small to large.
+        let (len, segs) = (packet.as_skb().len() as u64, packet.segs() as u64);
+        match path.send(packet, cb.ds, bh) {
+            Ok(()) => bytes = bytes.saturating_add(len),
+            Err(reason) => dev.data().drops().add(reason, segs),
+        }
+    }
+    peer.add_tx_bytes(bytes);
+}
+
+/// Makes single datagrams of a GSO packet.
+fn split(dev: &NetDevice<Device>, packet: Segmented, bh: &Bh<'_>) -> List<Segmented> {
+    let segs = packet.segs();
+    let singles = packet.into_singles(HEADROOM, &mut dev.pages(bh).lock(bh), bh);
+    let lost = segs.saturating_sub(singles.segs());
+    if lost > 0 {
+        // CAST: From small to large.
+        dev.data().drops().add(DropReason::NoMemory, lost as u64);
+    }
+    singles
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The watchdog timer that does the work of workers that do not run, in both directions.
+
+use super::{
+    release::send_ready,
+    send_some,
+    tx::arm_watchdog, //
+};
+use crate::{
+    parallel::cpu_load::MAX_TX_SINCE_SOFTIRQ,
+    peer::{
+        Peer,
+        WATCHDOG, //
+    },
+    receive, //
+};
+use kext::{
+    context::Bh,
+    sync::rcu::RcuArc,
+    time::timer::Expired, //
+};
+
+impl Expired<WATCHDOG> for Peer {
+    fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
+        let workers = this.device().data().workers();
+        let (sends, releases) = this.tx().lock(bh).take_over(workers, bh);
+        if sends || releases {
+            // Timers run in a softirq.
+            workers.loads().note_softirq(bh);
+        }
+        if releases {
+            send_ready(this.borrow(), bh);
+        }
+        if sends {
+            // CAST: Small.
+            let _ = send_some(this.borrow(), MAX_TX_SINCE_SOFTIRQ as u32, bh);
+        }
+        let is_left = this.tx().lock(bh).waits_for_worker();
+        if receive::take_over(&this, bh) || is_left {
+            arm_watchdog(&this);
+        }
+    }
+}
