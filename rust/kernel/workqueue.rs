@@ -48,6 +48,7 @@ use crate::{
     sync::rcu::{
         reclaim,
         ModuleRef,
+        PendingOwner,
         RcuArc, //
     },
 };
@@ -58,10 +59,6 @@ use core::{
     ptr::{
         self,
         NonNull, //
-    },
-    sync::atomic::{
-        AtomicPtr,
-        Ordering, //
     },
 };
 use kernel::{
@@ -194,20 +191,16 @@ impl Queue {
         work: &Work<T, ID>,
         owner: &RcuArc<T>,
     ) -> bool {
-        if kernel::warn_on!(!RcuArc::contains(owner, work)) {
+        if !work.owner.put_aside(owner, work) {
             return false;
         }
-        let value = RcuArc::into_raw(owner.clone());
-        // INVARIANT: `owner` contains the item, as just checked. Relaxed: queueing and dequeueing
-        // the item, under the pool's lock, makes it visible to the callback.
-        work.owner.store(value.cast_mut(), Ordering::Relaxed);
         // INVARIANT: A count was put aside for the pending instance.
         // SAFETY: The queue is valid, and no one destroys it meanwhile, as that takes `&mut`. The
         // item is initialised and pinned, and its count keeps it until the callback.
         let queued = unsafe { queue_work_on(cpu, self.queue.as_ptr(), work.work.get()) };
         if !queued {
             // SAFETY: The count from above was not used for a new instance; take it back.
-            drop(unsafe { RcuArc::from_raw(value) });
+            drop(unsafe { work.owner.take() });
         }
         queued
     }
@@ -248,14 +241,13 @@ pub trait WorkItem<const ID: usize>: Send + Sync + Sized + 'static {
 /// # Invariants
 ///
 /// * `work` is initialised with [`Work::callback`].
-/// * `owner` is null, or the address of the value of the [`RcuArc`] that this lies in.
-/// * While `work` is pending, `owner` is not null, and one count of it belongs to the item.
+/// * While `work` is pending, a count was put aside with `owner`.
 #[pin_data(PinnedDrop)]
 #[repr(C)]
 pub struct Work<T, const ID: usize> {
     #[pin]
     work: Opaque<work_struct>,
-    owner: AtomicPtr<T>,
+    owner: PendingOwner<T>,
     #[pin]
     _pinned: PhantomPinned,
 }
@@ -282,7 +274,7 @@ impl<T: WorkItem<ID>, const ID: usize> Work<T, ID> {
                     key.as_ptr().cast(),
                 )
             }),
-            owner: AtomicPtr::new(ptr::null_mut()),
+            owner: PendingOwner::new(),
             _pinned: PhantomPinned,
         })
     }
@@ -295,10 +287,10 @@ impl<T: WorkItem<ID>, const ID: usize> Work<T, ID> {
     unsafe extern "C" fn callback(work: *mut work_struct) {
         let this: *const Self = work.cast();
         // SAFETY: The count of the pending instance, or the destructor's waiting, keeps it alive.
-        let owner = unsafe { &(*this).owner }.load(Ordering::Relaxed);
+        let owner = unsafe { &(*this).owner };
         // SAFETY: By the type invariant the pending instance had a count, and by the change to idle
         // it is this call's to take.
-        let owner = unsafe { RcuArc::from_raw(owner.cast_const()) };
+        let owner = unsafe { owner.take() };
         // SAFETY: Workers of our queues, none of which is a `WQ_BH` one, run in process context.
         let mut process = unsafe { Process::new() };
         // `work` is not touched from here on.
@@ -334,10 +326,9 @@ impl<T, const ID: usize> Work<T, ID> {
             unsafe { bindings::cancel_work(work) }
         };
         if pending {
-            let owner = self.owner.load(Ordering::Relaxed);
             // SAFETY: This call made the item idle, so by the type invariant there is a count that
             // nobody else takes now.
-            drop(unsafe { RcuArc::from_raw(owner.cast_const()) });
+            drop(unsafe { self.owner.take() });
         }
         pending
     }
@@ -346,7 +337,7 @@ impl<T, const ID: usize> Work<T, ID> {
 #[pinned_drop]
 impl<T, const ID: usize> PinnedDrop for Work<T, ID> {
     fn drop(self: Pin<&mut Self>) {
-        let owner = self.owner.load(Ordering::Relaxed);
+        let owner = self.owner.as_ptr();
         if owner.is_null() {
             // Never enqueued.
             return;

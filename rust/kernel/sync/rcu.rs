@@ -43,6 +43,7 @@ use crate::{
 mod arc;
 mod module_ref;
 mod owned;
+mod pending;
 pub(crate) mod reclaim;
 mod slot;
 
@@ -55,6 +56,7 @@ pub(crate) use module_ref::{
     ModuleRef, //
 };
 pub use owned::Owned;
+pub(crate) use pending::PendingOwner;
 pub use slot::Slot;
 
 /// Waits for a grace period: all sections that are open now have ended when this returns.

@@ -2,16 +2,16 @@
 
 //! High-resolution timers that lie in a counted value.
 //!
-//! An [`HrTimer`] is a field of a `T` in an [`RcuArc`], as a [`Timer`](super::timer::Timer) is. It is
-//! for spans of microseconds: it stays on the CPU that starts it, unless that goes away or its
+//! An [`HrTimer`] is a field of a `T` in an [`RcuArc`], as a [`Timer`](super::timer::Timer) is. It
+//! is for spans of microseconds: it stays on the CPU that starts it, unless that goes away or its
 //! callback runs on another one meanwhile, and nobody stops it.
 //!
 //! # One count for each time that it is started
 //!
 //! `hrtimer_start_range_ns()` does not tell whether the timer was pending. So a flag does: the call
-//! of [`HrTimer::start`] that sets it takes a count and starts the timer; the callback, to which the
-//! count goes, reads the owner and then clears the flag. Between the two nobody else starts the timer
-//! or writes the owner.
+//! of [`HrTimer::start`] that sets it takes a count and starts the timer; the callback, to which
+//! the count goes, reads the owner and then clears the flag. Between the two nobody else starts the
+//! timer or writes the owner.
 //!
 //! That the timer core never touches freed memory, and that the owner is what it is said to be, has
 //! the same reasons as for [`Timer`](super::timer): the callback runs in softirq context, which
@@ -36,14 +36,15 @@ use crate::bindings::{
 };
 use crate::{
     context::Bh,
-    sync::rcu::RcuArc, //
+    sync::rcu::{
+        PendingOwner,
+        RcuArc, //
+    },
 };
 use core::{
     marker::PhantomPinned,
-    ptr,
     sync::atomic::{
         AtomicBool,
-        AtomicPtr,
         Ordering, //
     },
 };
@@ -55,12 +56,13 @@ use kernel::{
 /// From now on, if possible on this CPU, with a callback in softirq context.
 const MODE: hrtimer_mode = hrtimer_mode_HRTIMER_MODE_REL_PINNED_SOFT;
 
-/// Returns whether such timers expire between jiffies. Without a clock for that, or with `highres=off`,
-/// they do not.
+/// Returns whether such timers expire between jiffies. Without a clock for that, or with
+/// `highres=off`, they do not.
 #[inline]
 pub fn is_precise() -> bool {
     const JIFFY: u64 = 1_000_000_000 / HZ;
-    // SAFETY: The variable is there for as long as the kernel is; it changes while the machine boots.
+    // SAFETY: The variable is there for as long as the kernel is; it changes while the machine
+    // boots.
     let resolution = unsafe { hrtimer_resolution };
     u64::from(resolution) < JIFFY
 }
@@ -70,15 +72,13 @@ pub fn is_precise() -> bool {
 /// # Invariants
 ///
 /// * `timer` is initialised with [`HrTimer::callback`].
-/// * `owner` is null, or the address of the value of the [`RcuArc`] that this lies in.
-/// * While `timer` is pending, `is_started` is set, `owner` is not null, and one count of it belongs
-///   to the timer.
+/// * While `timer` is pending, `is_started` is set, and a count was put aside with `owner`.
 #[pin_data(PinnedDrop)]
 #[repr(C)]
 pub struct HrTimer<T, const ID: usize> {
     #[pin]
     timer: Opaque<hrtimer>,
-    owner: AtomicPtr<T>,
+    owner: PendingOwner<T>,
     is_started: AtomicBool,
     #[pin]
     _pinned: PhantomPinned,
@@ -99,7 +99,7 @@ impl<T: Expired<ID>, const ID: usize> HrTimer<T, ID> {
             timer <- Opaque::ffi_init(|slot| unsafe {
                 hrtimer_setup(slot, Some(Self::callback), CLOCK_MONOTONIC as i32, MODE)
             }),
-            owner: AtomicPtr::new(ptr::null_mut()),
+            owner: PendingOwner::new(),
             is_started: AtomicBool::new(false),
             _pinned: PhantomPinned,
         })
@@ -114,12 +114,12 @@ impl<T: Expired<ID>, const ID: usize> HrTimer<T, ID> {
     unsafe extern "C" fn callback(timer: *mut hrtimer) -> hrtimer_restart {
         let this: *const Self = timer.cast();
         // SAFETY: The count of the pending instance, or the destructor's waiting, keeps it alive.
-        let owner = unsafe { &(*this).owner }.load(Ordering::Relaxed);
-        // SAFETY: As above. From here on it may be started again.
-        unsafe { &(*this).is_started }.store(false, Ordering::Release);
+        let owner = unsafe { &(*this).owner };
         // SAFETY: By the type invariant the pending instance had a count, and by the change to idle
         // it is this call's to take.
-        let owner = unsafe { RcuArc::from_raw(owner.cast_const()) };
+        let owner = unsafe { owner.take() };
+        // SAFETY: As above. From here on it may be started again.
+        unsafe { &(*this).is_started }.store(false, Ordering::Release);
         // SAFETY: The mode is one of softirq context.
         let bh = unsafe { Bh::in_softirq() };
         // `timer` is not touched from here on.
@@ -131,16 +131,13 @@ impl<T: Expired<ID>, const ID: usize> HrTimer<T, ID> {
     ///
     /// Does nothing, with a warning, if the timer does not lie in `owner`.
     pub fn start(&self, owner: &RcuArc<T>, after: u32, _bh: &Bh<'_>) {
-        if kernel::warn_on!(!RcuArc::contains(owner, self)) {
-            return;
-        }
         if self.is_started.swap(true, Ordering::AcqRel) {
             return;
         }
-        let value = RcuArc::into_raw(owner.clone());
-        // INVARIANT: `owner` contains this timer, as just checked. Relaxed: the lock of the timer's
-        // base makes it visible to the callback.
-        self.owner.store(value.cast_mut(), Ordering::Relaxed);
+        if !self.owner.put_aside(owner, self) {
+            self.is_started.store(false, Ordering::Release);
+            return;
+        }
         // INVARIANT: A count was put aside for the pending instance. There was none: the flag was
         // clear, and only its callback clears it.
         // SAFETY: The timer is initialised and pinned.
@@ -151,8 +148,7 @@ impl<T: Expired<ID>, const ID: usize> HrTimer<T, ID> {
 #[pinned_drop]
 impl<T, const ID: usize> PinnedDrop for HrTimer<T, ID> {
     fn drop(self: Pin<&mut Self>) {
-        let owner = self.owner.load(Ordering::Relaxed);
-        if owner.is_null() {
+        if self.owner.as_ptr().is_null() {
             // Never started.
             return;
         }
@@ -162,7 +158,7 @@ impl<T, const ID: usize> PinnedDrop for HrTimer<T, ID> {
         if unsafe { hrtimer_cancel(self.timer.get()) } != 0 {
             // SAFETY: By the type invariant the pending instance had a count, which the callback
             // does not take now.
-            drop(unsafe { RcuArc::from_raw(owner.cast_const()) });
+            drop(unsafe { self.owner.take() });
         }
     }
 }

@@ -54,17 +54,13 @@ use crate::{
         Bh,
         Process, //
     },
-    sync::rcu::RcuArc,
+    sync::rcu::{
+        PendingOwner,
+        RcuArc, //
+    },
     time::jiffies,
 };
-use core::{
-    marker::PhantomPinned,
-    ptr,
-    sync::atomic::{
-        AtomicPtr,
-        Ordering, //
-    },
-};
+use core::marker::PhantomPinned;
 use kernel::{
     ffi::c_ulong,
     prelude::*,
@@ -100,14 +96,13 @@ pub trait Expired<const ID: usize>: Send + Sync + Sized + 'static {
 /// # Invariants
 ///
 /// * `timer` is initialised with [`Timer::callback`].
-/// * `owner` is null, or the address of the value of the [`RcuArc`] that this lies in.
-/// * While `timer` is pending, `owner` is not null, and one count of it belongs to the timer.
+/// * While `timer` is pending, a count was put aside with `owner`.
 #[pin_data(PinnedDrop)]
 #[repr(C)]
 pub struct Timer<T, const ID: usize> {
     #[pin]
     timer: Opaque<timer_list>,
-    owner: AtomicPtr<T>,
+    owner: PendingOwner<T>,
     #[pin]
     _pinned: PhantomPinned,
 }
@@ -134,7 +129,7 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
                     key.as_ptr().cast(),
                 )
             }),
-            owner: AtomicPtr::new(ptr::null_mut()),
+            owner: PendingOwner::new(),
             _pinned: PhantomPinned,
         })
     }
@@ -147,10 +142,10 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
     unsafe extern "C" fn callback(timer: *mut timer_list) {
         let this: *const Self = timer.cast();
         // SAFETY: The count of the pending instance, or the destructor's waiting, keeps it alive.
-        let owner = unsafe { &(*this).owner }.load(Ordering::Relaxed);
+        let owner = unsafe { &(*this).owner };
         // SAFETY: By the type invariant the pending instance had a count, and by the change to idle
         // it is this call's to take.
-        let owner = unsafe { RcuArc::from_raw(owner.cast_const()) };
+        let owner = unsafe { owner.take() };
         // SAFETY: Timers expire in softirq context.
         let bh = unsafe { Bh::in_softirq() };
         // `timer` is not touched from here on.
@@ -161,20 +156,16 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
     ///
     /// Does nothing, with a warning, if the timer does not lie in `owner`.
     pub fn arm(&self, owner: &RcuArc<T>, after: u64) {
-        if kernel::warn_on!(!RcuArc::contains(owner, self)) {
+        if !self.owner.put_aside(owner, self) {
             return;
         }
-        let value = RcuArc::into_raw(owner.clone());
-        // INVARIANT: `owner` contains this timer, as just checked. Relaxed: the lock in `mod_timer`
-        // makes it visible to the callback.
-        self.owner.store(value.cast_mut(), Ordering::Relaxed);
         // CAST: At most `MAX_DELAY`, a `c_ulong`, and `jiffies` is one too.
         let expires = (jiffies() as c_ulong).wrapping_add(after.min(MAX_DELAY) as c_ulong);
         // INVARIANT: A count was put aside for the pending instance.
         // SAFETY: The timer is initialised and pinned.
         if unsafe { mod_timer(self.timer.get(), expires) } != 0 {
             // SAFETY: The count from above was not used for a new instance; take it back.
-            drop(unsafe { RcuArc::from_raw(value) });
+            drop(unsafe { self.owner.take() });
         }
     }
 
@@ -220,16 +211,15 @@ impl<T, const ID: usize> Timer<T, ID> {
     ///
     /// The caller must have made the timer idle.
     unsafe fn put(&self) {
-        let owner = self.owner.load(Ordering::Relaxed);
         // SAFETY: By the type invariant the instance had a count, which nobody else takes now.
-        drop(unsafe { RcuArc::from_raw(owner.cast_const()) });
+        drop(unsafe { self.owner.take() });
     }
 }
 
 #[pinned_drop]
 impl<T, const ID: usize> PinnedDrop for Timer<T, ID> {
     fn drop(self: Pin<&mut Self>) {
-        if self.owner.load(Ordering::Relaxed).is_null() {
+        if self.owner.as_ptr().is_null() {
             // Never armed.
             return;
         }

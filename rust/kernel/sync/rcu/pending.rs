@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The counts that pending timers and work items own.
+
+use super::RcuArc;
+use core::{
+    ptr::null_mut,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    },
+};
+
+/// The value that a timer or a work item lies in.
+///
+/// While the item is pending, one count of the value belongs to it: [`put_aside`](Self::put_aside)
+/// gives it, and [`take`](Self::take) takes it back.
+///
+/// # Invariants
+///
+/// `0` is null, or the address of the value of the [`RcuArc`] that the item lies in.
+pub(crate) struct PendingOwner<T>(AtomicPtr<T>);
+
+impl<T> PendingOwner<T> {
+    /// Creates the owner of an item that was never pending.
+    pub(crate) const fn new() -> Self {
+        // INVARIANT: Null.
+        Self(AtomicPtr::new(null_mut()))
+    }
+
+    /// Returns the address of the value, or null if the item was never pending.
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *const T {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Puts a count of `owner` aside for `item`, which is about to become pending.
+    ///
+    /// Does nothing, with a warning, and returns `false`, if `item` does not lie in `owner`.
+    #[inline]
+    pub(crate) fn put_aside<I>(&self, owner: &RcuArc<T>, item: &I) -> bool {
+        if kernel::warn_on!(!RcuArc::contains(owner, item)) {
+            return false;
+        }
+        let value = RcuArc::into_raw(owner.clone());
+        // INVARIANT: `owner` contains the item, as just checked. Being pinned the item stays there.
+        // Relaxed: the lock under which the item becomes pending makes it visible to the callback.
+        self.0.store(value.cast_mut(), Ordering::Relaxed);
+        true
+    }
+
+    /// Takes a count that was put aside.
+    ///
+    /// # Safety
+    ///
+    /// There must be such a count, which this takes.
+    #[inline]
+    pub(crate) unsafe fn take(&self) -> RcuArc<T> {
+        // SAFETY: By the type invariant and the requirements.
+        unsafe { RcuArc::from_raw(self.as_ptr()) }
+    }
+}
