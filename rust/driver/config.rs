@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What user space has set up: the peers of an interface and their allowed IPs.
+//! The configuration of an interface: its peers and their allowed IPs.
 
 use crate::{
     device::Device,
@@ -54,7 +54,7 @@ impl Member {
         tag: u64,
         mut visit: impl FnMut(u64, &Prefix) -> bool,
     ) {
-        // Only cursors that could change something can move.
+        // Only mutable cursors can move.
         let mut cursor = self.prefixes.cursor_lower_bound_mut(&tag);
         while let Some(at) = cursor {
             let (tag, prefix) = at.current();
@@ -68,12 +68,12 @@ impl Member {
 
 /// The configuration of an interface.
 pub(crate) struct Config {
-    /// Whether the interface is gone: who still holds it must not add anything.
+    /// Whether the interface is removed. A request that still holds it must not add anything.
     pub(crate) is_closed: bool,
-    /// UDP port; while the interface is down, the one it will ask for.
+    /// UDP port. While the interface is down, the port that it will ask for.
     pub(crate) port: u16,
     generation: u32,
-    /// By number, which is the order in which they were added.
+    /// By number, which is the order of creation.
     peers: RBTree<u64, Member>,
     count: u32,
     next_peer: u64,
@@ -161,7 +161,7 @@ impl Config {
         Ok(peer)
     }
 
-    /// Takes a peer out of the configuration and all tables; it goes to the graveyard.
+    /// Removes a peer from the configuration and all tables, to `dead`.
     pub(crate) fn remove_peer(
         &mut self,
         dev: &NetDevice<Device>,
@@ -179,14 +179,14 @@ impl Config {
         let _ = dead.0.insert(node);
     }
 
-    /// Takes all peers out.
+    /// Removes all peers, to `dead`.
     pub(crate) fn remove_all_peers(
         &mut self,
         dev: &NetDevice<Device>,
         dead: &mut RemovedPeers,
         ctx: &mut Process,
     ) {
-        // At once, which is cheaper than prefix by prefix.
+        // All at once, which is cheaper than prefix by prefix.
         dev.data().allowed_ips().clear(&mut self.allowed_ips);
         loop {
             let Some(peer) = self.peers().next().cloned() else {
@@ -200,7 +200,7 @@ impl Config {
         }
     }
 
-    /// Gives a prefix to a peer, and takes it from the one that had it.
+    /// Adds a prefix to a peer, and removes it from the peer that had it.
     pub(crate) fn insert_prefix(
         &mut self,
         dev: &NetDevice<Device>,
@@ -225,7 +225,7 @@ impl Config {
         Ok(())
     }
 
-    /// Takes a prefix from a peer, if it has exactly this one.
+    /// Removes a prefix from a peer, if it has exactly this one.
     pub(crate) fn remove_prefix(&mut self, dev: &NetDevice<Device>, peer: &Peer, prefix: Prefix) {
         let removed = dev
             .data()
@@ -236,12 +236,12 @@ impl Config {
         }
     }
 
-    /// Returns the tag of the next prefix. Those that are there have lower ones.
+    /// Returns the tag of the next prefix. All prefixes have lower tags.
     pub(crate) fn next_tag(&self) -> u64 {
         self.next_tag
     }
 
-    /// Takes those prefixes from a peer that were inserted before the tag `end` was given out.
+    /// Removes those prefixes of a peer whose tags are below `end`.
     pub(crate) fn remove_prefixes(&mut self, dev: &NetDevice<Device>, peer: &Peer, end: u64) {
         let Some(member) = self.peers.get_mut(&peer.id()) else {
             return;
@@ -261,9 +261,9 @@ impl Config {
     }
 }
 
-/// Peers that were removed but not yet brought to an end.
+/// Removed peers whose references are not dropped yet.
 ///
-/// Any number of them costs one grace period.
+/// All of them together cost one grace period.
 #[must_use]
 pub(crate) struct RemovedPeers(RBTree<u64, Member>);
 
@@ -273,14 +273,14 @@ impl RemovedPeers {
         Self(RBTree::new())
     }
 
-    /// Ends the peers: cuts what would keep them alive, and lets them go.
+    /// Finishes the peers: drops the references that keep them alive.
     ///
-    /// What is on its way to or from them holds its own references and finishes by itself.
+    /// Packets in flight hold references of their own, and finish by themselves.
     pub(crate) fn finish(self, ctx: &mut Process) {
         if self.0.is_empty() {
             return;
         }
-        // Whoever has not yet seen that a peer is dead may still start a timer for it.
+        // A reader that has not seen that a peer is dead may still start a timer for it.
         rcu::synchronize(ctx);
         for member in self.0.values() {
             member.peer.end(ctx);

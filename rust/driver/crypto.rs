@@ -53,7 +53,7 @@ impl Crypto for Library {
 
     #[inline]
     fn seal(key: &[u8; 32], nonce: u64, ad: &[u8], buf: &mut [u8]) {
-        // Fails for a buffer without room for the tag only, which the protocol never passes.
+        // Fails only for a buffer without room for the tag, which the protocol never passes.
         let _ = chacha20poly1305::seal_in_place(key, nonce, ad, buf);
     }
 
@@ -81,29 +81,30 @@ impl Crypto for Library {
 /// Room that [`seal`] needs in front of a packet.
 pub(crate) const SEAL_HEADROOM: usize = chacha20poly1305::BLOCK_LEN;
 
-/// Bytes behind the tag of a text of that length that are used if there are so many.
+/// Bytes behind the tag of a text of that length that encryption uses, if they are there.
 #[inline]
 pub(crate) fn slack(len: usize) -> usize {
     chacha20poly1305::slack(len)
 }
 
-/// Encrypts `len` bytes of a packet in place, behind [`SEAL_HEADROOM`] bytes that are lost; the tag comes behind them.
-/// Returns whether they are encrypted now.
+/// Encrypts `len` bytes of a packet in place, behind [`SEAL_HEADROOM`] bytes that are lost; the tag
+/// comes behind them. Returns whether they are encrypted now.
 #[inline]
 #[must_use]
 pub(crate) fn seal(key: &SymmetricKey, nonce: u64, packet: &mut [u8], len: usize) -> bool {
     chacha20poly1305::seal_behind_block(key.as_bytes(), nonce, packet, len)
 }
 
-/// Decrypts `len` bytes of a packet in place, whose tag comes behind them and is lost. Returns whether they are
-/// authentic.
+/// Decrypts `len` bytes of a packet in place, whose tag comes behind them and is lost. Returns
+/// whether they are authentic.
 #[inline]
 #[must_use]
 pub(crate) fn open(key: &SymmetricKey, nonce: u64, packet: &mut [u8], len: usize) -> bool {
     chacha20poly1305::open_text(key.as_bytes(), nonce, packet, len)
 }
 
-/// Decrypts a text with its tag into a room for the text. None if they are not authentic. They must not change meanwhile.
+/// Decrypts a text with its tag into a buffer for the text, or returns [`None`] if they are not
+/// authentic. They must not change meanwhile.
 #[inline]
 #[must_use]
 pub(crate) fn open_into<'a>(
@@ -115,14 +116,14 @@ pub(crate) fn open_into<'a>(
     chacha20poly1305::open_into(key.as_bytes(), nonce, sealed, to)
 }
 
-/// Checks at load that the above is what the kernel's library does.
+/// Checks at load that this agrees with the kernel's library.
 pub(crate) fn self_test() -> Result {
     chacha20poly1305::self_test().inspect_err(|_| {
         pr_err!("The self-test of packet encryption fails\n");
     })
 }
 
-/// Returns what fills a key with random bytes.
+/// Returns a function that fills a key with random bytes.
 pub(crate) fn entropy(seeded: Seeded) -> impl FnOnce(&mut [u8; 32]) {
     move |bytes| seeded.fill(bytes)
 }

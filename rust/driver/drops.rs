@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counters of everything that was refused, by reason.
+//! Counters of dropped packets and messages, by reason.
 
 use kernel::{
     debugfs::Writer,
@@ -23,12 +23,12 @@ impl Drops {
         Self([const { Atomic::new(0) }; DropReason::COUNT])
     }
 
-    /// Counts one refusal.
+    /// Counts one drop.
     pub(crate) fn count(&self, reason: DropReason) {
         self.add(reason, 1);
     }
 
-    /// Counts `n` refusals for the same reason.
+    /// Counts `n` drops for the same reason.
     pub(crate) fn add(&self, reason: DropReason, n: u64) {
         if let Some(counter) = self.0.get(reason as usize) {
             counter.fetch_add(n, Relaxed);

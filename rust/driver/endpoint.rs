@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where a peer is, and from where it is talked to.
+//! The endpoint of a peer: remote address and port, and the local address that it uses.
 
 use kernel::fmt;
 use kext::net::{
@@ -13,7 +13,7 @@ use kext::net::{
 };
 use wg_proto::prefix::Address;
 
-/// The local address that a remote party last sent to, used for answers as long as it is ours.
+/// The local address that a remote party last sent to. Answers use it while it is ours.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     /// Not known; routing decides.
@@ -29,17 +29,17 @@ pub(crate) enum Source {
     V6(Ipv6Addr),
 }
 
-/// Where a peer is, and from where it is talked to.
+/// The endpoint of a peer: remote address and port, and the local address that it uses.
 #[derive(Clone, Copy)]
 pub(crate) struct Endpoint {
-    /// Remote address and port; none as long as it is not known.
+    /// Remote address and port, if known.
     pub(crate) remote: Option<SocketAddr>,
     /// Local address.
     pub(crate) source: Source,
 }
 
 impl Endpoint {
-    /// Returns whether both are the same place. The flow label is no part of that.
+    /// Returns whether both are the same endpoint, flow labels aside.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         fn place(remote: Option<SocketAddr>) -> Option<SocketAddr> {
             match remote {
@@ -94,7 +94,7 @@ impl Endpoint {
     }
 }
 
-/// The remote address for the log.
+/// A remote address as the log shows it.
 pub(crate) struct DisplayRemote(pub(crate) Option<SocketAddr>);
 
 impl fmt::Display for DisplayRemote {
@@ -106,7 +106,7 @@ impl fmt::Display for DisplayRemote {
     }
 }
 
-/// An address for the log.
+/// An IP address as the log shows it.
 pub(crate) struct DisplayIp(pub(crate) Address);
 
 impl fmt::Display for DisplayIp {

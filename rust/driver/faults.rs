@@ -24,7 +24,7 @@ use kext::context::Process;
 const ARMED: u32 = 1;
 const HELD: u32 = 2;
 
-/// Holds one decryption back.
+/// Holds a decryption back.
 ///
 /// debugfs shows it as `wireguard/<interface>/hold`: after a 1 was written there, the next worker
 /// that has a batch to decrypt makes it a 2 and waits until it is 0.
@@ -36,12 +36,12 @@ impl Hold {
         Self(Atomic::new(0))
     }
 
-    /// Returns whether somebody is or will be held back. CPUs share the work then.
+    /// Returns whether a decryption is or will be held back. CPUs share the work then.
     pub(crate) fn is_on(&self) -> bool {
         self.0.load(Relaxed) != 0
     }
 
-    /// Waits if it is this caller who is to be held back.
+    /// Waits if this decryption is the one to hold back.
     pub(crate) fn pass(&self, _ctx: &mut Process) {
         if self.0.cmpxchg(ARMED, HELD, Relaxed).is_err() {
             return;

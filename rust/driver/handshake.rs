@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Handshakes: the workers that answer messages, our own messages, and the sessions that come of it.
+//! Handshakes: workers that answer messages, our own messages, and the sessions that result.
 
 mod incoming;
 pub(crate) mod queue;
@@ -57,7 +57,7 @@ impl WorkItem<0> for HandshakeWorker {
         let dev = &*this.device;
         let device = dev.data();
         while let Some(skb) = device.handshake_queue().pop(ctx) {
-            // Messages are queued when it is ready only.
+            // The generator was ready when the message was queued.
             let done = random::is_ready()
                 .ok_or(DropReason::RngNotReady)
                 .and_then(|seeded| incoming::receive(dev, skb, seeded, ctx));
@@ -79,7 +79,7 @@ impl WorkItem<INITIATE> for Peer {
         let sent = random::wait_ready(ctx)
             .map_err(|_| DropReason::RngNotReady)
             .and_then(|seeded| {
-                // Asked after the wait, which may have been long.
+                // Checked after the wait, which may have been long.
                 if !session::may_initiate(this.last_sent_handshake(), time::boottime_coarse()) {
                     return Ok(());
                 }
@@ -111,7 +111,8 @@ impl WorkItem<ZERO> for Peer {
 
 /// Writes a message of ours under a new index, and frees the index that is not used any more.
 ///
-/// The index is taken while the handshake is locked, so that nobody adds one to a peer that was removed.
+/// The index is taken while the handshake is locked, so that nobody adds one to a peer that was
+/// removed.
 fn attempt(
     peer: &RcuArc<Peer>,
     ctx: &mut Process,
@@ -127,7 +128,7 @@ fn attempt(
         .add_handshake(peer, seeded, ctx)
         .map_err(|_| DropReason::NoMemory)?;
     let created = create(&mut noise.handshake, Index::new(entry.index()));
-    // What goes is the old index, or the new one if nothing came of it.
+    // Frees the old index, or the new one if the handshake was not created.
     let unused = match created {
         Ok(_) => noise.entry.replace(entry),
         Err(_) => Some(entry),
@@ -176,7 +177,8 @@ fn send_initiation(
         .add_macs::<Library>(message.as_mut_bytes(), time::boottime_coarse())?;
     timers::authenticated_sent(peer, &bh);
     peer.handshake_sent_now();
-    // Before the message goes: another CPU may take the response, which stops this timer, while we are still here.
+    // Before the message leaves: the response stops this timer, and another CPU may receive it at
+    // once.
     timers::handshake_initiated(peer, &bh);
     send::message(peer, message.as_bytes(), HANDSHAKE_DSCP, &bh)
 }
@@ -212,7 +214,7 @@ fn send_response(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Resu
     send::message(peer, message.as_bytes(), HANDSHAKE_DSCP, &bh)
 }
 
-/// Makes a session of a finished handshake; it takes over the handshake's index.
+/// Makes a session from a finished handshake. The session takes over the handshake's index.
 fn begin_session(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), DropReason> {
     let device = peer.device().data();
     let mut keys =

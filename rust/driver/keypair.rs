@@ -36,7 +36,8 @@ use wg_proto::{
 
 /// A session.
 ///
-/// What each direction writes lies on cache lines of its own, apart from those that every CPU reads.
+/// Fields that a direction writes lie on cache lines of their own, apart from fields that every CPU
+/// reads.
 #[pin_data]
 pub(crate) struct Keypair {
     keys: KBox<SessionKeys>,
@@ -52,10 +53,11 @@ pub(crate) struct Keypair {
 /// Numbers of sessions in the log, over all interfaces.
 static KEYPAIRS: Atomic<u64> = Atomic::new(0);
 
-/// Whose session it is; says goodbye in the log.
+/// The peer of a session; logs the end of the session.
 struct Owner {
     id: u64,
-    /// The peer's slots and the index table hold the session, and so this cycle is cut when the session is retired.
+    /// The peer's slots and the index table hold the session, so retiring the session breaks this
+    /// cycle.
     peer: RcuArc<Peer>,
 }
 
@@ -84,12 +86,12 @@ impl Keypair {
         })
     }
 
-    /// Returns the number by which the log calls the session.
+    /// Returns the number that names the session in the log.
     pub(crate) fn id(&self) -> u64 {
         self.owner.id
     }
 
-    /// Returns whose session it is.
+    /// Returns the peer of the session.
     #[inline]
     pub(crate) fn peer(&self) -> &RcuArc<Peer> {
         &self.owner.peer
@@ -107,7 +109,7 @@ impl Keypair {
         self.keys.local
     }
 
-    /// Returns what the time limits depend on.
+    /// Returns the age, on which the time limits depend.
     #[inline]
     pub(crate) fn age(&self) -> Age {
         self.keys.age()
@@ -118,7 +120,7 @@ impl Keypair {
         self.keys.role == Role::Initiator
     }
 
-    /// Sends nothing more under this session; what it receives is still accepted.
+    /// Stops sending under this session. Received packets are still accepted.
     pub(crate) fn stop_sending(&self) {
         self.may_send.store(false, Relaxed);
     }
@@ -129,9 +131,10 @@ impl Keypair {
         self.may_send.load(Relaxed)
     }
 
-    /// Takes nonces for `n` packets and returns the first. [`None`] if the session must not be used any more.
+    /// Reserves nonces for `n` packets and returns the first. [`None`] if the session must not be
+    /// used any more.
     ///
-    /// A nonce is never given out twice, as the counter only grows.
+    /// No nonce is reserved twice, as the counter only grows.
     #[inline]
     pub(crate) fn reserve(&self, n: u64, now: u64) -> Option<u64> {
         if !self.may_send() {
@@ -152,12 +155,12 @@ impl Keypair {
         Some(first)
     }
 
-    /// Returns whether it is time for a new session, seen from the sender.
+    /// Returns whether the sender should ask for a new session.
     pub(crate) fn rekeys_on_send(&self, now: u64) -> bool {
         self.may_send() && self.age().rekeys_on_send(self.sent.load(Relaxed), now)
     }
 
-    /// Checks whether packets of this session are still accepted. Before they are decrypted.
+    /// Checks, before decryption, whether packets of this session are still accepted.
     #[inline]
     pub(crate) fn check_receive(&self, now: u64, bh: &Bh<'_>) -> Result<(), DropReason> {
         if !self.may_receive.load(Relaxed) {

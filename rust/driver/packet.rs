@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What travels with a packet in its control block.
+//! The control block of a packet (`skb->cb`).
 
 use zerocopy_derive::{
     FromBytes,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The way to a peer: its endpoint, the route to it, and sending along that.
+//! The path to a peer: socket, route and remote address, ready for sending.
 
 use crate::{
     device::Device,
@@ -44,13 +44,13 @@ use kext::{
 };
 use wg_proto::DropReason;
 
-/// DSCP AF41 of handshake messages; they carry no ECN.
+/// DSCP AF41 of handshake messages, which carry no ECN.
 pub(crate) const HANDSHAKE_DSCP: u8 = 0x88;
 
 /// Jiffies for which it is known which GSO packets a route takes.
 const GSO_HOLD: u64 = time::HZ;
 
-/// A way to a remote party that is ready for use.
+/// A path to a remote party, ready for use.
 pub(crate) struct Path<'g> {
     running: Running<'g, Device>,
     socket: &'g Tunnel<Receiver>,
@@ -61,10 +61,10 @@ pub(crate) struct Path<'g> {
 }
 
 impl<'g> Path<'g> {
-    /// Finds the way to a peer.
+    /// Finds the path to a peer.
     ///
-    /// Uses the cached route if it is still valid. A local address that is not ours any more, or from which another
-    /// interface would be used, is forgotten.
+    /// Uses the cached route if it is still valid. Forgets a local address that is not ours any
+    /// more, or whose packets would leave by another interface.
     pub(crate) fn to_peer(
         dev: &'g NetDevice<Device>,
         peer: &Peer,
@@ -107,7 +107,7 @@ impl<'g> Path<'g> {
         Ok(path)
     }
 
-    /// Finds the way to an endpoint without a cache.
+    /// Finds the path to an endpoint, without a cache.
     pub(crate) fn find(
         dev: &'g NetDevice<Device>,
         endpoint: &mut Endpoint,
@@ -162,12 +162,12 @@ impl<'g> Path<'g> {
         })
     }
 
-    /// Returns whether GSO packets may go this way.
+    /// Returns whether the path takes GSO packets.
     pub(crate) fn takes_gso(&self) -> bool {
         self.gso != RouteGso::None
     }
 
-    /// Sends one datagram or a GSO packet of them. An error means that it was not even handed to the stack.
+    /// Sends one datagram, or a GSO packet of several. On error it was not handed to the stack.
     pub(crate) fn send(
         &self,
         skb: impl Into<Datagrams>,
@@ -183,7 +183,7 @@ impl<'g> Path<'g> {
                 self.socket
                     .send6(&self.running, skb, route, addr, port, ds, self.mark, bh)
             }
-            // A route is always found for the family of the remote address.
+            // The route is always of the family of the remote address.
             _ => Err(EAFNOSUPPORT),
         };
         sent.map_err(|_| DropReason::TxNoSocket)
@@ -212,7 +212,7 @@ fn route4(
         flow.saddr = addr;
         match socket.route4(&flow, bh) {
             Ok(route) if ifindex == 0 || route.ifindex(bh) == ifindex => return Ok(route),
-            // As in C, where the first look-up leaves its answer in the question.
+            // As in C, where the first look-up writes its result into the flow.
             Ok(route) => flow.oif = route.ifindex(bh),
             Err(e) if e == EINVAL && ifindex != 0 => {}
             Err(e) => return Err(e),

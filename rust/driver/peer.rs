@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A peer: who it is, where it is, and everything on its way to and from it.
+//! A peer: its keys, its endpoint, and the packets on their way to and from it.
 
 mod endpoint;
 mod sessions;
@@ -80,28 +80,29 @@ use wg_proto::{
 
 /// Work item that sends a handshake initiation.
 pub(crate) const INITIATE: usize = 0;
-/// Work item that sends batches which others have encrypted.
+/// Work item that sends batches that other CPUs have encrypted.
 pub(crate) const DRAIN: usize = 2;
-/// Work item that forgets all keys.
+/// Work item that zeroes all keys.
 pub(crate) const ZERO: usize = 1;
-/// Work item that sends what is staged.
+/// Work item that sends staged packets.
 pub(crate) const SEND: usize = 3;
-/// Work item that has received packets polled while others have their turn.
+/// Work item that schedules the NAPI poll after a pause.
 pub(crate) const RECEIVE: usize = 4;
 /// Watchdog timer that does the work of workers that do not run, in both directions.
 pub(crate) const WATCHDOG: usize = 5;
-/// Timer that has received packets polled which gather.
+/// Timer that schedules the NAPI poll for packets that gather.
 pub(crate) const GATHER: usize = 6;
 
 /// The handshake with a peer, and the index it goes by.
 pub(crate) struct Noise {
-    /// The handshake in progress, and what is known of the peer for good.
+    /// The handshake in progress, and the long-term keys of the peer.
     pub(crate) handshake: Handshake,
     /// Its entry in the index table.
     pub(crate) entry: Option<RcuArc<Entry>>,
 }
 
-/// What only handshakes need. Lies apart: a peer with it would take twice as much memory, as that comes in powers of two.
+/// State that only handshakes need. Allocated separately: memory comes in powers of two, and a peer
+/// with it would take twice as much.
 #[pin_data]
 struct Cold {
     #[pin]
@@ -128,8 +129,8 @@ impl Cold {
     }
 }
 
-/// What is on its way in one direction. The CPUs that send write one of these for each batch, and
-/// those that receive the other.
+/// The state of one direction. Sending CPUs write one of these for each batch, receiving CPUs the
+/// other.
 #[pin_data]
 struct Direction<T> {
     #[pin]
@@ -138,7 +139,7 @@ struct Direction<T> {
     bytes: Atomic<u64>,
 }
 
-/// What each direction tells the other one.
+/// Flags that each direction sets for the other one.
 struct SeenFlags {
     rx: SeenFlag,
     tx: SeenFlag,
@@ -146,11 +147,11 @@ struct SeenFlags {
 
 /// A peer of an interface.
 ///
-/// What is written for each batch lies on cache lines of its own, apart from what other CPUs read
-/// for theirs.
+/// Fields that are written for each batch lie on cache lines of their own, apart from fields that
+/// other CPUs read for theirs.
 ///
-/// The configuration, the tables and whatever is on its way hold references; each removes or finishes its own, and the
-/// last one ends the peer.
+/// The configuration, the tables, and packets, timers and work items in flight hold references. The
+/// last one to go frees the peer.
 #[pin_data]
 pub(crate) struct Peer {
     id: u64,
@@ -199,14 +200,14 @@ pub(crate) struct Peer {
 /// Numbers of peers in the log, over all interfaces.
 static PEERS: Atomic<u64> = Atomic::new(0);
 
-/// The interface of a peer, and the number by which the log calls it.
+/// The interface of a peer, and the number that names the peer in the log.
 struct Life {
     number: u64,
     device: DeviceRef<Device>,
 }
 
 impl Peer {
-    /// Creates a peer that is in no table yet.
+    /// Creates a peer, which the caller adds to the tables.
     ///
     /// `place` is its number on the interface.
     pub(crate) fn new(
@@ -274,7 +275,7 @@ impl Peer {
         self.id
     }
 
-    /// Returns the number by which the log calls the peer.
+    /// Returns the number that names the peer in the log.
     pub(crate) fn number(&self) -> u64 {
         self.life.number
     }
@@ -296,7 +297,7 @@ impl Peer {
         self.queue
     }
 
-    /// Returns whether the peer was removed: nothing new may be started for it.
+    /// Returns whether the peer was removed. Nothing new may be started for it then.
     #[inline]
     pub(crate) fn is_dead(&self) -> bool {
         self.dead.load(Relaxed)
@@ -318,7 +319,7 @@ impl Peer {
         &self.endpoint
     }
 
-    /// Returns whether the remote address is known. Without a lock, for each packet.
+    /// Returns whether the remote address is known. Takes no lock, as each packet asks.
     #[inline]
     pub(crate) fn has_endpoint(&self) -> bool {
         self.has_endpoint.load(Relaxed)
@@ -330,38 +331,38 @@ impl Peer {
         self.endpoint_changes.load(Relaxed)
     }
 
-    /// Notes that the endpoint changes, and whether there is one. Under the lock around it.
+    /// Notes that the endpoint changes, and whether there is one. The caller holds its lock.
     pub(crate) fn endpoint_changed(&self, is_known: bool) {
         self.has_endpoint.store(is_known, Relaxed);
         let changes = self.endpoint_changes().wrapping_add(1);
         self.endpoint_changes.store(changes, Relaxed);
     }
 
-    /// Returns whether the route took GSO packets when it was last looked at.
+    /// Returns whether the route took GSO packets when it was last examined.
     #[inline]
     pub(crate) fn takes_gso(&self) -> bool {
         self.takes_gso.load(Relaxed)
     }
 
-    /// Returns whether it paid then to make GSO packets of single datagrams.
+    /// Returns whether making GSO packets from single datagrams paid off then.
     #[inline]
     pub(crate) fn gathers_gso(&self) -> bool {
         self.gathers_gso.load(Relaxed)
     }
 
-    /// Notes which GSO packets had better leave by the route.
+    /// Sets which GSO packets should use the route.
     pub(crate) fn set_gso(&self, gso: RouteGso) {
         self.takes_gso.store(gso != RouteGso::None, Relaxed);
         self.gathers_gso.store(gso == RouteGso::All, Relaxed);
     }
 
-    /// Returns the lock around what waits for transmission.
+    /// Returns the lock around the state of sending.
     #[inline]
     pub(crate) fn tx(&self) -> &SpinLock<Tx> {
         &self.tx.state
     }
 
-    /// Returns the lock around what waits for delivery.
+    /// Returns the lock around the state of receiving.
     #[inline]
     pub(crate) fn rx(&self) -> &SpinLock<Rx> {
         &self.rx.state
@@ -398,13 +399,13 @@ impl Peer {
             .store(time::boottime_coarse(), Relaxed);
     }
 
-    /// Lets the next initiation go out at once.
+    /// Lets the next initiation leave at once.
     pub(crate) fn reset_last_sent_handshake(&self) {
         self.last_sent_handshake
             .store(session::long_ago(time::boottime_coarse()), Relaxed);
     }
 
-    /// Notes the wall clock as the time of the last handshake.
+    /// Sets the wall-clock time of the last handshake.
     pub(crate) fn stamp_handshake(&self, now: (i64, u32), bh: &Bh<'_>) {
         *self.last_handshake.lock(bh) = now;
     }
@@ -431,19 +432,19 @@ impl Peer {
         (self.rx.bytes.load(Relaxed), self.tx.bytes.load(Relaxed))
     }
 
-    /// Whether data was received since some was sent.
+    /// The flag that is set when data is received, and taken when data is sent.
     #[inline]
     pub(crate) fn rx_seen(&self) -> &SeenFlag {
         &self.seen_flags.rx
     }
 
-    /// Whether data was sent since some was received.
+    /// The flag that is set when data is sent, and taken when data is received.
     #[inline]
     pub(crate) fn tx_seen(&self) -> &SeenFlag {
         &self.seen_flags.tx
     }
 
-    /// Returns something that prints the remote address for the log.
+    /// Returns the remote address as the log shows it.
     pub(crate) fn display_remote(&self, bh: &Bh<'_>) -> DisplayRemote {
         DisplayRemote(self.remote(bh))
     }
@@ -461,20 +462,21 @@ impl Peer {
         }
     }
 
-    /// Notes that the peer was removed: from a grace period on, nothing new is started for it.
+    /// Marks the peer as removed. After a grace period, nothing new is started for it.
     pub(crate) fn mark_dead(&self) {
         self.dead.store(true, Relaxed);
     }
 
-    /// Cuts the references that a removed peer has to itself. A grace period after [`mark_dead`](Self::mark_dead).
+    /// Drops the references that a removed peer has to itself, a grace period after
+    /// [`mark_dead`](Self::mark_dead).
     pub(crate) fn end(&self, ctx: &mut Process) {
-        // First, as one that is running may still stage a packet.
+        // First: a timer that runs may still stage a packet.
         self.timers.stop(ctx);
         {
             let bh = ctx.bh();
             self.clear_keypairs(&bh);
             purge_staged(self, DropReason::Gone, &bh);
-            // The namespace of a route may go right after the peer.
+            // The namespace of the route may be removed right after the peer.
             self.clear_source(&bh);
         }
         self.clear_handshake(ctx);

@@ -33,12 +33,12 @@ use kext::{
 };
 use wg_proto::key::PublicKey;
 
-/// Where a public key stands in the table: its hash, then the key itself.
+/// The position of a public key in the table: its hash, then the key itself.
 type HashedKey = (u64, [u8; 32]);
 
 /// Peers of an interface by public key.
 ///
-/// Ordered by a keyed hash first, so that remote parties learn nothing from how long a look-up takes.
+/// Ordered by a keyed hash, so that the time of a look-up tells remote parties nothing.
 #[pin_data]
 pub(crate) struct KeyTable {
     key: siphash::Key,
@@ -50,7 +50,7 @@ impl KeyTable {
     /// Creates an empty table.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            // As in C, it may be a key from before the generator was seeded: the hash only orders a
+            // As in C, the key may be drawn before the generator is seeded: the hash only orders a
             // tree, where equal or chosen hashes cost nothing.
             key: siphash::Key::random(),
             peers <- new_spinlock!(RBTree::new()),
@@ -105,7 +105,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Returns what remote parties call this entry.
+    /// Returns the index that remote parties use for this entry.
     pub(crate) fn index(&self) -> u32 {
         self.index
     }

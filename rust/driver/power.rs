@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What happens to all interfaces when the machine sleeps, is cloned, or loses a namespace.
+//! Handling of suspend, of clones of a virtual machine, and of namespaces that are removed.
 
 use crate::device::Device;
 use kext::{
@@ -24,7 +24,7 @@ use kext::{
     sync::rcu, //
 };
 
-/// Forgets all keys before the machine sleeps, as its memory may be read then.
+/// Zeroes all keys before the machine sleeps, as its memory could be read then.
 pub(crate) enum Sleep {}
 
 impl SleepNotifier for Sleep {
@@ -61,7 +61,8 @@ impl ForkNotifier for Fork {
     }
 }
 
-/// Closes the sockets of interfaces whose creating namespace goes; the interfaces stay where they are now.
+/// Closes the sockets of interfaces whose creating namespace is removed. The interfaces stay in
+/// their current namespace.
 pub(crate) enum NamespaceExit {}
 
 impl netns::NamespaceExit for NamespaceExit {

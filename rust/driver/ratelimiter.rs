@@ -33,8 +33,8 @@ impl RateLimiter {
     /// Creates a ratelimiter; its table is only allocated when it is first asked.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            // As in C, it may be a key from before the generator was seeded. Guessing it lets a
-            // flood from chosen addresses have single other sources refused, no more.
+            // As in C, the key may be drawn before the generator is seeded. An attacker who guesses
+            // it can only get single other sources refused, by a flood from chosen addresses.
             key: siphash::Key::random(),
             table <- new_mutex!(KVVec::new()),
         })

@@ -94,8 +94,8 @@ impl Run<'_> {
         };
         let packets = core::mem::take(&mut self.packets);
         let is_answer = peer.tx_seen().take();
-        // An idle CPU takes a packet at once, and what a worker of ours sends to this machine comes in
-        // batches.
+        // An idle CPU takes a packet at once, and what a worker of ours sends to this machine comes
+        // in batches.
         let may_wait = packets.len() == 1
             && peer.rx().lock(bh).is_stream(is_answer)
             && !bh.is_idle()
@@ -167,8 +167,8 @@ fn queue_handshake(
     len: usize,
     bh: &Bh<'_>,
 ) -> Result<(), DropReason> {
-    // An answer takes secrets. The sender will try again, so nothing is kept until they can be
-    // drawn.
+    // An answer needs secrets. The sender will retry, so nothing is kept until the generator is
+    // seeded.
     if random::is_ready().is_none() {
         return Err(DropReason::RngNotReady);
     }
@@ -185,7 +185,7 @@ fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'
     }
 }
 
-/// Forgets the batches of a peer that are on their way. Its queue must be closed.
+/// Forgets the batches of a peer that are in flight. Its queue must be closed.
 pub(crate) fn reset(peer: &Peer, bh: &Bh<'_>) {
     let old = peer.rx().lock(bh).reset();
     drop(old);

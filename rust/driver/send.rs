@@ -85,7 +85,7 @@ use wg_proto::{
 /// Head room of an outgoing message: ours, UDP, IPv6 and what the stack reserves, aligned.
 pub(crate) const HEADROOM: usize = 128;
 
-/// Tail room for what encryption adds: padding, the tag, and what lets it be computed in one pass.
+/// Tail room for padding, the tag, and the slack that lets encryption run in one pass.
 const TAILROOM: usize = 3 * TAG_LEN;
 
 /// Sends the packets of one `ndo_start_xmit` to the peer that its destination belongs to.
@@ -164,7 +164,7 @@ fn layout<'a>(
     pays: bool,
     bh: &Bh<'_>,
 ) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
-    // What waits for a session must not keep large pages.
+    // Packets that wait for a session must not keep large pages.
     let has_session = peer.current(bh).is_some_and(|current| current.may_send());
     let device = peer.device().data();
     Layout {
@@ -184,9 +184,9 @@ fn layout<'a>(
 
 /// Sends packets, or stages them.
 ///
-/// Back-to-back single packets are deferred to a worker, which sends everything staged by the time it
-/// runs. A sender that waits for an answer is not delayed. A worker also sends bursts so large that
-/// this CPU has to run softirqs in between, and packets of transmissions nested so deep that
+/// Back-to-back single packets are deferred to a worker, which sends everything staged by the time
+/// it runs. A sender that waits for an answer is not delayed. A worker also sends bursts so large
+/// that this CPU has to run softirqs in between, and packets of transmissions nested so deep that
 /// encryption would take too much of the stack.
 fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
     let device = peer.device().data();
@@ -218,7 +218,7 @@ fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
     after_staging(peer, staged, bh);
 }
 
-/// Goes on after packets were staged, at the cost of old ones.
+/// Goes on after packets were staged, and drops old ones.
 fn after_staging(peer: Ref<'_, Peer>, (next, old): (Staged, Packets), bh: &Bh<'_>) {
     dropped(&peer, old, DropReason::TxStagedOverflow, bh);
     match next {
@@ -230,9 +230,9 @@ fn after_staging(peer: Ref<'_, Peer>, (next, old): (Staged, Packets), bh: &Bh<'_
     }
 }
 
-/// Sends what is staged under the current session; without one, begins a handshake.
+/// Sends staged packets under the current session; without one, begins a handshake.
 ///
-/// What is too much for this CPU to send before it runs softirqs is deferred to a worker.
+/// Packets beyond what this CPU may send before it runs softirqs are deferred to a worker.
 pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     // CAST: Small.
     if !send_some(peer, MAX_TX_SINCE_SOFTIRQ as u32, bh) {
@@ -341,7 +341,7 @@ fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     }
 }
 
-/// Sends an empty packet, or what is staged if there is something.
+/// Sends a keepalive, or staged packets if there are any.
 pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     let dev = peer.device();
     if peer.tx().lock(bh).is_empty() {
@@ -360,7 +360,7 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
             peer.display_remote(bh)
         );
         let mut packets = List::new();
-        // It is no GSO packet.
+        // A keepalive is no GSO packet.
         let Ok(packet) = Segmented::try_from(packet) else {
             return;
         };

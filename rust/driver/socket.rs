@@ -28,7 +28,7 @@ use kext::{
         RcuArc, //
     }, //
 };
-/// How often a random port is tried that is free for IPv4 but not for IPv6.
+/// How many random ports are tried that are free for IPv4 but not for IPv6.
 const PORT_RETRIES: usize = 100;
 
 /// The interface that a socket delivers to; `receive/encap.rs` takes the datagrams.
@@ -49,14 +49,15 @@ impl Sockets {
         }
     }
 
-    /// Closes the sockets once nobody uses them any more.
+    /// Closes the sockets after all users are done.
     pub(crate) fn close(&self, ctx: &mut Process) {
         drop(self.v4.replace(None, ctx));
         drop(self.v6.replace(None, ctx));
     }
 }
 
-/// Opens sockets on `port` (0: any) in the namespace where the interface was created, and closes the old ones.
+/// Opens sockets on `port` (0: any) in the namespace where the interface was created, and closes
+/// the old ones.
 ///
 /// Returns the port. On failure the old sockets stay.
 pub(crate) fn open(dev: &NetDevice<Device>, port: u16, ctx: &mut Process) -> Result<u16> {

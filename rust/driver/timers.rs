@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The five timers of a peer: `wg_proto::timers` says what events mean, this carries it out.
+//! The five timers of a peer. `wg_proto::timers` decides what an event means; this file does it.
 
 mod expired;
 
@@ -47,7 +47,7 @@ const PERSISTENT_KEEPALIVE: usize = 4;
 
 const MSEC_PER_SEC: u64 = 1_000;
 
-/// Timers of a peer and what they remember.
+/// The timers of a peer and their state.
 #[pin_data]
 pub(crate) struct Timers {
     #[pin]
@@ -107,7 +107,7 @@ impl Timers {
         };
     }
 
-    /// Stops all timers and waits for those that are running just now.
+    /// Stops all timers and waits for callbacks that run.
     pub(crate) fn stop(&self, ctx: &mut Process) {
         let _ = self.retransmit_handshake.cancel_sync(ctx);
         let _ = self.send_keepalive.cancel_sync(ctx);
@@ -122,7 +122,7 @@ impl Timers {
     }
 }
 
-/// Converts to jiffies, rounding down as the C driver's `seconds * HZ` is exact.
+/// Converts milliseconds to jiffies, rounding down: the C driver's `seconds * HZ` is exact.
 fn jiffies(ms: u64) -> u64 {
     ms.saturating_mul(HZ) / MSEC_PER_SEC
 }
@@ -176,7 +176,7 @@ fn arm(peer: &RcuArc<Peer>, timer: Timer, after_ms: u64, jitter: bool, bh: &Bh<'
 
 /// Queues an initiation to a peer, unless one was sent just now.
 fn queue_initiation(peer: &RcuArc<Peer>) {
-    // Asked here too, so that work is not queued in vain.
+    // Checked before queueing as well, so that no work is queued in vain.
     if peer.is_dead() || !session::may_initiate(peer.last_sent_handshake(), time::boottime_coarse())
     {
         return;
@@ -187,7 +187,7 @@ fn queue_initiation(peer: &RcuArc<Peer>) {
         .enqueue(&peer.initiate_work, peer);
 }
 
-/// Queues the forgetting of all keys of a peer.
+/// Queues the work item that zeroes all keys of a peer.
 fn queue_zeroing(peer: &RcuArc<Peer>) {
     if !peer.is_dead() {
         let device = peer.device().data();
@@ -195,7 +195,7 @@ fn queue_zeroing(peer: &RcuArc<Peer>) {
     }
 }
 
-/// Data packets are about to be sent, and there is a way to the peer.
+/// Data packets are about to be sent, and there is a path to the peer.
 pub(crate) fn data_sent(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     apply_all(peer, TimerState::data_sent(), bh);
 }
@@ -258,7 +258,7 @@ pub(crate) fn initiation_wanted(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     apply_all(peer, actions, bh);
 }
 
-/// A packet was received while the session in use, of this age, may still send.
+/// A packet was received in the current session, which has this age and may still send.
 pub(crate) fn keep_key_fresh_on_receive(
     peer: &RcuArc<Peer>,
     age: wg_proto::session::Age,

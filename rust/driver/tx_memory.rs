@@ -43,15 +43,15 @@ const MAX_TOTAL: usize = 64 << 20;
 /// The part of the memory that CPUs may have set aside while another one finds none.
 const IDLE_PART: u32 = 4;
 
-/// What one CPU has set aside, on a cache line of its own.
+/// Bytes that one CPU has set aside, on a cache line of its own.
 #[repr(align(64))]
 struct Share(Atomic<u32>);
 
-/// Memory (`truesize`, in bytes) of outgoing packets that wait: for a session, for or in a worker, or
-/// for older packets.
+/// Memory (`truesize`, in bytes) of outgoing packets that wait: for a session, for or in a worker,
+/// or for older packets.
 ///
-/// Each CPU takes from it by the chunk, so that they do not meet at one counter for each batch.
-/// Shown by debugfs as `wireguard/<interface>/waiting`.
+/// Each CPU sets aside a chunk at a time, so that CPUs do not share a counter for each batch. Shown
+/// by debugfs as `wireguard/<interface>/waiting`.
 pub(crate) struct TxMemory {
     total: u32,
     chunk: u32,
@@ -59,7 +59,7 @@ pub(crate) struct TxMemory {
     shares: KVec<Share>,
 }
 
-/// Takes `bytes` from a counter that has at least as many.
+/// Subtracts `bytes` from a counter that is not below them. Returns whether it did.
 fn subtract(counter: &Atomic<u32>, bytes: u32) -> bool {
     loop {
         let have = counter.load(Relaxed);
@@ -83,7 +83,7 @@ impl TxMemory {
         for _ in 0..cpus {
             shares.push_within_capacity(Share(Atomic::new(0)))?;
         }
-        // Each CPU keeps up to two chunks.
+        // Each CPU sets aside up to two chunks.
         let chunks = cpus.saturating_mul(2 * IDLE_PART);
         Ok(Self {
             total,
@@ -98,7 +98,7 @@ impl TxMemory {
         self.shares.get(bh.cpu() as usize).map(|share| &share.0)
     }
 
-    /// Reserves `bytes`, unless too much waits already.
+    /// Charges `bytes`, unless that exceeds the limit.
     #[must_use]
     pub(crate) fn try_charge(&self, bytes: u32, bh: &Bh<'_>) -> bool {
         let Some(share) = self.share(bh) else {
@@ -114,7 +114,7 @@ impl TxMemory {
         subtract(&self.spare, bytes)
     }
 
-    /// Gives back what was taken.
+    /// Gives back charged bytes.
     pub(crate) fn uncharge(&self, bytes: u32, bh: &Bh<'_>) {
         let Some(share) = self.share(bh) else {
             self.spare.fetch_add(bytes, Relaxed);
@@ -147,13 +147,13 @@ impl Writer for TxMemory {
     }
 }
 
-/// Bytes from which on a peer is noted as one that has much, and below which it is no more.
+/// Staged bytes from which on a peer is in the table, and below which it is not any more.
 const MUCH: u32 = 16 << 10;
 const LITTLE: u32 = MUCH / 2;
 
 /// Peers for which much is staged, by how much that is, within a quarter of it.
 ///
-/// Its lock is taken under that of what a peer sends, whenever the amount has changed by so much.
+/// Its lock nests in the peer's `tx` lock. It is taken when the amount has changed by a quarter.
 #[pin_data]
 pub(crate) struct Backlogs {
     #[pin]
@@ -168,10 +168,10 @@ impl Backlogs {
         })
     }
 
-    /// Notes that `bytes` are staged for a peer, of which `noted` are in the table, or 0. Returns
-    /// what is now.
+    /// Updates the table: `bytes` are staged for a peer, and the table has it with `noted`, or not
+    /// at all if that is 0. Returns the new `noted`.
     ///
-    /// A peer for which there is no memory is not noted.
+    /// Without memory the peer is not in the table.
     pub(crate) fn note(&self, peer: Ref<'_, Peer>, noted: u32, bytes: u32, bh: &Bh<'_>) -> u32 {
         let is_near =
             bytes >= noted.saturating_sub(noted / 4) && bytes <= noted.saturating_add(noted / 4);
@@ -200,7 +200,7 @@ impl Backlogs {
         bytes
     }
 
-    /// Notes that nothing much is staged for a peer. Returns what is in the table now: nothing.
+    /// Removes a peer from the table. Returns the new `noted`, 0.
     pub(crate) fn forget(&self, peer: &Peer, noted: u32, bh: &Bh<'_>) -> u32 {
         if noted != 0 {
             let node = self.peers.lock(bh).remove_node(&(noted, peer.id()));
@@ -209,7 +209,7 @@ impl Backlogs {
         0
     }
 
-    /// Returns the peer for which most is staged.
+    /// Returns the peer with the most bytes staged.
     pub(crate) fn fattest(&self, bh: &Bh<'_>) -> Option<RcuArc<Peer>> {
         let peers = self.peers.lock(bh);
         let cursor = peers.cursor_back()?;

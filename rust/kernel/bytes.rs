@@ -9,8 +9,8 @@ use core::{
 
 /// Bytes to read.
 ///
-/// Other parts of the kernel may know the same memory, and what they do with it is not up to us. So there
-/// is a pointer to it, which goes to C, and no reference.
+/// Other parts of the kernel may know the same memory, and what they do with it is not up to us. So
+/// there is a pointer to it, which goes to C, and no reference.
 ///
 /// # Invariants
 ///
@@ -74,7 +74,7 @@ impl<'a> Source<'a> {
     /// Copies the first `N`.
     #[inline]
     pub fn first<const N: usize>(self) -> Option<[u8; N]> {
-        // SAFETY: There are so many. Any bytes are a value.
+        // SAFETY: The attribute has that many bytes, and any bytes are a value.
         (N <= self.len).then(|| unsafe { self.start.cast::<[u8; N]>().read() })
     }
 
@@ -82,7 +82,7 @@ impl<'a> Source<'a> {
     #[inline]
     pub fn copy_to(self, room: &mut [MaybeUninit<u8>]) -> usize {
         let n = self.len.min(room.len());
-        // SAFETY: There are so many on both sides, and the room is borrowed by us alone.
+        // SAFETY: Both sides have `n` bytes, and `room` is borrowed mutably.
         unsafe {
             self.start
                 .copy_to_nonoverlapping(room.as_mut_ptr().cast(), n)
@@ -126,7 +126,8 @@ impl<'a> Room<'a> {
         write: impl for<'r> FnOnce(Room<'r>) -> Option<Written<'r>>,
     ) -> bool {
         let (start, len) = (bytes.as_mut_ptr().cast(), bytes.len());
-        // SAFETY: The same memory. Only functions of this crate write to it, and what they write are bytes.
+        // SAFETY: The same memory. Only functions of this crate write to it, and what they write
+        // are bytes.
         let bytes = unsafe { core::slice::from_raw_parts_mut(start, len) };
         Self::lend(bytes, write)
     }

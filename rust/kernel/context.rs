@@ -3,9 +3,9 @@
 //! Proofs of the context that code runs in.
 //!
 //! What may sleep takes `&mut` [`Process`]; what needs bottom halves off, or an RCU read-side
-//! section, takes `&` [`Bh`]. Neither can be made by a driver: the callbacks of this crate hand them
-//! out, each by its own contract with C. Turning bottom halves off borrows the [`Process`], so that
-//! nothing that sleeps can be called in between:
+//! section, takes `&` [`Bh`]. Neither can be made by a driver: the callbacks of this crate hand
+//! them out, each by its own contract with C. Turning bottom halves off borrows the [`Process`], so
+//! that nothing that sleeps can be called in between:
 //!
 //! ```text
 //!   C: process context  -->  &mut Process  --bh()-->  Bh  --load()-->  rcu::Ref, lock::Guard
@@ -14,22 +14,24 @@
 //!
 //! # What holds and why
 //!
-//! * At most one usable [`Process`] exists for a thread at any time: each callback makes one, and the
-//!   callback of a nested call only gets control through a function that was given the outer one
-//!   (or through one that is not allowed under [`Bh`] by C itself).
+//! * At most one usable [`Process`] exists for a thread at any time: each callback makes one, and
+//!   the callback of a nested call only gets control through a function that was given the outer
+//!   one (or through one that is not allowed under [`Bh`] by C itself).
 //! * Both are tied to their thread (`!Send`, `!Sync`), so a proof never reaches another CPU.
 //! * A [`Bh`] that is forgotten leaves bottom halves off. That breaks the machine's liveness, not
 //!   memory: what was borrowed under the guard ended with the borrow of the guard.
-//! * A [`Bh`] may also be dropped with interrupts off, as under a `SpinLockIrq` of the `kernel` crate.
-//!   Softirqs, which could take that lock once more, then wait until interrupts are on.
+//! * A [`Bh`] may also be dropped with interrupts off, as under a `SpinLockIrq` of the `kernel`
+//!   crate. Softirqs, which could take that lock once more, then wait until interrupts are on.
 //! * The sleeping functions of the `kernel` crate ask for no proof; calling one of those under a
 //!   [`Bh`] is as wrong as calling it under that crate's own guards.
-//! * That crate's guards (`rcu::read_lock()`, a `SpinLock`'s) borrow no proof either, so a [`Process`]
-//!   does not say that none is alive: only that no [`Bh`] is. Sleeping under one ends its section. What
-//!   this crate lends out it lends for the life of a [`Bh`], and no memory of its own depends on a
-//!   section of those guards, except within a function of this crate, which does not sleep there.
+//! * That crate's guards (`rcu::read_lock()`, a `SpinLock`'s) borrow no proof either, so a
+//!   [`Process`] does not say that none is alive: only that no [`Bh`] is. Sleeping under one ends
+//!   its section. What this crate lends out it lends for the life of a [`Bh`], and no memory of its
+//!   own depends on a section of those guards, except within a function of this crate, which does
+//!   not sleep there.
 //! * `Drop` cannot ask for a proof. The few destructors of this crate that sleep check
-//!   [`may_sleep`] and rather leak, loudly, than wait for a grace period inside a read-side section.
+//!   [`may_sleep`] and rather leak, loudly, than wait for a grace period inside a read-side
+//!   section.
 //!
 //! C header: [`include/linux/bottom_half.h`](srctree/include/linux/bottom_half.h)
 
@@ -41,8 +43,8 @@ use kernel::types::NotThreadSafe;
 ///
 /// # Invariants
 ///
-/// While the value is not borrowed, the thread runs in process context, and no [`Bh`] is alive on it.
-/// It may sleep, unless the driver holds a guard of the `kernel` crate that forbids it.
+/// While the value is not borrowed, the thread runs in process context, and no [`Bh`] is alive on
+/// it. It may sleep, unless the driver holds a guard of the `kernel` crate that forbids it.
 pub struct Process(NotThreadSafe);
 
 impl Process {
@@ -81,13 +83,15 @@ impl Process {
         unsafe { bindings::cond_resched() };
     }
 
-    /// Has the scheduler choose again who runs.
+    /// Lets the scheduler run another task.
     ///
-    /// [`Process::cond_resched`] does nothing in a kernel with lazy preemption, where a task that has just woken up may
-    /// wait for the next tick; after this call it does not, if its turn has come.
+    /// [`Process::cond_resched`] does nothing in a kernel with lazy preemption, where a task that
+    /// has just woken up may wait for the next tick; after this call it does not, if its turn has
+    /// come.
     #[inline]
     pub fn reschedule(&mut self) {
-        // SAFETY: By the type invariant the thread may sleep. It is running, so it goes on when its turn comes again.
+        // SAFETY: By the type invariant the thread may sleep. It is running, so it goes on when its
+        // turn comes again.
         unsafe { crate::bindings::schedule() };
     }
 }
@@ -130,24 +134,24 @@ impl Bh<'_> {
         unsafe { crate::bindings::raw_smp_processor_id() }
     }
 
-    /// Returns whether there was nothing to do on this CPU when an interrupt led here. Not in a thread, as of NAPI or, with
-    /// `PREEMPT_RT`, of softirqs.
+    /// Returns whether there was nothing to do on this CPU when an interrupt led here. Not in a
+    /// thread, as of NAPI or, with `PREEMPT_RT`, of softirqs.
     #[inline]
     pub fn is_idle(&self) -> bool {
         // SAFETY: No requirements.
         unsafe { bindings::current_is_idle() }
     }
 
-    /// Returns whether this is a softirq that all tasks wait for: not with `PREEMPT_RT`, where it has a priority, nor in a
-    /// thread of NAPI.
+    /// Returns whether this is a softirq that all tasks wait for: not with `PREEMPT_RT`, where it
+    /// has a priority, nor in a thread of NAPI.
     #[inline]
     pub fn is_unscheduled(&self) -> bool {
         // SAFETY: No requirements.
         !cfg!(CONFIG_PREEMPT_RT) && unsafe { bindings::in_serving_softirq() }
     }
 
-    /// Returns whether softirqs run as soon as a thread leaves this section: not if this is a softirq itself, or part of
-    /// a longer section.
+    /// Returns whether softirqs run as soon as a thread leaves this section: not if this is a
+    /// softirq itself, or part of a longer section.
     #[inline]
     pub fn softirqs_follow(&self) -> bool {
         // SAFETY: No requirements.

@@ -2,9 +2,9 @@
 
 //! Files that show the state of a driver to root.
 //!
-//! The kernel crate's `debugfs` makes files whose operations lie in the module without holding it, so
-//! that closing one after the module has gone is a use of freed memory. These files have only short
-//! operations, which C does not look at any more once a file is removed.
+//! The kernel crate's `debugfs` makes files whose operations lie in the module without holding it,
+//! so that closing one after the module has gone is a use of freed memory. These files have only
+//! short operations, which C does not look at any more once a file is removed.
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
@@ -47,13 +47,13 @@ use kernel::{
 
 /// A directory, which goes when it and all handles of what is in it have been dropped.
 ///
-/// Where debugfs is missing or refuses, there is none, and nobody else needs to care.
+/// Without debugfs, or if it refuses, there is no file, and callers need not care.
 pub struct Dir(Arc<Entry<()>>);
 
 /// A directory or file, with what C uses until it is removed.
 ///
-/// The drop removes it and waits for those who are reading. Where one may not sleep it is leaked, with a
-/// warning, and with all that it holds.
+/// The drop removes it and waits for readers. In atomic context it is leaked instead, with a
+/// warning, together with everything that it holds.
 ///
 /// # Invariants
 ///
@@ -109,7 +109,7 @@ impl<V> Drop for Entry<V> {
             // The module reference makes the module stay.
             return;
         }
-        // SAFETY: By the type invariants; errors are ignored. Waits for those who are reading.
+        // SAFETY: By the type invariants; errors are ignored. Waits for readers.
         unsafe { bindings::debugfs_remove(self.dentry) };
         // SAFETY: Not used again.
         unsafe { ManuallyDrop::drop(&mut self.held) };
@@ -129,8 +129,8 @@ impl Dir {
 
     fn create(name: &CStr, parent: Option<Arc<Entry<()>>>, _process: &mut Process) -> Result<Self> {
         let entry = Entry::new((), parent, |(), above| {
-            // SAFETY: The name is a string; the parent is none or one that is there, or an error, which
-            // is returned again. The thread may sleep.
+            // SAFETY: The name is a string; the parent is none or one that is there, or an error,
+            // which is returned again. The thread may sleep.
             unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), above) }
         })?;
         Ok(Self(Arc::new(entry, GFP_KERNEL)?))
@@ -165,8 +165,8 @@ impl Dir {
         _process: &mut Process,
     ) -> Result<File<T>> {
         let entry = Entry::new(value, Some(self.0.clone()), |value, above| {
-            // SAFETY: The name is a string; the directory is there. The operations are for files with a
-            // `T`, which lives until the file has been removed. The thread may sleep.
+            // SAFETY: The name is a string; the directory is there. The operations are for files
+            // with a `T`, which lives until the file has been removed. The thread may sleep.
             unsafe {
                 bindings::debugfs_create_file(
                     name.as_char_ptr(),
@@ -183,7 +183,7 @@ impl Dir {
 
 /// A file that shows a `T`, until it is dropped.
 ///
-/// Who still has it open then reads `EIO`; the drop waits for reads that have begun.
+/// A program that still has it open then reads `EIO`. The drop waits for reads that have begun.
 pub struct File<T> {
     _entry: Entry<Arc<T>>,
 }

@@ -3,8 +3,8 @@
 //! The module itself.
 //!
 //! [`module!`](crate::module) takes what the macro of the `kernel` crate takes, for a type that
-//! implements [`Module`]. It wraps the type, so that the code of the module stays until nothing is left
-//! that could call it, whatever the driver leaks or forgets:
+//! implements [`Module`]. It wraps the type, so that the code of the module stays until nothing is
+//! left that could call it, whatever the driver leaks or forgets:
 //!
 //! ```ignore
 //! kext::module! {
@@ -53,12 +53,13 @@ impl<M: Module> Guarded<M> {
     ///
     /// # Safety
     ///
-    /// The value must be the state of this module, which is made by its initialisation and dropped by
-    /// its exit.
+    /// The value must be the state of this module, which is made by its initialisation and dropped
+    /// by its exit.
     #[doc(hidden)]
     pub unsafe fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         let init = move |slot: *mut M| {
-            // SAFETY: Modules are initialised in process context, by the requirements of this function.
+            // SAFETY: Modules are initialised in process context, by the requirements of this
+            // function.
             let mut ctx = unsafe { Process::new() };
             // SAFETY: By the requirements of the closure, which are those of this function.
             unsafe { raw_try_init(slot, M::init(module, &mut ctx)) }
@@ -77,8 +78,8 @@ static STARTED: Atomic<bool> = Atomic::new(false);
 
 /// Says that the initialisation of the module has succeeded.
 ///
-/// What is only kept by the module's reference count (a dump is) must not begin before: a module whose
-/// initialisation fails is freed whatever its count says.
+/// What is only kept by the module's reference count (a dump is) must not begin before: a module
+/// whose initialisation fails is freed whatever its count says.
 struct Started;
 
 impl Started {

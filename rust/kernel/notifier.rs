@@ -36,8 +36,8 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// * After a call of `add` that returned 0, and until one of `remove` has returned, C calls `notify`
-///   with what `add` was given.
+/// * After a call of `add` that returned 0, and until one of `remove` has returned, C calls
+///   `notify` with what `add` was given.
 /// * C does so in process context, where it may sleep.
 unsafe trait Chain: 'static {
     /// Adds to the chain.

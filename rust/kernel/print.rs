@@ -2,8 +2,8 @@
 
 //! Debug messages that can be turned on at run time, and messages that must not fill the log.
 //!
-//! Unlike those of `kernel::pr_debug!` the former go through dynamic debug, under the name of the module: one site
-//! for each of the two macros. The kernel formats a message only if it prints it.
+//! Unlike those of `kernel::pr_debug!` the former go through dynamic debug, under the name of the
+//! module: one site for each of the two macros. The kernel formats a message only if it prints it.
 //!
 //! C header: [`include/linux/dynamic_debug.h`](srctree/include/linux/dynamic_debug.h)
 

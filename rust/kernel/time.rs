@@ -64,7 +64,8 @@ pub fn realtime() -> (i64, u32) {
 #[inline]
 pub fn jiffies() -> u64 {
     let jiffies = &raw const crate::bindings::jiffies;
-    // SAFETY: Always valid for reads. Volatile, as the timer interrupt writes to it (`READ_ONCE()`).
+    // SAFETY: Always valid for reads. Volatile, as the timer interrupt writes to it
+    // (`READ_ONCE()`).
     // CAST: From `unsigned long`.
     unsafe { jiffies.read_volatile() as u64 }
 }

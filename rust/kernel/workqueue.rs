@@ -175,8 +175,8 @@ impl Queue {
         work: &Work<T, ID>,
         owner: &RcuArc<T>,
     ) -> bool {
-        // A CPU that has been online has workers, also when it has gone. One that never was has none,
-        // and nobody would run the item before it comes.
+        // A CPU that has been online has workers, also when it has gone. One that never was has
+        // none, and nobody would run the item before it comes.
         let cpu = match c_int::try_from(cpu) {
             Ok(known) if cpu::is_online(cpu) => known,
             _ => ANY_CPU,
@@ -342,11 +342,12 @@ impl<T, const ID: usize> PinnedDrop for Work<T, ID> {
             // Never enqueued.
             return;
         }
-        // If the owner is being dropped, the item is idle, and no worker is going to look at it: one that
-        // was about to call the callback would have a count. One that has called it may be waiting for
-        // this drop. Otherwise the owner has dropped this alone, as by `Revocable::revoke`: then wait for
-        // such a worker, which has yet to read the address of the owner. Where one may not sleep it is
-        // not waited for: the memory stays until the owner goes, and nothing else is put there.
+        // If the owner is being dropped, the item is idle, and no worker is going to look at it:
+        // one that was about to call the callback would have a count. One that has called it may be
+        // waiting for this drop. Otherwise the owner has dropped this alone, as by
+        // `Revocable::revoke`: then wait for such a worker, which has yet to read the address of
+        // the owner. Where one may not sleep it is not waited for: the memory stays until the owner
+        // goes, and nothing else is put there.
         // SAFETY: By the type invariant this lies in the owner, so that is there.
         let wait = !unsafe { RcuArc::is_dying(owner) };
         // SAFETY: By the check.

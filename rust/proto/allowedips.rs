@@ -3,8 +3,8 @@
 //! Which owner an address belongs to: a binary radix trie for each family.
 //!
 //! Each node stands for a prefix; nodes without an owner only join two others. Below a node all
-//! prefixes are longer, so no path has more than 129 nodes. Readers take no lock; writers are told
-//! apart by a [`WriterToken`].
+//! prefixes are longer, so no path has more than 129 nodes. Readers take no lock; writers hold
+//! a [`WriterToken`].
 
 use core::{
     marker::PhantomData,
@@ -51,7 +51,7 @@ impl WriterToken {
     }
 }
 
-/// Who had a prefix before, and the tag it was inserted with.
+/// The previous owner of a prefix, and the tag that it was inserted with.
 pub struct Loss<M: Memory, P: Send + Sync + 'static> {
     /// The owner.
     pub owner: M::Shared<P>,
@@ -82,9 +82,9 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
 
     /// Returns the owner of the longest prefix that holds `address`.
     ///
-    /// A lookup that one change meets finds what was before or what is after. One that several
-    /// meet may have seen the later and not the earlier; it finds somebody who owned a prefix that
-    /// holds `address` meanwhile, and no shorter one than was there all the time.
+    /// A lookup that one change meets finds what was before or what is after. One that several meet
+    /// may have seen the later and not the earlier; it finds an owner of a prefix that held
+    /// `address` meanwhile, and none shorter than one that was there all the time.
     #[inline]
     pub fn lookup<'g>(
         &'g self,
@@ -111,8 +111,8 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
 
     /// Gives `prefix` to `owner`.
     ///
-    /// Returns who had exactly this prefix before (also if it was `owner` itself, under the old
-    /// tag). Allocates before it changes anything: after an error all is as it was.
+    /// Returns the previous owner of exactly this prefix, which may be `owner` itself with an older
+    /// tag. Allocates before it changes anything, so an error changes nothing.
     pub fn insert(
         &self,
         writer: &mut WriterToken,
@@ -379,7 +379,7 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
                     }
                 }
             };
-            // First the owner, then what lies below: a reader who misses a longer prefix does not
+            // The owner first, then the nodes below: a reader that misses a longer prefix does not
             // get this owner instead, see `lookup`.
             let _ = M::swap(&node.owner, None);
             next = M::swap(&node.zero, None);

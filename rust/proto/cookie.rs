@@ -37,7 +37,7 @@ const LATENCY: u64 = 5;
 /// A cookie.
 type Cookie = Secret<kind::Cookie, MAC_LEN>;
 
-/// The two keys that belong to a public key, known to who knows that.
+/// The two keys derived from a public key, which anybody who knows that key can compute.
 struct Labelled {
     mac1: [u8; HASH_LEN],
     cookie: [u8; HASH_LEN],
@@ -95,7 +95,8 @@ impl CookieChecker {
         }
     }
 
-    /// Returns whether [`CookieChecker::rotate`] has to be called before cookies are checked or made.
+    /// Returns whether [`CookieChecker::rotate`] has to be called before cookies are checked or
+    /// made.
     pub fn is_stale(&self, now: u64) -> bool {
         self.born
             .is_none_or(|born| has_expired(born, SECRET_MAX_AGE, now))

@@ -33,7 +33,8 @@ pub trait Crypto {
     #[must_use]
     fn x25519_public(out: &mut [u8; 32], secret: &[u8; 32]) -> bool;
 
-    /// Encrypts `buf` but for its last [`TAG_LEN`] bytes by ChaCha20-Poly1305 and puts the tag there.
+    /// Encrypts `buf` but for its last [`TAG_LEN`] bytes by ChaCha20-Poly1305 and puts the tag
+    /// there.
     ///
     /// The twelve bytes of nonce are four of zero and `nonce` in little-endian order.
     fn seal(key: &[u8; 32], nonce: u64, ad: &[u8], buf: &mut [u8]);

@@ -51,11 +51,11 @@ rejects! {
     RateLimited = "rx-rate-limited",
     /// The interface has no private key.
     NoIdentity = "no-identity",
-    /// A Diffie-Hellman result is zero: somebody's public key is of low order.
+    /// A Diffie-Hellman result is zero: a public key is of low order.
     LowOrder = "low-order-key",
     /// The static key in an initiation does not decrypt.
     BadStatic = "rx-initiation-bad-static",
-    /// The static key in an initiation is nobody's.
+    /// No peer has the static key in an initiation.
     UnknownPeer = "rx-initiation-unknown-peer",
     /// The timestamp in an initiation does not decrypt.
     BadTimestamp = "rx-initiation-bad-timestamp",
@@ -71,7 +71,7 @@ rejects! {
     BadResponse = "rx-response-bad",
     /// The handshake that a response answers was replaced while the response was checked.
     Superseded = "rx-response-superseded",
-    /// The receiver index of a cookie is nobody's.
+    /// No handshake or session has the receiver index of a cookie reply.
     UnknownCookie = "rx-cookie-unknown-index",
     /// A cookie came without a message of ours that it could answer.
     UnexpectedCookie = "rx-cookie-unexpected",

@@ -17,7 +17,7 @@ pub const LEN: usize = 32;
 pub struct PublicKey([u8; LEN]);
 
 impl PublicKey {
-    /// The point zero, which is nobody's key.
+    /// The point zero, which is no valid key.
     pub const ZERO: Self = Self([0; LEN]);
 
     /// Takes a key from its bytes.

@@ -10,8 +10,8 @@ use core::ops::Deref;
 /// Counted values that readers reach without taking a lock.
 ///
 /// Every value lives in a [`Shared`](Self::Shared) and is published through a [`Slot`](Self::Slot).
-/// Who holds a [`Guard`](Self::Guard) may keep using what it loaded until the guard ends, even if
-/// the value was taken out of its slot and its last count was given back in between.
+/// The holder of a [`Guard`](Self::Guard) may use what it loaded until the guard ends, even if the
+/// value was removed from its slot and its last count dropped meanwhile.
 ///
 /// Orders: [`swap`](Self::swap) releases what the caller wrote before and acquires what others
 /// released; [`load`](Self::load) and [`get`](Self::get) acquire, also when they find nothing.

@@ -6,11 +6,11 @@
 
 pub use crate::replay::REJECT_AFTER_MESSAGES;
 
-/// After so many sent messages a new session is wanted.
+/// Sent messages after which a peer asks for a new session.
 pub const REKEY_AFTER_MESSAGES: u64 = 1 << 60;
-/// After so many seconds the initiator of a session wants a new one.
+/// Seconds after which the initiator of a session asks for a new one.
 pub const REKEY_AFTER_TIME: u64 = 120;
-/// After so many seconds a session is not used any more.
+/// Seconds after which a session is not used any more.
 pub const REJECT_AFTER_TIME: u64 = 180;
 /// Seconds between two handshake initiations.
 pub const REKEY_TIMEOUT: u64 = 5;

@@ -162,7 +162,7 @@ impl Operations for Device {
     }
 
     fn registered(&self, dev: &NetDevice<Self>, rtnl: &Rtnl, ctx: &mut Process) {
-        // An interface works without.
+        // The interface works without debugfs.
         let _ = self.show_counters(dev, rtnl, ctx);
         debug!("{}: Interface created\n", dev.name());
         self.is_announced.store(true, Relaxed);
@@ -245,7 +245,7 @@ impl Operations for Device {
 }
 
 impl Device {
-    /// Makes the workqueues. Their names do not follow a later change of the interface's.
+    /// Creates the workqueues, with the name that the interface has now.
     fn queues(link: &NewLink<'_>) -> Result<Queues> {
         let kex = CString::try_from_fmt(fmt!("wg-kex-{}", link.name()))?;
         let crypt = CString::try_from_fmt(fmt!("wg-crypt-{}", link.name()))?;
@@ -261,7 +261,7 @@ impl Device {
 
     /// Shows the counters in debugfs, by the name of the interface.
     ///
-    /// Interfaces of several namespaces may have the same name: later ones get a number behind it.
+    /// Interfaces in different namespaces may share a name. Later ones get a number behind it.
     fn show_counters(&self, dev: &NetDevice<Self>, rtnl: &Rtnl, ctx: &mut Process) -> Result {
         let mut name = CString::try_from_fmt(fmt!("{}", dev.name()))?;
         // Unique, so that the second name is free unless another interface is really called so.
@@ -290,7 +290,7 @@ impl Device {
         Ok(())
     }
 
-    /// Returns the receive queues; the first time this makes them and the handshake workers.
+    /// Returns the receive queues. The first call creates them and the handshake workers.
     fn rx_queues(&self, dev: &NetDevice<Self>, ctx: &mut Process) -> Result<RcuArc<RxQueues>> {
         if let Some(queues) = self.rx_queues.get() {
             return Ok(queues);

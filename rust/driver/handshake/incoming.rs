@@ -100,8 +100,8 @@ pub(super) fn receive(
 
 /// Notes a handshake message that a peer has sent: its endpoint, its bytes, and the timers.
 ///
-/// Before the answer: another CPU could receive what is sent under the new session while this worker
-/// is still here, and this would then end the wait for that answer, too.
+/// Before the answer: another CPU could receive what is sent under the new session while this
+/// worker is still here, and this would then end the wait for that answer, too.
 fn note_accepted(
     dev: &NetDevice<Device>,
     accepted: Result<RcuArc<Peer>, DropReason>,
@@ -139,7 +139,8 @@ fn note_accepted(
 
 /// Checks the macs of a message.
 ///
-/// Fails with [`CookieSent`](DropReason::CookieSent) if the sender got a cookie instead of an answer.
+/// Fails with [`CookieSent`](DropReason::CookieSent) if the sender got a cookie instead of an
+/// answer.
 fn admit(
     dev: &NetDevice<Device>,
     message: &[u8],
@@ -219,7 +220,7 @@ fn send_cookie(
     Path::find(dev, &mut Endpoint::of(source), &bh)?.send(skb, 0, &bh)
 }
 
-/// Logs what the C driver logs for every message that it does not look into.
+/// Logs the line of the C driver for messages that it drops before it parses them.
 fn debug_invalid_mac(dev: &NetDevice<Device>, source: &UdpSource) {
     debug_ratelimited!(
         "{}: Invalid MAC of handshake, dropping packet from {}\n",

@@ -43,10 +43,10 @@ use wg_proto::{
     DropReason, //
 };
 
-/// Bound of the queue.
+/// Messages that may wait.
 const MAX_QUEUED: usize = 4096;
 
-/// With this many messages waiting the interface is under load.
+/// Waiting messages from which on the interface is under load.
 const LOAD_THRESHOLD: u64 = MAX_QUEUED as u64 / 8;
 
 /// How long the interface stays under load, in seconds.
@@ -73,7 +73,7 @@ impl HandshakeWorker {
     }
 }
 
-/// Handshake messages of an interface on their way to its workers.
+/// The queue of handshake messages of an interface, with its workers.
 #[pin_data]
 pub(crate) struct HandshakeQueue {
     #[pin]
@@ -103,7 +103,8 @@ impl HandshakeQueue {
         })
     }
 
-    /// Makes a worker for each CPU. They hold the interface until [`stop_workers`](Self::stop_workers).
+    /// Creates a worker for each CPU. Workers hold the interface until
+    /// [`stop_workers`](Self::stop_workers).
     pub(crate) fn start_workers(&self, device: &DeviceRef<Device>) -> Result {
         for slot in &self.workers {
             let _ = slot.swap(Some(HandshakeWorker::new(device.clone())?));
@@ -111,7 +112,7 @@ impl HandshakeQueue {
         Ok(())
     }
 
-    /// Lets the workers go.
+    /// Drops the workers.
     pub(crate) fn stop_workers(&self) {
         for slot in &self.workers {
             drop(slot.swap(None));
@@ -126,7 +127,7 @@ impl HandshakeQueue {
         bh: &Bh<'_>,
     ) -> Result<(), DropReason> {
         {
-            // A flood must not keep CPUs spinning here that have data packets to handle.
+            // A flood must not make CPUs spin here that have data packets to handle.
             let crowded = self.pending.load(Relaxed) > MAX_QUEUED as u64 / 2;
             let mut list = if crowded {
                 self.queue
@@ -163,7 +164,7 @@ impl HandshakeQueue {
         list.pop_front()
     }
 
-    /// Notes that a message was dealt with.
+    /// Notes that a worker is done with a message.
     pub(crate) fn finished(&self) {
         self.pending.fetch_sub(1, Relaxed);
     }
@@ -176,7 +177,7 @@ impl HandshakeQueue {
         self.pending.fetch_sub(old.len() as u64, Relaxed);
     }
 
-    /// Returns whether senders have to prove their address first.
+    /// Returns whether the interface is under load, so that senders need a valid cookie.
     pub(crate) fn is_under_load(&self, now: u64) -> bool {
         if self.pending.load(Relaxed) >= LOAD_THRESHOLD {
             self.last_under_load.store(now, Relaxed);

@@ -76,7 +76,7 @@ pub(super) fn dump(
     out: &mut DumpWriter<'_>,
     ctx: &mut Process,
 ) -> Result<Progress> {
-    // In another namespace by now, perhaps, and its index another device's.
+    // The interface may be in another namespace by now, and its index may name another device.
     let dev = NetDevice::<Device>::by_index(request.net(), cursor.ifindex).map_err(|_| ENODEV)?;
     let mut held = rtnl::lock(ctx);
     let (_, ctx) = held.parts();
@@ -89,7 +89,7 @@ pub(super) fn dump(
         if cursor.peer == 0 {
             put_device(message, &dev, &config, ctx)?;
         }
-        // If the last peer is gone the reader has to begin again anyway, as the generation is another.
+        // If the cursor's peer is gone, the generation has changed, and the reader begins again.
         let is_lost = cursor.peer != 0 && !config.has_peer(cursor.peer);
         if is_lost || config.peers().next().is_none() {
             return Ok(Progress::Done);
@@ -140,7 +140,7 @@ fn put_device(
     Ok(())
 }
 
-/// Writes a peer, or as much of it as there is room for. An error means that nothing was written.
+/// Writes a peer, or as much of it as fits. After an error nothing is written.
 fn put_peer(
     message: &mut Message<'_>,
     allowed_ips: u64,
@@ -157,10 +157,10 @@ fn put_peer(
         if cursor.allowed_ips == 0 {
             cursor.allowed_ips = allowed_ips;
         } else if cursor.allowed_ips != allowed_ips {
-            // The rest would not fit what was already said.
+            // The allowed IPs have changed since the first part was written.
             return Ok(Progress::Done);
         }
-        // If it was begun it is as it was, with the one to go on at.
+        // The list is unchanged since the cursor was set, so the cursor's tag is in it.
         if !member.has_prefixes() {
             return Ok(Progress::Done);
         }

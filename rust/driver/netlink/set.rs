@@ -2,7 +2,7 @@
 
 //! `WG_CMD_SET_DEVICE`: changes an interface.
 //!
-//! Not transactional: what was done before an error stays done, as user space expects it.
+//! Not transactional: changes made before an error stay, as user space expects.
 
 use super::{
     allowed_ip_attr,
@@ -92,7 +92,7 @@ pub(super) fn set_device(request: &Request<'_>, ctx: &mut Process) -> Result {
         }
         change(request, &dev, &mut config, &mut dead, ctx)
     };
-    // Without locks, as this waits for a grace period.
+    // Without locks: this waits for a grace period.
     dead.finish(ctx);
     result
 }
@@ -112,7 +112,8 @@ fn change(
     let port = request.get(device_attr::LISTEN_PORT);
     let fwmark = request.get(device_attr::FWMARK);
     if port.is_some() || fwmark.is_some() {
-        // Both concern the namespace of the sockets, which may be another than that of the request.
+        // Port and mark belong to the namespace of the sockets, which may differ from the
+        // request's.
         let net = device.creating_net().get().ok_or(EPERM)?;
         if !net.is_administrable() {
             return Err(EPERM);
@@ -174,7 +175,7 @@ fn set_private_key(
     if device.identity().read(ctx).is_private::<Library>(key) {
         return;
     }
-    // Before the change, so that no handshake is begun with ourselves in between.
+    // Before the change, so that no handshake with ourselves begins in between.
     let mut public = PublicKey::ZERO;
     if Library::x25519_public(public.as_mut_bytes(), key.as_bytes()) {
         if let Some(peer) = device.key_table().find(&public, ctx) {
@@ -250,7 +251,7 @@ fn set_peer(
     }
     let old_tags = config.next_tag();
     let result = set_prefixes(dev, config, &peer, attrs.get(peer_attr::ALLOWEDIPS));
-    // Only now, also after an error: readers shall not miss a prefix that is in both lists.
+    // After the new prefixes are in, even on error: readers must not miss a prefix of both lists.
     if flags & PEER_REPLACE_ALLOWEDIPS != 0 {
         config.remove_prefixes(dev, &peer, old_tags);
     }
@@ -303,7 +304,7 @@ fn set_keepalive(
     }
 }
 
-/// Reads a socket address; what is not one of IPv4 or IPv6 is ignored.
+/// Reads a socket address. Families other than IPv4 and IPv6 are ignored.
 fn endpoint(attr: Attr<'_>) -> Option<SocketAddr> {
     if let Some(bytes) = attr.read::<16>() {
         return SocketAddr::from_sockaddr(&bytes);

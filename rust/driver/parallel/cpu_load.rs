@@ -22,8 +22,8 @@ use kext::{
 /// Jiffies of a window. Crypto time is known for the current window and the one before.
 const WINDOW: u64 = time::HZ / 50;
 
-/// Crypto time per two windows, in nanoseconds, above which a CPU counts as busy: a twelfth of them,
-/// as the CPU also has to make, send and deliver the packets.
+/// Crypto time per two windows, in nanoseconds, above which a CPU counts as busy: a twelfth of
+/// them, as the CPU also has to make, send and deliver the packets.
 const BUSY_NS: u64 = 1_000_000_000 / time::HZ * WINDOW / 6;
 
 /// Packets that may leave a CPU before it runs softirqs.
@@ -129,7 +129,7 @@ impl CpuLoad {
 }
 
 fn window() -> u32 {
-    // CAST: It wraps, and only the last two are told apart.
+    // CAST: It wraps, and only the last two are distinguished.
     (time::jiffies() / WINDOW) as u32
 }
 

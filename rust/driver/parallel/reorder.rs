@@ -5,8 +5,8 @@
 //! The [`ReorderQueue`] of a peer and direction assigns each batch a sequence number. Any CPU may
 //! process the batch, and hands it back with [`ReorderQueue::complete`]. One context at a time
 //! *drains* the queue: it releases completed batches by rising sequence number. A failed batch is
-//! completed as well, so no number is lost. So a batch waits only for older ones, each of which some
-//! CPU is processing, and never for a packet that is yet to come.
+//! completed as well, so no number is lost. So a batch waits only for older ones, each of which
+//! some CPU is processing, and never for a packet that is yet to come.
 //!
 //! Padata (`kernel/padata.c`) calls these `seq_nr`, `reorder_list` and `padata_reorder()`.
 

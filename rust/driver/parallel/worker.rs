@@ -50,16 +50,16 @@ use kext::{
     }, //
 };
 
-/// Nesting of transmissions on this CPU from which batches go to a worker: each level takes its share
-/// of the stack.
+/// Nesting of transmissions on this CPU from which batches go to a worker: each level takes its
+/// share of the stack.
 const MAX_DEPTH: u32 = 3;
 
 /// Batches that one worker may have queued, for each of encryption and decryption. Beyond that, the
 /// CPU that has them processes them itself.
 const MAX_QUEUED: u32 = 4;
 
-/// Jiffies within which a queued worker has to run. If it does not, because other tasks keep it from
-/// running, a watchdog timer does its work.
+/// Jiffies within which a queued worker has to run. If it does not, because other tasks keep it
+/// from running, a watchdog timer does its work.
 pub(crate) const WATCHDOG_TIMEOUT: u64 = 3;
 
 /// Jiffies after which a CPU whose workers do not run counts as stalled: the host of a virtual
@@ -278,7 +278,8 @@ impl<S: Batch, O: Batch> Workers<S, O> {
         cpu::online_count() > 1 && self.loads.is_busy(bh)
     }
 
-    /// Returns the worker to offload the next batch to, if this CPU is busy and another one is idle.
+    /// Returns the worker to offload the next batch to, if this CPU is busy and another one is
+    /// idle.
     pub(crate) fn offload_target(&self, bh: &Bh<'_>) -> Option<IdleWorker<'_, S, O>> {
         if self.should_offload(bh) {
             self.find_idle(bh)

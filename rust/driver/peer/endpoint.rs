@@ -25,7 +25,7 @@ use kext::{
     }, //
 };
 
-/// A cached way to an endpoint.
+/// A cached route to an endpoint.
 #[derive(Clone)]
 pub(crate) enum Route {
     V4(Route4),
@@ -33,6 +33,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
+    /// Returns which GSO packets should use the route.
     pub(crate) fn gso(&self, bh: &Bh<'_>) -> RouteGso {
         match self {
             Self::V4(route) => route.gso(bh),
@@ -40,6 +41,7 @@ impl Route {
         }
     }
 
+    /// Returns whether the route may still be used.
     pub(crate) fn is_valid(&self, bh: &Bh<'_>) -> bool {
         match self {
             Self::V4(route) => route.still_valid(bh),
@@ -48,13 +50,13 @@ impl Route {
     }
 }
 
-/// The endpoint of a peer and the route to it. Kept in one lock, so that they always belong together.
+/// The endpoint of a peer and the route to it, under one lock so that they always match.
 pub(crate) struct EndpointState {
     pub(crate) endpoint: Endpoint,
     pub(crate) route: Option<Route>,
-    /// Which GSO packets had better leave by that route, and when that was looked up.
+    /// Which GSO packets should use that route, and when that was looked up.
     pub(crate) gso: (RouteGso, u64),
-    /// The interface and the number of the peer, for its last line in the log.
+    /// The interface and the number of the peer, for the log.
     owner: (DeviceRef<Device>, u64),
 }
 
@@ -70,7 +72,7 @@ impl Drop for EndpointState {
 }
 
 impl EndpointState {
-    /// Creates the state of a peer that is nowhere yet.
+    /// Creates the state of a peer without an endpoint.
     pub(crate) fn new(owner: (DeviceRef<Device>, u64)) -> Self {
         Self {
             endpoint: Endpoint {
@@ -104,10 +106,10 @@ impl Peer {
         change
     }
 
-    /// Moves the peer to where its datagrams come from.
+    /// Moves the peer to the source of its datagrams.
     ///
-    /// Mostly it is there already, which is known without the endpoint's lock: senders write that
-    /// cache line for each batch.
+    /// Usually the endpoint is unchanged. That is checked without its lock, whose cache line
+    /// senders write for each batch.
     pub(crate) fn seen_at(&self, endpoint: &Endpoint, bh: &Bh<'_>) {
         let change = self.endpoint_changes();
         if self.rx().lock(bh).is_seen_at(endpoint, change) {
@@ -126,7 +128,7 @@ impl Peer {
         drop(old);
     }
 
-    /// Notes that the endpoint is another one, and returns the route that does not lead there.
+    /// Notes that the endpoint changed, and returns the route to the old one.
     fn changed(&self, state: &mut EndpointState) -> Option<Route> {
         self.endpoint_changed(state.endpoint.remote.is_some());
         state.route.take()

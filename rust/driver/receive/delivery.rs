@@ -115,8 +115,8 @@ fn note_received(keypair: &Keypair, fresh: &skb::List, bh: &Bh<'_>) -> Option<()
     for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {
         timers::data_received(peer, bh);
     }
-    // After the timers: once the session is confirmed, other CPUs send under it, which answers these
-    // packets and must not count as answered by them.
+    // After the timers: once the session is confirmed, other CPUs send under it, which answers
+    // these packets and must not count as answered by them.
     let confirmed = peer.is_next(keypair, bh) && peer.confirm(keypair, bh);
     if confirmed {
         timers::handshake_complete(peer, bh);

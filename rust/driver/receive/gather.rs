@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The moment for which single packets of a stream gather.
+//! The timer for which single packets of a stream gather.
 
 use crate::{
     peer::{
@@ -14,10 +14,10 @@ use kext::{
     time::timer::Expired, //
 };
 
-/// How long packets gather, in nanoseconds: about as long as network cards hold back interrupts.
+/// How long packets gather, in nanoseconds: about as long as network cards delay interrupts.
 const GATHER_NS: u32 = 100_000;
 
-/// Has what gathers in a peer's queue polled after that moment.
+/// Starts the timer that ends gathering in a peer's queue.
 pub(super) fn start(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     peer.gather.start(peer, GATHER_NS, bh);
 }

@@ -41,7 +41,7 @@ pub(super) fn open_all(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -
     })
 }
 
-/// Decrypts a packet; what remains is the padded inner packet.
+/// Decrypts a packet and returns the padded inner packet.
 fn open(
     keypair: &Keypair,
     packet: SkBuff,
@@ -59,7 +59,7 @@ fn open(
     };
     let sealed = text.saturating_add(TAG_LEN);
     let Ok(mut opened) = packet.successor(sealed, pages, bh) else {
-        // There are more headers than usual, or memory is short.
+        // The packet has unusual headers, or there is no memory.
         let packet = packet.into_linear(0, 0).map_err(|_| DropReason::NoMemory)?;
         return open_in_place(keypair, packet, DataHeader::LEN, text);
     };

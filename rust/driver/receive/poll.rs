@@ -39,7 +39,7 @@ use kext::{
 };
 use wg_proto::DropReason;
 
-/// Packets of one session that are decrypted as one batch when CPUs share the work.
+/// Packets that are decrypted as one batch when CPUs share the work.
 const SHARED_RUN: usize = 16;
 
 /// Queues a worker to schedule the poll of the peer's queue, and arms the watchdog.
@@ -74,7 +74,7 @@ impl WorkItem<RECEIVE> for Peer {
         };
         napi.queue().end_pause(&bh);
         napi.schedule(&bh);
-        // The poll comes here, and may ask for this worker again.
+        // The poll runs here, and may queue this worker again.
         drop(bh);
         ctx.reschedule();
     }
@@ -82,8 +82,8 @@ impl WorkItem<RECEIVE> for Peer {
 
 /// Delivers packets: the NAPI poll of one queue.
 ///
-/// After a poll that takes all it may, what is left is for a worker, which the scheduler weighs against those who read
-/// what came.
+/// After a poll that uses up its budget, a worker schedules the next one: the scheduler then shares
+/// the CPU between the worker and the readers of the packets.
 pub(crate) fn poll(
     dev: &NetDevice<Device>,
     queue: &RxQueue,
@@ -96,7 +96,7 @@ pub(crate) fn poll(
     let max_work = queue.begin_poll(budget, bh);
     dev.data().workers().loads().note_poll(bh);
 
-    // What other CPUs have finished comes first, as it is older.
+    // Batches from other CPUs come first, as they are older.
     while work < max_work {
         let Some(job) = queue.pop_opened(bh) else {
             break;
@@ -133,7 +133,7 @@ pub(crate) fn poll(
             if queue.pause(max_work < budget, bh) {
                 poll_later(peer);
             }
-            // More than the budget must not be reported, and all of it means that the next poll is to come by itself.
+            // NAPI polls again by itself if a poll reports its whole budget.
             work.min(budget.saturating_sub(1))
         }
         _ => budget,

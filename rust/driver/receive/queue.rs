@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What waits to be delivered by one NAPI context.
+//! The queue of one NAPI context: received packets that wait for a poll.
 
 use super::reset;
 use crate::{
@@ -33,19 +33,19 @@ const MAX_QUEUED_PACKETS: usize = 64 * 64;
 /// Packets that gather at most: as many as NAPI takes at once.
 const MAX_GATHERED: usize = 64;
 
-/// Packets that wait at most while others have their turn, and jiffies that they do: the worker may be kept from running
-/// for long, by softirqs or by other tasks.
+/// Limits of a pause, in packets and in jiffies: softirqs or other tasks may keep the worker from
+/// running for long.
 const MAX_PAUSED: usize = 256;
 const MAX_PAUSE: u64 = 3;
 
-/// Packets that one poll takes on a CPU that has time. Who reads what they bring then answers while the next ones are
-/// decrypted, and not only after all.
+/// Packets of one poll on a CPU that was idle. Readers of these packets then answer while the next
+/// ones are decrypted.
 const SMALL_POLL: usize = 16;
 
-/// Small polls after a CPU was idle. If there is always more, it has no time to spare.
+/// Small polls after a CPU was idle. If packets keep coming, it is not idle any more.
 const MAX_SMALL_POLLS: usize = 16;
 
-/// What waits for one NAPI context. A peer's packets all go through the same one.
+/// The queue of one NAPI context. All packets of a peer go through the same one.
 #[pin_data]
 pub(crate) struct RxQueue {
     #[pin]
@@ -62,30 +62,30 @@ struct Input {
     packets: skb::List,
 }
 
-/// Whether packets wait for something, of any peer of this queue, to have them polled.
+/// What the next poll waits for, whichever peers of this queue the packets are from.
 #[derive(Clone, Copy)]
 enum Waits {
-    /// They do not.
+    /// Nothing: a poll is scheduled if there are packets.
     No,
-    /// For a timer. So many have come since it was started, and more are to.
+    /// A timer: packets gather. The number is how many have come since it was started.
     Gathering(usize),
-    /// For a worker, since this jiffy, so that others have their turn on this CPU.
+    /// A worker, since this jiffy, so that other tasks run on this CPU meanwhile.
     Paused(u64),
 }
 
-/// When packets that were added are polled.
+/// When added packets are polled.
 pub(crate) enum Queued {
     /// At once.
     Poll,
-    /// When a timer expires, which has to be started.
+    /// When the timer expires, which the caller starts.
     Gather,
-    /// When that timer expires, or a worker runs.
+    /// When the timer expires or the worker runs.
     Waits,
 }
 
 struct Opened {
     is_open: bool,
-    /// With room for those that are expected.
+    /// Has capacity for the batches that are expected.
     jobs: KVec<Job<RxBatch>>,
     expected: usize,
 }
@@ -117,8 +117,8 @@ impl RxQueue {
         self.opened.lock(bh).is_open = true;
     }
 
-    /// Drops what waits and accepts nothing more; returns how many packets never got their turn. The NAPI context must not
-    /// run any more.
+    /// Drops all packets and accepts no more. Returns how many packets were not polled. The NAPI
+    /// context must not run any more.
     pub(crate) fn close(&self, bh: &Bh<'_>) -> usize {
         let mut packets = skb::List::new();
         {
@@ -132,16 +132,16 @@ impl RxQueue {
             core::mem::take(&mut opened.jobs)
         };
         for job in jobs {
-            // Also for peers that were removed: what waits behind this batch would never be due.
+            // Also for removed peers: batches behind this one would never be released.
             reset(job.batch.keypair.peer(), bh);
         }
         packets.len()
     }
 
-    /// Adds packets, and tells when they are to be polled, or how many it does not take, and why.
+    /// Adds packets and returns when they are polled. On failure returns how many did not fit, and
+    /// why.
     ///
-    /// A single packet of a stream waits for those that come in the next moment; for that
-    /// `may_wait` is set. While others have their turn, all wait.
+    /// With `may_wait` a single packet of a stream waits for more. During a pause all packets wait.
     pub(crate) fn push(
         &self,
         mut packets: skb::List,
@@ -152,7 +152,7 @@ impl RxQueue {
         let reason = if input.is_open {
             let room = MAX_QUEUED_PACKETS.saturating_sub(input.packets.len());
             if packets.len() <= room {
-                // Then a poll is to come, unless a worker was asked.
+                // Then a poll is scheduled, unless a worker will do that.
                 let is_waiting = !input.packets.is_empty();
                 input.packets.append(&mut packets);
                 let waiting = input.packets.len();
@@ -183,7 +183,7 @@ impl RxQueue {
         Err((reason, packets.len() as u64))
     }
 
-    /// Has packets gather no longer, and returns how many came meanwhile, if there are still some.
+    /// Ends gathering, and returns how many packets came meanwhile, if any are still queued.
     pub(crate) fn end_gathering(&self, bh: &Bh<'_>) -> Option<usize> {
         let mut input = self.input.lock(bh);
         let Waits::Gathering(gathered) = input.waits else {
@@ -201,8 +201,8 @@ impl RxQueue {
         }
     }
 
-    /// Ends a pause for which the worker should have come. Returns whether this was one, or [`None`]
-    /// without a pause.
+    /// Ends a pause that the worker should have ended. Returns whether it did, or [`None`] without
+    /// a pause.
     pub(crate) fn end_long_pause(&self, bh: &Bh<'_>) -> Option<bool> {
         let mut input = self.input.lock(bh);
         let Waits::Paused(since) = input.waits else {
@@ -215,7 +215,7 @@ impl RxQueue {
         Some(is_long)
     }
 
-    /// Returns how many packets the poll that begins shall take, which may take `budget`.
+    /// Returns how many packets the poll that begins takes, at most `budget`.
     pub(crate) fn begin_poll(&self, budget: usize, bh: &Bh<'_>) -> usize {
         let mut input = self.input.lock(bh);
         if bh.is_idle() {
@@ -228,8 +228,9 @@ impl RxQueue {
         budget.min(SMALL_POLL)
     }
 
-    /// Lets packets wait from now on until a worker runs, which has to be started then. Not if nothing is left, unless the
-    /// poll was a small one, as then more of the same burst is likely to follow. Returns whether they wait.
+    /// Begins a pause, which the worker ends, if packets are left or the poll was a small one: then
+    /// more of the same burst is likely to follow. Returns whether it did; the caller queues the
+    /// worker then.
     pub(crate) fn pause(&self, was_small: bool, bh: &Bh<'_>) -> bool {
         let mut input = self.input.lock(bh);
         let waits = was_small || !input.packets.is_empty();
@@ -259,7 +260,7 @@ impl RxQueue {
         Some((index, run))
     }
 
-    /// Makes room for a batch that another CPU is going to decrypt.
+    /// Reserves capacity for a batch that another CPU will decrypt.
     pub(crate) fn expect_opened(&self, bh: &Bh<'_>) -> Result {
         let mut guard = self.opened.lock(bh);
         let opened = &mut *guard;
@@ -268,7 +269,7 @@ impl RxQueue {
         if most > opened.jobs.capacity() {
             let flags = GFP_ATOMIC | __GFP_NOWARN;
             let mut jobs = KVec::with_capacity(most.saturating_mul(2), flags)?;
-            // Tickets tell the order.
+            // Sequence numbers tell the order.
             while let Some(job) = opened.jobs.pop() {
                 jobs.push_within_capacity(job)?;
             }
@@ -278,13 +279,13 @@ impl RxQueue {
         Ok(())
     }
 
-    /// Notes that such a batch does not come.
+    /// Notes that such a batch will not come.
     pub(crate) fn expect_less(&self, bh: &Bh<'_>) {
         let mut opened = self.opened.lock(bh);
         opened.expected = opened.expected.saturating_sub(1);
     }
 
-    /// Takes a batch that another CPU has decrypted. A closed queue gives it back.
+    /// Adds a batch that another CPU has decrypted. A closed queue gives it back.
     pub(crate) fn push_opened(&self, job: Job<RxBatch>, bh: &Bh<'_>) -> Result<(), Job<RxBatch>> {
         let mut opened = self.opened.lock(bh);
         opened.expected = opened.expected.saturating_sub(1);
@@ -297,7 +298,7 @@ impl RxQueue {
             .map_err(|PushError(job)| job)
     }
 
-    /// Takes a batch that another CPU has decrypted. Tickets tell their order.
+    /// Takes a batch that another CPU has decrypted. Sequence numbers tell their order.
     pub(crate) fn pop_opened(&self, bh: &Bh<'_>) -> Option<Job<RxBatch>> {
         self.opened.lock(bh).jobs.pop()
     }

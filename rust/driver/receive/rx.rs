@@ -11,8 +11,8 @@ use crate::{
     }, //
 };
 
-/// Packets of one peer that may be with workers, or wait for those, at once. (A test fills this up a
-/// thousand times.)
+/// Packets of one peer that may be with workers, or wait for those, at once. (A test fills this up
+/// a thousand times.)
 const MAX_SHARED_PACKETS: usize = if cfg!(wg_faults) { 1024 } else { 4096 };
 
 /// How a run of packets goes on.

@@ -28,7 +28,7 @@ use kext::{
 /// Packets that a worker sends as one batch.
 const MAX_DEFERRED_BATCH: u32 = 64;
 
-/// Queues the worker of this CPU, which `Tx::deferred` names, to send what is staged.
+/// Queues the worker of this CPU, which `Tx::deferred` names, to send staged packets.
 pub(super) fn defer(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     if let Some(counted) = peer.upgrade() {
         let workers = counted.device().data().workers();
@@ -50,7 +50,7 @@ impl WorkItem<SEND> for Peer {
             bh.cpu()
         };
         stream::set_worker_sending(cpu, true);
-        // What this machine itself receives is received when the section ends.
+        // Softirqs, which receive on this machine, run when the section ends.
         while send_some(this.borrow(), MAX_DEFERRED_BATCH, &ctx.bh()) {
             ctx.cond_resched();
         }

@@ -91,8 +91,7 @@ fn gather(
 
 /// Encrypts the packets of a GSO packet, and puts the header in front of each.
 fn seal_gso(keypair: &Keypair, first: u64, mut gso: Gso) -> Result<Segmented, DropReason> {
-    // What encryption overwrites in front of a packet, without our header: the end of the message
-    // before.
+    // Encryption overwrites this much in front of our header: the end of the message before.
     const { assert!(LEAD == SEAL_HEADROOM - DataHeader::LEN) };
     let keys = keypair.keys();
     let mut nonce = first;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets and what they come to.
+//! A list of packets with its sums.
 
 use core::mem::take;
 use kext::net::skb::{
@@ -8,7 +8,7 @@ use kext::net::skb::{
     Segmented, //
 };
 
-/// Packets, oldest first, with their sums.
+/// Packets, oldest first, with the sum of their memory.
 #[derive(Default)]
 pub(super) struct Packets {
     list: List<Segmented>,
@@ -33,7 +33,7 @@ impl Packets {
         Self { list, bytes }
     }
 
-    /// Returns as how many datagrams the packets will leave.
+    /// Returns how many datagrams the packets make.
     pub(super) fn datagrams(&self) -> u32 {
         // CAST: A packet stands for at most 64, and the budget bounds the packets.
         self.list.segs() as u32
@@ -66,8 +66,7 @@ impl Packets {
         self.append(younger);
     }
 
-    /// Takes the oldest packets as long as `goes_on`, which is given what is taken and what is
-    /// left.
+    /// Takes the oldest packets while `goes_on`, which gets the packets taken and those left.
     fn take_while(&mut self, goes_on: impl Fn(&Self, &Self) -> bool) -> Self {
         let mut taken = Self::new();
         while goes_on(&taken, self) {
@@ -87,7 +86,7 @@ impl Packets {
         Some(packet)
     }
 
-    /// Takes the oldest packets, as they are at least `max` datagrams, or all.
+    /// Takes the oldest packets until they make `max` datagrams, or all.
     pub(super) fn take(&mut self, max: u32) -> Self {
         if self.datagrams() <= max {
             return take(self);
@@ -105,7 +104,7 @@ impl Packets {
         self.take_while(|taken, _| taken.bytes < bytes)
     }
 
-    /// Gives back what the packets hold of the sockets that sent them.
+    /// Releases the packets' share of the buffers of the sockets that sent them.
     pub(super) fn orphan(&mut self) {
         for mut packet in self.list.iter_mut() {
             packet.orphan();

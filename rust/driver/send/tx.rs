@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What waits for transmission to a peer: a state machine under one lock.
+//! The sending state of a peer: a state machine under one lock.
 
 use super::staged::Packets;
 use crate::{
@@ -35,21 +35,21 @@ use kext::{
 };
 use wg_proto::DropReason;
 
-/// Datagrams that wait for a session; before more are added, the oldest make room down to this.
+/// Datagrams that wait for a session. Before more are added, the oldest are dropped down to this.
 const MAX_STAGED_PACKETS: u32 = 128;
 
-/// Bytes that a peer loses at least when others need room.
+/// Bytes that a peer loses at least when other peers need memory.
 const MIN_LOSS: u32 = 16 << 10;
 
-/// What waits for transmission to a peer.
+/// The sending state of a peer.
 pub(crate) struct Tx {
-    /// What has no nonces yet; charged to the interface's memory.
+    /// Packets without nonces, charged to the interface's memory.
     staged: Packets,
-    /// How much of it the interface has noted.
+    /// Bytes of them that the table of backlogs knows.
     noted: u32,
-    /// The worker that is about to send what is staged, if that is so.
+    /// The worker that is queued to send staged packets.
     deferred: Option<Deferred>,
-    /// Whether what is staged goes on when one of the batches on their way has been sent.
+    /// Whether staged packets wait for a batch in flight to be sent.
     is_blocked: bool,
     reorder: ReorderQueue<TxBatch>,
     /// Since when a ready batch waits for the work item of the CPU that packets leave from.
@@ -58,13 +58,13 @@ pub(crate) struct Tx {
     stream: StreamDetector,
 }
 
-/// What is to be done after packets were staged.
+/// What the caller does after staging packets.
 pub(super) enum Staged {
     /// Send them.
     Send,
     /// Have a worker send them.
     Defer,
-    /// Nothing: a worker is about to.
+    /// Nothing: a worker is queued.
     Deferred,
 }
 
@@ -96,8 +96,8 @@ pub(super) enum Next<'w> {
 
 /// Whether the oldest batch on its way to a peer can be sent.
 pub(super) enum Head {
-    /// The caller sends it now, unless it failed. The number is how many packets may leave from this
-    /// CPU.
+    /// The caller sends it now, unless it failed. The number is how many packets may leave from
+    /// this CPU.
     Ready(Option<TxBatch>, usize),
     /// It is ready, but the work item has to send it.
     Deferred,
@@ -105,16 +105,16 @@ pub(super) enum Head {
     NotReady,
 }
 
-/// A worker that is to send what is staged.
+/// A worker that is queued to send staged packets.
 #[derive(Clone, Copy)]
 struct Deferred {
     cpu: u32,
-    /// Since when it has not.
+    /// When it was queued, or sent last.
     since: JiffyStamp,
 }
 
 impl Deferred {
-    /// The worker of this CPU, from now on.
+    /// Returns the worker of this CPU, queued now.
     fn here(bh: &Bh<'_>) -> Self {
         Self {
             cpu: bh.cpu(),
@@ -181,8 +181,7 @@ impl Tx {
         first
     }
 
-    /// Adds packets to those that wait; without a session, at the cost of the oldest, which are
-    /// returned.
+    /// Stages packets. Without a session, returns the oldest ones beyond the limit, to be dropped.
     pub(super) fn stage(
         &mut self,
         peer: Ref<'_, Peer>,
@@ -191,7 +190,7 @@ impl Tx {
         is_for_worker: bool,
         bh: &Bh<'_>,
     ) -> (Staged, Packets) {
-        // Before adding, so that all segments of one big packet stay together.
+        // Before adding, so that all segments of a super-packet stay together.
         let old = if has_session || self.deferred.is_some() {
             Packets::new()
         } else {
@@ -220,7 +219,8 @@ impl Tx {
         self.note(peer, bh);
     }
 
-    /// Takes up to `max` staged datagrams, reserves their nonces, and chooses where to encrypt them.
+    /// Takes up to `max` staged datagrams, reserves their nonces, and chooses where to encrypt
+    /// them.
     pub(super) fn take_staged<'g>(
         &mut self,
         peer: Ref<'g, Peer>,
@@ -270,7 +270,7 @@ impl Tx {
         }
     }
 
-    /// Keeps what is staged until there is a session.
+    /// Keeps staged packets until there is a session.
     ///
     /// Returns packets that are too many without a session, and whether nothing is staged.
     pub(super) fn wait_for_session(&mut self, peer: Ref<'_, Peer>, bh: &Bh<'_>) -> (Packets, bool) {
@@ -286,7 +286,7 @@ impl Tx {
         (old, self.staged.is_empty())
     }
 
-    /// Defers what is staged to the worker of this CPU, unless it is deferred or nothing is staged.
+    /// Defers staged packets to the worker of this CPU, unless they are deferred or there are none.
     ///
     /// Returns whether the caller has to queue the worker.
     pub(super) fn defer_staged(&mut self, bh: &Bh<'_>) -> bool {
@@ -299,7 +299,7 @@ impl Tx {
 
     /// Takes over from workers that have not run in time.
     ///
-    /// Returns whether to send what is staged, and whether to send ready batches.
+    /// Returns whether to send staged packets, and whether to send ready batches.
     pub(super) fn take_over(&mut self, workers: &Workers, bh: &Bh<'_>) -> (bool, bool) {
         let late = self
             .deferred
@@ -308,8 +308,8 @@ impl Tx {
             workers.note_late(worker.cpu);
             self.deferred = Some(Deferred::here(bh));
         }
-        // Only after a stall, as this may overtake what left from the other CPU shortly before. A
-        // next sender moves the peer to its CPU sooner.
+        // Only after a stall: these batches may overtake packets that left from the other CPU just
+        // before. A sender with new packets takes over sooner.
         let releases = self.reorder.head_ready()
             && self
                 .ready_since
@@ -349,13 +349,13 @@ impl Tx {
         self.take_ready(budget)
     }
 
-    /// Tells the interface how much is staged. After each change.
+    /// Updates the table of backlogs. Called after each change of `staged`.
     fn note(&mut self, peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         let backlogs = peer.device().data().backlogs();
         self.noted = backlogs.note(peer, self.noted, self.staged.bytes(), bh);
     }
 
-    /// Takes all that is staged.
+    /// Takes all staged packets.
     fn take_all(&mut self, peer: &Peer, bh: &Bh<'_>) -> Packets {
         let backlogs = peer.device().data().backlogs();
         self.noted = backlogs.forget(peer, self.noted, bh);
@@ -382,7 +382,7 @@ impl Tx {
 
     /// Notes that the oldest batch was sent, and takes the next one if `budget` packets may leave.
     ///
-    /// Also returns whether the caller has to defer what is staged to a worker.
+    /// Also returns whether the caller has to queue a worker for staged packets.
     pub(super) fn head_sent(&mut self, budget: usize, bh: &Bh<'_>) -> (Head, bool) {
         self.reorder.head_released();
         let was_blocked = core::mem::replace(&mut self.is_blocked, false);
@@ -393,18 +393,18 @@ impl Tx {
         (self.take_ready(|| budget), goes_on)
     }
 
-    /// Leaves what is staged to the next sender.
+    /// Leaves staged packets to the next sender.
     ///
-    /// Returns whether a worker was to send it, or batches ahead of it were to leave first: then any
-    /// amount may be staged.
+    /// Returns whether a worker was to send it, or batches ahead of it were to leave first: then
+    /// any amount may be staged.
     pub(super) fn clear_deferral(&mut self) -> bool {
         let was_blocked = core::mem::replace(&mut self.is_blocked, false);
         self.deferred.take().is_some() || was_blocked
     }
 }
 
-/// Charges `bytes` to the interface's memory, and drops packets of the peers with most staged if it is
-/// used up. Returns whether the bytes are charged.
+/// Charges `bytes` to the interface's memory, and drops packets of the peers with most staged if it
+/// is used up. Returns whether the bytes are charged.
 pub(super) fn make_room(peer: Ref<'_, Peer>, bytes: u32, bh: &Bh<'_>) -> bool {
     let device = peer.device().data();
     let tx_memory = device.tx_memory();
@@ -438,7 +438,7 @@ pub(super) fn make_room(peer: Ref<'_, Peer>, bytes: u32, bh: &Bh<'_>) -> bool {
     true
 }
 
-/// Drops packets that were staged, which the interface's own counters tell.
+/// Drops staged packets, and counts them as dropped by the interface.
 pub(super) fn dropped(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
     if !packets.is_empty() {
         peer.device()
@@ -456,7 +456,8 @@ fn count_dropped(peer: &Peer, packets: &Packets, reason: DropReason) {
     discarded(peer, packets, reason);
 }
 
-/// Counts packets that are dropped before they were staged. As in the C driver only ours know.
+/// Counts packets that are dropped before they were staged. As in the C driver, the interface's
+/// statistics leave them out.
 pub(super) fn discarded(peer: &Peer, packets: &Packets, reason: DropReason) {
     let n = u64::from(packets.datagrams());
     peer.device().data().drops().add(reason, n);

@@ -2,10 +2,11 @@
 
 //! ChaCha20-Poly1305 with a counter for the nonce.
 //!
-//! The functions of the C library compute the key of the tag as a ChaCha20 block of its own, without
-//! vector instructions, and do all of a text of one block that way. For texts without additional
-//! data there are [`seal_behind_block`], [`open_text`] and [`open_into`], which use the same primitives such
-//! that this block comes out of the pass over the text. [`self_test`] compares them with the library.
+//! The functions of the C library compute the key of the tag as a ChaCha20 block of its own,
+//! without vector instructions, and do all of a text of one block that way. For texts without
+//! additional data there are [`seal_behind_block`], [`open_text`] and [`open_into`], which use the
+//! same primitives such that this block comes out of the pass over the text. [`self_test`] compares
+//! them with the library.
 //!
 //! C header: [`include/crypto/chacha20poly1305.h`](srctree/include/crypto/chacha20poly1305.h)
 
@@ -115,7 +116,7 @@ impl Cipher {
             };
             let (data, len) = (piece.as_mut_ptr().cast(), now.len());
             // CAST: At most 2^20.
-            // SAFETY: The source is valid for reads of so many bytes, and the piece for writes.
+            // SAFETY: The source is valid for reads of that many bytes, and the piece for writes.
             unsafe { bindings::chacha_crypt(&raw mut self.0, data, now.as_ptr(), len as u32, 20) };
             from = later;
         }
@@ -135,7 +136,7 @@ impl Cipher {
         let blocks = room.as_mut_ptr().cast::<[u8; BLOCK_LEN]>();
         // CAST: At most 512.
         let len = n.wrapping_mul(BLOCK_LEN) as u32;
-        // SAFETY: There are at least so many zeroes, and so much room.
+        // SAFETY: There are at least that many zeroes, and that much room.
         unsafe { bindings::chacha_crypt(&raw mut self.0, blocks.cast(), ZEROES.as_ptr(), len, 20) };
         // SAFETY: So many have just been written.
         unsafe { core::slice::from_raw_parts_mut(blocks, n) }
@@ -149,9 +150,11 @@ impl Drop for Cipher {
     }
 }
 
-/// Computes the tag of the first `len` bytes, which have no additional data, under the key that `block` starts with.
+/// Computes the tag of the first `len` bytes, which have no additional data, under the key that
+/// `block` starts with.
 ///
-/// Wipes the block. What follows the text is overwritten if there is room for what ends the input of Poly1305.
+/// Wipes the block. What follows the text is overwritten if there is room for what ends the input
+/// of Poly1305.
 #[inline]
 fn tag(block: &mut [u8; BLOCK_LEN], bytes: &mut [u8], len: usize) -> [u8; TAG_LEN] {
     let mut state = MaybeUninit::uninit();
@@ -174,9 +177,9 @@ fn tag(block: &mut [u8; BLOCK_LEN], bytes: &mut [u8], len: usize) -> [u8; TAG_LE
 
 /// Encrypts the `len` bytes of `buffer` that follow the first [`BLOCK_LEN`].
 ///
-/// The tag is written behind the text; the first bytes are lost. The same as [`seal_in_place`] without
-/// additional data. If there are [`slack`] bytes behind the tag, which are lost, it is faster.
-/// Returns whether there was room for block and tag; otherwise nothing is done.
+/// The tag is written behind the text; the first bytes are lost. The same as [`seal_in_place`]
+/// without additional data. If there are [`slack`] bytes behind the tag, which are lost, it is
+/// faster. Returns whether there was room for block and tag; otherwise nothing is done.
 #[inline]
 #[must_use = "nothing is encrypted if this fails"]
 pub fn seal_behind_block(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> bool {
@@ -202,10 +205,12 @@ pub fn seal_behind_block(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usi
     true
 }
 
-/// Decrypts the first `len` bytes of `buffer`, if the tag behind them is right, and returns whether it is.
+/// Decrypts the first `len` bytes of `buffer`, if the tag behind them is right, and returns whether
+/// it is.
 ///
-/// The same as [`open_in_place`] without additional data: if the tag is wrong, the text is left as it
-/// was. What is behind the text may be lost. If there are [`slack`] bytes behind the tag, it is faster.
+/// The same as [`open_in_place`] without additional data: if the tag is wrong, the text is left as
+/// it was. What is behind the text may be lost. If there are [`slack`] bytes behind the tag, it is
+/// faster.
 #[inline]
 #[must_use = "the text is not authentic if this fails"]
 pub fn open_text(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> bool {
@@ -231,10 +236,11 @@ pub fn open_text(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> b
     })
 }
 
-/// Decrypts a text, which is followed by its tag, into a room for as many bytes, if the tag is right.
+/// Decrypts a text, which is followed by its tag, into a room for as many bytes, if the tag is
+/// right.
 ///
-/// The same as [`open_text`] but for that. The text must not change meanwhile: what is decrypted must be what the
-/// tag was computed of.
+/// The same as [`open_text`] but for that. The text must not change meanwhile: what is decrypted
+/// must be what the tag was computed of.
 #[inline]
 #[must_use = "the text is not authentic if this fails"]
 pub fn open_into<'a>(
@@ -266,8 +272,8 @@ pub fn open_into<'a>(
         cipher.apply_into(rest, to_rest);
         true
     });
-    // SAFETY: It is if that was right: the start by `copy_to`, and the rest, which is as long as the source's, by
-    // `apply_into`.
+    // SAFETY: It is if that was right: the start by `copy_to`, and the rest, which is as long as
+    // the source's, by `apply_into`.
     is_opened.then(|| unsafe { to.written() })
 }
 
@@ -283,8 +289,8 @@ unsafe fn written(bytes: &mut [MaybeUninit<u8>]) -> &mut [u8] {
     unsafe { core::slice::from_raw_parts_mut(start, len) }
 }
 
-/// Calls `go_on` with the first block of the key stream, with what of it is for the start of a text of that length, and
-/// with the cipher for the rest. Wipes the key stream.
+/// Calls `go_on` with the first block of the key stream, with what of it is for the start of a text
+/// of that length, and with the cipher for the rest. Wipes the key stream.
 #[inline]
 fn begin_opening(
     key: &[u8; 32],
@@ -377,7 +383,8 @@ pub fn self_test() -> Result {
     let mut ours = KVec::from_elem(0u8, room, GFP_KERNEL)?;
     let mut theirs = KVec::from_elem(0u8, room, GFP_KERNEL)?;
     let mut opened = KVec::from_elem(0u8, MAX_LEN, GFP_KERNEL)?;
-    // All the ways by which blocks are put together in vectors of up to eight, and those of real packets.
+    // All the ways by which blocks are put together in vectors of up to eight, and those of real
+    // packets.
     let long = [
         447, 448, 449, 463, 508, 511, 512, 513, 1023, 1408, 1420, MAX_LEN,
     ];

@@ -104,8 +104,8 @@ pub trait Commands: 'static {
     /// Changes something.
     fn set(request: &Request<'_>, ctx: &mut Process) -> Result;
 
-    /// Begins a dump. Not before the initialisation of the module has succeeded: until then user space gets
-    /// `EBUSY`.
+    /// Begins a dump. Not before the initialisation of the module has succeeded: until then user
+    /// space gets `EBUSY`.
     ///
     /// What this refuses is reported as the outcome of the request; later errors end the dump.
     fn dump_start(request: &Request<'_>, cursor: &mut Self::Cursor, ctx: &mut Process) -> Result;
@@ -325,8 +325,8 @@ impl<C: Commands> Family<C> {
     ///
     /// # Safety
     ///
-    /// `cb` must be the callback of a dump of this family, valid and locked, and its context must not
-    /// be used by anybody else meanwhile.
+    /// `cb` must be the callback of a dump of this family, valid and locked, and its context must
+    /// not be used by anybody else meanwhile.
     unsafe fn with_cursor<R>(cb: *mut netlink_callback, f: impl FnOnce(&mut C::Cursor) -> R) -> R {
         const { assert!(size_of::<C::Cursor>() <= 48, "no room for the cursor") };
         // SAFETY: By the requirements of this function.
@@ -345,8 +345,8 @@ impl<C: Commands> Family<C> {
 
 /// A family that is registered until this is dropped.
 ///
-/// Dropping it waits for the commands that are being executed. Where one may not sleep it is leaked, with
-/// a warning.
+/// Dropping it waits for the commands that are being executed. Where one may not sleep it is
+/// leaked, with a warning.
 ///
 /// # Invariants
 ///

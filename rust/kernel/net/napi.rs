@@ -41,9 +41,8 @@ use kernel::{
 
 /// A queue that is polled in softirq context or by a thread of its own.
 ///
-/// May be dropped in any context: the polling is stopped and the queue dropped by a worker. It holds
-/// its device, so a `T` must not own one for good; see
-/// [`Operations::destroyed`].
+/// May be dropped in any context: the polling is stopped and the queue dropped by a worker. It
+/// holds its device, so a `T` must not own one for good; see [`Operations::destroyed`].
 ///
 /// # Invariants
 ///

@@ -117,9 +117,9 @@ impl Net {
         if !READY.load(Acquire) {
             return Err(EOPNOTSUPP);
         }
-        // SAFETY: The registration is there for this section: its drop clears `READY` and then waits
-        // for a grace period. A namespace that goes keeps the slot for as long as somebody can have
-        // a reference to it: a device that is up, or a callback from before `exit`.
+        // SAFETY: The registration is there for this section: its drop clears `READY` and then
+        // waits for a grace period. A namespace that goes keeps the slot for as long as somebody
+        // can have a reference to it: a device that is up, or a callback from before `exit`.
         let slot = unsafe { slot(self.as_raw()) };
         Ok(WeakNet {
             anchor: slot.get().ok_or(ENONET)?,

@@ -3,14 +3,14 @@
 //! Routes of outgoing packets.
 //!
 //! A route is looked up by [`Tunnel::route4`](super::udp::Tunnel::route4) or
-//! [`Tunnel::route6`](super::udp::Tunnel::route6), may be kept for as long as it is
-//! [still valid](Route4::still_valid), and is used by [`Tunnel::send4`](super::udp::Tunnel::send4) or
+//! [`Tunnel::route6`](super::udp::Tunnel::route6), may be kept for as long as it is [still
+//! valid](Route4::still_valid), and is used by [`Tunnel::send4`](super::udp::Tunnel::send4) or
 //! [`Tunnel::send6`](super::udp::Tunnel::send6).
 //!
-//! There is no wrapper of C's `dst_cache`: who sends to a destination again and again keeps one
-//! route next to the destination's address, under the lock that guards the address anyway, drops it
-//! when one of the two changes, and asks `still_valid` before each use. That saves the memory per
-//! CPU, and there can be no route left over on a CPU that nobody looks at any more.
+//! There is no wrapper of C's `dst_cache`. A caller that sends to a destination repeatedly keeps
+//! one route beside the destination's address, under the lock that guards the address anyway. It
+//! drops the route when either changes, and calls `still_valid` before each use. That saves memory
+//! per CPU, and leaves no stale route on a CPU that does not send any more.
 //!
 //! C headers: [`include/net/dst.h`](srctree/include/net/dst.h),
 //! [`include/net/flow.h`](srctree/include/net/flow.h)
@@ -97,8 +97,8 @@ impl Dst {
     ///
     /// # Safety
     ///
-    /// `entry` must be valid, one count belong to the caller, and its namespace be that of `resources`,
-    /// which was found alive in this RCU section.
+    /// `entry` must be valid, one count belong to the caller, and its namespace be that of
+    /// `resources`, which was found alive in this RCU section.
     unsafe fn from_raw(entry: NonNull<dst_entry>, resources: &Arc<NetnsResources>) -> Self {
         // INVARIANT: By the requirements of this function.
         Self {
@@ -188,8 +188,8 @@ pub struct Route4 {
 impl Route4 {
     /// # Safety
     ///
-    /// `rt` must be valid, one count belong to the caller, and its namespace be that of `resources`,
-    /// which was found alive in this RCU section.
+    /// `rt` must be valid, one count belong to the caller, and its namespace be that of
+    /// `resources`, which was found alive in this RCU section.
     pub(super) unsafe fn from_raw(
         rt: NonNull<rtable>,
         saddr: Ipv4Addr,
@@ -220,7 +220,7 @@ impl Route4 {
         self.dst.ifindex(bh)
     }
 
-    /// Returns which UDP GSO packets had better leave by the route.
+    /// Returns which UDP GSO packets should use the route.
     pub fn gso(&self, bh: &Bh<'_>) -> RouteGso {
         self.dst.gso(bh)
     }
@@ -288,7 +288,7 @@ impl Route6 {
         self.dst.ifindex(bh)
     }
 
-    /// Returns which UDP GSO packets had better leave by the route.
+    /// Returns which UDP GSO packets should use the route.
     pub fn gso(&self, bh: &Bh<'_>) -> RouteGso {
         self.dst.gso(bh)
     }

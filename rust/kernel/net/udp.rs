@@ -9,15 +9,14 @@
 //!
 //! The socket owns one count of the receiver, in `sk_user_data`. Datagrams come in inside of RCU
 //! sections. When the socket is released C clears `sk_user_data`, but another CPU may have read it
-//! just before; that count is put afterwards, and [`RcuArc`] drops and frees the receiver not before
-//! a grace period has passed since.
+//! just before; that count is put afterwards, and [`RcuArc`] drops and frees the receiver not
+//! before a grace period has passed since.
 //!
 //! # Life of the socket
 //!
-//! A [`Tunnel`] ends with its drop. Who shares one between CPUs does so by an
-//! [`Owned`](crate::sync::rcu::Owned) slot, which waits for a grace period before it gives the tunnel
-//! back. Sockets of the kernel do not keep their network namespace; what is still open when a
-//! namespace ceases to exist is closed then.
+//! A [`Tunnel`] ends with its drop. CPUs share one through an [`Owned`](crate::sync::rcu::Owned)
+//! slot, which waits for a grace period before it returns the tunnel. Kernel sockets do not keep
+//! their network namespace; those still open when a namespace is removed are closed then.
 //!
 //! C header: [`include/net/udp_tunnel.h`](srctree/include/net/udp_tunnel.h)
 
@@ -92,8 +91,8 @@ pub use send::gso_by_default;
 
 /// What takes the datagrams of a [`Tunnel`].
 pub trait Receiver: Send + Sync + 'static {
-    /// Takes datagrams, each with its data beginning at the UDP header. There were `lost` more of them, which could not be taken
-    /// out of what came, mostly for want of memory.
+    /// Takes datagrams, each with its data beginning at the UDP header. `lost` more datagrams could
+    /// not be split off what came, mostly without memory.
     fn receive(&self, datagrams: List, lost: usize, bh: &Bh<'_>);
 
     /// Called when a rule of netfilter has rewritten bytes behind the UDP header of a packet that
@@ -162,11 +161,13 @@ pub fn ipv6_enabled() -> bool {
     unsafe { bindings::ipv6_mod_enabled() }
 }
 
-/// Binds a socket to a port of all addresses of its family, and returns the port, which C chooses for 0.
+/// Binds a socket to a port of all addresses of its family, and returns the port, which C chooses
+/// for 0.
 ///
 /// # Safety
 ///
-/// `raw` must be a socket of UDP that is not bound, of the family `AF_INET6` if `v6` is set and of `AF_INET` otherwise.
+/// `raw` must be a socket of UDP that is not bound, of the family `AF_INET6` if `v6` is set and of
+/// `AF_INET` otherwise.
 unsafe fn bind(raw: NonNull<socket>, v6: bool, port: u16) -> Result<u16> {
     let raw = raw.as_ptr();
     // SAFETY: By the requirements. A socket always has its other half.
@@ -206,8 +207,8 @@ unsafe fn bind(raw: NonNull<socket>, v6: bool, port: u16) -> Result<u16> {
 /// # Invariants
 ///
 /// `socket` is a bound UDP socket of the family `AF_INET6` if `v6` is set and of `AF_INET`
-/// otherwise, set up for encapsulation, with an `RcuArc<Shared<H>>` as its receiver. It is listed in
-/// `resources`, which are those of its namespace.
+/// otherwise, set up for encapsulation, with an `RcuArc<Shared<H>>` as its receiver. It is listed
+/// in `resources`, which are those of its namespace.
 pub struct Tunnel<H: Receiver> {
     socket: Arc<Socket>,
     resources: Arc<NetnsResources>,
@@ -309,8 +310,8 @@ impl<H: Receiver> Tunnel<H> {
         let socket = unsafe { Socket::new(raw, receiver, module) };
         let mut tunnel = KBox::write(
             memory,
-            // INVARIANT: Set up just above, and bound and listed below. If that fails, it is closed by the
-            // drop, for which it need not be.
+            // INVARIANT: Set up just above, and bound and listed below. If that fails, it is closed
+            // by the drop, for which it need not be.
             Self {
                 socket: shared.write(socket).into(),
                 v6,
@@ -319,8 +320,8 @@ impl<H: Receiver> Tunnel<H> {
                 resources,
             },
         );
-        // Not before it is set up: as soon as C finds the socket by its port, it hands datagrams for it to
-        // the callback, or to another tunnel's if it takes that one for the only one.
+        // Not before it is set up: as soon as C finds the socket by its port, it hands datagrams
+        // for it to the callback, or to another tunnel's if it takes that one for the only one.
         // SAFETY: The socket is new, and of that family.
         tunnel.port = unsafe { bind(raw, v6, port) }?;
         // SAFETY: The resources are those of that namespace.
@@ -341,8 +342,8 @@ impl<H: Receiver> Tunnel<H> {
         let Some(mut skb) = (unsafe { SkBuff::from_shared(skb) }) else {
             return 0;
         };
-        // A buffer that came by loopback may hold a route, which must not outlive this namespace. The
-        // receiver may keep the buffer for as long as it likes.
+        // A buffer that came by loopback may hold a route, which must not outlive this namespace.
+        // The receiver may keep the buffer for as long as it likes.
         skb.drop_dst();
         // SAFETY: C calls this with bottom halves off. Only a reference is handed on.
         let bh = unsafe { Bh::in_softirq() };
@@ -362,7 +363,8 @@ impl<H: Receiver> Tunnel<H> {
         } else if skb.is_gro_list() {
             skb.segment_list()
         } else {
-            // SAFETY: C calls this for one of our sockets, with a packet that was received by `dev`.
+            // SAFETY: C calls this for one of our sockets, with a packet that was received by
+            // `dev`.
             unsafe { skb.segment_received(sk, dev) }
         };
         let lost = count.saturating_sub(datagrams.len());

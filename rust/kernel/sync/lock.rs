@@ -90,7 +90,7 @@ pub use new_rw_semaphore;
 ///
 /// # Invariants
 ///
-/// Whoever accesses `value` holds `lock`. `lock` is only ever held with bottom halves off, so no
+/// `value` is only accessed under `lock`. `lock` is only ever held with bottom halves off, so no
 /// softirq of the same CPU finds it held.
 #[pin_data]
 pub struct SpinLock<T> {
@@ -274,7 +274,8 @@ impl<T: Unpin> DerefMut for MutexGuard<'_, T> {
 ///
 /// # Invariants
 ///
-/// Whoever reads `value` holds `lock` at least for reading, whoever writes holds it for writing.
+/// `value` is only read with `lock` held for reading or writing, and only written with it held for
+/// writing.
 #[pin_data]
 pub struct RwSemaphore<T> {
     #[pin]
@@ -400,8 +401,9 @@ impl<T> Drop for WriteGuard<'_, T> {
 mod tests {
     use super::*;
 
-    /// Whether a lock can be had that is held. Not asked of a kernel for one CPU with DEBUG_SPINLOCK:
-    /// there C keeps whether a lock is held, and takes a failing `spin_trylock()` for a bug.
+    /// Whether a lock can be had that is held. Not asked of a kernel for one CPU with
+    /// DEBUG_SPINLOCK: there C keeps whether a lock is held, and takes a failing `spin_trylock()`
+    /// for a bug.
     fn can_be_had(lock: &SpinLock<u32>, bh: &Bh<'_>) -> bool {
         cfg!(any(CONFIG_SMP, not(CONFIG_DEBUG_SPINLOCK))) && lock.try_lock(bh).is_some()
     }
@@ -411,7 +413,8 @@ mod tests {
         // SAFETY: Tests run in process context.
         let mut process = unsafe { Process::new() };
         let lock = KBox::pin_init(new_spinlock!(1u32), GFP_KERNEL)?;
-        // On kernels for one CPU as well. To be looked at later: nobody fails with bottom halves off.
+        // On kernels for one CPU as well. Checked later: a test must not fail with bottom halves
+        // off.
         let (first, second) = {
             let bh = process.bh();
             let mut guard = lock.lock(&bh);

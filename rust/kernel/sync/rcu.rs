@@ -2,9 +2,10 @@
 
 //! Read-copy-update: counted values that die after a grace period, and slots that publish them.
 //!
-//! [`RcuArc`] counts, [`Slot`] holds at most one `RcuArc` that readers may look at without counting,
-//! [`Ref`] is what such a reader gets. [`Owned`] is the slot for a value with a single owner, taken
-//! back by waiting. [`module!`](crate::module) keeps the module's text until the last callback is through.
+//! [`RcuArc`] counts, [`Slot`] holds at most one `RcuArc` that readers may look at without
+//! counting, [`Ref`] is what such a reader gets. [`Owned`] is the slot for a value with a single
+//! owner, taken back by waiting. [`module!`](crate::module) keeps the module's text until the last
+//! callback is through.
 //!
 //! # Why a [`Ref`] never dangles
 //!
@@ -22,7 +23,7 @@
 //! * Publishing: `swap` has release semantics, `load` acquire semantics, so a reader sees the value
 //!   as it was before it was published. (Acquire in place of the weaker consume, which neither
 //!   language can express.)
-//! * Taking out: `swap` has acquire semantics too, so the one who gets the old pointer sees the
+//! * Taking out: `swap` has acquire semantics too, so the caller that gets the old pointer sees the
 //!   value as it was when published.
 //! * The count: an increment needs no order, because the caller already has a right to the value;
 //!   the decrement that finds zero is ordered after all other decrements (`refcount_dec_and_test()`
@@ -30,9 +31,9 @@
 //!   readers' accesses before the drop.
 //!
 //! The slots use the language's own atomics. The kernel's are calls to functions of the kernel on
-//! builds with GCC, one for each step of a walk through a tree of slots. For one word that only Rust
-//! code accesses, release and acquire of the two models come to the same instructions; nothing here
-//! needs an order between several words.
+//! builds with GCC, one for each step of a walk through a tree of slots. For one word that only
+//! Rust code accesses, release and acquire of the two models come to the same instructions; nothing
+//! here needs an order between several words.
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 

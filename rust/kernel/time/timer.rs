@@ -18,9 +18,9 @@
 //!
 //! `arm` takes a count before it calls `mod_timer()`, as the timer may expire before that returns,
 //! and drops it again if the answer was not 0: then either the timer was pending, with a count of
-//! its own, or `mod_timer()` saw it pending without the lock and changed nothing. Arming from within
-//! the callback, or from another CPU while the callback runs, finds the timer idle, and gives the
-//! new instance a new count; the two are independent.
+//! its own, or `mod_timer()` saw it pending without the lock and changed nothing. Arming from
+//! within the callback, or from another CPU while the callback runs, finds the timer idle, and
+//! gives the new instance a new count; the two are independent.
 //!
 //! # Why the timer core never touches freed memory
 //!
@@ -30,8 +30,8 @@
 //! `timer_delete()` are called through a borrow of the timer.
 //!
 //! A timer may also be dropped by itself, if its owner keeps it in something that drops in place
-//! (such as `Revocable`). Then [`Timer`]'s destructor waits for a running callback, without sleeping,
-//! and forever if it is part of that.
+//! (such as `Revocable`). Then [`Timer`]'s destructor waits for a running callback, without
+//! sleeping, and forever if it is part of that.
 //!
 //! # Why the owner is what it is said to be
 //!

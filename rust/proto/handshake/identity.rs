@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who the two sides are.
+//! The identities of the two sides.
 
 use crate::{
     crypto::Crypto,

@@ -115,7 +115,7 @@ impl IncomingInitiation {
         }
     }
 
-    /// Decrypts who sent `message` to `local`.
+    /// Decrypts the static key of the sender of `message` to `local`.
     ///
     /// `local` has to stay the same until the last step.
     pub fn open<C: Crypto>(
@@ -146,7 +146,7 @@ impl Default for IncomingInitiation {
 }
 
 impl<'w> OpenedInitiation<'w> {
-    /// Returns the public key of who claims to be the sender.
+    /// Returns the public key that the sender claims to have.
     pub fn sender(&self) -> &PublicKey {
         &self.0.identity
     }
@@ -167,7 +167,7 @@ impl<'w> OpenedInitiation<'w> {
 }
 
 impl<'w> KnownInitiation<'w> {
-    /// Checks that the sender is who it claims to be, and decrypts the timestamp.
+    /// Checks that the sender has the static key that it claims, and decrypts the timestamp.
     pub fn authenticate<C: Crypto>(
         self,
         message: &Initiation,

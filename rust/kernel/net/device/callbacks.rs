@@ -90,8 +90,8 @@ impl<T: Operations> Callbacks<T> {
         flags.set_lltx(1);
         // CAST: From 32 bits to at least as many.
         let no_queue = bindings::netdev_priv_flags_IFF_NO_QUEUE as c_ulong;
-        // netpoll would call `start_xmit` with interrupts off. Whatever turns bottom halves on again down
-        // there, as the transmission by UDP does, would run softirqs within our section.
+        // netpoll would call `start_xmit` with interrupts off. Whatever turns bottom halves on
+        // again down there, as the transmission by UDP does, would run softirqs within our section.
         // CAST: As above.
         let no_netpoll = bindings::netdev_priv_flags_IFF_DISABLE_NETPOLL as c_ulong;
         flags.set_priv_flags(flags.priv_flags() | no_queue | no_netpoll);
@@ -146,8 +146,8 @@ impl<T: Operations> Callbacks<T> {
     ///
     /// # Safety
     ///
-    /// `dev` must have been made by `setup` for this `T`, and be known to nobody else; `params` must
-    /// be those of the request.
+    /// `dev` must have been made by `setup` for this `T`, and be known to nobody else; `params`
+    /// must be those of the request.
     unsafe fn construct(
         dev: *mut bindings::net_device,
         params: *mut bindings::rtnl_newlink_params,
@@ -155,7 +155,8 @@ impl<T: Operations> Callbacks<T> {
     ) -> Result {
         // SAFETY: The device is valid.
         let ops = unsafe { (*dev).rtnl_link_ops };
-        // By the requirements these are the ones of a `Registry`, which they are the first field of.
+        // By the requirements these are the ones of a `Registry`, which they are the first field
+        // of.
         let registry = NonNull::new(ops.cast_mut().cast::<Registry>()).ok_or(EINVAL)?;
         // SAFETY: A kind of link that is in use is registered.
         unsafe { registry.as_ref() }.get();

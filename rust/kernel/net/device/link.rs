@@ -179,7 +179,8 @@ impl<T: Operations> Registration<T> {
                 unused <- Completion::new(),
                 queue: ReleaseQueue::new()?,
                 debugfs: {
-                    // SAFETY: The context was checked, and the caller has no proof that it could use.
+                    // SAFETY: The context was checked, and the caller has no proof that it could
+                    // use.
                     let mut process = unsafe { Process::new() };
                     Dir::new(T::KIND, &mut process)?
                 },

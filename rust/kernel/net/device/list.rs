@@ -67,11 +67,12 @@ pub(super) unsafe fn remove(old: *mut Header, _rtnl: &Rtnl) {
 pub fn for_each<T: Operations>(_rtnl: &Rtnl, mut f: impl FnMut(&NetDevice<T>)) {
     let mut at = FIRST.load(Relaxed);
     while !at.is_null() {
-        // SAFETY: What is on the list is valid, and does not leave it while RTNL is held: `f` has no
-        // way to release the lock under `_rtnl`.
+        // SAFETY: What is on the list is valid, and does not leave it while RTNL is held: `f` has
+        // no way to release the lock under `_rtnl`.
         let header = unsafe { &*at };
         if header.kind == TypeId::of::<T>() {
-            // SAFETY: The device is of this `T`, and the core's reference is there while it is listed.
+            // SAFETY: The device is of this `T`, and the core's reference is there while it is
+            // listed.
             f(unsafe { NetDevice::from_raw(Header::device(at)) });
         }
         at = header.next.load(Relaxed);

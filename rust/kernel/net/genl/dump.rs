@@ -78,9 +78,9 @@ impl DumpWriter<'_> {
 
     /// Tells the generation of what is dumped.
     ///
-    /// If it differs between two messages of a dump, readers are told that the dump is not
-    /// consistent. Takes effect for the messages begun afterwards. A generation of zero means that
-    /// there is no telling.
+    /// If it differs between two messages of a dump, the later one carries `NLM_F_DUMP_INTR`, so
+    /// readers know that the dump is inconsistent. Takes effect for messages begun afterwards. Zero
+    /// turns this off.
     pub fn set_seq(&mut self, generation: u32) {
         // SAFETY: The callback is valid by the type invariants.
         // CAST: `unsigned int` has 32 bits.
@@ -139,12 +139,12 @@ impl DumpWriter<'_> {
             _ => 0,
         };
         let start = skb.head.wrapping_add(raw::tail(skb));
-        // SAFETY: There is so much room behind the data, which is nobody else's by the type
+        // SAFETY: There is that much room behind the data, which is ours alone by the type
         // invariants; it need not be initialised.
         unsafe { core::slice::from_raw_parts_mut(start.cast(), len) }
     }
 
-    /// Returns what C is told about a dump that has come this far.
+    /// Returns the result of a dump callback, after this progress.
     pub(super) fn conclude(&self, progress: Progress) -> Result<c_int> {
         // SAFETY: The buffer is valid by the type invariants.
         let len = unsafe { (*self.skb.as_ptr()).len };

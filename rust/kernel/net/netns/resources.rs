@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What lives in a network namespace by the doing of this crate, and must be gone before it is.
+//! Sockets and routes of this crate in a network namespace, which must be released before it.
 //!
-//! Sockets of the kernel and routes of IPv6 do not keep their namespace, but use it. Whoever owns
-//! one is meant to give it up when the namespace goes. This makes sure that what is forgotten does
-//! no harm:
+//! Sockets of the kernel and routes of IPv6 do not keep their namespace, but use it. Their owner
+//! should release them when the namespace is removed. This file makes sure that a forgotten one
+//! does no harm:
 //!
-//! * A socket is listed here. [`NetnsResources::release_all`] takes it away from those that send by it, waits
-//!   for a grace period, and releases it. As long as one is listed, there is a [`Hook`].
-//! * A route is counted here. `release_all` waits for a while if there are any. Afterwards none is used
-//!   any more, not even to give it back, so it is leaked, with a warning.
+//! * A socket is listed here. [`NetnsResources::release_all`] takes it away from those that send by
+//!   it, waits for a grace period, and releases it. As long as one is listed, there is a [`Hook`].
+//! * A route is counted here. `release_all` waits for a while if there are any. Afterwards none is
+//!   used any more, not even to give it back, so it is leaked, with a warning.
 //!
-//! `release_all` is called when the hooks of drivers have been through, and before those of IPv6 and UDP
-//! are called.
+//! `release_all` is called when the hooks of drivers have been through, and before those of IPv6
+//! and UDP are called.
 
 use super::Net;
 use crate::compat::code::ENONET;
@@ -66,13 +66,13 @@ use kernel::{
 /// How often it is waited for routes that are on their way out.
 const MAX_ROUNDS: u32 = 20;
 
-/// A socket that takes datagrams for somebody.
+/// A socket with a receiver for its datagrams.
 ///
 /// # Invariants
 ///
-/// `raw` is null or a UDP socket that belongs to this value, together with the count of the receiver
-/// in its `sk_user_data`, for which `put` is right. It is cleared before the socket is released, and
-/// a grace period before unless nobody can have looked.
+/// `raw` is null or a UDP socket that belongs to this value, together with the count of the
+/// receiver in its `sk_user_data`, for which `put` is right. It is cleared before the socket is
+/// released, and a grace period before unless nobody can have looked.
 pub(in crate::net) struct Socket {
     raw: AtomicPtr<socket>,
     receiver: NonNull<()>,
@@ -127,8 +127,8 @@ impl Socket {
     ///
     /// # Safety
     ///
-    /// The caller must be allowed to sleep. If it does not say `wait`, there must be nobody who uses
-    /// what [`Self::sk`] returned, or will call it again.
+    /// The caller must be allowed to sleep. Without `wait`, nobody may use what [`Self::sk`]
+    /// returned, or call it again.
     unsafe fn close(&self, wait: bool) {
         let Some(raw) = NonNull::new(self.raw.swap(null_mut(), Ordering::AcqRel)) else {
             return;
@@ -143,8 +143,8 @@ impl Socket {
         unsafe { bindings::sk_clear_memalloc(sk) };
         // SAFETY: As above. Nobody uses the socket any more, and the caller may sleep.
         unsafe { bindings::udp_tunnel_sock_release(sk) };
-        // SAFETY: The count that the socket had. It cannot be got at any more; who has read the
-        // pointer before is in an RCU section, and `RcuArc` waits for that.
+        // SAFETY: The count that the socket had. It cannot be reached any more; a reader that has
+        // loaded the pointer is in an RCU section, which `RcuArc` waits for.
         unsafe { (self.put)(self.receiver) };
     }
 }
@@ -227,8 +227,8 @@ impl NetnsResources {
             return Err(ENONET);
         }
         if sockets.hook.is_none() {
-            // SAFETY: Dropped by `remove_socket` or `release_all`, in process context. The namespace is there
-            // until the latter has returned.
+            // SAFETY: Dropped by `remove_socket` or `release_all`, in process context. The
+            // namespace is there until the latter has returned.
             sockets.hook = Some(unsafe { Hook::new(net) }?);
         }
         entry.next = sockets.first.take();
@@ -281,16 +281,16 @@ impl NetnsResources {
             if self.route_refs.load(Acquire) == 0 {
                 break;
             }
-            // SAFETY: The caller may sleep. The namespace has its resources by a registration with a
-            // module reference, so that there is a barrier, which initialised the worker.
+            // SAFETY: The caller may sleep. The namespace has its resources by a registration with
+            // a module reference, so that there is a barrier, which initialised the worker.
             unsafe { reclaim::drain() };
             if round != 0 {
                 fsleep(Delta::from_millis(10));
             }
         }
         self.released.store(true, Relaxed);
-        // Either the count is seen to be zero, and with it what was done before it was, or whoever
-        // does not see the flag is in a section that is waited for.
+        // Either the count reads zero, together with everything done before it became zero, or a
+        // CPU that does not see the flag is in an RCU section, which is waited for.
         // SAFETY: No requirements.
         unsafe { bindings::smp_mb() };
         if self.route_refs.load(Acquire) != 0 {

@@ -4,15 +4,15 @@
 //!
 //! A queueing discipline that cuts GSO packets when they are enqueued gives the memory of a TCP
 //! socket back at once (`__udp_gso_segment()` hands on the owner only with `sock_wfree()`), so that
-//! TCP small queues do not hold the sender back; one that does not lets a small packet wait behind a
-//! whole large one. Programs and rules of traffic control see one packet instead of many, and some
-//! refuse it. Tunnels lose it: where a tunnel leaves by another tunnel's device that has
+//! TCP small queues do not hold the sender back; one that does not lets a small packet wait behind
+//! a whole large one. Programs and rules of traffic control see one packet instead of many, and
+//! some refuse it. Tunnels lose it: where a tunnel leaves by another tunnel's device that has
 //! `tx-gso-partial` on, the kernel cuts a UDP GSO packet twice and no datagram arrives, with a
 //! `UDP_SEGMENT` socket too. The second device cannot be seen from the first one's route.
 //!
 //! A GSO packet that `skb_segment()` cuts right below the socket takes some 5 % more instructions
-//! than its datagrams would one by one; of UDP also as much CPU time or more, of TCP some 3 % less. It
-//! always pays where the device cuts the packet, and where rules of netfilter would look at each
+//! than its datagrams would one by one; of UDP also as much CPU time or more, of TCP some 3 % less.
+//! It always pays where the device cuts the packet, and where rules of netfilter would look at each
 //! datagram.
 
 use super::Dst;
@@ -42,8 +42,8 @@ const fn id(name: &[u8]) -> [u8; 8] {
 }
 
 /// The queueing disciplines that may cut GSO packets when they are enqueued (`skb_gso_segment()` in
-/// `net/sched`; netem does so only to corrupt them) or that share out a rate, and those whose classes
-/// may hold such ones.
+/// `net/sched`; netem does so only to corrupt them) or that share out a rate, and those whose
+/// classes may hold such ones.
 const SHAPERS: [[u8; 8]; 11] = [
     id(b"tbf"),
     id(b"cake"),
@@ -58,8 +58,8 @@ const SHAPERS: [[u8; 8]; 11] = [
     id(b"prio"),
 ];
 
-/// The kinds of tunnel devices (`rtnl_link_ops.kind`) that mark what they send with a tunnel's bit of
-/// `gso_type`.
+/// The kinds of tunnel devices (`rtnl_link_ops.kind`) that mark what they send with a tunnel's bit
+/// of `gso_type`.
 const TUNNELS: [[u8; 8]; 14] = [
     id(b"ipip"),
     id(b"sit"),
@@ -118,9 +118,9 @@ unsafe fn is_tunnel(dev: *mut net_device) -> bool {
 }
 
 /// Returns whether the queueing discipline of a device is a shaper, whether it is a tunnel, whether
-/// traffic control has programs or rules for what it sends, whether raw sockets of this machine read
-/// it, as on loopback, or whether it keeps queues of its own behind the place where packets are cut,
-/// as those of mac80211 do.
+/// traffic control has programs or rules for what it sends, whether raw sockets of this machine
+/// read it, as on loopback, or whether it keeps queues of its own behind the place where packets
+/// are cut, as those of mac80211 do.
 ///
 /// # Safety
 ///
@@ -150,14 +150,15 @@ unsafe fn wants_singles(dev: *mut net_device) -> bool {
     }
     // SAFETY: By the requirements; a device always has such a one.
     let name = unsafe { bindings::dev_qdisc_id(dev) };
-    // SAFETY: The name has 16 bytes, in an operations structure that stays for as long as the section.
+    // SAFETY: The name has 16 bytes, in an operations structure that stays for as long as the
+    // section.
     let name = unsafe { name.cast::<[u8; 8]>().read() };
     // What follows the end of the name is zero.
     SHAPERS.contains(&name)
 }
 
-/// Returns whether a device segments UDP, or hands on what stands for several datagrams, as a VLAN or
-/// a bridge does.
+/// Returns whether a device segments UDP, or hands on what stands for several datagrams, as a VLAN
+/// or a bridge does.
 ///
 /// # Safety
 ///
@@ -173,8 +174,8 @@ unsafe fn segments_udp(dev: *mut net_device) -> bool {
 /// Returns whether there are hooks of netfilter for what this machine sends, in the namespace of a
 /// device.
 ///
-/// Those of POST_ROUTING do not count: security modules have some there without any rules. SELinux and
-/// Smack have some at LOCAL_OUT too, so with these there always are.
+/// Those of POST_ROUTING do not count: security modules have some there without any rules. SELinux
+/// and Smack have some at LOCAL_OUT too, so with these there always are.
 ///
 /// # Safety
 ///
@@ -212,19 +213,20 @@ unsafe extern "C" fn visit(dev: *mut net_device, _: *mut netdev_nested_priv) -> 
     unsafe { wants_singles(dev) }.into()
 }
 
-/// Which UDP GSO packets had better leave by a route, as far as its devices and rules tell.
+/// Which UDP GSO packets should use a route, judging by its devices and rules.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum RouteGso {
     /// None: datagrams go one at a time.
     None,
-    /// Those that a packet of TCP was cut into. One made of datagrams of UDP would only be cut again.
+    /// Those that a packet of TCP was cut into. One made of datagrams of UDP would only be cut
+    /// again.
     Cut,
     /// All: the device cuts them itself, or rules look at each packet before it is cut.
     All,
 }
 
 impl Dst {
-    /// Returns which GSO packets had better leave by the route.
+    /// Returns which GSO packets should use the route.
     pub(super) fn gso(&self, bh: &Bh<'_>) -> RouteGso {
         let Some(entry) = self.get(bh) else {
             return RouteGso::Cut;

@@ -43,9 +43,9 @@ impl SkBuff {
     /// Allocates an empty packet, with so much room in front of and behind it, whose content is not
     /// known.
     ///
-    /// Takes a piece of a large page, and a descriptor that this CPU may have freed before: less work
-    /// than memory from the slab, which many kernels clear. The data can become a fragment of another
-    /// packet.
+    /// Takes a piece of a large page, and a descriptor that this CPU may have freed before: less
+    /// work than memory from the slab, which many kernels clear. The data can become a fragment of
+    /// another packet.
     #[inline]
     pub(super) fn alloc_piece(
         headroom: usize,
@@ -60,8 +60,8 @@ impl SkBuff {
         const OVERHEAD: usize = aligned(size_of::<crate::bindings::skb_shared_info>());
 
         let size = headroom.saturating_add(tailroom);
-        // The cache of descriptors belongs to bottom halves. Instead of these interrupts may be off,
-        // even within a bottom half that is at the cache.
+        // The cache of descriptors belongs to bottom halves. Instead of these interrupts may be
+        // off, even within a bottom half that is at the cache.
         // SAFETY: No requirements.
         let irqs_off = unsafe { bindings::irqs_disabled() };
         if irqs_off || headroom > MAX_HEADROOM || size > MAX_PIECE {
@@ -72,8 +72,8 @@ impl SkBuff {
             return Self::alloc(headroom, tailroom);
         };
         // CAST: Limited above.
-        // SAFETY: The piece has this size and belongs to a compound page, as `build_skb()` wants it.
-        // Bottom halves are off, as the caller proves, and interrupts are not.
+        // SAFETY: The piece has this size and belongs to a compound page, as `build_skb()` wants
+        // it. Bottom halves are off, as the caller proves, and interrupts are not.
         let skb = unsafe { bindings::napi_build_skb(piece.start().cast(), size as u32) };
         let Some(ptr) = NonNull::new(skb) else {
             // C wants to make several descriptors at once here, but only one there.

@@ -98,7 +98,7 @@ impl<'r> Builder<'r> {
         let piece = self.piece.as_ref()?;
         let slot = piece.start().wrapping_add(LEAD).wrapping_add(self.used);
         self.used = self.used.wrapping_add(len);
-        // SAFETY: There are so many bytes behind the last datagram of a piece, too.
+        // SAFETY: There are that many bytes behind the last datagram of a piece, too.
         unsafe { slot.wrapping_add(len).write_bytes(0, TAIL) };
         Some(slot)
     }
@@ -114,7 +114,7 @@ impl<'r> Builder<'r> {
             .truesize
             .wrapping_add(len.wrapping_add(LEAD + TAIL) as u32);
         let (page, offset) = piece.into_parts();
-        // CAST: As above, and there are at most so many fragments.
+        // CAST: As above, and the number of fragments is bounded by that.
         // SAFETY: The buffer is ours alone and has room for one fragment more. The reference of the
         // page goes over to it.
         unsafe {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A look at each GSO packet that goes to the stack. Only in a module built with the cfg `check_gso`.
+//! A look at each GSO packet that goes to the stack. Only in a module built with the cfg
+//! `check_gso`.
 
 use super::{
     raw,

@@ -2,7 +2,8 @@
 
 //! Packets whose data goes on in other buffers.
 //!
-//! The buffers of such a list may have other owners, which leave their links and lengths as they are.
+//! The buffers of such a list may have other owners, which leave their links and lengths as they
+//! are.
 
 use super::raw;
 use crate::bindings;
@@ -28,8 +29,8 @@ unsafe fn sums(first: *const sk_buff) -> (u32, u32) {
     (len, truesize)
 }
 
-/// Returns whether the data is that of a packet of the size that it stands for, behind `header_len` bytes, and a list
-/// of others.
+/// Returns whether the data is that of a packet of the size that it stands for, behind `header_len`
+/// bytes, and a list of others.
 pub(super) fn is_untouched(skb: &sk_buff, header_len: usize) -> bool {
     // CAST: Bits of an unsigned field.
     const LIST: u32 = bindings::SKB_GSO_FRAGLIST as u32;
@@ -40,7 +41,8 @@ pub(super) fn is_untouched(skb: &sk_buff, header_len: usize) -> bool {
     if list.is_null() || raw::gso_type(skb) & (LIST | DODGY) != LIST {
         return false;
     }
-    // SAFETY: The members of the list are valid buffers, which stay as they are while the list has an owner.
+    // SAFETY: The members of the list are valid buffers, which stay as they are while the list has
+    // an owner.
     let (len, _) = unsafe { sums(list) };
     // CAST: From 32 bits to at least as many.
     skb.len.wrapping_sub(len) as usize == usize::from(raw::gso_size(skb)).wrapping_add(header_len)
@@ -50,16 +52,19 @@ pub(super) fn is_untouched(skb: &sk_buff, header_len: usize) -> bool {
 #[inline]
 pub(super) fn start(skb: &mut sk_buff, first: *mut sk_buff) {
     let info = raw::shared_info(skb).cast_mut();
-    // SAFETY: The structure is part of a valid buffer, whose owner calls; other owners of the data only change the count.
+    // SAFETY: The structure is part of a valid buffer, whose owner calls; other owners of the data
+    // only change the count.
     unsafe { (*info).frag_list = first };
 }
 
-/// Takes the list of buffers out of a packet, which stands for itself then. The data must have no other owner.
+/// Takes the list of buffers out of a packet, which stands for itself then. The data must have no
+/// other owner.
 pub(super) fn take(skb: &mut sk_buff) -> *mut sk_buff {
     let info = raw::shared_info_mut(skb);
     let list = core::mem::replace(&mut info.frag_list, null_mut());
     (info.gso_size, info.gso_segs, info.gso_type) = (0, 0, 0);
-    // SAFETY: The members of the list are valid buffers. Others may own them too, but leave them as they are.
+    // SAFETY: The members of the list are valid buffers. Others may own them too, but leave them as
+    // they are.
     let (len, truesize) = unsafe { sums(list) };
     skb.len = skb.len.wrapping_sub(len);
     skb.data_len = skb.data_len.wrapping_sub(len);

@@ -126,7 +126,7 @@ impl Gso {
     /// `goes_with` the first one. It gets what the stack knows of that, and its control block, and
     /// counts for the socket as much as all of them did, at least.
     ///
-    /// [`None`] if there are no two such packets, or for want of memory: then they are left.
+    /// [`None`] if there are no two such packets, or without memory. The packets stay then.
     pub fn gather<F: Fn(usize) -> usize>(
         packets: &mut List<Segmented>,
         layout: &Layout<'_, F>,

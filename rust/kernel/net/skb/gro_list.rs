@@ -3,10 +3,11 @@
 //! Datagrams that come up the stack as one packet.
 //!
 //! While a device's queue is polled, C offers each datagram for a socket that wants that to
-//! [`gro_receive`], together with those that are held back so far. One that goes with a held one is chained
-//! to it. The chain is passed on ([`gro_complete`]) through routing and filters as one packet, with the
-//! headers of the first; the others keep theirs in front of their data. In the end it is taken apart
-//! ([`SkBuff::segment_list`]), or by C (`skb_segment_list()`) if it was not for that socket after all.
+//! [`gro_receive`], together with those that are held back so far. One that goes with a held one is
+//! chained to it. The chain is passed on ([`gro_complete`]) through routing and filters as one
+//! packet, with the headers of the first; the others keep theirs in front of their data. In the end
+//! it is taken apart ([`SkBuff::segment_list`]), or by C (`skb_segment_list()`) if it was not for
+//! that socket after all.
 //!
 //! ```text
 //!   first datagram ── frag_list ──► datagram ──► datagram ──► ...
@@ -65,8 +66,8 @@ impl Held {
     fn state(&mut self) -> &mut napi_gro_cb {
         const { raw::assert_cb_fits::<napi_gro_cb>() };
         let cb = (&raw mut self.skb().cb).cast::<napi_gro_cb>();
-        // SAFETY: By the type invariants this is what is there. Any bytes will do for its integers; its
-        // pointers are only followed as `append` says.
+        // SAFETY: By the type invariants this is what is there. Any bytes will do for its integers;
+        // its pointers are only followed as `append` says.
         unsafe { &mut *cb }
     }
 
@@ -102,11 +103,11 @@ impl Held {
         }
         // CAST: From 32 bits to at least as many, twice.
         let start = skb.data.wrapping_add(offset as usize);
-        // SAFETY: The first piece has so many bytes.
+        // SAFETY: The first piece has that many bytes.
         Some(unsafe { core::slice::from_raw_parts(start, len as usize) })
     }
 
-    /// Returns who vouches for the checksums of the packet, and for how many of them.
+    /// Returns how the checksums of the packet were verified, and how many of them.
     fn checksums(&mut self) -> (u8, u8) {
         let headers = raw::headers(self.skb());
         (headers.ip_summed(), headers.csum_level())
@@ -118,7 +119,8 @@ impl Held {
         unsafe { self.state().__bindgen_anon_3.network_offsets[0] }
     }
 
-    /// Returns whether C would not put these two together because of their IP headers, say for another traffic class.
+    /// Returns whether C would not put these two together because of their IP headers, say for
+    /// another traffic class.
     ///
     /// # Safety
     ///
@@ -144,7 +146,8 @@ impl Held {
         };
         if first >> 4 == 4 {
             let ip = self.header(offset, 20).map(|ip| ip.as_ptr());
-            // SAFETY: C offers packets in an RCU section and with their devices; the header is complete.
+            // SAFETY: C offers packets in an RCU section and with their devices; the header is
+            // complete.
             return ip.is_some_and(|ip| unsafe { bindings::gro_is_local4(skb, ip.cast()) });
         }
         let ip = self.header(offset, 40).map(|ip| ip.as_ptr());
@@ -152,7 +155,8 @@ impl Held {
         ip.is_some_and(|ip| unsafe { bindings::gro_is_local6(skb, ip.cast()) })
     }
 
-    /// Finds what C holds of the flow that it has just looked at: one packet at most, as a second one lets the first go.
+    /// Finds what C holds of the flow that it has just looked at: one packet at most, as a second
+    /// one lets the first go.
     ///
     /// # Safety
     ///
@@ -173,7 +177,8 @@ impl Held {
         None
     }
 
-    /// Returns where the data of a datagram starts, and its key. None for a packet that cannot be part of a chain.
+    /// Returns where the data of a datagram starts, and its key. None for a packet that cannot be
+    /// part of a chain.
     fn datagram(
         &mut self,
         header_len: u32,
@@ -196,7 +201,8 @@ impl Held {
         }
         let udp: &[u8; 8] = self.header(transport, UDP_HEADER_LEN)?.try_into().ok()?;
         let [_, _, _, _, _, _, high, low] = *udp;
-        // C overwrites the checksum of the first of a chain; see `gro_complete`. Nobody else uses this field.
+        // C overwrites the checksum of the first of a chain; see `gro_complete`. Nobody else uses
+        // this field.
         self.state().pad = u16::from_ne_bytes([high, low]);
         Some((offset, key))
     }
@@ -212,12 +218,13 @@ impl Held {
             return false;
         }
         // CAST: Less than the length, which has 31 bits.
-        // SAFETY: There are so many bytes behind the first piece. By the type invariants the buffer is
-        // not shared.
+        // SAFETY: There are that many bytes behind the first piece. By the type invariants the
+        // buffer is not shared.
         !unsafe { bindings::__pskb_pull_tail(self.0.as_ptr(), missing as c_int) }.is_null()
     }
 
-    /// Chains a datagram, whose data starts at `offset`, to this one and those chained to it before.
+    /// Chains a datagram, whose data starts at `offset`, to this one and those chained to it
+    /// before.
     ///
     /// # Safety
     ///
@@ -229,7 +236,8 @@ impl Held {
         if last == first {
             frag_list::start(self.skb(), new.0.as_ptr());
         } else {
-            // SAFETY: C has set it to the packet itself, and else this function to the last of its chain.
+            // SAFETY: C has set it to the packet itself, and else this function to the last of its
+            // chain.
             raw::set_next(unsafe { &mut *last }, new.0.as_ptr());
         }
         let mut ends = self.state().__bindgen_anon_1;
@@ -307,15 +315,16 @@ pub(in crate::net) unsafe fn gro_receive(
         new.skb().len.saturating_sub(offset),
     );
     let transport = offset.saturating_sub(UDP_HEADER_LEN);
-    // SAFETY: C has set the offset of the IP header of both, and that of UDP comes right before `offset`.
+    // SAFETY: C has set the offset of the IP header of both, and that of UDP comes right before
+    // `offset`.
     let differs = unsafe { old.differs(&mut new, transport) };
     // C lets the first one's checksum stand for those of all.
     let differs = differs || old.checksums() != new.checksums();
     if differs || len > size || old.skb().len.saturating_add(len) > MAX_BYTES {
         return old.0.as_ptr();
     }
-    // What somebody else may be meant to get goes on as it came: C would not count hops in the headers of those
-    // that are chained.
+    // A datagram that may have to be forwarded goes on as it came: C would not decrement hop limits
+    // in the headers of linked ones.
     if old.state().count == 1 && !new.is_local() {
         new.state().flush = 1;
         return old.0.as_ptr();
@@ -366,7 +375,8 @@ pub(in crate::net) unsafe fn gro_complete(skb: *mut sk_buff, offset: c_int) {
 }
 
 impl SkBuff {
-    /// Returns whether this is a chain of datagrams as [`gro_complete`] has left it, but for its first headers.
+    /// Returns whether this is a chain of datagrams as [`gro_complete`] has left it, but for its
+    /// first headers.
     ///
     /// The data must start with the UDP header.
     #[inline]
@@ -395,8 +405,8 @@ impl SkBuff {
         list.push_back(self);
         while !next.is_null() {
             let skb = next;
-            // SAFETY: A member of the chain is a valid buffer, whose reference is ours now. A copy of the
-            // chain may have another, but leaves the links as they are.
+            // SAFETY: A member of the chain is a valid buffer, whose reference is ours now. A copy
+            // of the chain may have another, but leaves the links as they are.
             next = unsafe { raw::next_of(skb) };
             // SAFETY: As above. The list that it is on is that of such a copy, or no more.
             let Some(mut skb) = (unsafe { SkBuff::from_shared(skb) }) else {
@@ -431,7 +441,8 @@ impl SkBuff {
         to_result(unsafe { bindings::pskb_expand_head(self.as_raw(), 0, 0, gfp) })
     }
 
-    /// Takes apart what stands for several datagrams and is no chain of ours. Each starts with its UDP header.
+    /// Takes apart what stands for several datagrams and is no chain of ours. Each starts with its
+    /// UDP header.
     ///
     /// # Safety
     ///

@@ -174,8 +174,8 @@ impl TryFrom<SkBuff> for Segmented {
         if skb.is_gso() {
             return Err(skb);
         }
-        // INVARIANT: It is none, and does not become one: `gso_size` is only written by the one owner
-        // of a packet's data (`skb_unclone()`), also where a clone of this one is elsewhere.
+        // INVARIANT: It is none, and does not become one: `gso_size` is only written by the one
+        // owner of a packet's data (`skb_unclone()`), also where a clone of this one is elsewhere.
         Ok(Self(skb))
     }
 }
@@ -187,7 +187,8 @@ impl TryFrom<SkBuff> for Segmented {
 /// * The buffer has no linear data, and is neither shared nor cloned.
 /// * All fragments lie in memory that has no other user, with [`LEAD`] bytes in front and [`TAIL`]
 ///   bytes behind that belong to it. All of it was written.
-/// * `gso_size` is the length of the datagrams. It divides the length of each fragment but the last.
+/// * `gso_size` is the length of the datagrams. It divides the length of each fragment but the
+///   last.
 pub struct Gso(SkBuff);
 
 impl Gso {
@@ -251,7 +252,7 @@ impl Gso {
                 continue;
             };
             let to = skb.c().data;
-            // SAFETY: There is so much room, which nobody else knows.
+            // SAFETY: There is that much room, which nobody else knows.
             unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
             // CAST: Less than the length of the packet.
             raw::set_len(skb.c_mut(), bytes.len() as u32);
@@ -334,8 +335,8 @@ impl Slot<'_> {
         self.len == 0
     }
 
-    /// Returns the datagram with [`LEAD`] bytes in front and [`TAIL`] bytes behind it. These are the
-    /// ends of the datagrams before and after it, if there are such.
+    /// Returns the datagram with [`LEAD`] bytes in front and [`TAIL`] bytes behind it. These are
+    /// the ends of the datagrams before and after it, if there are such.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         let len = self.len.wrapping_add(LEAD + TAIL);
@@ -389,8 +390,8 @@ mod tests {
     use crate::context::Process;
     use kernel::prelude::*;
 
-    /// Makes a packet of `count` datagrams of `size` bytes, the last one of `last`, each filled with
-    /// its number.
+    /// Makes a packet of `count` datagrams of `size` bytes, the last one of `last`, each filled
+    /// with its number.
     fn gso(size: usize, count: usize, last: usize, bh: &Bh<'_>) -> Option<Gso> {
         let mut ring = PageRing::new();
         let mut builder = Builder::new(&mut ring, 64, size, count, bh)?;

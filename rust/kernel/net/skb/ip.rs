@@ -82,7 +82,7 @@ pub enum IpAddrs {
     },
 }
 
-/// Who sent a UDP datagram, and where it arrived.
+/// The source of a UDP datagram, and the address where it arrived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum UdpSource {
     /// Over IPv4.
@@ -288,7 +288,8 @@ impl SkBuff {
         self.pull(payload).ok_or(EINVAL)
     }
 
-    /// Returns what the headers of a UDP datagram, which are in the first piece, have in common with others of its flow.
+    /// Returns what the headers of a UDP datagram, which are in the first piece, have in common
+    /// with others of its flow.
     pub(super) fn flow(&self) -> Option<Flow> {
         Some(Flow {
             class: *self.header(self.network_header())?,
@@ -323,12 +324,14 @@ impl SkBuff {
             return Err(EINVAL);
         }
         let to = self.c_mut().head.wrapping_add(at).cast::<[u8; N]>();
-        // SAFETY: What lies before the tail is part of the buffer, of which nobody else is an owner.
+        // SAFETY: What lies before the tail is part of the buffer, of which nobody else is an
+        // owner.
         unsafe { to.write(bytes) };
         Ok(())
     }
 
-    /// Writes the length of a datagram whose UDP header starts at `start` of the buffer, in its first piece.
+    /// Writes the length of a datagram whose UDP header starts at `start` of the buffer, in its
+    /// first piece.
     pub(super) fn set_udp_len(&mut self, start: usize) {
         // CAST: Limited just now.
         let len = self.len().min(usize::from(u16::MAX)) as u16;

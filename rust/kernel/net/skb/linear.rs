@@ -122,7 +122,7 @@ impl Linear {
         let sum = u32::try_from(len.checked_add(n)?).ok()?;
         let start = self.0.c_mut().data.wrapping_add(len);
         // What was there may never have been written.
-        // SAFETY: There is so much room behind the data, which is in one piece.
+        // SAFETY: There is that much room behind the data, which is in one piece.
         unsafe { write_zeroes(start, n) };
         raw::set_len(self.0.c_mut(), sum);
         self.bytes_mut().get_mut(len..)
@@ -156,7 +156,7 @@ unsafe fn write_zeroes(start: *mut u8, n: usize) {
     match n {
         0 => {}
         16..=32 => {
-            // SAFETY: There are at least so many. They may overlap.
+            // SAFETY: There are at least that many. They may overlap.
             unsafe { start.cast::<[u8; 16]>().write([0; 16]) };
             // SAFETY: As above.
             unsafe { end(16).cast::<[u8; 16]>().write([0; 16]) };

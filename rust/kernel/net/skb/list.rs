@@ -47,8 +47,8 @@ unsafe impl Packet for SkBuff {
 ///
 /// # Invariants
 ///
-/// `first` starts a chain of `len` buffers by their `next`, which ends with `last`. Each is owned by
-/// the list, and fulfils the invariants of `P` but for being on it.
+/// `first` starts a chain of `len` buffers by their `next`, which ends with `last`. Each is owned
+/// by the list, and fulfils the invariants of `P` but for being on it.
 pub struct List<P: Packet = SkBuff> {
     first: *mut bindings::sk_buff,
     last: *mut bindings::sk_buff,

@@ -2,8 +2,8 @@
 
 //! Packets made of other packets' data, which stays as it is.
 //!
-//! What a device delivers in page fragments, or what somebody else looks at too, must not be changed. A
-//! function that reads here and writes there, such as a cipher, needs no copy of it:
+//! Data in page fragments, or with other readers, must not be changed. A function that reads one
+//! buffer and writes another one, such as a cipher, needs no copy of it:
 //!
 //! ```text
 //!   packet.piece(offset, len) ── Source ──► f ──► Room ── packet.successor(…).put_with(len, f)
@@ -41,14 +41,14 @@ use kernel::{
     prelude::*, //
 };
 
-/// Room in front of a packet that is made of another one: for the headers of that one, and for those of a
-/// tunnel that it may be sent on by.
+/// Room in front of a packet that is made of another one: for the headers of that one, and for
+/// those of a tunnel that it may be sent on by.
 const HEADROOM: usize = 128;
 /// Room behind it: for what such a tunnel puts there.
 const TAILROOM: usize = 48;
 
-/// Returns where `len` bytes lie, `at` bytes behind the first piece, if they lie in one fragment of memory that user space
-/// has no access to: see [`SkBuff::piece`].
+/// Returns where `len` bytes lie, `at` bytes behind the first piece, if they lie in one fragment of
+/// memory that user space has no access to: see [`SkBuff::piece`].
 fn private_fragment(skb: &sk_buff, at: usize, len: usize) -> Option<*const u8> {
     // CAST: Bits of a byte.
     const FOREIGN: u8 = (SKBFL_ZEROCOPY_ENABLE | SKBFL_SHARED_FRAG | SKBFL_MANAGED_FRAG_REFS) as u8;
@@ -66,7 +66,7 @@ fn private_fragment(skb: &sk_buff, at: usize, len: usize) -> Option<*const u8> {
     for i in 0..usize::from(count) {
         let frag = frags.wrapping_add(i);
         // CAST: From 32 bits to at least as many.
-        // SAFETY: There are so many fragments.
+        // SAFETY: There are that many fragments.
         let size = unsafe { (*frag).len } as usize;
         match at.checked_sub(size) {
             Some(rest) => at = rest,
@@ -103,8 +103,8 @@ unsafe fn is_foreign(page: *const page) -> bool {
 }
 
 impl SkBuff {
-    /// Returns the packet as one private piece if it is that already, or if what lies behind its first
-    /// piece has room there.
+    /// Returns the packet as one private piece if it is that already, or if what lies behind its
+    /// first piece has room there.
     #[inline]
     pub fn try_linear(mut self) -> Result<Linear, SkBuff> {
         let behind = self.data_len();
@@ -121,24 +121,24 @@ impl SkBuff {
         Ok(Linear::new(self))
     }
 
-    /// Returns `len` bytes from `offset` on if they lie in one piece, and nobody changes them while the packet
-    /// is there.
+    /// Returns `len` bytes from `offset` on if they lie in one piece, and nobody changes them while
+    /// the packet is there.
     ///
     /// # What does not change
     ///
-    /// The first piece belongs to its buffer, and owners of clones leave the data as it is. A page belongs to
-    /// anybody. If user space could write to it, it could exchange the text after a look at its tag: with a cipher that
-    /// adds a key stream, every bit that is turned then is turned in the plain text. So not even reading in place will
-    /// do, and a fragment is only used if
+    /// The first piece belongs to its buffer, and owners of clones leave the data as it is. A page
+    /// belongs to anybody. If user space could write to it, it could exchange the text after a look
+    /// at its tag: with a cipher that adds a key stream, every bit that is turned then is turned in
+    /// the plain text. So not even reading in place will do, and a fragment is only used if
     ///
-    /// * C does not say that it is shared (`SKBFL_SHARED_FRAG`: sendfile and splice, rings of AF_PACKET) or the
-    ///   sender's memory (`MSG_ZEROCOPY`, io_uring). Of the latter nothing should get here, as C copies it before it
-    ///   passes such packets up.
-    /// * The page belongs to no file and no process, and is not mapped by any. This finds what comes without a mark,
-    ///   such as the memory of AF_XDP.
+    /// * C does not say that it is shared (`SKBFL_SHARED_FRAG`: sendfile and splice, rings of
+    ///   AF_PACKET) or the sender's memory (`MSG_ZEROCOPY`, io_uring). Of the latter nothing should
+    ///   get here, as C copies it before it passes such packets up.
+    /// * The page belongs to no file and no process, and is not mapped by any. This finds what
+    ///   comes without a mark, such as the memory of AF_XDP.
     ///
-    /// What is left are pages that drivers and sockets of this machine have allocated for packets. Nobody writes to these
-    /// where a packet is.
+    /// What is left are pages that drivers and sockets of this machine have allocated for packets.
+    /// Nobody writes to these where a packet is.
     pub fn piece(&self, offset: usize, len: usize) -> Option<Source<'_>> {
         if offset.checked_add(len)? > self.len() {
             return None;
@@ -148,7 +148,7 @@ impl SkBuff {
             _ if offset.checked_add(len)? > self.head_len() => return None,
             _ => self.c().data.cast_const().wrapping_add(offset),
         };
-        // SAFETY: There are so many, which are valid while the packet is.
+        // SAFETY: There are that many, which are valid while the packet is.
         Some(unsafe { Source::new(start, len) })
     }
 
@@ -167,8 +167,8 @@ impl SkBuff {
         to_result(unsafe { crate::bindings::skb_copy_bits(self.c(), offset, to.cast(), len) }).ok()
     }
 
-    /// Makes an empty packet, for `len` bytes that are made of this one's, which was received: with its control block, and
-    /// with the headers in front of its data, for [`SkBuff::udp_source`].
+    /// Makes an empty packet, for `len` bytes that are made of this one's, which was received: with
+    /// its control block, and with the headers in front of its data, for [`SkBuff::udp_source`].
     ///
     /// Its data can become a fragment of another packet.
     ///
@@ -189,7 +189,8 @@ impl SkBuff {
         let start = skb.headroom().saturating_sub(headers_len);
         let first = self.c().head.wrapping_add(usize::from(network));
         let to = skb.c_mut().head.wrapping_add(start);
-        // SAFETY: So many bytes lie between the header and the data, and so much room is in front of the new packet.
+        // SAFETY: So many bytes lie between the header and the data, and so much room is in front
+        // of the new packet.
         unsafe { to.copy_from_nonoverlapping(first, headers_len) };
         skb.c_mut().cb = self.c().cb;
         let headers = raw::headers_mut(skb.c_mut());
@@ -203,7 +204,8 @@ impl SkBuff {
 }
 
 impl Linear {
-    /// Puts `n` bytes behind the packet, which `write` has to write. None if there is no room, or if it does not.
+    /// Puts `n` bytes behind the packet, which `write` has to write. None if there is no room, or
+    /// if it does not.
     #[inline]
     pub fn put_with(
         &mut self,
@@ -233,7 +235,8 @@ impl Linear {
     fn room(&mut self) -> &mut [MaybeUninit<u8>] {
         let (len, room) = (self.len(), self.tailroom());
         let start = self.c_mut().data.wrapping_add(len).cast();
-        // SAFETY: There is so much room behind the data, which is in one piece. Nobody else sees it.
+        // SAFETY: There is that much room behind the data, which is in one piece. Nobody else sees
+        // it.
         unsafe { core::slice::from_raw_parts_mut(start, room) }
     }
 }
@@ -248,7 +251,8 @@ mod tests {
         PAGE_SIZE, //
     };
 
-    /// Makes a received datagram: the headers before its data, four bytes of that, and fragments with these of a page of 0xab.
+    /// Makes a received datagram: the headers before its data, four bytes of that, and fragments
+    /// with these of a page of 0xab.
     fn packet(fragments: &[(u32, u32)]) -> Result<SkBuff> {
         let mut linear = SkBuff::alloc(64, 64)?
             .into_linear(64, 64)

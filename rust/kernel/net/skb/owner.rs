@@ -2,9 +2,10 @@
 
 //! Sockets that count the packets which they have sent.
 //!
-//! A socket gets memory back when the destructor of its packet runs: `sock_wfree()`, or `tcp_wfree()`
-//! for TCP, which then sends more. Both take the packet's `truesize` off `sk_wmem_alloc`. Where
-//! packets are made of others, as much has to be given to that count as the new ones will take off.
+//! A socket gets memory back when the destructor of its packet runs: `sock_wfree()`, or
+//! `tcp_wfree()` for TCP, which then sends more. Both take the packet's `truesize` off
+//! `sk_wmem_alloc`. Where packets are made of others, as much has to be given to that count as the
+//! new ones will take off.
 //!
 //! C sources: `net/core/sock.c`, `net/ipv4/tcp_output.c`; `tcp_gso_segment()` hands over likewise.
 
@@ -36,8 +37,9 @@ pub(super) fn is_usual(skb: &sk_buff) -> bool {
 }
 
 /// Lets the socket count the segments instead of the packet, so that it learns when each of them is
-/// gone: a GSO packet of them is when it is cut, unless its destructor is `sock_wfree()`. A [`Gso`](super::Gso) packet counts as much as buffers of `room` bytes for its datagrams
-/// would, if that is more than it takes: so a socket may have no more on its way than with those.
+/// gone: a GSO packet of them is when it is cut, unless its destructor is `sock_wfree()`. A
+/// [`Gso`](super::Gso) packet counts as much as buffers of `room` bytes for its datagrams would, if
+/// that is more than it takes: so a socket may have no more on its way than with those.
 pub(super) fn hand_over(skb: &mut SkBuff, list: &mut List<Segmented>, room: usize) {
     let owner = raw::destructor(skb.c());
     if owner.is_none() || list.is_empty() {
@@ -160,7 +162,7 @@ mod tests {
             count as u32 - 1
         }
 
-        /// Makes a packet that the socket counts, of a size that is told wrong by `more`.
+        /// Makes a packet charged to the socket, with a size that is wrong by `more`.
         fn packet(&self, len: usize, more: i32) -> Result<SkBuff> {
             let mut linear = SkBuff::alloc(64, len)?
                 .into_linear(64, len)
@@ -209,7 +211,8 @@ mod tests {
         let mut process = unsafe { Process::new() };
         let owner = Owner::new()?;
         let pages = KBox::pin_init(new_spinlock!(PageRing::new()), GFP_KERNEL)?;
-        // Of large packets more than it takes itself, and of some that are told far too small less.
+        // More than it takes itself for large packets, and less for some whose size is given far
+        // too small.
         for (len, more, is_less) in [(1000, 0, false), (1000, -1500, true)] {
             let bh = process.bh();
             let mut packets = List::new();

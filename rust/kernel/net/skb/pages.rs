@@ -98,7 +98,8 @@ impl PageRing {
         let Some(slot) = self.pages.get_mut(next) else {
             return false;
         };
-        // A reference of the ring alone, as in `skb_page_frag_refill()`: all pieces were given back.
+        // A reference of the ring alone, as in `skb_page_frag_refill()`: all pieces were given
+        // back.
         // SAFETY: By the type invariants.
         let is_unused = !slot.is_null() && unsafe { bindings::page_ref_count(*slot) } == 1;
         if !is_unused {
@@ -189,7 +190,7 @@ mod tests {
             if let Some(piece) = piece {
                 assert!((1..=7).contains(&piece.units()));
                 let len = 80 + piece.units() * 1452;
-                // SAFETY: The piece has so many bytes.
+                // SAFETY: The piece has that many bytes.
                 unsafe { piece.start().write_bytes(i as u8, len) };
             }
         }

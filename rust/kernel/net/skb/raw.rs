@@ -3,12 +3,12 @@
 //! Where the fields of `struct sk_buff` are.
 //!
 //! The numbers of anonymous members depend on the configuration of the kernel; they are used only
-//! here. A reference to a buffer is its only owner's, so the fields may be looked at and changed; it
-//! is up to [`SkBuff`](super::SkBuff) to change them only in ways that C expects.
+//! here. A reference to a buffer is its only owner's, so the fields may be looked at and changed;
+//! it is up to [`SkBuff`](super::SkBuff) to change them only in ways that C expects.
 //!
-//! Other owners of a buffer change its count at any time, and other owners of its data change the count in
-//! [`shared_info`]. So there is no reference to either as a whole: what may have other owners is a pointer
-//! here, of which single fields are read and written.
+//! Other owners of a buffer change its count at any time, and other owners of its data change the
+//! count in [`shared_info`]. So there is no reference to either as a whole: what may have other
+//! owners is a pointer here, of which single fields are read and written.
 
 mod info;
 
@@ -90,7 +90,8 @@ pub(super) fn tstamp(skb: &sk_buff) -> i64 {
     unsafe { skb.__bindgen_anon_2.tstamp }
 }
 
-/// Copies when the packet is to be sent, or was received: what clock tells that is up to the fields of the group.
+/// Copies when the packet is to be sent, or was received: what clock tells that is up to the fields
+/// of the group.
 #[inline]
 pub(super) fn copy_tstamp(from: &sk_buff, to: &mut sk_buff) {
     to.__bindgen_anon_2 = from.__bindgen_anon_2;
@@ -242,7 +243,7 @@ pub(super) fn copy_fields(from: &sk_buff, to: &mut sk_buff) {
     headers.transport_header = at;
 }
 
-/// Returns what a buffer with so many bytes of data counts for: `SKB_TRUESIZE()`.
+/// Returns the memory of a buffer with `len` bytes of data: `SKB_TRUESIZE()`.
 #[inline]
 pub(super) fn truesize_of(len: usize) -> usize {
     const ALIGN: usize = crate::bindings::CONST_SMP_CACHE_BYTES;
@@ -260,8 +261,8 @@ pub(super) fn set_network_header(skb: &mut sk_buff, offset: u16) {
     headers_mut(skb).network_header = at;
 }
 
-/// Returns where the checksum that was left to the device starts, from the start of the buffer, and where from there
-/// it is to be put.
+/// Returns where the checksum that was left to the device starts, from the start of the buffer, and
+/// where from there it is to be put.
 #[inline]
 pub(super) fn partial_checksum(skb: &sk_buff) -> Option<(u16, u16)> {
     let headers = headers(skb);
@@ -276,7 +277,8 @@ pub(super) fn partial_checksum(skb: &sk_buff) -> Option<(u16, u16)> {
 /// Returns what is called when the packet leaves its socket.
 #[inline]
 pub(super) fn destructor(skb: &sk_buff) -> Destructor {
-    // SAFETY: All members of the union are words or made of them, and any that was set is a function.
+    // SAFETY: All members of the union are words or made of them, and any that was set is a
+    // function.
     unsafe { skb.__bindgen_anon_3.__bindgen_anon_1.destructor }
 }
 
@@ -287,7 +289,8 @@ pub(super) fn set_owner(skb: &mut sk_buff, sk: *mut bindings::sock, destructor: 
     skb.sk = sk;
 }
 
-/// Lets the packet have no owner among sockets; the one it had, if any, is served by another packet.
+/// Lets the packet have no owner among sockets; the one it had, if any, is served by another
+/// packet.
 #[inline]
 pub(super) fn disown(skb: &mut sk_buff) {
     set_owner(skb, null_mut(), None);
@@ -331,7 +334,7 @@ pub(super) fn reserve(skb: &mut sk_buff, n: usize) {
     move_tail!(skb, n as isize);
 }
 
-/// Shortens the data at its front. There must be so many bytes in the first piece.
+/// Shortens the data at its front. The first piece must have that many bytes.
 #[inline]
 pub(super) fn pull(skb: &mut sk_buff, n: usize) {
     skb.data = skb.data.wrapping_add(n);

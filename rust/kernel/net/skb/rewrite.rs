@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether somebody has rewritten the datagrams of a [`Gso`] packet on its way down the stack.
+//! Detects whether a rule has rewritten the datagrams of a [`Gso`] packet on its way down the
+//! stack.
 //!
 //! The linear part of such a packet has its headers and nothing else. C code that rewrites what
 //! lies behind them copies that to the linear part first (`skb_ensure_writable()`), which shortens
@@ -51,9 +52,9 @@ pub(in crate::net) unsafe fn is_rewritten(skb: &sk_buff) -> bool {
     let copy = skb.head.wrapping_add(raw::tail(skb)).wrapping_sub(len);
     // SAFETY: There is such a fragment. All of them are in lowmem, by the requirements.
     let original = unsafe { raw::frag_address(skb, 0) }.wrapping_sub(len);
-    // SAFETY: The linear part ends with so many bytes, which nobody else changes.
+    // SAFETY: The linear part ends with that many bytes, which nobody else changes.
     let copy = unsafe { core::slice::from_raw_parts(copy, len) };
-    // SAFETY: As the first fragment is still the first it has lost so many bytes at its front, in
+    // SAFETY: As the first fragment is still the first it has lost that many bytes at its front, in
     // memory that nobody writes to as long as the packet has a reference of the page.
     let original = unsafe { core::slice::from_raw_parts(original, len) };
     copy != original
@@ -78,7 +79,7 @@ mod tests {
         prelude::*, //
     };
 
-    /// Sends three datagrams of 1000 bytes as far as a rule, which has so many of their bytes copied.
+    /// Sends three datagrams of 1000 bytes to a rule, which has `count` of their bytes copied.
     fn copied_by_rule(count: usize) -> Result<SkBuff> {
         // SAFETY: Tests run in a thread of their own.
         let mut process = unsafe { Process::new() };
@@ -99,7 +100,7 @@ mod tests {
         raw::headers_mut(skb.c_mut()).transport_header = header as u16;
         assert!(!has_copied(skb.c()));
         if count > 0 {
-            // SAFETY: The buffer is ours, and has so many bytes in its fragments.
+            // SAFETY: The buffer is ours, and has that many bytes in its fragments.
             let pulled = unsafe { bindings::__pskb_pull_tail(skb.as_raw(), count as c_int) };
             assert!(!pulled.is_null());
             assert!(has_copied(skb.c()) && copied(skb.c()) == count);
@@ -115,7 +116,7 @@ mod tests {
                 // SAFETY: It would have been sent as such.
                 assert!(!unsafe { is_rewritten(skb.c()) });
                 let byte = skb.c().head.wrapping_add(raw::tail(skb.c()) - count + at);
-                // SAFETY: The linear part has so many bytes, and nobody else has them.
+                // SAFETY: The linear part has that many bytes, and nobody else has them.
                 unsafe { byte.write(0) };
                 // SAFETY: As above.
                 assert!(unsafe { is_rewritten(skb.c()) });

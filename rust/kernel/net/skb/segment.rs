@@ -4,9 +4,9 @@
 //!
 //! `skb_segment()` can cut any packet, but takes a buffer of a power of two from the slab for each
 //! segment, which kernels that clear new memory clear byte by byte, and copies fields that
-//! encapsulation resets anyway. Plain TCP and UDP over IP are cut here: each segment is copied once,
-//! with its checksum, to its place in a [`Gso`](super::Gso) packet or in a buffer of its own. What
-//! is on the wire is the same.
+//! encapsulation resets anyway. Plain TCP and UDP over IP are cut here: each segment is copied
+//! once, with its checksum, to its place in a [`Gso`](super::Gso) packet or in a buffer of its own.
+//! What is on the wire is the same.
 //!
 //! C sources: `net/core/skbuff.c`, `net/ipv4/tcp_offload.c`, `net/ipv4/udp_offload.c`
 
@@ -130,11 +130,13 @@ impl SkBuff {
         dev: *mut bindings::net_device,
     ) -> Result<List<Segmented>> {
         raw::set_dev(self.c_mut(), dev);
-        // Nobody asks for the destination, and each segment would have to count it.
+        // The destination is not needed any more, and each segment would have to take a reference
+        // of it.
         let destination = raw::replace_refdst(self.c_mut(), 0);
         // SAFETY: The buffer is not shared. Without features, all is done in software.
         let first = unsafe { bindings::__skb_gso_segment(self.as_raw(), 0, true) };
-        // INVARIANT: The device is not set again, and the destination is that of before. The segments are detached below.
+        // INVARIANT: The device is not set again, and the destination is that of before. The
+        // segments are detached below.
         raw::set_dev(self.c_mut(), null_mut());
         raw::replace_refdst(self.c_mut(), destination);
         // On failure C may have taken the packet apart already, so nobody gets it back.

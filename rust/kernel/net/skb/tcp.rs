@@ -53,7 +53,8 @@ struct TcpHeader {
     urgent: [u8; 2],
 }
 
-/// Returns the length of the header of a segment that, if nothing follows, only acknowledges others.
+/// Returns the length of the header of a segment that, if nothing follows, only acknowledges
+/// others.
 #[inline]
 pub(super) fn bare_len(header: &[u8; size_of::<TcpHeader>()]) -> Option<usize> {
     let header = TcpHeader::ref_from_bytes(header).ok()?;

@@ -2,8 +2,9 @@
 
 //! A look at what the sockets of tunnels send, behind all rules of netfilter.
 //!
-//! Rules take a packet that stands for several datagrams for one. One that rewrites what lies behind
-//! the headers would rewrite that of the first datagram only; [`Receiver::rewritten`] is called then.
+//! Rules take a packet that stands for several datagrams for one. One that rewrites what lies
+//! behind the headers would rewrite that of the first datagram only; [`Receiver::rewritten`] is
+//! called then.
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 //!
@@ -54,8 +55,8 @@ pub(in crate::net) struct Hook {
 // SAFETY: A hook may be removed by another thread.
 unsafe impl Send for Hook {}
 
-/// What C keeps a pointer to. Who runs the hook, or lists it, may do so until a grace period has
-/// passed since it was removed, which is when an [`RcuArc`] is freed.
+/// The operations, to which C keeps a pointer. C may run or list the hook until a grace period
+/// after its removal, which is when an [`RcuArc`] is freed.
 #[cfg_attr(not(CONFIG_NETFILTER), allow(dead_code))]
 struct Ops(Opaque<nf_hook_ops>);
 
@@ -157,9 +158,9 @@ unsafe fn may_leave(sk: *mut sock, skb: &sk_buff) -> bool {
     let Some(shared) = NonNull::new(shared) else {
         return true;
     };
-    // SAFETY: All sockets with that function have a `Shared<H>` there, whose first field is this. The
-    // count that the socket had is put later, and then a grace period passes, which waits for this
-    // section.
+    // SAFETY: All sockets with that function have a `Shared<H>` there, whose first field is this.
+    // The count that the socket had is put later, and then a grace period passes, which waits for
+    // this section.
     let rewritten = unsafe { shared.cast::<unsafe fn(NonNull<()>) -> bool>().read() };
     // SAFETY: As above.
     unsafe { rewritten(shared.cast()) }

@@ -211,10 +211,10 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// # Errors
     ///
-    /// `EAFNOSUPPORT` if this is not an IPv4 socket, `ENONET` if the network namespace of the socket
-    /// or of the route is gone, `EINVAL` if the packet is yet to be segmented, `ENOMEM` if there is
-    /// no room for the headers and none to be had. The packet is freed. What becomes of the packet later is not told,
-    /// but counted.
+    /// `EAFNOSUPPORT` if this is not an IPv4 socket, `ENONET` if the network namespace of the
+    /// socket or of the route is gone, `EINVAL` if the packet is yet to be segmented, `ENOMEM` if
+    /// there is no room for the headers and none to be had. The packet is freed. What becomes of
+    /// the packet later is not told, but counted.
     #[allow(clippy::too_many_arguments)]
     pub fn send4<T: Operations>(
         &self,
@@ -234,8 +234,9 @@ impl<H: Receiver> Tunnel<H> {
         let rt = route.hold(bh).ok_or(ENONET)?;
         // SAFETY: The route is valid, and begins with its entry.
         let ttl = unsafe { bindings::ip4_dst_hoplimit(rt.cast()) };
-        // SAFETY: The socket is valid for as long as this RCU section lasts; the buffer has room for
-        // the headers, and goes over to C, as does the count of the route, which is one of IPv4.
+        // SAFETY: The socket is valid for as long as this RCU section lasts; the buffer has room
+        // for the headers, and goes over to C, as does the count of the route, which is one of
+        // IPv4.
         unsafe {
             bindings::udp_tunnel_xmit_skb(
                 rt,
@@ -264,10 +265,10 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// # Errors
     ///
-    /// `EAFNOSUPPORT` if this is not an IPv6 socket, `ENONET` if the network namespace of the socket
-    /// or of the route is gone, `EINVAL` if the packet is yet to be segmented, `ENOMEM` if there is
-    /// no room for the headers and none to be had. The packet is freed. What becomes of the packet later is not told,
-    /// but counted.
+    /// `EAFNOSUPPORT` if this is not an IPv6 socket, `ENONET` if the network namespace of the
+    /// socket or of the route is gone, `EINVAL` if the packet is yet to be segmented, `ENOMEM` if
+    /// there is no room for the headers and none to be had. The packet is freed. What becomes of
+    /// the packet later is not told, but counted.
     #[allow(clippy::too_many_arguments)]
     pub fn send6<T: Operations>(
         &self,

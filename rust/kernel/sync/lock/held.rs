@@ -3,9 +3,9 @@
 //! Whether a spinlock is held, where C does not keep that.
 //!
 //! On a kernel for one CPU, without debugging and `PREEMPT_RT`, a `spinlock_t` is empty. Taking one
-//! only keeps the thread on the CPU, which excludes all others, and `spin_trylock()` always succeeds.
-//! It does not exclude the holder itself: in C that is a mistake which kernels for more CPUs show, and
-//! here it would be a second `&mut` to the same value.
+//! only keeps the thread on the CPU, which excludes all others, and `spin_trylock()` always
+//! succeeds. It does not exclude the holder itself: in C that is a mistake which kernels for more
+//! CPUs show, and here it would be a second `&mut` to the same value.
 
 /// Nothing, as the lock itself knows.
 #[cfg(any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK, CONFIG_PREEMPT_RT))]
@@ -43,8 +43,8 @@ mod one_cpu {
 
     /// Whether the lock is held.
     ///
-    /// Only the thread that has just taken the kernel's lock, or is about to release it, looks: with
-    /// preemption and bottom halves off it has the only CPU to itself.
+    /// Only the thread that has just taken the kernel's lock, or is about to release it, looks:
+    /// with preemption and bottom halves off it has the only CPU to itself.
     pub(in super::super) struct Held(AtomicBool);
 
     impl Held {
@@ -53,8 +53,8 @@ mod one_cpu {
             Self(AtomicBool::new(false))
         }
 
-        /// Notes that the lock is held. A holder that takes it once more waits for itself forever, as
-        /// on more CPUs.
+        /// Notes that the lock is held. A holder that takes it once more waits for itself forever,
+        /// as on more CPUs.
         #[inline]
         pub(in super::super) fn set_or_hang(&self) {
             if !self.set() {

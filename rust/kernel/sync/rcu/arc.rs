@@ -36,7 +36,7 @@ use kernel::{
 /// What an [`RcuArc`] points to.
 #[repr(C)]
 pub(super) struct Inner<T> {
-    /// Belongs to whoever brought `refs` to zero, then to RCU.
+    /// Belongs to the thread that brought `refs` to zero, then to RCU.
     head: Opaque<callback_head>,
     refs: Refcount,
     value: T,
@@ -58,15 +58,16 @@ impl<T> Inner<T> {
         unsafe { NonNull::new_unchecked(inner.cast_mut()) }
     }
 
-    /// Ends the value behind `head`: at once if there is nothing to drop, and else where that may sleep.
+    /// Ends the value behind `head`: at once if there is nothing to drop, and else where that may
+    /// sleep.
     ///
     /// # Safety
     ///
     /// Only for `call_rcu()`, by the drop of the last [`RcuArc`].
     unsafe extern "C" fn retire(head: *mut callback_head) {
         if needs_drop::<T>() {
-            // SAFETY: RCU is done with the head. The module reference of the value, which `free` gives back, keeps
-            // the barrier waiting, whose creation initialised what this needs.
+            // SAFETY: RCU is done with the head. The module reference of the value, which `free`
+            // gives back, keeps the barrier waiting, whose creation initialised what this needs.
             unsafe { reclaim::defer(head, Self::free) };
         } else {
             // SAFETY: By the requirements of this function.
@@ -92,13 +93,13 @@ impl<T> Inner<T> {
 
 /// A counted pointer to a value that readers may still be looking at when the count reaches zero.
 ///
-/// After the last put and a grace period the value is dropped by a worker: the drop may sleep. It must not
-/// call [`barrier`](super::barrier), which waits for that worker. The value is pinned.
+/// After the last put and a grace period the value is dropped by a worker: the drop may sleep. It
+/// must not call [`barrier`](super::barrier), which waits for that worker. The value is pinned.
 ///
 /// # Invariants
 ///
-/// `ptr` comes from [`KBox::into_raw`], the value is initialised, and this owns one count of `refs`.
-/// `T` is `Send`, `Sync` and `'static` (by the constructors).
+/// `ptr` comes from [`KBox::into_raw`], the value is initialised, and this owns one count of
+/// `refs`. `T` is `Send`, `Sync` and `'static` (by the constructors).
 pub struct RcuArc<T> {
     ptr: NonNull<Inner<T>>,
     _value: PhantomData<Inner<T>>,
@@ -316,8 +317,8 @@ impl<'g, T> Ref<'g, T> {
     ///
     /// # Safety
     ///
-    /// `ptr` must come from [`RcuArc::into_stored`], and for all of `'g` the value must be kept by a
-    /// count or by a read-side section that began when the value had one.
+    /// `ptr` must come from [`RcuArc::into_stored`], and for all of `'g` the value must be kept by
+    /// a count or by a read-side section that began when the value had one.
     #[inline]
     pub(super) unsafe fn new(ptr: NonNull<Inner<T>>) -> Self {
         // INVARIANT: By the requirements of this function.

@@ -54,7 +54,7 @@ impl ModuleRef {
         }
     }
 
-    /// Returns whether there is a [`Barrier`], or somebody it waits for.
+    /// Returns whether there is a [`Barrier`], or a reference that it waits for.
     pub(super) fn is_available() -> bool {
         MODULE_REFS.load(Acquire) != 0
     }
@@ -68,7 +68,8 @@ impl ModuleRef {
 
 impl Drop for ModuleRef {
     fn drop(&mut self) {
-        // Release: what was done under the module reference comes before the end of the wait for it.
+        // Release: what was done under the module reference comes before the end of the wait for
+        // it.
         MODULE_REFS.fetch_sub(1, Release);
     }
 }
@@ -80,10 +81,11 @@ impl Drop for ModuleRef {
 ///
 /// # Why this suffices
 ///
-/// A module reference is given back in one of three places. In the RCU callback that frees a value, or by the worker
-/// that drops it: once the count has been seen at zero, every such callback, and the worker, has at least
-/// been started, so waiting for both once more waits for their return. Or by a destructor, after C was told not to call any more;
-/// the code that runs the destructor is itself waited for by whoever runs it.
+/// A module reference is dropped in one of three places. First, in the RCU callback that frees a
+/// value, or second, in the worker that drops it: once the count reads zero, every such callback
+/// and the worker have at least started, so waiting for both once more waits for their return.
+/// Third, in a destructor, after C has unregistered the callback; the caller of the destructor
+/// returns before the module goes.
 pub(crate) struct Barrier(());
 
 impl Barrier {
@@ -96,10 +98,10 @@ impl Barrier {
         if TAKEN.xchg(true, Full) {
             return Err(EBUSY);
         }
-        // SAFETY: If there was a barrier before, its drop has waited for the worker. What is given to
-        // the worker has a module reference, and there is none yet.
+        // SAFETY: If there was a barrier before, its drop has waited for the worker. What is given
+        // to the worker has a module reference, and there is none yet.
         unsafe { reclaim::init() };
-        // Release: whoever gets a module reference finds the worker initialised.
+        // Release: a thread that gets a module reference finds the worker initialised.
         MODULE_REFS.store(1, Release);
         Ok(Self(()))
     }
@@ -108,7 +110,7 @@ impl Barrier {
 impl Drop for Barrier {
     fn drop(&mut self) {
         if kernel::warn_on!(!reclaim::may_wait()) {
-            // Nobody can wait here, and whoever comes back from here has the text freed.
+            // This thread must not sleep, and the text is freed once it returns.
             loop {
                 spin_loop();
             }

@@ -3,13 +3,11 @@
 //! The counts that pending timers and work items own.
 
 use super::RcuArc;
-use core::{
-    ptr::null_mut,
-    sync::atomic::{
-        AtomicPtr,
-        Ordering, //
-    },
+use crate::sync::atomic::{
+    AtomicPtr,
+    Ordering, //
 };
+use core::ptr::null_mut;
 
 /// The value that a timer or a work item lies in.
 ///

@@ -3,8 +3,8 @@
 //! Dropping values after their grace period, where a drop may sleep.
 //!
 //! RCU calls back in softirq context. Nothing in a type says whether its drop sleeps (`Srcu` of the
-//! `kernel` crate does, and a `KVec` of a hundred thousand nodes takes as long), so a value that has
-//! anything to drop is put on a list there, and a worker drops it:
+//! `kernel` crate does, and a `KVec` of a hundred thousand nodes takes as long), so a value that
+//! has anything to drop is put on a list there, and a worker drops it:
 //!
 //! ```text
 //!   last put --call_rcu_hurry()--> grace period --> defer() --> LIST --> work() --> drop
@@ -77,8 +77,8 @@ pub(super) unsafe fn init() {
 ///
 /// # Safety
 ///
-/// [`init`] must have been called. `head` must be valid and the caller's to give, and `free` callable
-/// with it, until [`drain`] has returned.
+/// [`init`] must have been called. `head` must be valid and the caller's to give, and `free`
+/// callable with it, until [`drain`] has returned.
 pub(super) unsafe fn defer(
     head: *mut callback_head,
     free: unsafe extern "C" fn(*mut callback_head),
@@ -141,8 +141,8 @@ pub(crate) fn is_current() -> bool {
     ptr::eq(unsafe { bindings::current_work() }, ITEM.0.get())
 }
 
-/// Waits until the values are gone whose last count was put so far. Within the drop of such a value,
-/// it drops the others instead of waiting for itself.
+/// Waits until the values are gone whose last count was put so far. Within the drop of such a
+/// value, it drops the others instead of waiting for itself.
 ///
 /// # Safety
 ///
@@ -154,8 +154,8 @@ pub(crate) unsafe fn drain() {
         // SAFETY: This is the worker.
         return unsafe { empty() };
     }
-    // A value may lie on the list behind one whose `defer` has not come to queue the item yet. If the
-    // item is pending, it will find that value.
+    // A value may lie on the list behind one whose `defer` has not come to queue the item yet. If
+    // the item is pending, it will find that value.
     // SAFETY: The queue is there for as long as the kernel is.
     let queue = unsafe { system_dfl_wq };
     // SAFETY: The work item is initialised, by the requirements, and a `static`.

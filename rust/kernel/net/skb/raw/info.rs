@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `struct skb_shared_info`, which follows the data of a buffer: its fragments, and how many packets
-//! it stands for.
+//! `struct skb_shared_info`, which follows the data of a buffer: its fragments, and how many
+//! packets it stands for.
 
 use super::end;
 use crate::bindings::{
@@ -63,7 +63,7 @@ pub(in crate::net::skb) fn frag(skb: &sk_buff, number: usize) -> Option<Frag> {
     }
     // SAFETY: As above.
     let frags = unsafe { &raw const (*info).frags }.cast::<bindings::skb_frag_t>();
-    // SAFETY: There are so many.
+    // SAFETY: There are that many.
     let frag = unsafe { frags.add(number) };
     // SAFETY: As above.
     let offset = unsafe { (*frag).offset };
@@ -90,7 +90,7 @@ pub(in crate::net::skb) unsafe fn frag_address(skb: &sk_buff, number: usize) -> 
     unsafe { crate::bindings::skb_frag_address(frag) }.cast()
 }
 
-/// Makes the packet stand for so many datagrams of one size.
+/// Makes the packet stand for `segments` datagrams of one size.
 #[inline]
 pub(in crate::net::skb) fn set_udp_gso(skb: &mut sk_buff, size: u16, segments: u16) {
     let info = shared_info_mut(skb);
@@ -100,11 +100,12 @@ pub(in crate::net::skb) fn set_udp_gso(skb: &mut sk_buff, size: u16, segments: u
     info.gso_type = bindings::SKB_GSO_UDP_L4 as u32;
 }
 
-/// Makes the packet stand for so many of its size.
+/// Makes the packet stand for `segments` packets of its size.
 #[inline]
 pub(in crate::net::skb) fn set_gso(skb: &mut sk_buff, kind: u32, segments: u16) {
     let info = shared_info(skb).cast_mut();
-    // SAFETY: The structure is part of a valid buffer, whose owner calls; other owners of the data only change the count.
+    // SAFETY: The structure is part of a valid buffer, whose owner calls; other owners of the data
+    // only change the count.
     unsafe { (*info).gso_type = kind };
     // SAFETY: As above.
     unsafe { (*info).gso_segs = segments };
@@ -156,7 +157,7 @@ pub(in crate::net::skb) fn gso_type(skb: &sk_buff) -> u32 {
     unsafe { (*shared_info(skb)).gso_type }
 }
 
-/// Returns whether somebody wants to know when the packet is sent.
+/// Returns whether the sender wants to know when the packet leaves (time stamps, zero copy).
 #[inline]
 pub(in crate::net::skb) fn has_tx_flags(skb: &sk_buff) -> bool {
     // SAFETY: The structure is part of a valid buffer.
