@@ -177,6 +177,14 @@ machine() {
 if [[ $as ]]; then
 	group "$as" "${names[@]}"
 fi
+if [[ ! $as && ! $only ]]; then
+	for name in "${names[@]}"; do
+		[[ $(selftest_says "$name" vm) == debug* ]] || continue
+		printf '%-60s          skipped: it needs a kernel built for debugging: make test PART=debug CASE="um %s"\n' \
+			"selftest $name" "$name"
+		skipped=$((skipped + 1))
+	done
+fi
 for mode in smp smp4 unseeded icount; do
 	[[ ! $as ]] || break
 	[[ ! $only || $only == "$mode" ]] || continue

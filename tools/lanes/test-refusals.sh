@@ -3,7 +3,7 @@
 # Made-up kernel folders, each with one fault: the build says in one sentence what is wrong, and
 # changes nothing. A folder without a fault is taken. Another kernel or compiler that takes the place
 # of the last one makes the build begin anew.
-# Ends with "N passed, M failed".
+# Ends with "N passed, M failed, K skipped".
 
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
@@ -121,5 +121,4 @@ makes modules
 sed -i 's/made up/made up later/' "$config" "$folder/bin/rustc"
 makes clean modules
 
-echo "$passed passed, $failed failed"
-((failed == 0))
+tally
