@@ -18,7 +18,7 @@ printf none >"$filter"
 
 # The kernel's KTAP lines without their times: what "kunit.py parse" reads.
 report=$work/kunit.ktap
-kernel_log | sed -n '/KTAP version/,$ s/^\[[^]]*\] \?//p' | grep -E '^( |KTAP version|1\.\.|(not )?ok |# )' >"$report" || true
+kernel_log | sed -n '/KTAP version/,$ { s/^\[[^]]*\] \?//; p }' | grep -E '^( |KTAP version|1\.\.|(not )?ok |# )' >"$report" || true
 [[ ! ${WG_RESULTS:-} ]] || cp "$report" "$(dirname "$WG_RESULTS")/kunit.ktap"
 # The suites are this test's subtests.
 grep -E '^(not )?ok ' "$report" >>"$WG_KTAP" || true
