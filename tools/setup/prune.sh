@@ -15,8 +15,8 @@ done
 
 for folder in "$WG_CACHE"/{root,kernel,debug,lane,layer}-*; do
 	[[ -d $folder && $folder != "$root" && $folder != "$kernel" ]] || continue
-	# A half-made debug kernel may be one in the making, by a holder of its lock.
-	if [[ $folder == "$WG_CACHE"/debug-*.new ]]; then
+	# One that is half made may be in the making, by a holder of its lock.
+	if [[ $folder == "$WG_CACHE"/@(debug|lane|layer)-*.new ]]; then
 		[[ ! $(find "$folder" -maxdepth 0 -mtime +1) ]] || remove_tree "$folder"
 	elif [[ $folder == *.new ]]; then
 		remove_tree "$folder"
