@@ -8,6 +8,7 @@
 # WG_UEFI=FOLDER of the guest: the machine has firmware, and boots under Secure Boot if its variables say so. FOLDER
 # has code.fd, vars.fd and shim.efi, which the firmware starts, and which starts the kernel.
 # WG_ACCEL: QEMU's accelerator for the modes in real time, "kvm" where that works; default: emulation.
+# WG_MONITOR=SOCKET: QEMU's monitor for programs.
 # WG_PLUGIN: what QEMU's option -plugin takes.
 
 . "$(dirname "$0")/../lib.sh"
@@ -114,6 +115,9 @@ if [[ ${WG_UEFI:-} ]]; then
 	)
 fi
 
+monitor=()
+[[ ! ${WG_MONITOR:-} ]] || monitor=(-qmp "unix:$WG_MONITOR,server=on,wait=off")
+
 plugin=()
 [[ ! ${WG_PLUGIN:-} ]] || plugin=(-plugin "$WG_PLUGIN")
 
@@ -121,4 +125,4 @@ plugin=()
 	-machine "$machine_type" "${firmware[@]}" -cpu "$cpu" "${machine[@]}" \
 	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
 	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
-	-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}" "${wire[@]}" "${cards[@]}" "${plugin[@]}" "$@"
+	-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}" "${wire[@]}" "${cards[@]}" "${monitor[@]}" "${plugin[@]}" "$@"
