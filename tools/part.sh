@@ -18,6 +18,10 @@
 #   install    installing: plain, secureboot, dkms, deb, intree
 #   lanes      other kernels and machines, as far as they are in the cache: names (tools/lanes/table)
 #   planted    faults that the tests must find: names, or kinds of tests
+#   memory     keys in a machine's memory, ours and the C module's: ours, c
+#   fork       two copies of one saved machine: ours, c
+#   mutants    mutation score of rust/proto: files
+#   endurance  what takes hours, in shards: their names, or how these begin
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -46,6 +50,7 @@ for part in "${parts[@]}"; do
 	diff) run=("$tools/diff/run" "$@") ;;
 	paths | planted | install) run=("$tools/test-$part.sh" "$@") ;;
 	lanes) run=("$tools/lanes/run.sh" --cached "$@") ;;
+	memory | fork | mutants | endurance) run=("$tools/$part/run" "$@") ;;
 	two-vms) run=("$tools/test-two-vms.sh") ;;
 	*) die "there is no part '$part'; there are: $(sed -n 's/^#   \([a-z0-9-]*\) .*/\1/p' "$0" | paste -sd ' ')" ;;
 	esac

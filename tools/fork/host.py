@@ -15,7 +15,7 @@ import uuid
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "selftests/lib"), str(TOP / "tools/vm")]
 
-import noise  # noqa: E402
+from wgtest import noise  # noqa: E402
 from wire import Monitor, Wire, echo_reply  # noqa: E402
 
 PORT = 51820

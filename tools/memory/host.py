@@ -23,9 +23,9 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "selftests/lib"), str(TOP / "tools/vm")]
 
-import noise  # noqa: E402
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms  # noqa: E402
 from search import HALF, find, mapped, private_keys  # noqa: E402
+from wgtest import noise  # noqa: E402
 from wire import Monitor, Wire, echo_reply  # noqa: E402
 
 PORT, COMMANDS = 51820, 9

@@ -3,7 +3,7 @@
 
 usage: judge.py FOLDER
 
-FOLDER has "ours/found" and "stock/found". Writes tools/memory/LAST-RUN and fails if ours leaves what
+FOLDER has "ours/found" and "c/found". Writes tools/memory/LAST-RUN and fails if ours leaves what
 it must not.
 """
 
@@ -37,7 +37,7 @@ def read(path):
 
 def faults(ours, theirs):
     """Sentences about what ours leaves and should not, or about a search that says nothing."""
-    for which, (found, held, _) in (("ours", ours), ("stock", theirs)):
+    for which, (found, held, _) in (("ours", ours), ("c", theirs)):
         yield from (f"{which}: no search after {step}" for step in STEPS if step not in found)
         if not held:
             yield f"{which}: the ephemeral key of a handshake under way was not found"
@@ -75,7 +75,7 @@ def report(ours, theirs):
 
 
 def main(folder):
-    ours, theirs = (read(folder / which / "found") for which in ("ours", "stock"))
+    ours, theirs = (read(folder / which / "found") for which in ("ours", "c"))
     lines = list(report(ours, theirs))
     print("\n".join(lines[3:]))
     bad = list(faults(ours, theirs))
