@@ -89,7 +89,7 @@ impl<V> Entry<V> {
         let held = Held {
             _value: value,
             _parent: parent,
-            _module: ModuleRef::take()?,
+            _module: ModuleRef::get()?,
         };
         let above = held
             ._parent

@@ -91,7 +91,7 @@ impl<C: Chain> NotifierBlock<C> {
         let entry = KBox::new(
             Entry {
                 block: Opaque::new(block),
-                _module: ModuleRef::take()?,
+                _module: ModuleRef::get()?,
             },
             GFP_KERNEL,
         )?;

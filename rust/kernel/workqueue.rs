@@ -142,7 +142,7 @@ impl Queue {
         if kernel::warn_on!(!may_sleep()) {
             return Err(EBUSY);
         }
-        let module = ModuleRef::take()?;
+        let module = ModuleRef::get()?;
         // SAFETY: The format takes one string, which is copied.
         let queue =
             unsafe { alloc_workqueue_noprof(c"%s".as_char_ptr(), flags.0, 0, name.as_char_ptr()) };

@@ -251,7 +251,7 @@ impl<C: Commands> Family<C> {
     ///
     /// `EEXIST` if there is a family of this name, be it this one.
     pub fn register(&'static self, _process: &mut Process) -> Result<Registration<C>> {
-        let module = ModuleRef::take()?;
+        let module = ModuleRef::get()?;
         // SAFETY: The family is complete, and as a `static` it stays.
         to_result(unsafe { bindings::genl_register_family(self.0.get()) })?;
         // INVARIANT: Just registered.

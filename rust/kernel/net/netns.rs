@@ -278,7 +278,7 @@ impl<E: NamespaceExit> Registration<E> {
         }
         let ops = try_pin_init!(PernetOps {
             _taken: Taken::new()?,
-            _module: ModuleRef::take()?,
+            _module: ModuleRef::get()?,
             ops <- Opaque::try_ffi_init(|slot: *mut bindings::pernet_operations| {
                 let ops = bindings::pernet_operations {
                     init: Some(init),

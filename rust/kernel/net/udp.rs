@@ -142,7 +142,7 @@ impl<H: Receiver> Shared<H> {
     }
 }
 
-/// Readies a chain of datagrams for the way up the stack.
+/// Prepares a GRO list of datagrams for its way up the stack.
 ///
 /// All sockets of this crate have this function, and no others: see [`hook`].
 ///
@@ -265,7 +265,7 @@ impl<H: Receiver> Tunnel<H> {
         };
         let resources = net.resources()?;
         let namespace: &Net = net;
-        let module = ModuleRef::take()?;
+        let module = ModuleRef::get()?;
         let memory = KBox::<Self>::new_uninit(GFP_KERNEL)?;
         let shared = UniqueArc::<Socket>::new_uninit(GFP_KERNEL)?;
         let net = net.as_raw();
@@ -302,7 +302,7 @@ impl<H: Receiver> Tunnel<H> {
         // datagram of a GSO packet that arrives by a virtual device. The receiver never uses it.
         // SAFETY: As above.
         unsafe { bindings::inet_dec_convert_csum(sk) };
-        // SAFETY: As above. Chains of datagrams are taken apart by the callback.
+        // SAFETY: As above. The callback takes GRO lists apart.
         unsafe { bindings::udp_allow_gso(sk) };
         // SAFETY: Where a value lies is not null.
         let receiver = unsafe { NonNull::new_unchecked(receiver) };

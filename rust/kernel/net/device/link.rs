@@ -193,7 +193,7 @@ impl<T: Operations> Registration<T> {
                     pages
                 },
                 spare_pages <- new_spinlock!(PageRing::new()),
-                _module: ModuleRef::take()?,
+                _module: ModuleRef::get()?,
                 // The last: from here on C calls back.
                 ops <- Opaque::try_ffi_init(|slot: *mut bindings::rtnl_link_ops| {
                     let ops = bindings::rtnl_link_ops {

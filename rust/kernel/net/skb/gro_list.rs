@@ -2,12 +2,12 @@
 
 //! Datagrams that come up the stack as one packet.
 //!
-//! While a device's queue is polled, C offers each datagram for a socket that wants that to
-//! [`gro_receive`], together with those that are held back so far. One that goes with a held one is
-//! chained to it. The chain is passed on ([`gro_complete`]) through routing and filters as one
-//! packet, with the headers of the first; the others keep theirs in front of their data. In the end
-//! it is taken apart ([`SkBuff::segment_list`]), or by C (`skb_segment_list()`) if it was not for
-//! that socket after all.
+//! While a device's queue is polled, C passes each datagram for a socket with GRO to
+//! [`gro_receive`], together with the packets that GRO holds. A datagram with the same key is
+//! linked to the held one by `frag_list`. GRO passes that list on ([`gro_complete`]): routing and
+//! filters see one packet with the headers of the first datagram, and the others keep theirs in
+//! front of their data. In the end [`SkBuff::segment_list`] takes the list apart, or C does
+//! (`skb_segment_list()`) if the packet was not for that socket after all.
 //!
 //! ```text
 //!   first datagram ── frag_list ──► datagram ──► datagram ──► ...
@@ -43,13 +43,13 @@ use kernel::{
 /// What the header of UDP takes.
 const UDP_HEADER_LEN: u32 = 8;
 
-/// Datagrams in one chain.
+/// Datagrams in one list.
 const MAX_COUNT: u16 = 64;
 
-/// The sum of the lengths of a chain: with headers it has to fit 16 bits.
+/// Bytes of one list: with headers they have to fit 16 bits.
 const MAX_BYTES: u32 = 65_000;
 
-/// A packet that C offers or holds.
+/// A packet that C passes in, or that GRO holds.
 ///
 /// # Invariants
 ///
@@ -83,7 +83,7 @@ impl Held {
         self.state().__bindgen_anon_2 = bits;
     }
 
-    /// Returns whether C has found a socket that takes datagrams in chains.
+    /// Returns whether C has found a socket that takes GRO lists.
     fn is_for_socket(&mut self) -> bool {
         // SAFETY: As above.
         unsafe { self.state().__bindgen_anon_2.__bindgen_anon_1.encap_mark() != 0 }
@@ -178,7 +178,7 @@ impl Held {
     }
 
     /// Returns where the data of a datagram starts, and its key. None for a packet that cannot be
-    /// part of a chain.
+    /// part of a list.
     fn datagram(
         &mut self,
         header_len: u32,
@@ -201,8 +201,8 @@ impl Held {
         }
         let udp: &[u8; 8] = self.header(transport, UDP_HEADER_LEN)?.try_into().ok()?;
         let [_, _, _, _, _, _, high, low] = *udp;
-        // C overwrites the checksum of the first of a chain; see `gro_complete`. Nobody else uses
-        // this field.
+        // C overwrites the checksum of the first datagram of a list; see `gro_complete`. Nobody
+        // else uses this field.
         self.state().pad = u16::from_ne_bytes([high, low]);
         Some((offset, key))
     }
@@ -223,8 +223,7 @@ impl Held {
         !unsafe { bindings::__pskb_pull_tail(self.0.as_ptr(), missing as c_int) }.is_null()
     }
 
-    /// Chains a datagram, whose data starts at `offset`, to this one and those chained to it
-    /// before.
+    /// Links a datagram, whose data starts at `offset`, behind this one and those linked before.
     ///
     /// # Safety
     ///
@@ -237,7 +236,7 @@ impl Held {
             frag_list::start(self.skb(), new.0.as_ptr());
         } else {
             // SAFETY: C has set it to the packet itself, and else this function to the last of its
-            // chain.
+            // list.
             raw::set_next(unsafe { &mut *last }, new.0.as_ptr());
         }
         let mut ends = self.state().__bindgen_anon_1;
@@ -273,7 +272,7 @@ pub(in crate::net) unsafe fn device(skb: *const sk_buff) -> *mut bindings::net_d
     unsafe { raw::dev_of(skb) }
 }
 
-/// Chains a datagram to one that is held, if there is one with the same key; see [`Receiver::key`].
+/// Links a datagram to a held one with the same key, if there is one; see [`Receiver::key`].
 ///
 /// Returns the one to be passed on now, if any. `header_len` is how much of a datagram `key` gets.
 ///
@@ -337,7 +336,7 @@ pub(in crate::net) unsafe fn gro_receive(
     null_mut()
 }
 
-/// Readies a chain, whose first message starts at `offset` of the data, for the way up the stack.
+/// Prepares a list, whose first message starts at `offset` of the data, for its way up the stack.
 ///
 /// # Safety
 ///
@@ -349,7 +348,7 @@ pub(in crate::net) unsafe fn gro_complete(skb: *mut sk_buff, offset: c_int) {
     // INVARIANT: C still holds the packet, but for this call.
     let mut first = Held(skb);
     let (count, checksum) = (first.state().count, first.state().pad);
-    // Where the chain is not for us, C takes it apart with the checksums as they are.
+    // Where the list is not for us, C takes it apart with the checksums as they are.
     // CAST: From 32 bits to at least as many.
     let field = offset
         .checked_sub(2)
@@ -359,7 +358,7 @@ pub(in crate::net) unsafe fn gro_complete(skb: *mut sk_buff, offset: c_int) {
         // SAFETY: In the first piece, where C itself has just written.
         unsafe { field.cast::<[u8; 2]>().write(checksum.to_ne_bytes()) };
     }
-    // The last of these tells the socket layer that a chain is what the socket expects.
+    // The last of these tells the socket layer that a list is what the socket expects.
     // CAST: Bits of an unsigned field.
     const TYPE: u32 = (crate::bindings::SKB_GSO_UDP_L4
         | crate::bindings::SKB_GSO_FRAGLIST
@@ -375,7 +374,7 @@ pub(in crate::net) unsafe fn gro_complete(skb: *mut sk_buff, offset: c_int) {
 }
 
 impl SkBuff {
-    /// Returns whether this is a chain of datagrams as [`gro_complete`] has left it, but for its
+    /// Returns whether this is a list of datagrams as [`gro_complete`] has left it, but for its
     /// first headers.
     ///
     /// The data must start with the UDP header.
@@ -385,7 +384,7 @@ impl SkBuff {
         frag_list::is_untouched(self.c(), UDP_HEADER_LEN as usize)
     }
 
-    /// Takes a chain of datagrams apart. Each of them starts with its UDP header.
+    /// Takes a list of datagrams apart. Each of them starts with its UDP header.
     ///
     /// Those for which there is no memory are dropped.
     pub(in crate::net) fn segment_list(mut self) -> List {
@@ -405,8 +404,8 @@ impl SkBuff {
         list.push_back(self);
         while !next.is_null() {
             let skb = next;
-            // SAFETY: A member of the chain is a valid buffer, whose reference is ours now. A copy
-            // of the chain may have another, but leaves the links as they are.
+            // SAFETY: A member of the list is a valid buffer, whose reference is ours now. A copy
+            // of the list may have another, but leaves the links as they are.
             next = unsafe { raw::next_of(skb) };
             // SAFETY: As above. The list that it is on is that of such a copy, or no more.
             let Some(mut skb) = (unsafe { SkBuff::from_shared(skb) }) else {
@@ -441,7 +440,7 @@ impl SkBuff {
         to_result(unsafe { bindings::pskb_expand_head(self.as_raw(), 0, 0, gfp) })
     }
 
-    /// Takes apart what stands for several datagrams and is no chain of ours. Each starts with its
+    /// Takes apart what stands for several datagrams and is no list of ours. Each starts with its
     /// UDP header.
     ///
     /// # Safety

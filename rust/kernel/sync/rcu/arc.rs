@@ -121,7 +121,7 @@ impl<T: Send + Sync + 'static> RcuArc<T> {
     where
         Error: From<E>,
     {
-        let module = ModuleRef::take()?;
+        let module = ModuleRef::get()?;
         let mut memory = KBox::<Inner<T>>::new_uninit(flags)?;
         let inner = memory.as_mut_ptr();
         // SAFETY: In bounds of the allocation.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Claims on the text of the module, and waiting for their end.
+//! References to the module, which keep its text, and waiting for their end.
 
 use super::reclaim;
 use crate::compat::code::ESHUTDOWN;
@@ -27,19 +27,19 @@ static MODULE_REFS: Atomic<isize> = Atomic::new(0);
 /// Whether there is a [`Barrier`].
 static TAKEN: Atomic<bool> = Atomic::new(false);
 
-/// A claim on the text of this module.
+/// A reference that keeps the text of this module, as `try_module_get()` does for others.
 ///
 /// Whatever makes C call into this module later on, or makes it drop something later on, holds one.
 /// [`Barrier`] waits for all of them.
 pub(crate) struct ModuleRef(());
 
 impl ModuleRef {
-    /// Takes a claim.
+    /// Takes a reference.
     ///
     /// # Errors
     ///
     /// [`ESHUTDOWN`] if there is no [`Barrier`] that would wait for it.
-    pub(crate) fn take() -> Result<Self> {
+    pub(crate) fn get() -> Result<Self> {
         let mut old = MODULE_REFS.load(Relaxed);
         loop {
             if old == 0 {
