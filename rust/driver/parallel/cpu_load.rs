@@ -74,8 +74,7 @@ struct CpuLoad {
     stalled_since: Atomic<u64>,
 }
 
-// The atomics of the models have another size.
-const _: () = assert!(cfg!(wg_models) || size_of::<CpuLoad>() == 64);
+const _: () = assert!(size_of::<CpuLoad>() == 64);
 
 impl CpuLoad {
     fn new(cpu: u32) -> Self {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The NAPI poll of a receive queue.
-//!
-//! `tools/models` runs this file on the host under all schedules of a few CPUs.
 
 use super::{
     delivery::deliver,
