@@ -28,12 +28,20 @@ if [[ ! -d $root ]]; then
 		step "mmdebstrap on this machine" "$log/mmdebstrap.log" install_mmdebstrap
 	step "trixie root: compiler, QEMU, tools (some minutes)" "$log/root.log" "$WG_TOP/tools/setup/root.sh" "$root"
 fi
-if [[ $LANE ]]; then
-	packages=$(lane_says packages)
-	[[ $packages == - ]] || "$WG_TOP/tools/lanes/layer.sh" "$packages"
-	if [[ $(lane_says arch) != amd64 && $(lane_says selftests) != - ]]; then
-		"$WG_TOP/tools/lanes/layer.sh" guest
-	fi
+if [[ ! $LANE ]]; then
+	"$WG_TOP/tools/setup/kernel.sh" "$update"
+	"$WG_TOP/tools/setup/prune.sh"
+	exit
+fi
+
+# A lane may take a while, which work with the main kernel need not wait for.
+exec {cache_lock_fd}>&-
+cache_lock "lane-$LANE"
+packages=$(lane_says packages)
+[[ $packages == - ]] || "$WG_TOP/tools/lanes/layer.sh" "$packages"
+if [[ $(lane_says arch) != amd64 && $(lane_says selftests) != - ]]; then
+	"$WG_TOP/tools/lanes/layer.sh" guest
 fi
 "$WG_TOP/tools/setup/kernel.sh" "$update"
-"$WG_TOP/tools/setup/prune.sh"
+# What is in use is not pruned.
+touch "$(kernel_folder)/.used"
