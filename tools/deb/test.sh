@@ -93,8 +93,9 @@ no_space() {
 # interrupted: as if the machine had lost its power while the module was being built.
 interrupted() {
 	local pid
+	on_machine bash -c 'rm -f /var/lib/dkms/wireguard-rust/*/build/make.log'
 	set -m
-	on_machine dpkg-reconfigure -f noninteractive "$package" >"$machine/interrupted.log" 2>&1 &
+	deb install --reinstall >"$machine/interrupted.log" 2>&1 &
 	pid=$!
 	until grep -qs RUSTC "$machine"/upper/var/lib/dkms/wireguard-rust/*/build/make.log; do
 		kill -0 "$pid" || { cat "$machine/interrupted.log"; return 1; }
@@ -103,8 +104,8 @@ interrupted() {
 	kill -KILL "$pid"
 	wait "$pid" || true
 	cat "$machine/interrupted.log"
-	on_machine dpkg --configure -a
-	wants "$release: takes the module in Rust" deb install --reinstall
+	fails state "ii"
+	wants "$release: takes the module in Rust" on_machine dpkg --configure -a
 	takes Rust "$release"
 	state "ii"
 }

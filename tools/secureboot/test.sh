@@ -2,19 +2,20 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # set in test-install.sh
 # The part of tools/test-install.sh that is about Secure Boot: a machine with UEFI firmware that has Microsoft's keys,
-# the shim that Microsoft signed, and Debian's kernel, which Debian signed. So nothing is signed here but the module.
+# the shim that Microsoft signed, and GRUB and kernel, which Debian signed. So nothing is signed here but the module.
 
 uefi=/root/uefi
 
-# uefi_ready: firmware, its variables without a key of ours, and the shim.
+# uefi_ready: firmware, its variables without a key of ours, the shim and GRUB.
 uefi_ready() {
-	apt install ovmf python3-virt-firmware mokutil
+	apt install ovmf python3-virt-firmware mtools
 	on_machine bash -ec "
 		mkdir -p $uefi
 		cd $uefi
-		apt-get -q -o APT::Sandbox::User=root download shim-signed
+		apt-get -q -o APT::Sandbox::User=root download shim-signed grub-efi-amd64-signed
 		dpkg --fsys-tarfile shim-signed_*.deb | tar -xO ./usr/lib/shim/shimx64.efi.signed >shim.efi
-		rm shim-signed_*.deb
+		dpkg --fsys-tarfile grub-efi-*.deb | tar -xO ./usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed >grub.efi
+		rm ./*.deb
 		cp /usr/share/OVMF/OVMF_CODE_4M.secboot.fd code.fd
 		cp /usr/share/OVMF/OVMF_VARS_4M.ms.fd vars.fd"
 }
@@ -32,7 +33,7 @@ enrolled() {
 
 test_secureboot() {
 	new_machine secureboot "$kernel/stock"
-	check "UEFI firmware, shim" uefi_ready
+	check "UEFI firmware, shim, GRUB" uefi_ready
 	check "make install" make_install
 	check "Secure Boot: an unsigned module is refused" booted_uefi refused
 	check "make install SIGN_KEY=…" make_install_signed

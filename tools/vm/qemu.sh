@@ -6,7 +6,7 @@
 # makes the socket. Without it there is no card.
 # WG_CARDS=MODEL: two network cards of that model with a wire of their own.
 # WG_UEFI=FOLDER of the guest: the machine has firmware, and boots under Secure Boot if its variables say so. FOLDER
-# has code.fd, vars.fd and shim.efi, which the firmware starts, and which starts the kernel.
+# has code.fd, vars.fd, and the shim and GRUB that start the kernel: shim.efi, grub.efi.
 # WG_ACCEL: QEMU's accelerator for the modes in real time, "kvm" where that works; default: emulation.
 # WG_MONITOR=SOCKET: QEMU's monitor for programs.
 # WG_PLUGIN: what QEMU's option -plugin takes.
@@ -103,16 +103,28 @@ if [[ ${WG_CARDS:-} ]]; then
 	done
 fi
 
+kernel=(-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}")
 machine_type=$board,memory-backend=memory
 firmware=()
 if [[ ${WG_UEFI:-} ]]; then
 	machine_type+=,smm=on
+	# The place where GRUB, as Debian signs it, looks for its commands.
+	printf 'linux /vmlinuz %s\nboot\n' "${words[*]}" >/run/grub.cfg
+	truncate -s 64M /run/esp
+	mformat -i /run/esp -F ::
+	mmd -i /run/esp ::EFI ::EFI/BOOT ::EFI/debian
+	mcopy -i /run/esp "$WG_UEFI/shim.efi" ::EFI/BOOT/BOOTX64.EFI
+	mcopy -i /run/esp "$WG_UEFI/grub.efi" ::EFI/BOOT/grubx64.efi
+	mcopy -i /run/esp /run/grub.cfg ::EFI/debian/grub.cfg
+	mcopy -i /run/esp "$WG_IMAGE" ::vmlinuz
 	# The variables can only be changed by the firmware's own code.
 	firmware=(
 		-global "driver=cfi.pflash01,property=secure,value=on" -global ICH9-LPC.disable_s3=1
 		-drive "if=pflash,format=raw,unit=0,file=$WG_UEFI/code.fd,readonly=on"
-		-drive "if=pflash,format=raw,unit=1,file=$WG_UEFI/vars.fd" -shim "$WG_UEFI/shim.efi"
+		-drive "if=pflash,format=raw,unit=1,file=$WG_UEFI/vars.fd"
+		-drive "if=none,id=esp,format=raw,file=/run/esp" -device "virtio-blk-pci,drive=esp"
 	)
+	kernel=()
 fi
 
 monitor=()
@@ -125,4 +137,4 @@ plugin=()
 	-machine "$machine_type" "${firmware[@]}" -cpu "$cpu" "${machine[@]}" \
 	-m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" \
 	-chardev "socket,id=share,path=$socket" -device vhost-user-fs-pci,chardev=share,tag=rootfs \
-	-kernel "${WG_IMAGE:-$WG_KERNEL/vmlinux}" -append "${words[*]}" "${wire[@]}" "${cards[@]}" "${monitor[@]}" "${plugin[@]}" "$@"
+	"${kernel[@]}" "${wire[@]}" "${cards[@]}" "${monitor[@]}" "${plugin[@]}" "$@"

@@ -38,12 +38,12 @@ def undocumented(tree, path):
         # A file that is a module documents itself in its first lines.
         if found and not (found[1] == "mod" and found[3].startswith(";")) and not is_documented(lines, number):
             yield f"{path}:{number + 1}: {found[1]} {found[2]} has no doc comment"
-    if path.startswith("rust/") and "//!" not in text:
+    if "//!" not in text:
         yield f"{path}: has no doc comment of its own (//!)"
 
 
 def check(tree):
-    return [finding for path in tree.rust("rust") if "/tests/" not in path
+    return [finding for path in tree.rust("rust/driver", "rust/kernel", "rust/proto")
             for finding in undocumented(tree, path)]
 
 
