@@ -18,7 +18,8 @@ use kext::{
         lock::SpinLock,
         rcu::RcuArc,
         CacheAligned, //
-    }, //
+    },
+    time, //
 };
 use wg_proto::{
     handshake::{
@@ -129,6 +130,11 @@ impl Keypair {
     #[inline]
     pub(crate) fn may_send(&self) -> bool {
         self.may_send.load(Relaxed)
+    }
+
+    /// Returns whether packets can be sent under the session now.
+    pub(crate) fn is_live(&self) -> bool {
+        self.may_send() && !self.age().is_expired(time::boottime_coarse())
     }
 
     /// Reserves nonces for `n` packets and returns the first. [`None`] if the session must not be

@@ -21,7 +21,9 @@
 //! * A [`Bh`] that is forgotten leaves bottom halves off. That breaks the machine's liveness, not
 //!   memory: what was borrowed under the guard ended with the borrow of the guard.
 //! * A [`Bh`] may also be dropped with interrupts off, as under a `SpinLockIrq` of the `kernel`
-//!   crate. Softirqs, which could take that lock once more, then wait until interrupts are on.
+//!   crate. Softirqs, which could take that lock once more, then wait for the next interrupt. With
+//!   `PREEMPT_RT` such a guard must have been made with interrupts off too; else the section stays
+//!   open, with a warning.
 //! * The sleeping functions of the `kernel` crate ask for no proof; calling one of those under a
 //!   [`Bh`] is as wrong as calling it under that crate's own guards.
 //! * That crate's guards (`rcu::read_lock()`, a `SpinLock`'s) borrow no proof either, so a
@@ -45,7 +47,12 @@ use kernel::types::NotThreadSafe;
 ///
 /// While the value is not borrowed, the thread runs in process context, and no [`Bh`] is alive on
 /// it. It may sleep, unless the driver holds a guard of the `kernel` crate that forbids it.
-pub struct Process(NotThreadSafe);
+pub struct Process {
+    /// Whether this thread holds RTNL: its holder runs what this was made for, or took it through
+    /// this value.
+    has_rtnl: bool,
+    thread: NotThreadSafe,
+}
 
 impl Process {
     /// Makes the proof.
@@ -58,7 +65,29 @@ impl Process {
     #[inline]
     pub(crate) unsafe fn new() -> Self {
         // INVARIANT: By the requirements of this function.
-        Self(NotThreadSafe)
+        Self {
+            has_rtnl: false,
+            thread: NotThreadSafe,
+        }
+    }
+
+    /// Makes the proof for a callback that C runs under RTNL.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Process::new`]; RTNL must be held by this thread until the value is gone.
+    #[inline]
+    pub(crate) unsafe fn under_rtnl() -> Self {
+        // INVARIANT: By the requirements of this function.
+        Self {
+            has_rtnl: true,
+            thread: NotThreadSafe,
+        }
+    }
+
+    /// Notes whether this thread holds RTNL, and returns whether it did.
+    pub(crate) fn set_rtnl(&mut self, held: bool) -> bool {
+        core::mem::replace(&mut self.has_rtnl, held)
     }
 
     /// Turns bottom halves off on this CPU until the guard is dropped.
@@ -66,10 +95,19 @@ impl Process {
     /// The guard borrows the proof: nothing that sleeps can be called while it lives.
     #[inline]
     pub fn bh(&mut self) -> Bh<'_> {
+        // With `PREEMPT_RT` turning bottom halves off does nothing where interrupts are off, which
+        // keeps tasks and threads of softirqs away by itself, but only until they are on again.
+        // Then the guard keeps them away.
+        let is_pinned = cfg!(CONFIG_PREEMPT_RT) && irqs_disabled();
+        if is_pinned {
+            // SAFETY: No requirements; undone by the drop of the guard.
+            unsafe { bindings::preempt_disable() };
+        }
         // SAFETY: No requirements; undone by the drop of the guard.
         unsafe { bindings::rcu_read_lock_bh() };
         // INVARIANT: Bottom halves were just turned off, and `enable` makes the drop undo it.
         Bh {
+            is_pinned,
             enable: true,
             process: PhantomData,
             thread: NotThreadSafe,
@@ -107,6 +145,8 @@ impl Process {
 /// long as the value lives. If `enable` is set, the value owns one level of `rcu_read_lock_bh()`.
 pub struct Bh<'a> {
     enable: bool,
+    /// Whether preemption is off on behalf of the value.
+    is_pinned: bool,
     process: PhantomData<&'a mut Process>,
     thread: NotThreadSafe,
 }
@@ -122,6 +162,7 @@ impl Bh<'_> {
         // INVARIANT: By the requirements of this function.
         Self {
             enable: false,
+            is_pinned: false,
             process: PhantomData,
             thread: NotThreadSafe,
         }
@@ -175,8 +216,20 @@ impl Drop for Bh<'_> {
             unsafe { crate::bindings::_local_bh_enable() };
             return;
         }
+        // What was taken with interrupts on cannot be given back with interrupts off there. The
+        // section stays open, as if the guard had been forgotten.
+        let is_stuck = cfg!(CONFIG_PREEMPT_RT) && !self.is_pinned && irqs_disabled();
+        if is_stuck {
+            let _ = kernel::warn_on!(true);
+            return;
+        }
         // SAFETY: By the type invariant this level of `rcu_read_lock_bh()` is ours.
         unsafe { bindings::rcu_read_unlock_bh() };
+        // After the above, which looks whether it may give back what it never took.
+        if self.is_pinned {
+            // SAFETY: Turned off by `bh`.
+            unsafe { bindings::preempt_enable() };
+        }
     }
 }
 

@@ -9,17 +9,30 @@
 //! [`include/linux/suspend.h`](srctree/include/linux/suspend.h),
 //! [`include/linux/random.h`](srctree/include/linux/random.h)
 
-use crate::bindings::notifier_block;
+use crate::bindings::{
+    cancel_work_sync,
+    init_work_with_key,
+    notifier_block,
+    queue_work_on,
+    system_dfl_wq,
+    work_struct, //
+};
 use crate::{
-    context::Process,
+    context::{
+        self,
+        Process, //
+    },
     sync::rcu::{
         reclaim,
         ModuleRef, //
-    },
+    }, //
 };
 use core::{
     marker::PhantomData,
-    mem::ManuallyDrop, //
+    mem::{
+        offset_of,
+        ManuallyDrop, //
+    }, //
 };
 use kernel::{
     error::to_result,
@@ -29,16 +42,24 @@ use kernel::{
         c_void, //
     },
     prelude::*,
+    static_lock_class,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
     types::Opaque, //
 };
 
-/// A chain of notifiers that C calls in process context.
+/// For any CPU; `WORK_CPU_UNBOUND`.
+// CAST: A small number.
+const WORK_CPU_UNBOUND: c_int = crate::bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
+
+/// A chain of notifiers.
 ///
 /// # Safety
 ///
-/// * After a call of `add` that returned 0, and until one of `remove` has returned, C calls
-///   `notify` with what `add` was given.
-/// * C does so in process context, where it may sleep.
+/// After a call of `add` that returned 0, and until one of `remove` has returned, C calls the
+/// function of what `add` was given. After that it does not.
 unsafe trait Chain: 'static {
     /// Adds to the chain.
     ///
@@ -54,13 +75,20 @@ unsafe trait Chain: 'static {
     /// `block` must have been added.
     unsafe fn remove(block: *mut notifier_block);
 
-    /// Called by C.
+    /// Called in process context: by C, or by a worker if C itself was where it may not sleep.
     fn notify(action: c_ulong, process: &mut Process);
 }
 
 /// What C keeps a pointer to.
+#[pin_data]
 struct Entry {
+    #[pin]
     block: Opaque<notifier_block>,
+    /// Calls [`Chain::notify`] if C was where one may not sleep.
+    #[pin]
+    later: Opaque<work_struct>,
+    /// What with.
+    action: Atomic<u64>,
     _module: ModuleRef,
 }
 
@@ -70,7 +98,7 @@ struct Entry {
 ///
 /// `entry` is in the chain, unless it is being dropped.
 struct NotifierBlock<C: Chain> {
-    entry: ManuallyDrop<KBox<Entry>>,
+    entry: ManuallyDrop<Pin<KBox<Entry>>>,
     _chain: PhantomData<C>,
 }
 
@@ -88,11 +116,22 @@ impl<C: Chain> NotifierBlock<C> {
             notifier_call: Some(Self::callback),
             ..pin_init::zeroed()
         };
-        let entry = KBox::new(
-            Entry {
+        let entry = KBox::pin_init(
+            try_pin_init!(Entry {
                 block: Opaque::new(block),
+                // SAFETY: `slot` is valid for writes and stays where it is.
+                later <- Opaque::ffi_init(|slot| unsafe {
+                    init_work_with_key(
+                        slot,
+                        Some(Self::run_later),
+                        false,
+                        c"notifier".as_char_ptr(),
+                        static_lock_class!().as_ptr().cast(),
+                    )
+                }),
+                action: Atomic::new(0),
                 _module: ModuleRef::get()?,
-            },
+            }? Error),
             GFP_KERNEL,
         )?;
         // SAFETY: The entry is on the heap, and stays there until it is removed.
@@ -104,21 +143,52 @@ impl<C: Chain> NotifierBlock<C> {
         })
     }
 
-    /// Calls [`Chain::notify`].
+    /// Calls [`Chain::notify`], or has it called.
+    ///
+    /// Chains that may sleep are called by interrupts too: `vmgenid` does so on machines that
+    /// describe themselves by a device tree.
     ///
     /// # Safety
     ///
     /// Only for the chain `C`.
     unsafe extern "C" fn callback(
-        _block: *mut notifier_block,
+        block: *mut notifier_block,
         action: c_ulong,
         _data: *mut c_void,
     ) -> c_int {
-        // SAFETY: Process context, by the requirements of `Chain`.
-        let mut process = unsafe { Process::new() };
-        C::notify(action, &mut process);
         // `NOTIFY_DONE`
-        0
+        const DONE: c_int = 0;
+        if context::may_sleep() {
+            // SAFETY: As was just seen. C calls this from no callback of ours.
+            let mut process = unsafe { Process::new() };
+            C::notify(action, &mut process);
+            return DONE;
+        }
+        let entry = block
+            .wrapping_byte_sub(offset_of!(Entry, block))
+            .cast::<Entry>();
+        // SAFETY: The block is part of an entry, which is there until it is removed.
+        let entry = unsafe { &*entry };
+        // CAST: From small to large.
+        entry.action.store(action as u64, Relaxed);
+        // SAFETY: The queue is there for as long as the kernel is, and the item until it has ended.
+        unsafe { queue_work_on(WORK_CPU_UNBOUND, system_dfl_wq, entry.later.get()) };
+        DONE
+    }
+
+    /// # Safety
+    ///
+    /// Only for [`Entry::later`].
+    unsafe extern "C" fn run_later(work: *mut work_struct) {
+        let entry = work
+            .wrapping_byte_sub(offset_of!(Entry, later))
+            .cast::<Entry>();
+        // SAFETY: The item is part of an entry, which is there until it has ended.
+        let action = unsafe { &*entry }.action.load(Relaxed);
+        // SAFETY: Workers run in process context.
+        let mut process = unsafe { Process::new() };
+        // CAST: What was stored.
+        C::notify(action as c_ulong, &mut process);
     }
 }
 
@@ -130,6 +200,8 @@ impl<C: Chain> Drop for NotifierBlock<C> {
         }
         // SAFETY: By the type invariant.
         unsafe { C::remove(self.entry.block.get()) };
+        // SAFETY: The item is initialised; nobody queues it any more, and one may sleep.
+        unsafe { cancel_work_sync(self.entry.later.get()) };
         // SAFETY: Not used again.
         unsafe { ManuallyDrop::drop(&mut self.entry) };
     }
@@ -178,7 +250,7 @@ pub mod pm {
 
     struct Sleep<T>(PhantomData<T>);
 
-    // SAFETY: The chain is a blocking one.
+    // SAFETY: What C's functions do.
     unsafe impl<T: SleepNotifier> Chain for Sleep<T> {
         unsafe fn add(block: *mut notifier_block) -> c_int {
             // SAFETY: By the requirements of this function.
@@ -249,7 +321,7 @@ pub mod vmfork {
 
     struct Fork<T>(PhantomData<T>);
 
-    // SAFETY: The chain is a blocking one.
+    // SAFETY: What C's functions do.
     unsafe impl<T: ForkNotifier> Chain for Fork<T> {
         unsafe fn add(block: *mut notifier_block) -> c_int {
             // SAFETY: By the requirements of this function.
@@ -282,5 +354,66 @@ pub mod vmfork {
                 _block: NotifierBlock::new()?,
             })
         }
+    }
+}
+
+#[kernel::macros::kunit_tests(kext_notifier)]
+mod tests {
+    use super::*;
+    use core::ptr::null_mut;
+    use kernel::{
+        interrupt::local_interrupt_disable,
+        time::{
+            delay::fsleep,
+            Delta, //
+        },
+    };
+
+    /// A chain that nobody but the test calls.
+    struct Nobody;
+
+    static CALLS: Atomic<u64> = Atomic::new(0);
+
+    // SAFETY: Nothing is kept.
+    unsafe impl Chain for Nobody {
+        unsafe fn add(_block: *mut notifier_block) -> c_int {
+            0
+        }
+
+        unsafe fn remove(_block: *mut notifier_block) {}
+
+        fn notify(action: c_ulong, _process: &mut Process) {
+            assert!(context::may_sleep());
+            CALLS.fetch_add(action as u64, Relaxed);
+        }
+    }
+
+    /// Calls the notifier as C does, and returns what was notified by the end of that.
+    fn call(notifier: &NotifierBlock<Nobody>, action: c_ulong) -> u64 {
+        let before = CALLS.load(Relaxed);
+        // SAFETY: The block of a notifier, which is there.
+        let _ = unsafe {
+            NotifierBlock::<Nobody>::callback(notifier.entry.block.get(), action, null_mut())
+        };
+        CALLS.load(Relaxed).wrapping_sub(before)
+    }
+
+    #[test]
+    fn an_interrupt_leaves_it_to_a_worker() -> Result {
+        let notifier = NotifierBlock::<Nobody>::new()?;
+        assert!(call(&notifier, 1) == 1);
+        let at_once = {
+            let _irqs = local_interrupt_disable();
+            call(&notifier, 10)
+        };
+        assert!(at_once == 0);
+        for _ in 0..100 {
+            if CALLS.load(Relaxed) == 11 {
+                break;
+            }
+            fsleep(Delta::from_millis(10));
+        }
+        assert!(CALLS.load(Relaxed) == 11);
+        Ok(())
     }
 }

@@ -100,6 +100,8 @@ pub struct Handshake {
     /// Private key of the attempt.
     ephemeral: PrivateKey,
     symmetric: Symmetric,
+    /// Timestamp of our latest initiation.
+    sent: Tai64N,
     /// Greatest timestamp of an accepted initiation.
     latest: Tai64N,
     /// When an initiation was last accepted.
@@ -114,6 +116,7 @@ impl Handshake {
             state: State::Idle,
             ephemeral: PrivateKey::zeroed(),
             symmetric: Symmetric::zeroed(),
+            sent: Tai64N::ZERO,
             latest: Tai64N::ZERO,
             accepted: None,
         }

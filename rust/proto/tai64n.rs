@@ -5,6 +5,8 @@
 /// Length of a timestamp on the wire.
 pub(crate) const LEN: usize = 12;
 
+const NANOS_PER_SECOND: u32 = 1_000_000_000;
+
 /// Wall clock time as TAI64N label, ordered as the bytes on the wire are.
 ///
 /// The nanoseconds are rounded down to 2^24, the largest power of two that still tells apart as
@@ -28,6 +30,22 @@ impl Tai64N {
         // CAST: Two's complement, so that times before the epoch have lower labels.
         let [a, b, c, d, e, f, g, h] = Self::UNIX_EPOCH.wrapping_add(seconds as u64).to_be_bytes();
         let [i, j, k, l] = (nanos & !(Self::QUANTUM - 1)).to_be_bytes();
+        Self([a, b, c, d, e, f, g, h, i, j, k, l])
+    }
+
+    /// Returns the next label that can be told apart from this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.0;
+        let mut seconds = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let mut nanos =
+            (u32::from_be_bytes([i, j, k, l]) & !(Self::QUANTUM - 1)).saturating_add(Self::QUANTUM);
+        if nanos >= NANOS_PER_SECOND {
+            seconds = seconds.saturating_add(1);
+            nanos = 0;
+        }
+        let [a, b, c, d, e, f, g, h] = seconds.to_be_bytes();
+        let [i, j, k, l] = nanos.to_be_bytes();
         Self([a, b, c, d, e, f, g, h, i, j, k, l])
     }
 

@@ -129,7 +129,8 @@ now=$EPOCHSECONDS
 date -s "@$((now + 100000))" >/dev/null
 answers a 192.168.7.2 || fail "after the clock was set"
 [[ $(created Keypair) == "$sessions" ]] || fail "a session ended by a clock that was set"
-# A handshake with the clock ahead, then back to the truth: the next one is not believed until the clock caught up.
+# A handshake with the clock ahead, then back to the truth. The next one is later than that all the same; with the C module
+# it is not believed until the clock has caught up.
 pass 6
 ip -n a link set wg0 down
 ip -n a link set wg0 up
@@ -140,9 +141,16 @@ date -s "@$((EPOCHSECONDS - 100000))" >/dev/null
 pass 6
 ip -n a link set wg0 down
 ip -n a link set wg0 up
-unanswered a 192.168.7.2 || fail "an initiation of the past was believed"
-kernel_log >"$work/log"
-grep -q 'Invalid handshake initiation from 10.0.0.1:51821' "$work/log" || fail "the log tells of no refused initiation"
+if on_c; then
+	unanswered a 192.168.7.2 || fail "an initiation of the past was believed"
+	kernel_log >"$work/log"
+	grep -q 'Invalid handshake initiation from 10.0.0.1:51821' "$work/log" ||
+		fail "the log tells of no refused initiation"
+else
+	answers a 192.168.7.2 || fail "a clock that was set back holds up handshakes"
+	at=$(shown a latest-handshakes b)
+	((at - EPOCHSECONDS < 5 && EPOCHSECONDS - at < 5)) || fail "the last handshake was at $at, not now, $EPOCHSECONDS"
+fi
 # The other way its clock never was ahead.
 ip -n b link set wg0 down
 ip -n b link set wg0 up

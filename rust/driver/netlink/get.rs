@@ -131,7 +131,7 @@ fn put_device(
     message.put_u16(device_attr::LISTEN_PORT, config.port)?;
     message.put_u32(device_attr::FWMARK, dev.data().fwmark())?;
     message.put_u32(device_attr::IFINDEX, dev.ifindex())?;
-    message.put_display(device_attr::IFNAME, dev.name())?;
+    message.put_string(device_attr::IFNAME, dev.name().as_bytes())?;
     let identity = dev.data().identity().read(ctx);
     if let (Some(private), Some(public)) = (identity.private(), identity.public()) {
         message.put(device_attr::PRIVATE_KEY, private.as_bytes())?;

@@ -26,7 +26,8 @@ use crate::{
     },
     peer::Peer,
     send,
-    socket, //
+    socket,
+    timers, //
 };
 use kernel::prelude::*;
 use kext::compat::code::EPFNOSUPPORT;
@@ -242,12 +243,16 @@ fn set_peer(
         let preshared = noise.handshake.remote_mut().preshared_mut();
         let _ = attr.copy_to(preshared.as_mut_bytes());
     }
+    let mut has_moved = false;
     if let Some(remote) = attrs.get(peer_attr::ENDPOINT).and_then(endpoint) {
         let endpoint = Endpoint {
             remote: Some(remote),
             source: Source::Any,
         };
-        peer.set_endpoint(&endpoint, &ctx.bh());
+        let bh = ctx.bh();
+        let is_new = peer.remote(&bh) != endpoint.remote;
+        peer.set_endpoint(&endpoint, &bh);
+        has_moved = is_new && peer.current(&bh).is_some_and(|current| current.is_live());
     }
     let old_tags = config.next_tag();
     let result = set_prefixes(dev, config, &peer, attrs.get(peer_attr::ALLOWEDIPS));
@@ -258,6 +263,12 @@ fn set_peer(
     result?;
     set_keepalive(dev, &peer, attrs, ctx);
     if dev.is_running() {
+        if has_moved {
+            // Perhaps somebody else is there, as after a restart of the other end, who does not know
+            // the session. Without an answer that would take 15 seconds to show.
+            peer.reset_last_sent_handshake();
+            timers::initiation_wanted(&peer, &ctx.bh());
+        }
         send::send_staged(peer.borrow(), &ctx.bh());
     }
     Ok(())

@@ -79,9 +79,11 @@ impl Peer {
         }
     }
 
-    /// Stops sending under all sessions, so that the next packet begins a handshake.
+    /// Stops sending under all sessions, so that the next packet begins a handshake, and forgets
+    /// what was computed with our private key: it was changed.
     pub(crate) fn expire_keypairs(&self, ctx: &mut Process) {
         self.clear_handshake(ctx);
+        self.noise().lock(ctx).handshake.remote_mut().forget_ours();
         self.reset_last_sent_handshake();
         let bh = ctx.bh();
         let _writer = self.keypairs_writer.lock(&bh);

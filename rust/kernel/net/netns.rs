@@ -373,8 +373,8 @@ unsafe extern "C" fn exit_rtnl<E: NamespaceExit>(
 ) {
     // SAFETY: C holds RTNL.
     let rtnl = unsafe { Rtnl::assume_held() };
-    // SAFETY: Namespaces are taken down in process context.
-    let mut ctx = unsafe { Process::new() };
+    // SAFETY: Namespaces are taken down in process context; RTNL as above.
+    let mut ctx = unsafe { Process::under_rtnl() };
     // SAFETY: The namespace is valid for the call.
     E::exit(unsafe { Net::from_raw(net) }, &rtnl, &mut ctx);
 }

@@ -116,6 +116,12 @@ impl Remote {
         &mut self.preshared
     }
 
+    /// Forgets what was computed with a private key of ours, which is to go.
+    pub fn forget_ours(&mut self) {
+        self.static_static.wipe();
+        self.epoch = None;
+    }
+
     /// Returns the product of the static keys, computed at the first need.
     pub fn static_static<C: Crypto>(
         &mut self,

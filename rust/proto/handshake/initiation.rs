@@ -57,6 +57,8 @@ impl Handshake {
         let Some(text) = out.timestamp.first_chunk_mut() else {
             return Err(DropReason::BadLength);
         };
+        // The remote takes none that is not later than those before, however the clock was set.
+        let timestamp = timestamp.max(self.sent.next());
         *text = *timestamp.as_bytes();
         symmetric.start::<C>(&public);
         symmetric.write_initiation::<C>(
@@ -71,6 +73,7 @@ impl Handshake {
             },
         )?;
         out.set_head(index);
+        self.sent = timestamp;
 
         let replaced = self.local_index();
         self.state = State::InitiationSent { local: index };

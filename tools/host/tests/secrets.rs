@@ -250,7 +250,7 @@ fn everything(arena: &mut Arena) {
 // row H11
 fn handshakes_leave_no_secrets() {
     for seed in 1..4 {
-        let ((stack, used, alive, lasting, dead), mut secrets) = watched(seed, || {
+        let ((stack, used, alive, lasting, changed, dead), mut secrets) = watched(seed, || {
             // SAFETY: Bytes of no type are valid whatever they are.
             let mut arena: Box<MaybeUninit<Arena>> = Box::new(MaybeUninit::zeroed());
             let sides = arena.write(Arena {
@@ -274,15 +274,24 @@ fn handshakes_leave_no_secrets() {
                 );
             }
             let alive = bytes_of(&arena);
+            // SAFETY: Written above.
+            let sides = unsafe { arena.assume_init_mut() };
+            for side in [&mut sides.a, &mut sides.b] {
+                side.handshake.remote_mut().forget_ours();
+            }
+            let changed = bytes_of(&arena);
             // SAFETY: Written above, not used again.
             unsafe { arena.assume_init_drop() };
-            (stack, used, alive, lasting, bytes_of(&arena))
+            (stack, used, alive, lasting, changed, bytes_of(&arena))
         });
         assert!(used > 1_000, "the painted stack was not used: {used}");
         assert!(secrets.0.len() > 500, "too few secrets were seen");
         assert_eq!(secrets.find(&stack), [""; 0], "left on the stack");
         assert_eq!(secrets.find(&dead), [""; 0], "left in dropped states");
-        for secret in lasting.chunks(32) {
+        // The last one of each side is what its private key led to.
+        for (nth, secret) in lasting.chunks(32).enumerate() {
+            let is_there = changed.windows(32).any(|bytes| bytes == secret);
+            assert_eq!(is_there, nth % 5 != 4, "after a change of the private key");
             assert_ne!(secrets.find(&[secret, &alive].concat()), [""; 0]);
             secrets.remove(secret);
         }

@@ -116,7 +116,7 @@ impl<T: Operations> Callbacks<T> {
         // SAFETY: C holds RTNL.
         let rtnl = unsafe { Rtnl::assume_held() };
         // SAFETY: Netlink requests run in process context, and may sleep.
-        let mut ctx = unsafe { Process::new() };
+        let mut ctx = unsafe { Process::under_rtnl() };
         from_result(|| {
             // SAFETY: The device was made by `setup` for this `T`, and nobody else knows it.
             unsafe { Self::construct(dev, params, &mut ctx) }?;
@@ -228,8 +228,8 @@ impl<T: Operations> Callbacks<T> {
     unsafe extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
         // SAFETY: C holds RTNL.
         let rtnl = unsafe { Rtnl::assume_held() };
-        // SAFETY: C runs this in process context, and lets it sleep.
-        let mut ctx = unsafe { Process::new() };
+        // SAFETY: C runs this in process context, lets it sleep, and holds RTNL meanwhile.
+        let mut ctx = unsafe { Process::under_rtnl() };
         // SAFETY: A device that C knows is initialised; it is held by C.
         let dev = unsafe { NetDevice::<T>::from_raw(dev) };
         from_result(|| dev.data().open(dev, &rtnl, &mut ctx).map(|()| 0))
@@ -241,8 +241,8 @@ impl<T: Operations> Callbacks<T> {
     unsafe extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
         // SAFETY: C holds RTNL.
         let rtnl = unsafe { Rtnl::assume_held() };
-        // SAFETY: C runs this in process context, and lets it sleep.
-        let mut ctx = unsafe { Process::new() };
+        // SAFETY: C runs this in process context, lets it sleep, and holds RTNL meanwhile.
+        let mut ctx = unsafe { Process::under_rtnl() };
         // SAFETY: As in `open`.
         let dev = unsafe { NetDevice::<T>::from_raw(dev) };
         dev.data().stop(dev, &rtnl, &mut ctx);

@@ -6,12 +6,8 @@ use crate::bindings::{
     nlattr,
     NLA_F_NESTED, //
 };
-use core::{
-    fmt::Write,
-    mem::MaybeUninit, //
-};
+use core::mem::MaybeUninit;
 use kernel::{
-    fmt,
     prelude::*,
     types::NotThreadSafe, //
 };
@@ -118,17 +114,15 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// Puts what `value` is displayed as, and a NUL.
-    ///
-    /// For short values such as names: more than 63 bytes are refused with `EMSGSIZE`.
-    pub fn put_display(&mut self, attribute: u16, value: impl fmt::Display) -> Result {
-        let mut text = Text {
-            bytes: [0; 64],
-            len: 0,
-        };
-        text.write_fmt(fmt!("{value}")).map_err(|_| EMSGSIZE)?;
-        let with_nul = text.len.checked_add(1).ok_or(EMSGSIZE)?;
-        self.put(attribute, text.bytes.get(..with_nul).ok_or(EMSGSIZE)?)
+    /// Puts a string of any bytes, and a NUL. More than 63 bytes are refused with `EMSGSIZE`.
+    pub fn put_string(&mut self, attribute: u16, value: &[u8]) -> Result {
+        let mut bytes = [0; 64];
+        let with_nul = value.len().checked_add(1).ok_or(EMSGSIZE)?;
+        let text = bytes.get_mut(..with_nul).ok_or(EMSGSIZE)?;
+        for (to, from) in text.iter_mut().zip(value) {
+            *to = *from;
+        }
+        self.put(attribute, text)
     }
 
     /// Puts a nested attribute that holds what `fill` puts.
@@ -178,28 +172,6 @@ fn as_uninit(bytes: &[u8]) -> &[MaybeUninit<u8>] {
     unsafe { &*start }
 }
 
-/// A short text.
-struct Text {
-    bytes: [u8; 64],
-    len: usize,
-}
-
-impl Write for Text {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        let end = self.len.checked_add(s.len()).ok_or(fmt::Error)?;
-        // The last byte stays NUL.
-        if end >= self.bytes.len() {
-            return Err(fmt::Error);
-        }
-        let room = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
-        for (to, from) in room.iter_mut().zip(s.bytes()) {
-            *to = from;
-        }
-        self.len = end;
-        Ok(())
-    }
-}
-
 #[kernel::macros::kunit_tests(kext_genl_message)]
 mod tests {
     use super::*;
@@ -230,13 +202,17 @@ mod tests {
             message.put(1, &[7; 5])?;
             message.put_u8(2, 9)?;
             message.put_u16(0x0304, 0x0506)?;
-            message.put(3, b"ab\0")
+            message.put(3, b"ab\0")?;
+            assert!(message.put_string(4, &[b'a'; 64]) == Err(EMSGSIZE));
+            // Not UTF-8.
+            message.put_string(4, &[0xe9])
         });
         let expected = [
             &[9, 0, 1, 0, 7, 7, 7, 7, 7, 0, 0, 0, 5, 0, 2, 0, 9, 0, 0, 0][..],
             &[6, 0, 4, 3, 6, 5, 0, 0, 7, 0, 3, 0, b'a', b'b', 0, 0],
+            &[6, 0, 4, 0, 0xe9, 0, 0, 0],
         ];
-        let mut all = [0; 36];
+        let mut all = [0; 44];
         for (to, from) in all.iter_mut().zip(expected.iter().copied().flatten()) {
             *to = *from;
         }
