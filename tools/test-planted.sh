@@ -46,7 +46,7 @@ verdict() {
 	in_root "${reader[@]}" plant "$copy" "$name" || return
 	# shellcheck disable=SC2086 # a kind and names
 	(red $test) >"$output" 2>&1 </dev/null || status=$?
-	if ! grep -qE '^(test result: |[0-9]+ passed, )' "$output"; then
+	if ! grep -qE '^(test result: |[0-9]+ passed, )' "$output" || grep -q '^the virtual machine .* did not start:' "$output"; then
 		echo "no verdict: $test did not run"
 	elif ((!status)); then
 		echo "NOT FOUND: $test passes"
