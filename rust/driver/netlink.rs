@@ -21,9 +21,12 @@ use kext::{
             NetDevice, //
         },
         genl::{
-            self,
-            Commands,
+            Command,
+            Do,
+            Dump,
             DumpWriter,
+            Family,
+            Permission,
             Policy,
             Progress,
             Request,
@@ -112,24 +115,17 @@ static SET_POLICY: Policy<9> = Policy::new()
     .u32(device_attr::FWMARK)
     .nested_array(device_attr::PEERS, &PEER_POLICY);
 
-/// The commands of the family.
-pub(crate) enum Family {}
+/// `WG_CMD_GET_DEVICE`
+enum GetDevice {}
 
-impl Commands for Family {
-    const NAME: &'static CStr = c"wireguard";
-    const VERSION: u32 = 1;
-    const GET: u8 = 0;
-    const GET_POLICY: Table = GET_POLICY.table();
-    const SET: u8 = 1;
-    const SET_POLICY: Table = SET_POLICY.table();
+impl Dump for GetDevice {
+    const COMMAND: u8 = 0;
+    const POLICY: Table = GET_POLICY.table();
+    const PERMISSION: Permission = Permission::NetAdmin;
 
     type Cursor = get::Cursor;
 
-    fn set(request: &Request<'_>, ctx: &mut Process) -> Result {
-        set::set_device(request, ctx)
-    }
-
-    fn dump_start(request: &Request<'_>, cursor: &mut get::Cursor, ctx: &mut Process) -> Result {
+    fn start(request: &Request<'_>, cursor: &mut get::Cursor, ctx: &mut Process) -> Result {
         get::start(request, cursor, ctx)
     }
 
@@ -143,8 +139,29 @@ impl Commands for Family {
     }
 }
 
+/// `WG_CMD_SET_DEVICE`
+enum SetDevice {}
+
+impl Do for SetDevice {
+    const COMMAND: u8 = 1;
+    const POLICY: Table = SET_POLICY.table();
+    const PERMISSION: Permission = Permission::NetAdmin;
+
+    fn execute(request: &Request<'_>, ctx: &mut Process) -> Result {
+        set::set_device(request, ctx)
+    }
+}
+
 /// The family.
-pub(crate) static FAMILY: genl::Family<Family> = genl::Family::new();
+pub(crate) static FAMILY: Family = Family::new(
+    c"wireguard",
+    1,
+    &[
+        Command::new_dump::<GetDevice>(),
+        Command::new_do::<SetDevice>(),
+    ],
+    &[],
+);
 
 /// Finds the interface that a request names, by either its index or its name.
 fn find_device(request: &Request<'_>, ctx: &mut Process) -> Result<DeviceRef<Device>> {

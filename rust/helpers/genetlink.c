@@ -31,3 +31,32 @@ void wg_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr)
 {
 	genlmsg_cancel(skb, hdr);
 }
+
+int wg_helper_genlmsg_unicast(struct net *net, struct sk_buff *skb, u32 portid)
+{
+	return genlmsg_unicast(net, skb, portid);
+}
+
+int wg_helper_genlmsg_multicast_netns(const struct genl_family *family,
+				      struct net *net, struct sk_buff *skb,
+				      u32 portid, unsigned int group,
+				      gfp_t flags)
+{
+	return genlmsg_multicast_netns(family, net, skb, portid, group, flags);
+}
+
+struct sk_buff *wg_helper_genlmsg_new(size_t payload, gfp_t flags)
+{
+	return genlmsg_new(payload, flags);
+}
+
+void wg_helper_nlmsg_free(struct sk_buff *skb)
+{
+	nlmsg_free(skb);
+}
+
+int wg_helper_genl_has_listeners(const struct genl_family *family,
+				 struct net *net, unsigned int group)
+{
+	return genl_has_listeners(family, net, group);
+}

@@ -9,9 +9,11 @@ use kernel::prelude::*;
 use kext::{
     context::Process,
     net::genl::{
-        Commands,
+        Command,
+        Dump,
         DumpWriter,
         Family,
+        Permission,
         Policy,
         Progress,
         Request,
@@ -21,24 +23,17 @@ use kext::{
 
 static POLICY: Policy<2> = Policy::new().u32(1);
 
-/// Commands.
+/// A command.
 pub struct Wide;
 
-impl Commands for Wide {
-    const NAME: &'static CStr = c"dump";
-    const VERSION: u32 = 1;
-    const GET: u8 = 0;
-    const GET_POLICY: Table = POLICY.table();
-    const SET: u8 = 1;
-    const SET_POLICY: Table = POLICY.table();
+impl Dump for Wide {
+    const COMMAND: u8 = 0;
+    const POLICY: Table = POLICY.table();
+    const PERMISSION: Permission = Permission::NetAdmin;
 
     type Cursor = u128;
 
-    fn set(_: &Request<'_>, _: &mut Process) -> Result {
-        Ok(())
-    }
-
-    fn dump_start(_: &Request<'_>, _: &mut u128, _: &mut Process) -> Result {
+    fn start(_: &Request<'_>, _: &mut u128, _: &mut Process) -> Result {
         Ok(())
     }
 
@@ -53,4 +48,4 @@ impl Commands for Wide {
 }
 
 /// The family.
-pub static FAMILY: Family<Wide> = Family::new();
+pub static FAMILY: Family = Family::new(c"dump", 1, &[Command::new_dump::<Wide>()], &[]);

@@ -9,8 +9,9 @@ use kernel::prelude::*;
 use kext::{
     context::Process,
     net::genl::{
-        Commands,
+        Dump,
         DumpWriter,
+        Permission,
         Policy,
         Progress,
         Request,
@@ -22,24 +23,17 @@ static POLICY: Policy<2> = Policy::new().u32(1);
 
 macro_rules! commands {
     ($name:ident, $cursor:ty) => {
-        /// Commands.
+        /// A command.
         pub struct $name;
 
-        impl Commands for $name {
-            const NAME: &'static CStr = c"dump";
-            const VERSION: u32 = 1;
-            const GET: u8 = 0;
-            const GET_POLICY: Table = POLICY.table();
-            const SET: u8 = 1;
-            const SET_POLICY: Table = POLICY.table();
+        impl Dump for $name {
+            const COMMAND: u8 = 0;
+            const POLICY: Table = POLICY.table();
+            const PERMISSION: Permission = Permission::NetAdmin;
 
             type Cursor = $cursor;
 
-            fn set(_: &Request<'_>, _: &mut Process) -> Result {
-                Ok(())
-            }
-
-            fn dump_start(_: &Request<'_>, _: &mut $cursor, _: &mut Process) -> Result {
+            fn start(_: &Request<'_>, _: &mut $cursor, _: &mut Process) -> Result {
                 Ok(())
             }
 

@@ -7,14 +7,11 @@
 
 use kext::{
     context::Process,
-    net::genl::{
-        Commands,
-        Family, //
-    },
+    net::genl::Family, //
 };
 
 /// Registers.
-pub fn breaks<C: Commands>(family: &'static Family<C>, process: &mut Process) {
+pub fn breaks(family: &'static Family, process: &mut Process) {
     let bh = process.bh();
     drop(family.register(process)); //~
     drop(bh);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Switches of a device that user space turns with `ethtool --set-priv-flags`.
+//! Switches of a device that user space turns with `ethtool --set-priv-flags`, and the figures that
+//! `ethtool --statistics` shows.
 //!
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
 
@@ -8,15 +9,22 @@ use super::{
     NetDevice,
     Operations, //
 };
-use crate::bindings::{
-    ethtool_ops,
-    ethtool_stringset_ETH_SS_PRIV_FLAGS,
-    net_device,
-    ETH_GSTRING_LEN, //
+use crate::{
+    bindings::{
+        ethtool_ops,
+        ethtool_stats,
+        ethtool_stringset_ETH_SS_PRIV_FLAGS,
+        ethtool_stringset_ETH_SS_STATS,
+        net_device,
+        ETH_GSTRING_LEN, //
+    },
+    compat::code::EOPNOTSUPP, //
 };
-use crate::compat::code::EOPNOTSUPP;
 use core::marker::PhantomData;
-use kernel::{error::from_result, ffi::c_int};
+use kernel::{
+    error::from_result,
+    ffi::c_int, //
+};
 
 /// Bytes that C gives to the name of a switch, which ends with a zero.
 const NAME_LEN: usize = ETH_GSTRING_LEN as usize;
@@ -28,6 +36,7 @@ impl<T: Operations> Ethtool<T> {
     pub(super) const OPS: &'static ethtool_ops = &ethtool_ops {
         get_sset_count: Some(Self::count),
         get_strings: Some(Self::names),
+        get_ethtool_stats: Some(Self::statistics),
         get_priv_flags: Some(Self::get),
         set_priv_flags: Some(Self::set),
         ..pin_init::zeroed()
@@ -38,13 +47,34 @@ impl<T: Operations> Ethtool<T> {
     /// Only for `ethtool_ops`.
     unsafe extern "C" fn count(_dev: *mut net_device, set: c_int) -> c_int {
         from_result(|| {
-            // CAST: A small constant.
-            if set != ethtool_stringset_ETH_SS_PRIV_FLAGS as c_int {
-                return Err(EOPNOTSUPP);
+            // CAST: Small constants.
+            const PRIV_FLAGS: c_int = ethtool_stringset_ETH_SS_PRIV_FLAGS as c_int;
+            const STATS: c_int = ethtool_stringset_ETH_SS_STATS as c_int;
+            match set {
+                // CAST: At most 32.
+                PRIV_FLAGS => Ok(T::PRIV_FLAGS.len() as c_int),
+                // CAST: A constant of the driver, which C checks against what is read.
+                STATS if T::STATISTICS > 0 => Ok(T::STATISTICS as c_int),
+                _ => Err(EOPNOTSUPP),
             }
-            // CAST: At most 32.
-            Ok(T::PRIV_FLAGS.len() as c_int)
         })
+    }
+
+    /// Writes the name number `nth`, cut if it is too long.
+    ///
+    /// # Safety
+    ///
+    /// `to` must have room for `nth + 1` names.
+    unsafe fn put_name(to: *mut u8, nth: usize, name: &[u8]) {
+        let mut field = [0; NAME_LEN];
+        let room = NAME_LEN.saturating_sub(1);
+        for (to, from) in field.iter_mut().take(room).zip(name) {
+            *to = *from;
+        }
+        // SAFETY: By the requirements.
+        let to = unsafe { to.cast::<[u8; NAME_LEN]>().add(nth) };
+        // SAFETY: As above.
+        unsafe { to.write(field) };
     }
 
     /// # Safety
@@ -59,18 +89,31 @@ impl<T: Operations> Ethtool<T> {
                 i += 1;
             }
         }
-        if set != ethtool_stringset_ETH_SS_PRIV_FLAGS {
-            return;
-        }
-        for (i, name) in T::PRIV_FLAGS.iter().enumerate() {
-            let mut field = [0; NAME_LEN];
-            for (to, from) in field.iter_mut().zip(name.to_bytes()) {
-                *to = *from;
+        if set == ethtool_stringset_ETH_SS_STATS {
+            for i in 0..T::STATISTICS {
+                // SAFETY: By the requirements there is room for so many.
+                unsafe { Self::put_name(to, i, T::statistic_name(i).as_bytes()) };
             }
+        }
+        if set == ethtool_stringset_ETH_SS_PRIV_FLAGS {
+            for (i, name) in T::PRIV_FLAGS.iter().enumerate() {
+                // SAFETY: By the requirements there is room for so many.
+                unsafe { Self::put_name(to, i, name.to_bytes()) };
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Only for `ethtool_ops`: `to` must have room for as many figures as `count` tells of.
+    unsafe extern "C" fn statistics(dev: *mut net_device, _: *mut ethtool_stats, to: *mut u64) {
+        // SAFETY: As in `get`.
+        let dev = unsafe { NetDevice::<T>::from_raw(dev.cast()) };
+        for i in 0..T::STATISTICS {
             // SAFETY: By the requirements.
-            let to = unsafe { to.cast::<[u8; NAME_LEN]>().add(i) };
+            let to = unsafe { to.add(i) };
             // SAFETY: As above.
-            unsafe { to.write(field) };
+            unsafe { to.write_unaligned(dev.data().statistic(i)) };
         }
     }
 

@@ -43,6 +43,11 @@ impl<'a> Attr<'a> {
         Self(ptr, PhantomData, NotThreadSafe)
     }
 
+    /// Returns the attribute as C sees it.
+    pub(super) fn as_raw(&self) -> *const nlattr {
+        self.0.as_ptr()
+    }
+
     /// Returns the length of the payload.
     #[inline]
     pub fn len(&self) -> usize {

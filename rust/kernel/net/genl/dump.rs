@@ -2,23 +2,22 @@
 
 //! Resumable dumps.
 //!
-//! A dump is answered by as many calls of [`Commands::dump`](super::Commands::dump) as user space
+//! A dump is answered by as many calls of [`Dump::dump`](super::Dump::dump) as user space
 //! needs to read it, with any amount of time between them. All that is kept meanwhile is the
 //! cursor, which is plain bytes: a dump that nobody reads on keeps nothing alive.
 
-use super::message::Message;
+use super::message::{
+    complete,
+    Message, //
+};
 use crate::bindings::{
     self,
+    genl_dump_check_consistent,
     genl_info,
     netlink_callback, //
 };
-use crate::{
-    bindings::genl_dump_check_consistent,
-    net::skb::raw, //
-};
 use core::{
     marker::PhantomData,
-    mem::MaybeUninit,
     ptr::NonNull, //
 };
 use kernel::{
@@ -113,35 +112,8 @@ impl DumpWriter<'_> {
         let header = NonNull::new(header).ok_or(EMSGSIZE)?;
         // SAFETY: `header` is what `genlmsg_put` returned, and `cb` is valid.
         unsafe { genl_dump_check_consistent(self.cb.as_ptr(), header.as_ptr()) };
-        let mut message = Message::new(self.room());
-        let result = fill(&mut message);
-        let used = message.used();
-        if result.is_ok() {
-            // SAFETY: The buffer is valid, and `used` bytes of its room were written.
-            // CAST: The room is what one buffer has behind its data, less than 4 GiB.
-            unsafe { bindings::skb_put(skb, used as c_uint) };
-            // SAFETY: `header` was begun in this buffer.
-            unsafe { bindings::genlmsg_end(skb, header.as_ptr()) };
-        } else {
-            // SAFETY: As above.
-            unsafe { bindings::genlmsg_cancel(skb, header.as_ptr()) };
-        }
-        result
-    }
-
-    /// Returns the room that there is left in the buffer.
-    fn room(&mut self) -> &mut [MaybeUninit<u8>] {
-        // SAFETY: The buffer is valid by the type invariants.
-        let skb = unsafe { self.skb.as_ref() };
-        // One in several pieces has room only in the last.
-        let len = match skb.data_len {
-            0 => raw::tailroom(skb),
-            _ => 0,
-        };
-        let start = skb.head.wrapping_add(raw::tail(skb));
-        // SAFETY: There is that much room behind the data, which is ours alone by the type
-        // invariants; it need not be initialised.
-        unsafe { core::slice::from_raw_parts_mut(start.cast(), len) }
+        // SAFETY: As above; the buffer is used by nobody else by the type invariants.
+        unsafe { complete(self.skb, header.as_ptr(), fill) }
     }
 
     /// Returns the result of a dump callback, after this progress.

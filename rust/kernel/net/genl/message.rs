@@ -2,12 +2,24 @@
 
 //! Writing attributes.
 
-use crate::bindings::{
-    nlattr,
-    NLA_F_NESTED, //
+use crate::{
+    bindings::{
+        self,
+        nlattr,
+        sk_buff,
+        NLA_F_NESTED, //
+    },
+    net::skb::raw, //
 };
-use core::mem::MaybeUninit;
+use core::{
+    mem::MaybeUninit,
+    ptr::NonNull, //
+};
 use kernel::{
+    ffi::{
+        c_uint,
+        c_void, //
+    },
     prelude::*,
     types::NotThreadSafe, //
 };
@@ -42,7 +54,7 @@ pub struct Message<'a> {
 
 impl<'a> Message<'a> {
     /// Begins a message in a room that is aligned to [`ALIGN`].
-    pub(super) fn new(room: &'a mut [MaybeUninit<u8>]) -> Self {
+    fn new(room: &'a mut [MaybeUninit<u8>]) -> Self {
         // INVARIANT: Nothing has to be initialised.
         Self {
             room,
@@ -52,7 +64,7 @@ impl<'a> Message<'a> {
     }
 
     /// Returns how many bytes were written. They are initialised.
-    pub(super) fn used(&self) -> usize {
+    fn used(&self) -> usize {
         self.used
     }
 
@@ -114,6 +126,19 @@ impl<'a> Message<'a> {
         })
     }
 
+    /// Puts a number of any size: `NLA_UINT`, of four bytes if they suffice, else of eight.
+    pub fn put_uint(&mut self, attribute: u16, value: u64) -> Result {
+        match u32::try_from(value) {
+            Ok(value) => self.put_u32(attribute, value),
+            Err(_) => self.put(attribute, &value.to_ne_bytes()),
+        }
+    }
+
+    /// Puts a string and its NUL.
+    pub fn put_str(&mut self, attribute: u16, value: &CStr) -> Result {
+        self.put(attribute, value.to_bytes_with_nul())
+    }
+
     /// Puts a string of any bytes, and a NUL. More than 63 bytes are refused with `EMSGSIZE`.
     pub fn put_string(&mut self, attribute: u16, value: &[u8]) -> Result {
         let mut bytes = [0; 64];
@@ -153,6 +178,51 @@ impl<'a> Message<'a> {
         }
         result
     }
+}
+
+/// Writes what `fill` puts behind the header of a message, and completes the message; after an error
+/// of `fill` the message is taken back.
+///
+/// # Errors
+///
+/// `EMSGSIZE` if there is no header because there was no room for it, and what `fill` returns.
+///
+/// # Safety
+///
+/// `header` must be what `genlmsg_put` has returned for `skb`, which is valid and used by nobody else.
+pub(super) unsafe fn complete<R>(
+    skb: NonNull<sk_buff>,
+    header: *mut c_void,
+    fill: impl FnOnce(&mut Message<'_>) -> Result<R>,
+) -> Result<R> {
+    let header = NonNull::new(header).ok_or(EMSGSIZE)?;
+    let (result, used) = {
+        // SAFETY: The buffer is valid by the requirements.
+        let skb = unsafe { skb.as_ref() };
+        // One in several pieces has room only in the last.
+        let len = match skb.data_len {
+            0 => raw::tailroom(skb),
+            _ => 0,
+        };
+        let start = skb.head.wrapping_add(raw::tail(skb));
+        // SAFETY: There is so much room behind the data, which is nobody else's by the requirements;
+        // it need not be initialised.
+        let room = unsafe { core::slice::from_raw_parts_mut(start.cast(), len) };
+        let mut message = Message::new(room);
+        (fill(&mut message), message.used())
+    };
+    let skb = skb.as_ptr();
+    if result.is_ok() {
+        // SAFETY: The buffer is valid, and `used` bytes of its room were written.
+        // CAST: The room is what one buffer has behind its data, less than 4 GiB.
+        unsafe { bindings::skb_put(skb, used as c_uint) };
+        // SAFETY: `header` was begun in this buffer.
+        unsafe { bindings::genlmsg_end(skb, header.as_ptr()) };
+    } else {
+        // SAFETY: As above.
+        unsafe { bindings::genlmsg_cancel(skb, header.as_ptr()) };
+    }
+    result
 }
 
 /// Returns the header of an attribute that is `len` bytes long with it.
@@ -243,6 +313,18 @@ mod tests {
             Ok(())
         });
         assert!(says(result, &[8, 0, 1, 0, 2, 0, 0, 0]));
+    }
+
+    #[test]
+    fn a_number_is_as_short_as_it_can_be() {
+        let result = written::<64>(|message| {
+            message.put_uint(1, 0xffff_ffff)?;
+            message.put_uint(2, 1 << 32)
+        });
+        let expected = [
+            8, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 12, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0,
+        ];
+        assert!(says(result, &expected));
     }
 
     #[test]

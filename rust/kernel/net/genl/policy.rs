@@ -111,10 +111,55 @@ impl<const N: usize> Policy<N> {
         self.rule(attribute, bindings::NLA_U32, check, 0, with)
     }
 
+    /// A `u8` of at most `max`.
+    pub const fn u8_max(self, attribute: u16, max: u8) -> Self {
+        let check = bindings::nla_policy_validation_NLA_VALIDATE_MAX;
+        // CAST: Widening.
+        self.rule(
+            attribute,
+            bindings::NLA_U8,
+            check,
+            0,
+            Self::up_to(max as i16),
+        )
+    }
+
+    /// A `u32` of at most `max`.
+    pub const fn u32_max(self, attribute: u16, max: u16) -> Self {
+        // PANIC: As in `rule`.
+        assert!(max <= i16::MAX as u16);
+        let check = bindings::nla_policy_validation_NLA_VALIDATE_MAX;
+        // CAST: Checked just above.
+        self.rule(
+            attribute,
+            bindings::NLA_U32,
+            check,
+            0,
+            Self::up_to(max as i16),
+        )
+    }
+
+    const fn up_to(max: i16) -> Details {
+        let mut with: Details = pin_init::zeroed();
+        with.__bindgen_anon_1 = Range { min: 0, max };
+        with
+    }
+
+    /// An attribute without a payload, which counts by being there.
+    pub const fn flag(self, attribute: u16) -> Self {
+        self.plain(attribute, bindings::NLA_FLAG, 0)
+    }
+
     /// Exactly `len` bytes.
     pub const fn exact_len(self, attribute: u16, len: u16) -> Self {
         let check = bindings::nla_policy_validation_NLA_VALIDATE_RANGE;
         self.binary(attribute, check, len, len)
+    }
+
+    /// From `min` to `max` bytes.
+    pub const fn len_range(self, attribute: u16, min: u16, max: u16) -> Self {
+        let check = bindings::nla_policy_validation_NLA_VALIDATE_RANGE;
+        self.binary(attribute, check, min, max)
     }
 
     /// At least `min` bytes.
@@ -128,6 +173,11 @@ impl<const N: usize> Policy<N> {
         self.plain(attribute, bindings::NLA_NUL_STRING, max)
     }
 
+    /// Attributes that obey `inner`.
+    pub const fn nested<const M: usize>(self, attribute: u16, inner: &'static Policy<M>) -> Self {
+        self.nesting(attribute, bindings::NLA_NESTED, inner)
+    }
+
     /// A list of elements, each of which holds attributes that obey `inner`.
     ///
     /// The types of the elements themselves do not matter.
@@ -136,18 +186,21 @@ impl<const N: usize> Policy<N> {
         attribute: u16,
         inner: &'static Policy<M>,
     ) -> Self {
+        self.nesting(attribute, bindings::NLA_NESTED_ARRAY, inner)
+    }
+
+    const fn nesting<const M: usize>(
+        self,
+        attribute: u16,
+        kind: u32,
+        inner: &'static Policy<M>,
+    ) -> Self {
         let check = bindings::nla_policy_validation_NLA_VALIDATE_NONE;
         let inner = inner.table();
         // INVARIANT: `inner` is a `'static` table that ends with the attribute `inner.max`.
         let mut with: Details = pin_init::zeroed();
         with.nested_policy = inner.rules;
-        self.rule(
-            attribute,
-            bindings::NLA_NESTED_ARRAY,
-            check,
-            inner.max,
-            with,
-        )
+        self.rule(attribute, kind, check, inner.max, with)
     }
 
     /// Returns the policy without its size in the type.

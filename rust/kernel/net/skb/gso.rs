@@ -360,6 +360,14 @@ pub struct Datagrams {
     pub(in crate::net) segs: Option<u16>,
 }
 
+impl Datagrams {
+    /// Sets the priority.
+    #[inline]
+    pub fn set_priority(&mut self, priority: u32) {
+        self.skb.set_priority(priority);
+    }
+}
+
 impl From<SkBuff> for Datagrams {
     fn from(skb: SkBuff) -> Self {
         Self { skb, segs: None }

@@ -109,6 +109,11 @@ pub(super) fn set_mark(skb: &mut sk_buff, mark: u32) {
 }
 
 #[inline]
+pub(super) fn set_priority(skb: &mut sk_buff, priority: u32) {
+    headers_mut(skb).priority = priority;
+}
+
+#[inline]
 pub(super) fn set_dev(skb: &mut sk_buff, dev: *mut net_device) {
     skb.__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev = dev.cast();
 }

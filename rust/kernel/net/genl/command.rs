@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The commands of a family.
+
+use super::{
+    dump::{
+        DumpWriter,
+        Progress, //
+    },
+    policy::Table,
+    request::Request, //
+};
+use crate::{
+    bindings::{
+        self,
+        genl_info,
+        genl_info_dump,
+        genl_split_ops,
+        netlink_callback,
+        sk_buff, //
+    },
+    context::Process,
+    module, //
+};
+use core::ptr::NonNull;
+use kernel::{
+    error::from_result,
+    ffi::c_int,
+    prelude::*, //
+};
+use zerocopy::{
+    FromBytes,
+    Immutable,
+    IntoBytes, //
+};
+
+/// Who may send a command, or listen to a group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Everybody. The command decides for itself: see [`Request::is_admin`].
+    Anyone,
+    /// Those with `CAP_NET_ADMIN` in the user namespace that owns the network namespace of their
+    /// socket.
+    NetAdmin,
+}
+
+impl Permission {
+    const fn command_flags(self) -> u8 {
+        match self {
+            Self::Anyone => 0,
+            // CAST: A small constant.
+            Self::NetAdmin => bindings::GENL_UNS_ADMIN_PERM as u8,
+        }
+    }
+}
+
+/// A command that is carried out at once.
+///
+/// The core calls the commands of all families one at a time, in process context, without RTNL.
+pub trait Do: 'static {
+    /// Number of the command.
+    const COMMAND: u8;
+    /// What a request may hold.
+    const POLICY: Table;
+    /// Who may send it.
+    const PERMISSION: Permission;
+
+    /// Carries out a request.
+    fn execute(request: &Request<'_>, ctx: &mut Process) -> Result;
+}
+
+/// A command whose answer takes any number of messages.
+///
+/// It is called as a [`Do`] is.
+pub trait Dump: 'static {
+    /// Number of the command.
+    const COMMAND: u8;
+    /// What a request may hold.
+    const POLICY: Table;
+    /// Who may send it. A [`Do`] of the same number must say the same.
+    const PERMISSION: Permission;
+
+    /// Where a dump is to go on; all zeros before its first message. At most 48 bytes.
+    type Cursor: FromBytes + IntoBytes + Immutable + Send + 'static;
+
+    /// Begins a dump. Not before the initialisation of the module has succeeded: until then user
+    /// space gets `EBUSY`.
+    ///
+    /// What this refuses is reported as the outcome of the request; later errors end the dump.
+    fn start(request: &Request<'_>, cursor: &mut Self::Cursor, ctx: &mut Process) -> Result;
+
+    /// Writes as much of a dump as there is room for.
+    fn dump(
+        request: &Request<'_>,
+        cursor: &mut Self::Cursor,
+        out: &mut DumpWriter<'_>,
+        ctx: &mut Process,
+    ) -> Result<Progress>;
+}
+
+/// A [`Do`] or a [`Dump`] in the list that makes a family.
+///
+/// # Invariants
+///
+/// The callbacks and the policy are those of one [`Do`] or of one [`Dump`], and so is the one flag
+/// of both that says which.
+#[repr(transparent)]
+pub struct Command(genl_split_ops);
+
+// SAFETY: Never changed; what it points to is `'static` and `Sync`.
+unsafe impl Sync for Command {}
+// SAFETY: As above.
+unsafe impl Send for Command {}
+
+impl Command {
+    /// Returns the command that carries out `C`.
+    pub const fn new_do<C: Do>() -> Self {
+        // INVARIANT: All are from `C`.
+        Self(genl_split_ops {
+            __bindgen_anon_1: bindings::genl_split_ops__bindgen_ty_1 {
+                __bindgen_anon_1: bindings::genl_split_ops__bindgen_ty_1__bindgen_ty_1 {
+                    pre_doit: None,
+                    doit: Some(do_callback::<C>),
+                    post_doit: None,
+                },
+            },
+            policy: C::POLICY.rules,
+            maxattr: C::POLICY.max as u32,
+            cmd: C::COMMAND,
+            // CAST: A small constant.
+            flags: C::PERMISSION.command_flags() | bindings::GENL_CMD_CAP_DO as u8,
+            ..pin_init::zeroed()
+        })
+    }
+
+    /// Returns the command that dumps `D`.
+    pub const fn new_dump<D: Dump>() -> Self {
+        // INVARIANT: All are from `D`.
+        Self(genl_split_ops {
+            __bindgen_anon_1: bindings::genl_split_ops__bindgen_ty_1 {
+                __bindgen_anon_2: bindings::genl_split_ops__bindgen_ty_1__bindgen_ty_2 {
+                    start: Some(start_callback::<D>),
+                    dumpit: Some(dump_callback::<D>),
+                    done: None,
+                },
+            },
+            policy: D::POLICY.rules,
+            maxattr: D::POLICY.max as u32,
+            cmd: D::COMMAND,
+            // CAST: A small constant.
+            flags: D::PERMISSION.command_flags() | bindings::GENL_CMD_CAP_DUMP as u8,
+            ..pin_init::zeroed()
+        })
+    }
+
+    /// Returns whether the core takes this command right after `before` in a list: by rising number,
+    /// and of one number the [`Do`] before the [`Dump`], with the same permission.
+    #[inline]
+    pub(super) const fn may_follow(&self, before: &Self) -> bool {
+        // CAST: Small constants.
+        const DO: u8 = bindings::GENL_CMD_CAP_DO as u8;
+        const DUMP: u8 = bindings::GENL_CMD_CAP_DUMP as u8;
+        let (a, b) = (&before.0, &self.0);
+        if a.cmd != b.cmd {
+            return a.cmd < b.cmd;
+        }
+        a.flags & DO != 0 && b.flags & DUMP != 0 && (a.flags ^ b.flags) == DO | DUMP
+    }
+}
+
+/// # Safety
+///
+/// Only for `genl_split_ops::doit`.
+unsafe extern "C" fn do_callback<C: Do>(skb: *mut sk_buff, info: *mut genl_info) -> c_int {
+    // SAFETY: The core hands over the request with the attributes parsed by our policy; the message
+    // is ours for the call.
+    let request = unsafe { Request::from_raw(info, skb, C::POLICY.max) };
+    // SAFETY: The core calls this in process context with nothing but mutexes held.
+    let mut ctx = unsafe { Process::new() };
+    from_result(|| C::execute(&request, &mut ctx).map(|()| 0))
+}
+
+/// # Safety
+///
+/// Only for `genl_split_ops::start`.
+pub(super) unsafe extern "C" fn start_callback<D: Dump>(cb: *mut netlink_callback) -> c_int {
+    if !module::is_started() {
+        // Nothing but the module's reference count would keep the dump's code.
+        return EBUSY.to_errno();
+    }
+    // SAFETY: The callback is that of a dump of this family.
+    let request = unsafe { dump_request::<D>(cb) };
+    // SAFETY: As in `do_callback`.
+    let mut ctx = unsafe { Process::new() };
+    // SAFETY: The callback is valid and locked.
+    let result = unsafe { with_cursor::<D, _>(cb, |cursor| D::start(&request, cursor, &mut ctx)) };
+    from_result(|| result.map(|()| 0))
+}
+
+/// # Safety
+///
+/// Only for `genl_split_ops::dumpit`.
+unsafe extern "C" fn dump_callback<D: Dump>(skb: *mut sk_buff, cb: *mut netlink_callback) -> c_int {
+    // SAFETY: As in `start_callback`.
+    let request = unsafe { dump_request::<D>(cb) };
+    // SAFETY: As in `do_callback`.
+    let mut ctx = unsafe { Process::new() };
+    let write = |cursor: &mut D::Cursor| {
+        let skb = NonNull::new(skb).ok_or(EINVAL)?;
+        let cb = NonNull::new(cb).ok_or(EINVAL)?;
+        // SAFETY: The core hands over a fresh buffer for the dump that it calls for.
+        let mut out = unsafe { DumpWriter::from_raw(skb, cb, request.info(), D::COMMAND) };
+        let progress = D::dump(&request, cursor, &mut out, &mut ctx)?;
+        out.conclude(progress)
+    };
+    // SAFETY: The callback is valid and locked.
+    let result = unsafe { with_cursor::<D, _>(cb, write) };
+    from_result(|| result)
+}
+
+/// Returns the request that a dump answers.
+///
+/// # Safety
+///
+/// `cb` must be the callback of a dump `D`, valid and locked for `'a`.
+unsafe fn dump_request<'a, D: Dump>(cb: *mut netlink_callback) -> Request<'a> {
+    // SAFETY: By the requirements of this function.
+    let info = unsafe { genl_info_dump(cb) };
+    // SAFETY: As above.
+    let skb = unsafe { (*cb).skb };
+    // SAFETY: The core has attached the request, with the attributes parsed by our policy, and its
+    // message; they belong to the dump, which is locked.
+    unsafe { Request::from_raw(info, skb, D::POLICY.max) }
+}
+
+/// Calls `f` with the cursor of a dump.
+///
+/// The callback keeps it in a `long` array, which on some machines is not aligned for a `u64`: hence
+/// the copies.
+///
+/// # Safety
+///
+/// `cb` must be the callback of a dump `D`, valid and locked, and its context must not be used by
+/// anybody else meanwhile.
+unsafe fn with_cursor<D: Dump, R>(
+    cb: *mut netlink_callback,
+    f: impl FnOnce(&mut D::Cursor) -> R,
+) -> R {
+    const { assert!(size_of::<D::Cursor>() <= 48, "no room for the cursor") };
+    // SAFETY: By the requirements of this function.
+    let state = unsafe { &raw mut (*cb).__bindgen_anon_1 };
+    // Both views of the union begin with the context.
+    let ctx = state.cast::<D::Cursor>();
+    // SAFETY: The context has 48 bytes, which the core has set to zero and only this function
+    // writes. All bytes make a cursor.
+    let mut cursor = unsafe { ctx.read_unaligned() };
+    let result = f(&mut cursor);
+    // SAFETY: As above. A cursor has no uninitialised bytes, and nothing to drop.
+    unsafe { ctx.write_unaligned(cursor) };
+    result
+}

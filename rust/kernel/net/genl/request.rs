@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests, and what is said when one is refused.
+
+use super::{
+    attr::{
+        Attr,
+        Attrs, //
+    },
+    message::{
+        complete,
+        Message, //
+    },
+};
+use crate::{
+    bindings::{
+        self,
+        genl_info,
+        genlmsg_unicast,
+        netlink_ext_ack,
+        sk_buff, //
+    },
+    net::netns::Net, //
+};
+use core::ptr::{
+    null,
+    NonNull, //
+};
+use kernel::{
+    error::to_result,
+    ffi::c_int,
+    prelude::*, //
+};
+
+/// A request from user space.
+///
+/// # Invariants
+///
+/// `info` is valid for `'a`, as are its attributes, which nobody else uses meanwhile, and of which
+/// there are those up to `max`. `skb` is the message that they are in.
+pub struct Request<'a> {
+    info: &'a genl_info,
+    skb: *mut sk_buff,
+    max: u16,
+}
+
+impl<'a> Request<'a> {
+    /// # Safety
+    ///
+    /// `info` and `skb` must be valid for `'a`, come from the core with attributes parsed up to
+    /// `max`, and not be used by anybody else meanwhile.
+    pub(super) unsafe fn from_raw(info: *const genl_info, skb: *mut sk_buff, max: u16) -> Self {
+        // INVARIANT: By the requirements of this function.
+        Self {
+            // SAFETY: By the requirements of this function.
+            info: unsafe { &*info },
+            skb,
+            max,
+        }
+    }
+
+    /// Returns what the core knows of the request.
+    pub(super) fn info(&self) -> NonNull<genl_info> {
+        NonNull::from(self.info)
+    }
+
+    /// Returns the attributes.
+    pub fn attrs(&self) -> Attrs<'a> {
+        // SAFETY: By the type invariants.
+        unsafe { Attrs::from_raw(self.info.attrs, self.max) }
+    }
+
+    /// Returns the attribute `index`.
+    pub fn get(&self, index: u16) -> Option<Attr<'a>> {
+        self.attrs().get(index)
+    }
+
+    /// Returns the network namespace of the socket that the request was sent by.
+    pub fn net(&self) -> &'a Net {
+        // SAFETY: The core has set the namespace, and the sender's socket, which waits for the
+        // answer, keeps it alive.
+        unsafe { Net::from_raw(self.info._net.net) }
+    }
+
+    /// Returns whether the sender has what [`Permission::NetAdmin`](super::Permission) asks for.
+    pub fn is_admin(&self) -> bool {
+        // CAST: A small constant.
+        let capability = bindings::CAP_NET_ADMIN as c_int;
+        // SAFETY: By the type invariants this is the message, whose socket waits for the answer.
+        unsafe { bindings::netlink_net_capable(self.skb, capability) }
+    }
+
+    /// Returns where the core takes the reason of an error from, if the sender can be told.
+    fn extack(&self) -> Option<NonNull<netlink_ext_ack>> {
+        NonNull::new(self.info.extack)
+    }
+
+    /// Returns `error` after noting why, in a sentence for people.
+    ///
+    /// It is cut after 79 bytes. Only where the request asks for such sentences the sender sees it.
+    pub fn refuse(&self, error: Error, why: &CStr) -> Error {
+        let Some(extack) = self.extack() else {
+            return error;
+        };
+        // SAFETY: By the type invariants the request is being handled, by this thread alone, and so
+        // is what the core made for its errors.
+        let extack = unsafe { &mut *extack.as_ptr() };
+        // Not the text itself: the module may be gone when the core reads it.
+        let room = extack._msg_buf.len().saturating_sub(1);
+        extack._msg_buf.fill(0);
+        let text = why.to_bytes_with_nul();
+        for (to, from) in extack._msg_buf.iter_mut().zip(text).take(room) {
+            *to = *from;
+        }
+        extack._msg = extack._msg_buf.as_ptr();
+        error
+    }
+
+    /// Returns `error` after noting why, and which attribute is to blame.
+    pub fn refuse_attr(&self, error: Error, attr: &Attr<'a>, why: &CStr) -> Error {
+        if let Some(extack) = self.extack() {
+            // SAFETY: As in `refuse`.
+            let extack = unsafe { &mut *extack.as_ptr() };
+            extack.bad_attr = attr.as_raw();
+            extack.policy = null();
+        }
+        self.refuse(error, why)
+    }
+
+    /// Returns `EINVAL` after noting that the attribute `index` is missing, in `nest` or, without one,
+    /// at the top.
+    pub fn missing(&self, nest: Option<&Attr<'a>>, index: u16, why: &CStr) -> Error {
+        if let Some(extack) = self.extack() {
+            // SAFETY: As in `refuse`.
+            let extack = unsafe { &mut *extack.as_ptr() };
+            extack.miss_type = index;
+            extack.miss_nest = nest.map_or(null(), |nest| nest.as_raw());
+        }
+        self.refuse(EINVAL, why)
+    }
+
+    /// Answers the request with one message that holds what `fill` puts.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, `EMSGSIZE` if a message cannot hold as much, what `fill` returns, and what C says of
+    /// a sender that takes no more.
+    pub fn reply(&self, command: u8, fill: impl FnOnce(&mut Message<'_>) -> Result) -> Result {
+        // SAFETY: No requirements.
+        let skb = unsafe {
+            bindings::genlmsg_new(
+                bindings::CONST_GENLMSG_DEFAULT_SIZE,
+                bindings::CONST_GFP_KERNEL,
+            )
+        };
+        let skb = NonNull::new(skb).ok_or(ENOMEM)?;
+        // SAFETY: The buffer is new, and the family that of the request.
+        let header = unsafe {
+            bindings::genlmsg_put(
+                skb.as_ptr(),
+                self.info.snd_portid,
+                self.info.snd_seq,
+                self.info.family,
+                0,
+                command,
+            )
+        };
+        // SAFETY: The header was just begun in this buffer, which is ours alone.
+        let written = unsafe { complete(skb, header, fill) };
+        if let Err(error) = written {
+            // SAFETY: The buffer is ours, and not used again.
+            unsafe { bindings::nlmsg_free(skb.as_ptr()) };
+            return Err(error);
+        }
+        // SAFETY: The namespace is valid as in `net`; the buffer goes over.
+        to_result(unsafe {
+            genlmsg_unicast(
+                self.info._net.net,
+                skb.as_ptr(),
+                self.info.snd_portid,
+            )
+        })
+    }
+}

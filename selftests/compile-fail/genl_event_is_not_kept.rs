@@ -1,0 +1,29 @@
+// E0521: an event is gone when it is sent, so nobody keeps what it is written to
+// SPDX-License-Identifier: GPL-2.0
+
+//! An event that is kept.
+
+#![forbid(unsafe_code)]
+
+use kernel::prelude::*;
+use kext::{
+    context::Bh,
+    net::{
+        genl::{
+            Family,
+            Message, //
+        },
+        netns::Net, //
+    }, //
+};
+
+/// Sends an event.
+pub fn notify(family: &'static Family, net: &Net, bh: &Bh<'_>) -> Result {
+    let mut kept: Option<&mut Message<'_>> = None;
+    family.notify(net, 0, 1, bh, |message| {
+        message.put_u32(1, 2)?;
+        kept = Some(message); //~
+        Ok(())
+    })?;
+    kept.map_or(Ok(()), |message| message.put_u32(1, 2))
+}
