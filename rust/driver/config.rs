@@ -35,12 +35,26 @@ const MAX_PEERS: u32 = 1 << 20;
 pub(crate) struct Member {
     peer: RcuArc<Peer>,
     prefixes: RBTree<u64, Prefix>,
+    /// The generation of the configuration when the peer was added.
+    added: u32,
+    /// That of its last change.
+    changed: u32,
 }
 
 impl Member {
     /// Returns the peer.
     pub(crate) fn peer(&self) -> &RcuArc<Peer> {
         &self.peer
+    }
+
+    /// Returns the generation of the configuration when the peer was added.
+    pub(crate) fn added(&self) -> u32 {
+        self.added
+    }
+
+    /// Returns the generation of the peer's last change.
+    pub(crate) fn changed(&self) -> u32 {
+        self.changed
     }
 
     /// Returns whether the peer has allowed IPs.
@@ -106,6 +120,18 @@ impl Config {
         self.generation = self.generation.wrapping_add(1);
     }
 
+    /// Notes that a peer is changed by the change that was noted last.
+    pub(crate) fn touch(&mut self, peer: &Peer) {
+        if let Some(member) = self.peers.get_mut(&peer.id()) {
+            member.changed = self.generation;
+        }
+    }
+
+    /// Returns how many peers there are.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
     /// Returns the number that changes with each change of allowed IPs.
     pub(crate) fn allowed_ips_generation(&self) -> u64 {
         self.allowed_ips.generation()
@@ -152,6 +178,8 @@ impl Config {
         let member = Member {
             peer: peer.clone(),
             prefixes: RBTree::new(),
+            added: self.generation,
+            changed: self.generation,
         };
         let node = RBTreeNode::new(id, member, GFP_KERNEL)?;
         dev.data().key_table().add(&peer, ctx)?;
@@ -217,6 +245,7 @@ impl Config {
         if let Some(loss) = loss {
             if let Some(member) = self.peers.get_mut(&loss.owner.id()) {
                 let _ = member.prefixes.remove(&loss.tag);
+                member.changed = self.generation;
             }
         }
         if let Some(member) = self.peers.get_mut(&peer.id()) {
@@ -271,6 +300,11 @@ impl RemovedPeers {
     /// Creates an empty one.
     pub(crate) fn new() -> Self {
         Self(RBTree::new())
+    }
+
+    /// Returns the peers.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &RcuArc<Peer>> {
+        self.0.values().map(Member::peer)
     }
 
     /// Finishes the peers: drops the references that keep them alive.

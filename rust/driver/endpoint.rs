@@ -41,6 +41,11 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Returns whether both are the same endpoint, flow labels aside.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.is_same_remote(other) && self.source == other.source
+    }
+
+    /// Returns whether the remote address and port are the same.
+    pub(crate) fn is_same_remote(&self, other: &Self) -> bool {
         fn place(remote: Option<SocketAddr>) -> Option<SocketAddr> {
             match remote {
                 Some(SocketAddr::V6 {
@@ -54,7 +59,7 @@ impl Endpoint {
                 other => other,
             }
         }
-        place(self.remote) == place(other.remote) && self.source == other.source
+        place(self.remote) == place(other.remote)
     }
 
     /// Returns the endpoint that a datagram came from.

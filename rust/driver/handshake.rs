@@ -86,7 +86,7 @@ impl WorkItem<INITIATE> for Peer {
                 send_initiation(&this, seeded, ctx)
             });
         if let Err(reason) = sent {
-            this.device().data().drops().count(reason);
+            this.refused(reason, 1, &ctx.bh());
         }
     }
 }
@@ -106,6 +106,7 @@ impl WorkItem<ZERO> for Peer {
         this.clear_handshake(ctx);
         let bh = ctx.bh();
         this.clear_keypairs(&bh);
+        this.note_expired(&bh);
     }
 }
 
@@ -127,6 +128,7 @@ fn attempt(
     let entry = table
         .add_handshake(peer, seeded, ctx)
         .map_err(|_| DropReason::NoMemory)?;
+    noise.psk_used = noise.psk_generation;
     let created = create(&mut noise.handshake, Index::new(entry.index()));
     // Frees the old index, or the new one if the handshake was not created.
     let unused = match created {
@@ -180,6 +182,7 @@ fn send_initiation(
     // Before the message leaves: the response stops this timer, and another CPU may receive it at
     // once.
     timers::handshake_initiated(peer, &bh);
+    peer.note_initiated(&bh);
     send::message(peer, message.as_bytes(), HANDSHAKE_DSCP, &bh)
 }
 
@@ -211,6 +214,7 @@ fn send_response(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Resu
     timers::session_derived(peer, &bh);
     timers::authenticated_sent(peer, &bh);
     peer.handshake_sent_now();
+    peer.note_answered(&bh);
     send::message(peer, message.as_bytes(), HANDSHAKE_DSCP, &bh)
 }
 
@@ -227,7 +231,7 @@ fn begin_session(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), DropReaso
         .handshake
         .begin_session::<Library>(time::boottime_coarse(), &mut keys)?;
     let entry = noise.entry.take().ok_or(DropReason::WrongState)?;
-    let keypair = RcuArc::pin_init(Keypair::new(peer.clone(), keys), GFP_KERNEL)
+    let keypair = RcuArc::pin_init(Keypair::new(peer.clone(), keys, noise.psk_used), GFP_KERNEL)
         .map_err(|_| DropReason::NoMemory);
     let published = match &keypair {
         Ok(keypair) => device.index_table().replace(&entry, keypair, ctx),

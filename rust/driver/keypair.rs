@@ -44,6 +44,8 @@ pub(crate) struct Keypair {
     keys: KBox<SessionKeys>,
     may_send: Atomic<bool>,
     may_receive: Atomic<bool>,
+    /// Which of the preshared keys that were set is in it.
+    psk_generation: u32,
     #[pin]
     sent: CacheAligned<Atomic<u64>>,
     #[pin]
@@ -75,12 +77,17 @@ impl Drop for Owner {
 
 impl Keypair {
     /// Prepares a session from derived keys.
-    pub(crate) fn new(peer: RcuArc<Peer>, keys: KBox<SessionKeys>) -> impl PinInit<Self> {
+    pub(crate) fn new(
+        peer: RcuArc<Peer>,
+        keys: KBox<SessionKeys>,
+        psk_generation: u32,
+    ) -> impl PinInit<Self> {
         let id = KEYPAIRS.fetch_add(1, Relaxed).wrapping_add(1);
         pin_init!(Self {
             keys,
             may_send: Atomic::new(true),
             may_receive: Atomic::new(true),
+            psk_generation,
             sent <- CacheAligned::new(Atomic::new(0)),
             window <- CacheAligned::new(new_spinlock!(Window::new())),
             owner: Owner { id, peer },
@@ -90,6 +97,11 @@ impl Keypair {
     /// Returns the number that names the session in the log.
     pub(crate) fn id(&self) -> u64 {
         self.owner.id
+    }
+
+    /// Returns which of the preshared keys that were set is in it.
+    pub(crate) fn psk_generation(&self) -> u32 {
+        self.psk_generation
     }
 
     /// Returns the peer of the session.

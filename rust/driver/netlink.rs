@@ -164,7 +164,7 @@ pub(crate) static FAMILY: Family = Family::new(
 );
 
 /// Finds the interface that a request names, by either its index or its name.
-fn find_device(request: &Request<'_>, ctx: &mut Process) -> Result<DeviceRef<Device>> {
+pub(crate) fn find_device(request: &Request<'_>, ctx: &mut Process) -> Result<DeviceRef<Device>> {
     match find_device_now(request) {
         // One that is just being made can be seen before it is known to be ours.
         Err(EOPNOTSUPP) => {

@@ -4,6 +4,7 @@
 
 use crate::{
     device::Device,
+    diag::Label,
     endpoint::{
         DisplayRemote,
         Endpoint,
@@ -57,6 +58,8 @@ pub(crate) struct Path<'g> {
     route: Route,
     remote: SocketAddr,
     mark: u32,
+    /// Of the datagrams, unless it is 0.
+    priority: u32,
     gso: RouteGso,
 }
 
@@ -78,16 +81,17 @@ impl<'g> Path<'g> {
         };
         // A queueing discipline may be replaced without the route becoming invalid.
         let is_recent = now.wrapping_sub(gso.1) < GSO_HOLD;
+        let label = peer.diag().outer(bh);
         let mut path = match cached.filter(|route| route.is_valid(bh)) {
             Some(route) => {
-                let mut path = Self::with(dev, &endpoint, bh, |_, _| Ok(route))?;
+                let mut path = Self::with(dev, &endpoint, label, bh, |_, _| Ok(route))?;
                 if is_recent {
                     path.gso = gso.0;
                     return Ok(path);
                 }
                 path
             }
-            None => Self::find(dev, &mut endpoint, bh)?,
+            None => Self::find(dev, &mut endpoint, label, bh)?,
         };
         path.gso = path.route.gso(bh);
         let mut state = peer.endpoint().lock(bh);
@@ -107,15 +111,17 @@ impl<'g> Path<'g> {
         Ok(path)
     }
 
-    /// Finds the path to an endpoint, without a cache.
+    /// Finds the path to an endpoint, without a cache; `label` is what its datagrams are given, instead
+    /// of the interface's mark.
     pub(crate) fn find(
         dev: &'g NetDevice<Device>,
         endpoint: &mut Endpoint,
+        label: Option<Label>,
         bh: &'g Bh<'_>,
     ) -> Result<Self, DropReason> {
         let copy = *endpoint;
         let source = &mut endpoint.source;
-        Self::with(dev, &copy, bh, |socket, mark| {
+        Self::with(dev, &copy, label, bh, |socket, mark| {
             match copy.remote.ok_or(DropReason::TxNoEndpoint)? {
                 SocketAddr::V4 { addr, port } => {
                     route4(socket, addr, port, mark, source, bh).map(Route::V4)
@@ -139,6 +145,7 @@ impl<'g> Path<'g> {
     fn with(
         dev: &'g NetDevice<Device>,
         endpoint: &Endpoint,
+        label: Option<Label>,
         bh: &'g Bh<'_>,
         route: impl FnOnce(&Tunnel<Receiver>, u32) -> Result<Route, DropReason>,
     ) -> Result<Self, DropReason> {
@@ -151,13 +158,18 @@ impl<'g> Path<'g> {
         }
         .load(bh)
         .ok_or(DropReason::TxNoSocket)?;
-        let mark = device.fwmark();
+        let Label { mark, priority } = label.unwrap_or(Label::NONE);
+        let mark = match mark {
+            0 => device.fwmark(),
+            mark => mark,
+        };
         Ok(Self {
             running,
             socket,
             route: route(socket, mark)?,
             remote,
             mark,
+            priority,
             gso: RouteGso::Cut,
         })
     }
@@ -174,6 +186,10 @@ impl<'g> Path<'g> {
         ds: u8,
         bh: &Bh<'_>,
     ) -> Result<(), DropReason> {
+        let mut skb = skb.into();
+        if self.priority != 0 {
+            skb.set_priority(self.priority);
+        }
         let sent = match (&self.route, self.remote) {
             (Route::V4(route), SocketAddr::V4 { addr, port }) => {
                 self.socket

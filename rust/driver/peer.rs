@@ -13,6 +13,7 @@ pub(crate) use endpoint::{
 use crate::{
     crypto::Library,
     device::Device,
+    diag::PeerDiag,
     endpoint::DisplayRemote,
     keypair::Keypair,
     parallel::stream::SeenFlag,
@@ -99,10 +100,13 @@ pub(crate) struct Noise {
     pub(crate) handshake: Handshake,
     /// Its entry in the index table.
     pub(crate) entry: Option<RcuArc<Entry>>,
+    /// Counts the preshared keys that were set.
+    pub(crate) psk_generation: u32,
+    /// That of the preshared key in the handshake.
+    pub(crate) psk_used: u32,
 }
 
-/// State that only handshakes need. Allocated separately: memory comes in powers of two, and a peer
-/// with it would take twice as much.
+/// State that only handshakes need.
 #[pin_data]
 struct Cold {
     #[pin]
@@ -112,20 +116,19 @@ struct Cold {
 }
 
 impl Cold {
-    fn new(public_key: &PublicKey) -> Result<Pin<KBox<Self>>> {
+    fn new(public_key: &PublicKey) -> impl PinInit<Self> {
         let key = *public_key;
         let mut generator = CookieGenerator::new();
         generator.set_remote::<Library>(public_key);
-        KBox::pin_init(
-            pin_init!(Self {
-                noise <- new_mutex!(Noise {
-                    handshake: Handshake::new(key),
-                    entry: None,
-                }),
-                cookie_generator <- new_spinlock!(generator),
+        pin_init!(Self {
+            noise <- new_mutex!(Noise {
+                handshake: Handshake::new(key),
+                entry: None,
+                psk_generation: 0,
+                psk_used: 0,
             }),
-            GFP_KERNEL,
-        )
+            cookie_generator <- new_spinlock!(generator),
+        })
     }
 }
 
@@ -135,7 +138,9 @@ impl Cold {
 struct Direction<T> {
     #[pin]
     state: SpinLock<T>,
-    /// Bytes of authentic messages.
+    /// Authentic messages.
+    packets: Atomic<u64>,
+    /// Their bytes.
     bytes: Atomic<u64>,
 }
 
@@ -167,7 +172,10 @@ pub(crate) struct Peer {
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
     keypairs_writer: SpinLock<keypairs::WriterToken>,
-    cold: Pin<KBox<Cold>>,
+    #[pin]
+    cold: Cold,
+    #[pin]
+    diag: PeerDiag,
     #[pin]
     endpoint: CacheAligned<SpinLock<EndpointState>>,
     #[pin]
@@ -224,7 +232,7 @@ impl Peer {
         let queue = place
             .checked_rem(u64::from(cpu::possible_count()))
             .unwrap_or(0) as u32;
-        let cold = Cold::new(&public_key)?;
+        let cold = Cold::new(&public_key);
         let peer = RcuArc::pin_init(
             try_pin_init!(Self {
                 id: place,
@@ -239,14 +247,17 @@ impl Peer {
                 queue,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
-                cold,
+                cold <- cold,
+                diag <- PeerDiag::new(),
                 endpoint <- CacheAligned::new(new_spinlock!(EndpointState::new(farewell))),
                 tx <- CacheAligned::new(pin_init!(Direction {
                     state <- new_spinlock!(Tx::new()),
+                    packets: Atomic::new(0),
                     bytes: Atomic::new(0),
                 })),
                 rx <- CacheAligned::new(pin_init!(Direction {
                     state <- new_spinlock!(Rx::new()),
+                    packets: Atomic::new(0),
                     bytes: Atomic::new(0),
                 })),
                 seen_flags <- CacheAligned::new(SeenFlags {
@@ -415,16 +426,29 @@ impl Peer {
         *self.last_handshake.lock(bh)
     }
 
-    /// Counts authentic bytes received.
+    /// Counts authentic messages received.
     #[inline]
-    pub(crate) fn add_rx_bytes(&self, bytes: u64) {
+    pub(crate) fn add_rx(&self, packets: u64, bytes: u64) {
+        self.rx.packets.fetch_add(packets, Relaxed);
         self.rx.bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// Counts bytes sent.
+    /// Counts messages sent.
     #[inline]
-    pub(crate) fn add_tx_bytes(&self, bytes: u64) {
+    pub(crate) fn add_tx(&self, packets: u64, bytes: u64) {
+        self.tx.packets.fetch_add(packets, Relaxed);
         self.tx.bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// Returns the messages received and sent.
+    pub(crate) fn packets(&self) -> (u64, u64) {
+        (self.rx.packets.load(Relaxed), self.tx.packets.load(Relaxed))
+    }
+
+    /// Returns what is kept for those who ask why.
+    #[inline]
+    pub(crate) fn diag(&self) -> &PeerDiag {
+        &self.diag
     }
 
     /// Returns the bytes received and sent.

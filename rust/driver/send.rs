@@ -114,6 +114,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
             dev.name(),
             DisplayIp(destination(&addresses))
         );
+        device.diag().note_destination(destination(&addresses), bh);
         return refused(skb, DropReason::TxNoPeer, ENOKEY);
     };
     if !peer.has_endpoint() {
@@ -122,7 +123,10 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
             dev.name(),
             peer.number()
         );
-        return refused(skb, DropReason::TxNoEndpoint, EDESTADDRREQ);
+        skb.icmp_unreachable(dev);
+        peer.refused(DropReason::TxNoEndpoint, 1, bh);
+        dev.count_tx_error();
+        return Err(EDESTADDRREQ);
     }
     // Once for all segments, and before encryption: queues on the way still see the inner flows.
     skb.hash(dev);
@@ -209,7 +213,7 @@ fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
         }
     }
     if !make_room(peer, packets.bytes(), bh) {
-        return discarded(&peer, &packets, DropReason::TxQueueFull);
+        return discarded(&peer, &packets, DropReason::TxQueueFull, bh);
     }
     let staged = {
         let mut tx = peer.tx().lock(bh);
@@ -367,7 +371,7 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         packets.push_back(packet);
         let packets = Packets::of(packets);
         if !make_room(peer, packets.bytes(), bh) {
-            return discarded(&peer, &packets, DropReason::TxQueueFull);
+            return discarded(&peer, &packets, DropReason::TxQueueFull, bh);
         }
         peer.tx().lock(bh).add(peer, packets, bh);
     }
@@ -393,6 +397,6 @@ pub(crate) fn message(peer: &Peer, bytes: &[u8], ds: u8, bh: &Bh<'_>) -> Result<
     let path = Path::to_peer(peer.device(), peer, bh)?;
     path.send(packet, ds, bh)?;
     // CAST: From small to large.
-    peer.add_tx_bytes(bytes.len() as u64);
+    peer.add_tx(1, bytes.len() as u64);
     Ok(())
 }

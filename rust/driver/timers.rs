@@ -87,7 +87,13 @@ impl Timers {
         }
     }
 
-    fn is_pending(&self, timer: Timer) -> bool {
+    /// Returns how often the initiation was repeated that waits for a response.
+    pub(crate) fn attempts(&self, bh: &Bh<'_>) -> u32 {
+        self.state.lock(bh).attempts()
+    }
+
+    /// Returns whether a timer is running.
+    pub(crate) fn is_pending(&self, timer: Timer) -> bool {
         match timer {
             Timer::RetransmitHandshake => self.retransmit_handshake.is_pending(),
             Timer::SendKeepalive => self.send_keepalive.is_pending(),

@@ -99,6 +99,7 @@ install_module() {
 	if [[ ! $done ]]; then
 		die "DKMS has the sources, but the module is installed for no kernel"
 	fi
+	"$WG_TOP/tools/wgwhy/install.sh" install
 	"$WG_TOP/tools/which.sh" --switch
 	[[ ! $failed ]]
 }
@@ -128,6 +129,7 @@ remove_module() {
 		[[ ! -d $folder ]] || remove_tree "$folder"
 	done
 	remove_tree "$cache"
+	"$WG_TOP/tools/wgwhy/install.sh" remove
 	index_stale
 	"$WG_TOP/tools/which.sh" --switch
 }

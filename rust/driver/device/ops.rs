@@ -16,6 +16,7 @@ use crate::{
         Config,
         RemovedPeers, //
     },
+    diag::Interface,
     drops::Drops,
     handshake::queue::HandshakeQueue,
     peerlookup::{
@@ -133,6 +134,16 @@ impl Operations for Device {
         self.priv_flags.store(on, Relaxed);
     }
 
+    const STATISTICS: usize = DropReason::COUNT;
+
+    fn statistic_name(nth: usize) -> &'static str {
+        DropReason::ALL.get(nth).map_or("", |reason| reason.name())
+    }
+
+    fn statistic(&self, nth: usize) -> u64 {
+        self.drops.get(nth)
+    }
+
     fn new(link: NewLink<'_>, _ctx: &mut Process) -> impl PinInit<Self, Error> {
         let creating_net = link.net().downgrade();
         let queues = Self::queues(&link);
@@ -158,6 +169,7 @@ impl Operations for Device {
             queues: queues?,
             tx_memory: Arc::new(TxMemory::new()?, GFP_KERNEL)?,
             backlogs <- Backlogs::new(),
+            diag <- Interface::new(),
         })
     }
 

@@ -12,6 +12,7 @@ use crate::{
         Library, //
     },
     device::Device,
+    diag::Learnt,
     endpoint::{
         DisplayRemote, //
         Endpoint,
@@ -70,26 +71,28 @@ pub(super) fn receive(
         Message::Initiation(message) => {
             admit(dev, bytes, message.sender(), &source, seeded, ctx)?;
             let accepted = accept_initiation(dev, message, ctx);
-            let peer = note_accepted(dev, accepted, "initiation", &source, len, ctx)?;
+            let peer = note_accepted(dev, accepted, Learnt::Initiation, &source, len, ctx)?;
             if let Err(reason) = send_response(&peer, seeded, ctx) {
-                dev.data().drops().count(reason);
+                peer.refused(reason, 1, &ctx.bh());
             }
             Ok(())
         }
         Message::Response(message) => {
             admit(dev, bytes, message.sender(), &source, seeded, ctx)?;
             let accepted = accept_response(dev, message, ctx);
-            let peer = note_accepted(dev, accepted, "response", &source, len, ctx)?;
+            let peer = note_accepted(dev, accepted, Learnt::Response, &source, len, ctx)?;
+            peer.note_response(&ctx.bh());
             match begin_session(&peer, ctx) {
                 Ok(()) => {
                     let bh = ctx.bh();
                     timers::session_derived(&peer, &bh);
                     timers::handshake_complete(&peer, &bh);
+                    peer.note_session(&bh);
                     // Sends what is staged, or an empty packet: the responder waits for one before
                     // it uses the session.
                     send::keepalive(peer.borrow(), &bh);
                 }
-                Err(reason) => dev.data().drops().count(reason),
+                Err(reason) => peer.refused(reason, 1, &ctx.bh()),
             }
             Ok(())
         }
@@ -105,12 +108,17 @@ pub(super) fn receive(
 fn note_accepted(
     dev: &NetDevice<Device>,
     accepted: Result<RcuArc<Peer>, DropReason>,
-    kind: &str,
+    how: Learnt,
     source: &UdpSource,
     len: usize,
     ctx: &mut Process,
 ) -> Result<RcuArc<Peer>, DropReason> {
+    let kind = match how {
+        Learnt::Initiation => "initiation",
+        _ => "response",
+    };
     let peer = accepted.inspect_err(|_| {
+        note_remote(dev, source, ctx);
         debug_ratelimited!(
             "{}: Invalid handshake {} from {}\n",
             dev.name(),
@@ -119,7 +127,7 @@ fn note_accepted(
         );
     })?;
     let bh = ctx.bh();
-    peer.set_endpoint(&Endpoint::of(source), &bh);
+    peer.set_endpoint(&Endpoint::of(source), how, &bh);
     debug_ratelimited!(
         "{}: Receiving handshake {} from peer {} ({})\n",
         dev.name(),
@@ -131,7 +139,7 @@ fn note_accepted(
         // CAST: A handshake message is short.
         running.rx_add(len as u32);
     }
-    peer.add_rx_bytes(len as u64);
+    peer.add_rx(1, len as u64);
     timers::authenticated_received(&peer, &bh);
     drop(bh);
     Ok(peer)
@@ -167,6 +175,7 @@ fn admit(
     match state {
         MacState::Invalid => {
             debug_invalid_mac(dev, source);
+            note_remote(dev, source, ctx);
             Err(DropReason::BadMac1)
         }
         MacState::Valid if under_load => {
@@ -217,7 +226,7 @@ fn send_cookie(
         .reply::<Library>(&mut reply, message, sender, address, &nonce)?;
     let bh = ctx.bh();
     let skb = send::datagram(reply.as_bytes())?;
-    Path::find(dev, &mut Endpoint::of(source), &bh)?.send(skb, 0, &bh)
+    Path::find(dev, &mut Endpoint::of(source), None, &bh)?.send(skb, 0, &bh)
 }
 
 /// Logs the line of the C driver for messages that it drops before it parses them.
@@ -248,6 +257,12 @@ fn display(source: &UdpSource) -> DisplayRemote {
     DisplayRemote(Endpoint::of(source).remote)
 }
 
+/// Notes the source of a message that is refused.
+fn note_remote(dev: &NetDevice<Device>, source: &UdpSource, ctx: &mut Process) {
+    let remote = Endpoint::of(source).remote;
+    dev.data().diag().note_remote(remote, &ctx.bh());
+}
+
 fn accept_initiation(
     dev: &NetDevice<Device>,
     message: &Initiation,
@@ -257,18 +272,21 @@ fn accept_initiation(
     let identity = device.identity().read(ctx);
     let mut scratch = IncomingInitiation::new();
     let opened = scratch.open::<Library>(&identity, message)?;
-    let peer = device
-        .key_table()
-        .find(opened.sender(), ctx)
-        .ok_or(DropReason::UnknownPeer)?;
-    let known = {
-        let mut noise = peer.noise().lock(ctx);
-        opened.attach::<Library>(&identity, &mut noise.handshake)?
+    let Some(peer) = device.key_table().find(opened.sender(), ctx) else {
+        device.diag().note_initiator(opened.sender(), &ctx.bh());
+        return Err(DropReason::UnknownPeer);
     };
-    let authentic = known.authenticate::<Library>(message)?;
-    let mut noise = peer.noise().lock(ctx);
-    authentic.commit(&mut noise.handshake, time::boottime_coarse())?;
-    drop(noise);
+    let accept = || {
+        let known = {
+            let mut noise = peer.noise().lock(ctx);
+            opened.attach::<Library>(&identity, &mut noise.handshake)?
+        };
+        let authentic = known.authenticate::<Library>(message)?;
+        let mut noise = peer.noise().lock(ctx);
+        authentic.commit(&mut noise.handshake, time::boottime_coarse())
+    };
+    let accepted = accept();
+    accepted.inspect_err(|reason| peer.note_refused(*reason, 1, &ctx.bh()))?;
     Ok(peer)
 }
 
@@ -294,14 +312,20 @@ fn accept_response(
         }
     };
     let mut scratch = IncomingResponse::new();
-    let expected = {
-        let noise = peer.noise().lock(ctx);
-        scratch.snapshot(&noise.handshake)?
+    let mut accept = || {
+        let (expected, psk_generation) = {
+            let noise = peer.noise().lock(ctx);
+            let expected = scratch.snapshot(&noise.handshake)?;
+            (expected, noise.psk_generation)
+        };
+        let authentic = expected.authenticate::<Library>(&identity, message)?;
+        let mut noise = peer.noise().lock(ctx);
+        authentic.commit::<Library>(&mut noise.handshake)?;
+        noise.psk_used = psk_generation;
+        Ok(())
     };
-    let authentic = expected.authenticate::<Library>(&identity, message)?;
-    let mut noise = peer.noise().lock(ctx);
-    authentic.commit::<Library>(&mut noise.handshake)?;
-    drop(noise);
+    let accepted = accept();
+    accepted.inspect_err(|reason| peer.note_refused(*reason, 1, &ctx.bh()))?;
     Ok(peer)
 }
 
@@ -326,15 +350,17 @@ fn receive_cookie(
         Target::Handshake(peer) => peer,
         Target::Session(keypair) => keypair.peer(),
     };
-    let mut cookie_generator = peer.cookie_generator().lock(&bh);
-    cookie_generator
-        .consume::<Library>(reply, time::boottime_coarse())
-        .inspect_err(|reason| {
-            if *reason == DropReason::BadCookie {
-                debug_ratelimited!(
-                    "{}: Could not decrypt invalid cookie response\n",
-                    dev.name()
-                );
-            }
-        })
+    let consumed = {
+        let mut cookie_generator = peer.cookie_generator().lock(&bh);
+        cookie_generator.consume::<Library>(reply, time::boottime_coarse())
+    };
+    consumed.inspect_err(|reason| {
+        peer.note_refused(*reason, 1, &bh);
+        if *reason == DropReason::BadCookie {
+            debug_ratelimited!(
+                "{}: Could not decrypt invalid cookie response\n",
+                dev.name()
+            );
+        }
+    })
 }

@@ -20,6 +20,10 @@ use crate::{
     },
     crypto::Library,
     device::Device,
+    diag::{
+        self,
+        Learnt, //
+    },
     endpoint::{
         Endpoint,
         Source, //
@@ -86,12 +90,17 @@ pub(super) fn set_device(request: &Request<'_>, ctx: &mut Process) -> Result {
     let mut dead = RemovedPeers::new();
     let result = {
         let mut held = rtnl::lock(ctx);
-        let (_, ctx) = held.parts();
+        let (rtnl, ctx) = held.parts();
         let mut config = dev.data().config().lock(ctx);
         if config.is_closed {
             return Err(ENODEV);
         }
-        change(request, &dev, &mut config, &mut dead, ctx)
+        let before = config.generation();
+        let result = change(request, &dev, &mut config, &mut dead, ctx);
+        if config.generation() != before {
+            diag::configured(&dev, rtnl, &mut config, &dead, ctx);
+        }
+        result
     };
     // Without locks: this waits for a grace period.
     dead.finish(ctx);
@@ -224,7 +233,10 @@ fn set_peer(
         }
     }
     let peer = match device.key_table().find(&key, ctx) {
-        Some(peer) => peer,
+        Some(peer) => {
+            config.touch(&peer);
+            peer
+        }
         None => {
             // A new peer has no allowed IPs to replace.
             flags &= !PEER_REPLACE_ALLOWEDIPS;
@@ -240,6 +252,7 @@ fn set_peer(
     }
     if let Some(attr) = attrs.get(peer_attr::PRESHARED_KEY) {
         let mut noise = peer.noise().lock(ctx);
+        noise.psk_generation = noise.psk_generation.wrapping_add(1);
         let preshared = noise.handshake.remote_mut().preshared_mut();
         let _ = attr.copy_to(preshared.as_mut_bytes());
     }
@@ -251,7 +264,7 @@ fn set_peer(
         };
         let bh = ctx.bh();
         let is_new = peer.remote(&bh) != endpoint.remote;
-        peer.set_endpoint(&endpoint, &bh);
+        peer.set_endpoint(&endpoint, Learnt::Configuration, &bh);
         has_moved = is_new && peer.current(&bh).is_some_and(|current| current.is_live());
     }
     let old_tags = config.next_tag();

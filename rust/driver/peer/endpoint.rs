@@ -5,6 +5,10 @@
 use super::Peer;
 use crate::{
     device::Device,
+    diag::{
+        Learnt,
+        Pin, //
+    },
     endpoint::{
         DisplayRemote,
         Endpoint,
@@ -22,7 +26,8 @@ use kext::{
             Route6,
             RouteGso, //
         }, //
-    }, //
+    },
+    time, //
 };
 
 /// A cached route to an endpoint.
@@ -53,6 +58,8 @@ impl Route {
 /// The endpoint of a peer and the route to it, under one lock so that they always match.
 pub(crate) struct EndpointState {
     pub(crate) endpoint: Endpoint,
+    /// What told the remote address, and when in nanoseconds since boot.
+    learnt: (Learnt, u64),
     pub(crate) route: Option<Route>,
     /// Which GSO packets should use that route, and when that was looked up.
     pub(crate) gso: (RouteGso, u64),
@@ -79,6 +86,7 @@ impl EndpointState {
                 remote: None,
                 source: Source::Any,
             },
+            learnt: (Learnt::Not, 0),
             route: None,
             gso: (RouteGso::Cut, 0),
             owner,
@@ -92,17 +100,38 @@ impl Peer {
         self.endpoint().lock(bh).endpoint.remote
     }
 
+    /// Returns what told the remote address, and when in nanoseconds since boot.
+    pub(crate) fn learnt(&self, bh: &Bh<'_>) -> (Learnt, u64) {
+        self.endpoint().lock(bh).learnt
+    }
+
     /// Moves the peer to another endpoint. Returns the number of the change.
-    pub(crate) fn set_endpoint(&self, endpoint: &Endpoint, bh: &Bh<'_>) -> u64 {
-        let mut old = None;
+    ///
+    /// Where it is pinned, messages do not move it.
+    pub(crate) fn set_endpoint(&self, endpoint: &Endpoint, how: Learnt, bh: &Bh<'_>) -> u64 {
+        let is_free = match self.diag().pin(bh) {
+            Pin::Moves => true,
+            Pin::WithHandshakes => how != Learnt::Data,
+            Pin::Fixed => how == Learnt::Configuration,
+        };
+        let (mut old, mut moved) = (None, None);
         let mut state = self.endpoint().lock(bh);
-        if !state.endpoint.is_same(endpoint) {
+        let before = state.endpoint.remote;
+        let is_elsewhere = !state.endpoint.is_same_remote(endpoint);
+        if !state.endpoint.is_same(endpoint) && (is_free || before.is_none() || !is_elsewhere) {
             state.endpoint = *endpoint;
+            if is_elsewhere {
+                state.learnt = (how, time::boottime_coarse());
+                moved = before.filter(|_| how != Learnt::Configuration);
+            }
             old = self.changed(&mut state);
         }
         let change = self.endpoint_changes();
         drop(state);
         drop(old);
+        if moved.is_some() {
+            self.note_moved(moved, bh);
+        }
         change
     }
 
@@ -115,7 +144,7 @@ impl Peer {
         if self.rx().lock(bh).is_seen_at(endpoint, change) {
             return;
         }
-        let change = self.set_endpoint(endpoint, bh);
+        let change = self.set_endpoint(endpoint, Learnt::Data, bh);
         self.rx().lock(bh).set_seen(*endpoint, change);
     }
 

@@ -26,6 +26,11 @@ impl Peer {
         self.keypairs.current(bh)
     }
 
+    /// Returns the session that waits for its first packet.
+    pub(crate) fn next<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Keypair>> {
+        self.keypairs.next(bh)
+    }
+
     /// Returns whether `keypair` still waits for its first packet.
     #[inline]
     pub(crate) fn is_next(&self, keypair: &Keypair, bh: &Bh<'_>) -> bool {
@@ -63,6 +68,7 @@ impl Peer {
 
     /// Forgets all sessions.
     pub(crate) fn clear_keypairs(&self, bh: &Bh<'_>) {
+        self.diag.note_reset(bh);
         let retired = {
             let mut writer = self.keypairs_writer.lock(bh);
             self.keypairs.clear(&mut writer)
@@ -86,6 +92,7 @@ impl Peer {
         self.noise().lock(ctx).handshake.remote_mut().forget_ours();
         self.reset_last_sent_handshake();
         let bh = ctx.bh();
+        self.diag.note_reset(&bh);
         let _writer = self.keypairs_writer.lock(&bh);
         for keypair in [self.keypairs.next(&bh), self.keypairs.current(&bh)]
             .into_iter()

@@ -49,7 +49,7 @@ pub(super) fn deliver(
     if note_received(keypair, &fresh, bh).is_none() {
         return;
     }
-    let mut bytes: u64 = 0;
+    let (mut packets, mut bytes): (u64, u64) = (0, 0);
     while let Some(packet) = fresh.pop_front() {
         let len = packet.len();
         let message = len.saturating_add(DataHeader::MIN_MESSAGE_LEN);
@@ -61,7 +61,7 @@ pub(super) fn deliver(
                 peer.display_remote(bh)
             );
         } else if let Err(reason) = pass_up(dev, peer, packet, gro, bh) {
-            dev.data().drops().count(reason);
+            peer.refused(reason, 1, bh);
             continue;
         }
         if let Some(running) = gro.running() {
@@ -70,8 +70,9 @@ pub(super) fn deliver(
         }
         // CAST: From small to large.
         bytes = bytes.saturating_add(message as u64);
+        packets = packets.saturating_add(1);
     }
-    peer.add_rx_bytes(bytes);
+    peer.add_rx(packets, bytes);
 }
 
 /// Returns the packets whose counters were not received before, and drops the others.
@@ -91,13 +92,12 @@ fn accept_counters(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -> sk
             counter,
             window.next()
         );
-        dev.data()
-            .drops()
-            .count(if counter < REJECT_AFTER_MESSAGES {
-                DropReason::ReplayedCounter
-            } else {
-                DropReason::CounterLimit
-            });
+        let reason = if counter < REJECT_AFTER_MESSAGES {
+            DropReason::ReplayedCounter
+        } else {
+            DropReason::CounterLimit
+        };
+        keypair.peer().refused(reason, 1, bh);
     }
     fresh
 }
@@ -120,6 +120,7 @@ fn note_received(keypair: &Keypair, fresh: &skb::List, bh: &Bh<'_>) -> Option<()
     let confirmed = peer.is_next(keypair, bh) && peer.confirm(keypair, bh);
     if confirmed {
         timers::handshake_complete(peer, bh);
+        peer.note_session(bh);
     }
     if let Some(current) = peer.current(bh).filter(|current| current.may_send()) {
         let now = time::boottime_coarse();
@@ -172,7 +173,11 @@ fn pass_up(
             peer.display_remote(bh)
         );
         dev.count_rx_frame_error();
+        peer.note_source(source, bh);
         return Err(DropReason::InnerSource);
+    }
+    if let Some(label) = peer.diag().inner(bh) {
+        label.put_on(&mut packet);
     }
     if gro.receive(packet) {
         Ok(())

@@ -34,7 +34,7 @@ pub(super) fn open_all(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -
         while let Some(packet) = packets.pop_front() {
             match open(keypair, packet, &mut pages, bh) {
                 Ok(packet) => opened.push_back(packet),
-                Err(reason) => device.drops().count(reason),
+                Err(reason) => keypair.peer().refused(reason, 1, bh),
             }
         }
         opened

@@ -153,7 +153,7 @@ fn receive_run(
     // CAST: From small to large.
     let n = taken as u64;
     if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
-        return device.drops().add(reason, n);
+        return peer.refused(reason, n, bh);
     }
     let worker = if shared {
         device.workers().find_idle(bh)
@@ -172,7 +172,7 @@ fn receive_run(
             if worker.is_some() {
                 queue.expect_less(bh);
             }
-            return device.drops().add(DropReason::RxQueueFull, n);
+            return peer.refused(DropReason::RxQueueFull, n, bh);
         }
         Next::Queued(seq) => seq,
     };

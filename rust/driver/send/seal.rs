@@ -58,7 +58,7 @@ pub(super) fn seal_all(
             };
             match result {
                 Ok(packet) => sealed.push_back(packet),
-                Err(reason) => device.drops().add(reason, segs),
+                Err(reason) => keypair.peer().refused(reason, segs, bh),
             }
             nonce = nonce.wrapping_add(segs);
         }

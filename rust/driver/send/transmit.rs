@@ -38,7 +38,7 @@ pub(super) fn transmit(keypair: &Keypair, packets: List<Segmented>, bh: &Bh<'_>)
     match Path::to_peer(dev, peer, bh) {
         Ok(path) => send_all(&path, peer, packets, bh),
         // CAST: From small to large.
-        Err(reason) => dev.data().drops().add(reason, packets.segs() as u64),
+        Err(reason) => peer.refused(reason, packets.segs() as u64, bh),
     }
     let now = time::boottime_coarse();
     let rekey = peer
@@ -52,7 +52,7 @@ pub(super) fn transmit(keypair: &Keypair, packets: List<Segmented>, bh: &Bh<'_>)
 /// Sends packets along a path, GSO packets as single datagrams where the path does not take them.
 fn send_all(path: &Path<'_>, peer: &RcuArc<Peer>, mut packets: List<Segmented>, bh: &Bh<'_>) {
     let dev = peer.device();
-    let mut bytes: u64 = 0;
+    let (mut sent, mut bytes): (u64, u64) = (0, 0);
     while let Some(packet) = packets.pop_front() {
         // The route or the rules may have changed since the packet was made.
         let is_single = dev.data().is_rewritten() || !path.takes_gso();
@@ -68,11 +68,14 @@ fn send_all(path: &Path<'_>, peer: &RcuArc<Peer>, mut packets: List<Segmented>, 
         // CAST: From small to large.
         let (len, segs) = (packet.as_skb().len() as u64, packet.segs() as u64);
         match path.send(packet, cb.ds, bh) {
-            Ok(()) => bytes = bytes.saturating_add(len),
-            Err(reason) => dev.data().drops().add(reason, segs),
+            Ok(()) => {
+                sent = sent.saturating_add(segs);
+                bytes = bytes.saturating_add(len);
+            }
+            Err(reason) => peer.refused(reason, segs, bh),
         }
     }
-    peer.add_tx_bytes(bytes);
+    peer.add_tx(sent, bytes);
 }
 
 /// Makes single datagrams of a GSO packet.

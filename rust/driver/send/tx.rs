@@ -124,6 +124,11 @@ impl Deferred {
 }
 
 impl Tx {
+    /// Returns how many datagrams are staged.
+    pub(crate) fn staged(&self) -> u32 {
+        self.staged.datagrams()
+    }
+
     /// Creates the empty state.
     pub(crate) const fn new() -> Self {
         Self {
@@ -428,7 +433,7 @@ pub(super) fn make_room(peer: Ref<'_, Peer>, bytes: u32, bh: &Bh<'_>) -> bool {
             break;
         }
         freed = freed.saturating_add(old.bytes());
-        count_dropped(&peer, &old, DropReason::TxQueueFull);
+        count_dropped(&peer, &old, DropReason::TxQueueFull, bh);
     }
     let Some(more) = freed.checked_sub(bytes) else {
         tx_memory.uncharge(freed, bh);
@@ -445,22 +450,22 @@ pub(super) fn dropped(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh
             .data()
             .tx_memory()
             .uncharge(packets.bytes(), bh);
-        count_dropped(peer, &packets, reason);
+        count_dropped(peer, &packets, reason, bh);
     }
 }
 
-fn count_dropped(peer: &Peer, packets: &Packets, reason: DropReason) {
+fn count_dropped(peer: &Peer, packets: &Packets, reason: DropReason, bh: &Bh<'_>) {
     // CAST: From small to large.
     let n = packets.datagrams() as usize;
     peer.device().count_tx_dropped(n);
-    discarded(peer, packets, reason);
+    discarded(peer, packets, reason, bh);
 }
 
 /// Counts packets that are dropped before they were staged. As in the C driver, the interface's
 /// statistics leave them out.
-pub(super) fn discarded(peer: &Peer, packets: &Packets, reason: DropReason) {
+pub(super) fn discarded(peer: &Peer, packets: &Packets, reason: DropReason, bh: &Bh<'_>) {
     let n = u64::from(packets.datagrams());
-    peer.device().data().drops().add(reason, n);
+    peer.refused(reason, n, bh);
 }
 
 /// Drops all packets that wait for a session.

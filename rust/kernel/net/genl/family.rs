@@ -183,8 +183,7 @@ impl Family {
         let group = group as u32;
         // SAFETY: The group has its number by the type invariants. The namespace is valid, and keeps
         // its socket for generic netlink for as long as there are devices in it or references to it.
-        let has =
-            unsafe { bindings::genl_has_listeners(self.family.get(), net.as_raw(), group) };
+        let has = unsafe { bindings::genl_has_listeners(self.family.get(), net.as_raw(), group) };
         has != 0
     }
 

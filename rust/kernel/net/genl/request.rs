@@ -174,11 +174,7 @@ impl<'a> Request<'a> {
         }
         // SAFETY: The namespace is valid as in `net`; the buffer goes over.
         to_result(unsafe {
-            genlmsg_unicast(
-                self.info._net.net,
-                skb.as_ptr(),
-                self.info.snd_portid,
-            )
+            genlmsg_unicast(self.info._net.net, skb.as_ptr(), self.info.snd_portid)
         })
     }
 }

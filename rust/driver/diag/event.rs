@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Events for those who listen.
+
+use super::{
+    attr,
+    command,
+    group,
+    peer_attr,
+    put,
+    FAMILY, //
+};
+use crate::{
+    config::{
+        Config,
+        RemovedPeers, //
+    },
+    device::Device,
+    peer::Peer, //
+};
+use kernel::prelude::*;
+use kext::{
+    context::{
+        Bh,
+        Process, //
+    },
+    net::{
+        addr::SocketAddr,
+        device::NetDevice,
+        genl::Message,
+        netns::Net,
+        rtnl::Rtnl, //
+    },
+    time, //
+};
+
+/// Events of an interface and group that may come at once.
+const BURST: u64 = 4096;
+
+/// Nanoseconds in which another one may come.
+const INTERVAL: u64 = 1_000_000;
+
+/// What has happened to a peer.
+#[derive(Clone, Copy)]
+pub(super) enum Event {
+    /// A session can be used in both directions.
+    SessionUp,
+    /// All keys were wiped, as they are too old.
+    SessionExpired,
+    /// No response came for long.
+    GivenUp,
+    /// An authentic message came from another place than this one.
+    EndpointChanged(Option<SocketAddr>),
+    /// It is new.
+    Added,
+    /// Its configuration is another one.
+    Changed,
+    /// It is gone.
+    Removed,
+}
+
+impl Event {
+    /// Returns the number in the schema.
+    const fn number(self) -> u32 {
+        match self {
+            Self::SessionUp => 0,
+            Self::SessionExpired => 1,
+            Self::GivenUp => 2,
+            Self::EndpointChanged(_) => 3,
+            Self::Added => 4,
+            Self::Changed => 5,
+            Self::Removed => 6,
+        }
+    }
+}
+
+/// The events of an interface to one group.
+pub(super) struct Stream {
+    /// Number of the last event.
+    sequence: u64,
+    /// Events that were left out since one was sent.
+    left_out: u64,
+    /// When a bucket of [`BURST`] events, which fills by one each [`INTERVAL`], would be empty.
+    empty_at: u64,
+}
+
+impl Stream {
+    /// Creates the state before the first event.
+    pub(super) const fn new() -> Self {
+        Self {
+            sequence: 0,
+            left_out: 0,
+            empty_at: 0,
+        }
+    }
+
+    /// Numbers an event. Returns how many were left out before it; [`None`] if this one is left out
+    /// as well.
+    fn next(&mut self, now: u64) -> Option<u64> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let start = self.empty_at.max(now.saturating_sub(BURST * INTERVAL));
+        if start.saturating_add(INTERVAL) > now {
+            self.left_out = self.left_out.saturating_add(1);
+            return None;
+        }
+        self.empty_at = start.saturating_add(INTERVAL);
+        Some(core::mem::take(&mut self.left_out))
+    }
+}
+
+/// Tells those who listen in `net`.
+fn send(net: &Net, group: usize, peer: &Peer, event: Event, bh: &Bh<'_>) {
+    if !FAMILY.has_listeners(net, group) {
+        return;
+    }
+    let dev = peer.device();
+    // Held until the event is sent: numbers shall rise.
+    let mut stream = dev.data().diag().stream(group).lock(bh);
+    let Some(left_out) = stream.next(time::boottime_coarse()) else {
+        return;
+    };
+    let command = match group {
+        group::PEERS => command::PEER_NTF,
+        _ => command::CONFIG_NTF,
+    };
+    let sequence = stream.sequence;
+    let sent = FAMILY.notify(net, group, command, bh, |message| {
+        message.put_u32(attr::IFINDEX, dev.ifindex())?;
+        message.put_string(attr::IFNAME, dev.name().as_bytes())?;
+        message.put_u32(attr::EVENT, event.number())?;
+        message.put_uint(attr::SEQUENCE, sequence)?;
+        if left_out != 0 {
+            message.put_uint(attr::LEFT_OUT, left_out)?;
+        }
+        message.nest(attr::PEER, |message| put_event(message, peer, event, bh))
+    });
+    if sent == Err(ENOMEM) {
+        stream.left_out = left_out.saturating_add(1);
+    }
+}
+
+fn put_event(message: &mut Message<'_>, peer: &Peer, event: Event, bh: &Bh<'_>) -> Result {
+    put::identity(message, peer, bh)?;
+    if let Some(remote) = peer.remote(bh) {
+        put::endpoint(message, peer_attr::ENDPOINT, remote)?;
+    }
+    match event {
+        Event::EndpointChanged(Some(old)) => put::endpoint(message, peer_attr::OLD_ENDPOINT, old),
+        Event::SessionUp => put::session(message, peer, bh),
+        Event::GivenUp => {
+            let diag = peer.diag();
+            let reason = diag
+                .facts(bh)
+                .zip(diag.refusals(bh))
+                .and_then(|(facts, refusals)| refusals.latest(facts.series()));
+            match reason {
+                // CAST: From small to large.
+                Some(reason) => message.put_u32(peer_attr::LAST_REFUSAL, reason.index() as u32),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells what has happened to a peer of an interface that is up.
+pub(super) fn of_peer(peer: &Peer, event: Event, bh: &Bh<'_>) {
+    if let Some(running) = peer.device().running(bh) {
+        running.with_net(|net| send(net, group::PEERS, peer, event, bh));
+    }
+}
+
+/// Tells which peers the request just handled has removed, added and changed.
+///
+/// These are those whose configuration is of the generation that it is now.
+pub(crate) fn configured(
+    dev: &NetDevice<Device>,
+    rtnl: &Rtnl,
+    config: &mut Config,
+    removed: &RemovedPeers,
+    ctx: &mut Process,
+) {
+    let Some(net) = dev.net(rtnl) else {
+        return;
+    };
+    if !FAMILY.has_listeners(net, group::CONFIG) {
+        return;
+    }
+    for peer in removed.peers() {
+        send(net, group::CONFIG, peer, Event::Removed, &ctx.bh());
+        ctx.cond_resched();
+    }
+    let generation = config.generation();
+    config.for_each_member(0, |_, member| {
+        if member.changed() == generation {
+            let event = if member.added() == generation {
+                Event::Added
+            } else {
+                Event::Changed
+            };
+            send(net, group::CONFIG, member.peer(), event, &ctx.bh());
+        }
+        ctx.cond_resched();
+        true
+    });
+}

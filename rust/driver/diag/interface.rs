@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an interface keeps for this family.
+
+use super::{
+    event::Stream,
+    group, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use kext::{
+    context::Bh,
+    net::addr::SocketAddr,
+    new_spinlock,
+    sync::lock::SpinLock, //
+};
+use wg_proto::{
+    key::PublicKey,
+    prefix::Address, //
+};
+
+/// What was refused last, where that belongs to no peer.
+#[derive(Clone, Copy)]
+pub(super) struct Last {
+    /// A destination that no peer has.
+    pub(super) destination: Option<Address>,
+    /// The key of an initiation that is no peer's.
+    pub(super) initiator: Option<PublicKey>,
+    /// Where a handshake message came from.
+    pub(super) remote: Option<SocketAddr>,
+}
+
+/// What an interface keeps for this family.
+#[pin_data]
+pub(crate) struct Interface {
+    is_readable: Atomic<bool>,
+    #[pin]
+    last: SpinLock<Last>,
+    #[pin]
+    peers: SpinLock<Stream>,
+    #[pin]
+    config: SpinLock<Stream>,
+}
+
+impl Interface {
+    /// Creates the state of a new interface.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            is_readable: Atomic::new(false),
+            last <- new_spinlock!(Last {
+                destination: None,
+                initiator: None,
+                remote: None,
+            }),
+            peers <- new_spinlock!(Stream::new()),
+            config <- new_spinlock!(Stream::new()),
+        })
+    }
+
+    /// Returns whether everybody may read.
+    pub(super) fn is_readable(&self) -> bool {
+        self.is_readable.load(Relaxed)
+    }
+
+    /// Sets whether everybody may read.
+    pub(super) fn set_readable(&self, is_readable: bool) {
+        self.is_readable.store(is_readable, Relaxed);
+    }
+
+    /// Returns what was refused last.
+    pub(super) fn last(&self, bh: &Bh<'_>) -> Last {
+        *self.last.lock(bh)
+    }
+
+    /// Returns the events of a group.
+    pub(super) fn stream(&self, group: usize) -> &SpinLock<Stream> {
+        match group {
+            group::PEERS => &self.peers,
+            _ => &self.config,
+        }
+    }
+
+    /// Notes something that was refused, unless somebody else does so just now: one is enough.
+    fn note(&self, bh: &Bh<'_>, change: impl FnOnce(&mut Last)) {
+        if let Some(mut last) = self.last.try_lock(bh) {
+            change(&mut last);
+        }
+    }
+
+    /// Notes a destination that no peer has.
+    pub(crate) fn note_destination(&self, destination: Address, bh: &Bh<'_>) {
+        self.note(bh, |last| last.destination = Some(destination));
+    }
+
+    /// Notes an initiation by a key that is no peer's.
+    pub(crate) fn note_initiator(&self, key: &PublicKey, bh: &Bh<'_>) {
+        self.note(bh, |last| last.initiator = Some(*key));
+    }
+
+    /// Notes where a handshake message came from that was refused.
+    pub(crate) fn note_remote(&self, remote: Option<SocketAddr>, bh: &Bh<'_>) {
+        self.note(bh, |last| last.remote = remote);
+    }
+}

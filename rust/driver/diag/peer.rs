@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a peer keeps for this family. A peer that was never used has three empty slots.
+
+use super::{
+    event::{
+        self,
+        Event, //
+    },
+    facts::{
+        Ended,
+        Facts, //
+    },
+    refusals::Refusals,
+    settings::{
+        Label,
+        Pin,
+        Settings, //
+    },
+};
+use crate::peer::Peer;
+use kernel::{
+    alloc::flags::GFP_ATOMIC,
+    prelude::*, //
+};
+use kext::{
+    context::Bh,
+    net::addr::SocketAddr,
+    new_spinlock,
+    sync::{
+        lock::SpinLock,
+        rcu::{
+            RcuArc,
+            Ref,
+            Slot, //
+        }, //
+    }, //
+};
+use wg_proto::{
+    prefix::Address,
+    DropReason, //
+};
+
+/// What told the endpoint of a peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Learnt {
+    /// Nothing: it is not known.
+    Not = 0,
+    /// User space.
+    Configuration = 1,
+    /// An initiation.
+    Initiation = 2,
+    /// A response.
+    Response = 3,
+    /// A data message.
+    Data = 4,
+}
+
+/// What a peer keeps for this family.
+#[pin_data]
+pub(crate) struct PeerDiag {
+    settings: Slot<Settings>,
+    facts: Slot<Facts>,
+    refusals: Slot<Refusals>,
+    /// Held by who fills an empty slot.
+    #[pin]
+    filling: SpinLock<()>,
+}
+
+impl PeerDiag {
+    /// Creates empty slots.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            settings: Slot::empty(),
+            facts: Slot::empty(),
+            refusals: Slot::empty(),
+            filling <- new_spinlock!(()),
+        })
+    }
+
+    /// Returns what is in a slot, after making it if there is nothing. Without memory for it,
+    /// [`None`]: then this one thing is not noted.
+    fn filled<'g, T>(
+        &'g self,
+        slot: &'g Slot<T>,
+        make: impl FnOnce() -> Result<RcuArc<T>>,
+        bh: &'g Bh<'_>,
+    ) -> Option<Ref<'g, T>> {
+        if let Some(found) = slot.load(bh) {
+            return Some(found);
+        }
+        let _filling = self.filling.lock(bh);
+        if slot.is_empty() {
+            let _ = slot.swap(Some(make().ok()?));
+        }
+        slot.load(bh)
+    }
+
+    fn facts_or_make<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Facts>> {
+        self.filled(&self.facts, || RcuArc::new(Facts::new(), GFP_ATOMIC), bh)
+    }
+
+    fn refusals_or_make<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Refusals>> {
+        let make = || RcuArc::pin_init(Refusals::new(), GFP_ATOMIC);
+        self.filled(&self.refusals, make, bh)
+    }
+
+    /// Returns what is known of handshakes, if there were any.
+    pub(super) fn facts<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Facts>> {
+        self.facts.load(bh)
+    }
+
+    /// Returns what was refused, if anything was.
+    pub(super) fn refusals<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Refusals>> {
+        self.refusals.load(bh)
+    }
+
+    /// Returns what was set, if anything was.
+    pub(super) fn settings<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Settings>> {
+        self.settings.load(bh)
+    }
+
+    /// Sets everything.
+    pub(super) fn set(&self, settings: RcuArc<Settings>) {
+        drop(self.settings.swap(Some(settings)));
+    }
+
+    /// Returns what may move the endpoint.
+    pub(crate) fn pin(&self, bh: &Bh<'_>) -> Pin {
+        self.settings(bh).map_or(Pin::Moves, |set| set.pin)
+    }
+
+    /// Returns what packets out of the tunnel are given, if anything.
+    #[inline]
+    pub(crate) fn inner(&self, bh: &Bh<'_>) -> Option<Label> {
+        self.settings(bh).map(|set| set.inner)
+    }
+
+    /// Returns what datagrams to the peer are given, if anything.
+    #[inline]
+    pub(crate) fn outer(&self, bh: &Bh<'_>) -> Option<Label> {
+        self.settings(bh).map(|set| set.outer)
+    }
+
+    /// Notes why sessions have ended.
+    fn end(&self, why: Ended, bh: &Bh<'_>) {
+        if let Some(facts) = self.facts(bh) {
+            facts.end(why);
+        }
+    }
+
+    /// Notes that sessions are dropped by something else than their age.
+    pub(crate) fn note_reset(&self, bh: &Bh<'_>) {
+        // What has ended already did so for another reason.
+        if self
+            .facts(bh)
+            .is_some_and(|facts| facts.ended() == Ended::No)
+        {
+            self.end(Ended::Reset, bh);
+        }
+    }
+}
+
+impl Peer {
+    /// Counts refusals of packets from or to the peer, for the interface too.
+    pub(crate) fn refused(&self, reason: DropReason, n: u64, bh: &Bh<'_>) {
+        self.device().data().drops().add(reason, n);
+        self.note_refused(reason, n, bh);
+    }
+
+    /// Counts refusals for the peer, which the interface counts elsewhere.
+    pub(crate) fn note_refused(&self, reason: DropReason, n: u64, bh: &Bh<'_>) {
+        if let Some(refusals) = self.diag().refusals_or_make(bh) {
+            refusals.add(reason, n);
+        }
+    }
+
+    /// Counts a packet that was refused because its source is not in the allowed IPs.
+    pub(crate) fn note_source(&self, source: Address, bh: &Bh<'_>) {
+        if let Some(refusals) = self.diag().refusals_or_make(bh) {
+            refusals.note_source(source, bh);
+        }
+    }
+
+    /// Notes that an initiation is sent.
+    pub(crate) fn note_initiated(&self, bh: &Bh<'_>) {
+        let is_first = self.timers().attempts(bh) == 0;
+        if let Some(facts) = self.diag().facts_or_make(bh) {
+            facts.note_initiated(is_first);
+        }
+    }
+
+    /// Notes that a response is sent.
+    pub(crate) fn note_answered(&self, bh: &Bh<'_>) {
+        if let Some(facts) = self.diag().facts_or_make(bh) {
+            facts.note_answered();
+        }
+    }
+
+    /// Notes that the response to the last initiation has come.
+    pub(crate) fn note_response(&self, bh: &Bh<'_>) {
+        if let Some(facts) = self.diag().facts_or_make(bh) {
+            facts.note_response();
+        }
+    }
+
+    /// Notes that a session can be used in both directions.
+    pub(crate) fn note_session(&self, bh: &Bh<'_>) {
+        if let Some(facts) = self.diag().facts_or_make(bh) {
+            facts.note_completed();
+        }
+        event::of_peer(self, Event::SessionUp, bh);
+    }
+
+    /// Notes that no response came for long.
+    pub(crate) fn note_given_up(&self, bh: &Bh<'_>) {
+        if let Some(facts) = self.diag().facts_or_make(bh) {
+            facts.note_given_up();
+        }
+        event::of_peer(self, Event::GivenUp, bh);
+    }
+
+    /// Notes that all keys are wiped, because they are too old.
+    pub(crate) fn note_expired(&self, bh: &Bh<'_>) {
+        if self
+            .diag()
+            .facts(bh)
+            .is_some_and(|facts| facts.ended() != Ended::GaveUp)
+        {
+            self.diag().end(Ended::Expired, bh);
+        }
+        event::of_peer(self, Event::SessionExpired, bh);
+    }
+
+    /// Notes that an authentic message has moved the endpoint.
+    pub(crate) fn note_moved(&self, old: Option<SocketAddr>, bh: &Bh<'_>) {
+        if let Some(facts) = self.diag().facts_or_make(bh) {
+            facts.note_moved();
+        }
+        event::of_peer(self, Event::EndpointChanged(old), bh);
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was refused of a peer's packets, by reason.
+
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use kext::{
+    context::Bh,
+    new_spinlock,
+    sync::lock::SpinLock,
+    time, //
+};
+use wg_proto::{
+    prefix::Address,
+    DropReason, //
+};
+
+/// How often something was refused for one reason, and when last.
+pub(crate) struct Refusal {
+    count: Atomic<u64>,
+    last: Atomic<u64>,
+}
+
+impl Refusal {
+    /// Creates the counter at zero.
+    pub(crate) const fn new() -> Self {
+        Self {
+            count: Atomic::new(0),
+            last: Atomic::new(0),
+        }
+    }
+
+    /// Counts `n` more.
+    pub(crate) fn add(&self, n: u64) {
+        self.count.fetch_add(n, Relaxed);
+        self.last.store(time::boottime_coarse(), Relaxed);
+    }
+
+    /// Returns how often it happened, and when last in nanoseconds since boot; [`None`] if it never
+    /// did.
+    pub(crate) fn get(&self) -> Option<(u64, u64)> {
+        match self.count.load(Relaxed) {
+            0 => None,
+            count => Some((count, self.last.load(Relaxed))),
+        }
+    }
+}
+
+/// The refusals of a peer. Made at the first one.
+#[pin_data]
+pub(super) struct Refusals {
+    reasons: [Refusal; DropReason::COUNT],
+    /// The last source of a packet that is not in the allowed IPs.
+    #[pin]
+    source: SpinLock<Option<Address>>,
+}
+
+impl Refusals {
+    /// Creates counters at zero.
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            reasons: [const { Refusal::new() }; DropReason::COUNT],
+            source <- new_spinlock!(None),
+        })
+    }
+
+    /// Counts `n` refusals.
+    pub(super) fn add(&self, reason: DropReason, n: u64) {
+        if let Some(refusal) = self.reasons.get(reason.index()) {
+            refusal.add(n);
+        }
+    }
+
+    /// Notes a source that is not in the allowed IPs.
+    pub(super) fn note_source(&self, source: Address, bh: &Bh<'_>) {
+        *self.source.lock(bh) = Some(source);
+    }
+
+    /// Returns the last source that is not in the allowed IPs.
+    pub(super) fn source(&self, bh: &Bh<'_>) -> Option<Address> {
+        *self.source.lock(bh)
+    }
+
+    /// Iterates over the reasons that occurred: how often, and when last.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (DropReason, u64, u64)> + '_ {
+        DropReason::ALL
+            .iter()
+            .zip(&self.reasons)
+            .filter_map(|(reason, refusal)| {
+                refusal.get().map(|(count, last)| (*reason, count, last))
+            })
+    }
+
+    /// Returns the latest refusal since `start`, in nanoseconds since boot.
+    pub(super) fn latest(&self, start: u64) -> Option<DropReason> {
+        let mut found = None;
+        for (reason, _, last) in self.iter() {
+            if last >= start && found.is_none_or(|(_, at)| last >= at) {
+                found = Some((reason, last));
+            }
+        }
+        found.map(|(reason, _)| reason)
+    }
+}

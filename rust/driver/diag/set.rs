@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command that changes: all of a request or nothing.
+
+use super::{
+    attr,
+    command,
+    event,
+    find_device,
+    peer_attr,
+    settings::{
+        self,
+        Pin,
+        Settings, //
+    },
+    SET_POLICY, //
+};
+use crate::{
+    config::RemovedPeers,
+    device::Device,
+    peer::Peer, //
+};
+use kernel::{
+    alloc::flags::GFP_KERNEL,
+    prelude::*, //
+};
+use kext::{
+    context::Process,
+    net::{
+        genl::{
+            Attr,
+            Do,
+            Parsed,
+            Permission,
+            Request,
+            Table, //
+        },
+        rtnl, //
+    },
+    sync::rcu::RcuArc, //
+};
+use wg_proto::key::PublicKey;
+
+/// Changes an interface or one of its peers.
+pub(super) enum Set {}
+
+/// The attributes of a peer in a request.
+type PeerAttrs<'a> = Parsed<'a, { peer_attr::SETTABLE }>;
+
+/// What a request wants for a peer, ready to be put in its place.
+struct Change {
+    peer: RcuArc<Peer>,
+    settings: RcuArc<Settings>,
+    psk_generation: Option<u32>,
+}
+
+impl Do for Set {
+    const COMMAND: u8 = command::SET;
+    const POLICY: Table = SET_POLICY.table();
+    const PERMISSION: Permission = Permission::NetAdmin;
+
+    fn execute(request: &Request<'_>, ctx: &mut Process) -> Result {
+        let dev = find_device(request, ctx)?;
+        let device = dev.data();
+        let readable = request.get(attr::UNPRIVILEGED_READ);
+        let mut held = rtnl::lock(ctx);
+        let (rtnl, ctx) = held.parts();
+        let mut config = device.config().lock(ctx);
+        if config.is_closed {
+            return Err(ENODEV);
+        }
+        // What can fail comes first.
+        let change = match request.get(attr::PEER) {
+            Some(nest) => Some(prepare(request, device, &nest, ctx)?),
+            None => None,
+        };
+        if change.is_none() && readable.is_none() {
+            return Err(request.refuse(EINVAL, c"the request changes nothing"));
+        }
+        if let Some(value) = readable.and_then(|attr| attr.u8()) {
+            device.diag().set_readable(value != 0);
+        }
+        let Some(change) = change else {
+            return Ok(());
+        };
+        config.changed();
+        config.touch(&change.peer);
+        if let Some(generation) = change.psk_generation {
+            change.peer.noise().lock(ctx).psk_generation = generation;
+        }
+        change.peer.diag().set(change.settings);
+        // The route may be another one by the mark, and a pin that is gone lets the endpoint move.
+        change.peer.clear_source(&ctx.bh());
+        event::configured(&dev, rtnl, &mut config, &RemovedPeers::new(), ctx);
+        Ok(())
+    }
+}
+
+/// Reads what a request wants for a peer.
+fn prepare<'a>(
+    request: &Request<'a>,
+    device: &Device,
+    nest: &Attr<'a>,
+    ctx: &mut Process,
+) -> Result<Change> {
+    let attrs = nest.parse::<{ peer_attr::SETTABLE }>()?;
+    let Some(key) = attrs.get(peer_attr::PUBLIC_KEY) else {
+        let why = c"name the peer by its public key";
+        return Err(request.missing(Some(nest), peer_attr::PUBLIC_KEY, why));
+    };
+    let public = key.read().map(PublicKey::from_bytes).ok_or(EINVAL)?;
+    let peer = match device.key_table().find(&public, ctx) {
+        Some(peer) => peer,
+        None => return Err(request.refuse_attr(ENOENT, &key, c"no peer has this key")),
+    };
+    let mut settings = {
+        let bh = ctx.bh();
+        let old = peer.diag().settings(&bh);
+        old.map_or(Settings::DEFAULT, |old| *old)
+    };
+    apply(request, &attrs, &mut settings)?;
+    Ok(Change {
+        settings: RcuArc::new(settings, GFP_KERNEL)?,
+        psk_generation: number(&attrs, peer_attr::PSK_GENERATION),
+        peer,
+    })
+}
+
+/// Returns the value of an attribute that is a number.
+fn number(attrs: &PeerAttrs<'_>, index: u16) -> Option<u32> {
+    attrs.get(index).and_then(|attr| attr.u32())
+}
+
+/// Changes settings as a request says.
+fn apply(request: &Request<'_>, attrs: &PeerAttrs<'_>, wanted: &mut Settings) -> Result {
+    if let Some(attr) = attrs.get(peer_attr::NAME) {
+        let name = attr.nul_str::<64>().ok_or(EINVAL)?;
+        let name = name.as_c_str();
+        // Names go to terminals and to lists of figures.
+        let bytes = settings::bytes(name);
+        let is_plain = |byte: &u8| !byte.is_ascii_control();
+        if core::str::from_utf8(bytes).is_err() || !bytes.iter().all(is_plain) {
+            let why = c"a name is UTF-8 without control characters";
+            return Err(request.refuse(EINVAL, why));
+        }
+        wanted.set_name(name);
+    }
+    if let Some(pin) = number(attrs, peer_attr::PIN) {
+        wanted.pin = Pin::from_number(pin).ok_or(EINVAL)?;
+    }
+    let fields = [
+        (peer_attr::IN_MARK, &mut wanted.inner.mark),
+        (peer_attr::IN_PRIORITY, &mut wanted.inner.priority),
+        (peer_attr::OUT_MARK, &mut wanted.outer.mark),
+        (peer_attr::OUT_PRIORITY, &mut wanted.outer.priority),
+    ];
+    for (index, field) in fields {
+        if let Some(value) = number(attrs, index) {
+            *field = value;
+        }
+    }
+    Ok(())
+}
