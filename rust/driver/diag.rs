@@ -2,8 +2,8 @@
 
 //! What an interface knows about its own troubles: a second generic netlink family.
 //!
-//! The driver tells this module what happens, by [`PeerDiag`] and [`Interface`]; user space reads it,
-//! listens to events, and sets what the first family does not know.
+//! The driver tells this module what happens, by [`PeerDiag`] and [`Interface`]; user space reads
+//! it, listens to events, and sets what the first family does not know.
 //!
 //! Schema: `docs/netlink/wireguard-diag.yaml`.
 
@@ -38,6 +38,10 @@ use crate::{
 };
 use kernel::prelude::*;
 use kext::{
+    compat::code::{
+        EBADR,
+        EOPNOTSUPP, //
+    },
     context::Process,
     net::{
         device::DeviceRef,
@@ -67,6 +71,7 @@ mod attr {
     pub(super) const EVENT: u16 = 11;
     pub(super) const SEQUENCE: u16 = 12;
     pub(super) const LEFT_OUT: u16 = 13;
+    pub(super) const LIMIT: u16 = 14;
 }
 
 /// Attributes of an interface.

@@ -111,8 +111,8 @@ impl<'g> Path<'g> {
         Ok(path)
     }
 
-    /// Finds the path to an endpoint, without a cache; `label` is what its datagrams are given, instead
-    /// of the interface's mark.
+    /// Finds the path to an endpoint, without a cache; `label` is what its datagrams are given,
+    /// instead of the interface's mark.
     pub(crate) fn find(
         dev: &'g NetDevice<Device>,
         endpoint: &mut Endpoint,

@@ -79,7 +79,14 @@ row() {
 }
 
 nft_in() {
-	in_ns "$1" nft -f - <<<"table inet t { chain c { type filter hook $2 priority 0; $3 } }"
+	in_ns "$1" nft -f - <<-RULES
+		table inet t {
+			chain c {
+				type filter hook $2 priority 0;
+				$3
+			}
+		}
+	RULES
 }
 
 load_module

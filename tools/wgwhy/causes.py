@@ -120,7 +120,7 @@ def our_key_unknown(seen):
 def under_load(seen):
     if seen.interface.get("under-load") or recent(seen.interface, "rx-cookie-sent",
                                                   "rx-rate-limited", within=SOON):
-        yield ("so many handshakes come that their senders must prove their addresses first, "
+        yield ("too many handshakes come: their senders must prove their addresses first, "
                "or are held back", "wait, or block the sources of the flood")
 
 

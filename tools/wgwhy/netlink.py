@@ -13,7 +13,7 @@ SOL_NETLINK = 270
 ADD_MEMBERSHIP, EXT_ACK, GET_STRICT = 1, 11, 12
 REQUEST, ACK, DUMP_INTR, DUMP = 1, 4, 0x10, 0x300
 ERROR, DONE = 2, 3
-ACK_TLVS = 0x200
+CAPPED, ACK_TLVS = 0x100, 0x200
 CTRL_GETFAMILY, CTRL_ID, CTRL_NAME, CTRL_GROUPS = 3, 1, 2, 7
 
 
@@ -96,9 +96,11 @@ def decode(set_name, data):
 
 def sentence(reply, flags):
     """The kernel's sentence in an answer with an error."""
-    if not flags & ACK_TLVS or len(reply) < 4:
+    if not flags & ACK_TLVS or len(reply) < 20:
         return ""
-    for number, payload in attributes(reply[20:]):
+    # The request stands before, as a whole or only its header.
+    size = 16 if flags & CAPPED else struct.unpack_from("=I", reply, 4)[0]
+    for number, payload in attributes(reply[4 + (size + 3 & ~3):]):
         if number == 1:
             return payload.rstrip(b"\0").decode(errors="replace")
     return ""

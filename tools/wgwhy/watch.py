@@ -49,4 +49,6 @@ def follow(client, names):
         if gap > 0:
             print(f"{stamp} {event['ifname']}: {gap} events are missing here", flush=True)
         print(stamp, line(event), flush=True)
+        if "limit" in event:
+            print(f"{stamp} {event['ifname']}: too many events; some are left out now", flush=True)
     return 0

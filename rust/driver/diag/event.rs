@@ -94,9 +94,9 @@ impl Stream {
         }
     }
 
-    /// Numbers an event. Returns how many were left out before it; [`None`] if this one is left out
-    /// as well.
-    fn next(&mut self, now: u64) -> Option<u64> {
+    /// Numbers an event. Returns how many were left out before it, and whether one that comes now
+    /// would be left out; [`None`] if this one is left out as well.
+    fn next(&mut self, now: u64) -> Option<(u64, bool)> {
         self.sequence = self.sequence.wrapping_add(1);
         let start = self.empty_at.max(now.saturating_sub(BURST * INTERVAL));
         if start.saturating_add(INTERVAL) > now {
@@ -104,7 +104,8 @@ impl Stream {
             return None;
         }
         self.empty_at = start.saturating_add(INTERVAL);
-        Some(core::mem::take(&mut self.left_out))
+        let is_last = self.empty_at.saturating_add(INTERVAL) > now;
+        Some((core::mem::take(&mut self.left_out), is_last))
     }
 }
 
@@ -116,7 +117,7 @@ fn send(net: &Net, group: usize, peer: &Peer, event: Event, bh: &Bh<'_>) {
     let dev = peer.device();
     // Held until the event is sent: numbers shall rise.
     let mut stream = dev.data().diag().stream(group).lock(bh);
-    let Some(left_out) = stream.next(time::boottime_coarse()) else {
+    let Some((left_out, is_last)) = stream.next(time::boottime_coarse()) else {
         return;
     };
     let command = match group {
@@ -131,6 +132,9 @@ fn send(net: &Net, group: usize, peer: &Peer, event: Event, bh: &Bh<'_>) {
         message.put_uint(attr::SEQUENCE, sequence)?;
         if left_out != 0 {
             message.put_uint(attr::LEFT_OUT, left_out)?;
+        }
+        if is_last {
+            message.put(attr::LIMIT, &[])?;
         }
         message.nest(attr::PEER, |message| put_event(message, peer, event, bh))
     });

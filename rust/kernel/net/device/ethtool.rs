@@ -91,13 +91,13 @@ impl<T: Operations> Ethtool<T> {
         }
         if set == ethtool_stringset_ETH_SS_STATS {
             for i in 0..T::STATISTICS {
-                // SAFETY: By the requirements there is room for so many.
+                // SAFETY: By the requirements there is room for that many.
                 unsafe { Self::put_name(to, i, T::statistic_name(i).as_bytes()) };
             }
         }
         if set == ethtool_stringset_ETH_SS_PRIV_FLAGS {
             for (i, name) in T::PRIV_FLAGS.iter().enumerate() {
-                // SAFETY: By the requirements there is room for so many.
+                // SAFETY: By the requirements there is room for that many.
                 unsafe { Self::put_name(to, i, name.to_bytes()) };
             }
         }

@@ -34,7 +34,7 @@ use zerocopy::{
     IntoBytes, //
 };
 
-/// Who may send a command, or listen to a group.
+/// The right to send a command, or to listen to a group.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
     /// Everybody. The command decides for itself: see [`Request::is_admin`].
@@ -62,7 +62,7 @@ pub trait Do: 'static {
     const COMMAND: u8;
     /// What a request may hold.
     const POLICY: Table;
-    /// Who may send it.
+    /// The right that its sender needs.
     const PERMISSION: Permission;
 
     /// Carries out a request.
@@ -77,7 +77,7 @@ pub trait Dump: 'static {
     const COMMAND: u8;
     /// What a request may hold.
     const POLICY: Table;
-    /// Who may send it. A [`Do`] of the same number must say the same.
+    /// The right that its sender needs. A [`Do`] of the same number must say the same.
     const PERMISSION: Permission;
 
     /// Where a dump is to go on; all zeros before its first message. At most 48 bytes.
@@ -153,8 +153,8 @@ impl Command {
         })
     }
 
-    /// Returns whether the core takes this command right after `before` in a list: by rising number,
-    /// and of one number the [`Do`] before the [`Dump`], with the same permission.
+    /// Returns whether the core takes this command right after `before` in a list: by rising
+    /// number, and of one number the [`Do`] before the [`Dump`], with the same permission.
     #[inline]
     pub(super) const fn may_follow(&self, before: &Self) -> bool {
         // CAST: Small constants.
@@ -235,8 +235,8 @@ unsafe fn dump_request<'a, D: Dump>(cb: *mut netlink_callback) -> Request<'a> {
 
 /// Calls `f` with the cursor of a dump.
 ///
-/// The callback keeps it in a `long` array, which on some machines is not aligned for a `u64`: hence
-/// the copies.
+/// The callback keeps it in a `long` array, which on some machines is not aligned for a `u64`:
+/// hence the copies.
 ///
 /// # Safety
 ///

@@ -87,8 +87,8 @@ impl Group {
 ///
 /// # Invariants
 ///
-/// `family` names commands and groups that are `'static`. It was registered, and its groups have got
-/// their numbers, before `is_registered` was set.
+/// `family` names commands and groups that are `'static`. It was registered, and its groups have
+/// got their numbers, before `is_registered` was set.
 pub struct Family {
     family: Opaque<genl_family>,
     is_registered: Atomic<bool>,
@@ -181,8 +181,9 @@ impl Family {
         }
         // CAST: Below 256.
         let group = group as u32;
-        // SAFETY: The group has its number by the type invariants. The namespace is valid, and keeps
-        // its socket for generic netlink for as long as there are devices in it or references to it.
+        // SAFETY: The group has its number by the type invariants. The namespace is valid, and
+        // keeps its socket for generic netlink for as long as there are devices in it or references
+        // to it.
         let has = unsafe { bindings::genl_has_listeners(self.family.get(), net.as_raw(), group) };
         has != 0
     }
@@ -191,8 +192,8 @@ impl Family {
     ///
     /// # Errors
     ///
-    /// `ESRCH` if nobody listens, `ENOBUFS` if a listener has no room for it, `ENOMEM`, `EMSGSIZE` if
-    /// a message cannot hold as much, and what `fill` returns.
+    /// `ESRCH` if nobody listens, `ENOBUFS` if a listener has no room for it, `ENOMEM`, `EMSGSIZE`
+    /// if a message cannot hold as much, and what `fill` returns.
     pub fn notify(
         &'static self,
         net: &Net,
@@ -241,8 +242,8 @@ impl Family {
 
 /// A family that is registered until this is dropped.
 ///
-/// Dropping it waits for the commands that are being executed. Where one may not sleep it is leaked, with
-/// a warning.
+/// Dropping it waits for the commands that are being executed. Where one may not sleep it is
+/// leaked, with a warning.
 ///
 /// # Invariants
 ///

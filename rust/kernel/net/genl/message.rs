@@ -180,8 +180,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Writes what `fill` puts behind the header of a message, and completes the message; after an error
-/// of `fill` the message is taken back.
+/// Writes what `fill` puts behind the header of a message, and completes the message; after an
+/// error of `fill` the message is taken back.
 ///
 /// # Errors
 ///
@@ -189,7 +189,8 @@ impl<'a> Message<'a> {
 ///
 /// # Safety
 ///
-/// `header` must be what `genlmsg_put` has returned for `skb`, which is valid and used by nobody else.
+/// `header` must be what `genlmsg_put` has returned for `skb`, which is valid and used by nobody
+/// else.
 pub(super) unsafe fn complete<R>(
     skb: NonNull<sk_buff>,
     header: *mut c_void,
@@ -205,8 +206,8 @@ pub(super) unsafe fn complete<R>(
             _ => 0,
         };
         let start = skb.head.wrapping_add(raw::tail(skb));
-        // SAFETY: There is so much room behind the data, which is nobody else's by the requirements;
-        // it need not be initialised.
+        // SAFETY: There is that much room behind the data, which is nobody else's by the
+        // requirements; it need not be initialised.
         let room = unsafe { core::slice::from_raw_parts_mut(start.cast(), len) };
         let mut message = Message::new(room);
         (fill(&mut message), message.used())

@@ -127,8 +127,8 @@ impl<'a> Request<'a> {
         self.refuse(error, why)
     }
 
-    /// Returns `EINVAL` after noting that the attribute `index` is missing, in `nest` or, without one,
-    /// at the top.
+    /// Returns `EINVAL` after noting that the attribute `index` is missing, in `nest` or, without
+    /// one, at the top.
     pub fn missing(&self, nest: Option<&Attr<'a>>, index: u16, why: &CStr) -> Error {
         if let Some(extack) = self.extack() {
             // SAFETY: As in `refuse`.
@@ -143,8 +143,8 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, `EMSGSIZE` if a message cannot hold as much, what `fill` returns, and what C says of
-    /// a sender that takes no more.
+    /// `ENOMEM`, `EMSGSIZE` if a message cannot hold as much, what `fill` returns, and what C says
+    /// of a sender that takes no more.
     pub fn reply(&self, command: u8, fill: impl FnOnce(&mut Message<'_>) -> Result) -> Result {
         // SAFETY: No requirements.
         let skb = unsafe {
