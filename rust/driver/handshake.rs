@@ -3,6 +3,7 @@
 //! Handshakes: workers that answer messages, our own messages, and the sessions that result.
 
 mod incoming;
+pub(crate) mod known;
 pub(crate) mod queue;
 
 use crate::{

@@ -173,9 +173,13 @@ fn queue_handshake(
         return Err(DropReason::RngNotReady);
     }
     skb.pull_head(len).ok_or(DropReason::BadLength)?;
+    let remote = skb
+        .udp_source()
+        .and_then(|source| Endpoint::of(&source).remote);
+    let is_known = || remote.is_some_and(|remote| device.known().contains(&remote));
     device
         .handshake_queue()
-        .push(skb, device.handshake_receive_wq(), bh)
+        .push(skb, is_known, device.handshake_receive_wq(), bh)
 }
 
 fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'g RcuArc<Keypair>> {

@@ -17,7 +17,7 @@ from bad_packets.ends import drops, fresh, into_tunnel, link
 from bad_packets.formats import datagrams, shapes, wire
 from bad_packets.handshakes import initiations, no_identity, responses
 from bad_packets.inner import inner, sending
-from bad_packets.load import cookies, load, other_interface
+from bad_packets.load import cookies, known, load, other_interface
 from bad_packets.sessions import ages, crowd, data, roaming, sessions, waiting
 
 # What cannot be had from outside: the stack, the state of the machine or a race of two CPUs come before it.
@@ -48,4 +48,4 @@ into_tunnel()
 drops()
 link("rx_errors")
 check.main(shapes, datagrams, initiations, no_identity, data, crowd, sessions, waiting, inner, roaming, responses, cookies, load,
-           other_interface, wire, ages, sending, coverage)
+           known, other_interface, wire, ages, sending, coverage)

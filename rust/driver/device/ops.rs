@@ -18,7 +18,10 @@ use crate::{
     },
     diag::Interface,
     drops::Drops,
-    handshake::queue::HandshakeQueue,
+    handshake::{
+        known::KnownSources,
+        queue::HandshakeQueue, //
+    },
     peerlookup::{
         IndexTable,
         KeyTable, //
@@ -162,6 +165,7 @@ impl Operations for Device {
             priv_flags: Atomic::new(default_priv_flags()),
             is_rewritten: Atomic::new(false),
             drops: Arc::new(Drops::new(), GFP_KERNEL)?,
+            known: KnownSources::new()?,
             debugfs <- new_mutex!(None),
             handshake_queue <- HandshakeQueue::new(),
             ratelimiter <- RateLimiter::new(),

@@ -46,11 +46,21 @@ use wg_proto::{
 /// Messages that may wait.
 const MAX_QUEUED: usize = 4096;
 
+/// Messages from endpoints of peers that may wait besides, when these are many already.
+const MAX_KNOWN: usize = 512;
+
 /// Waiting messages from which on the interface is under load.
 const LOAD_THRESHOLD: u64 = MAX_QUEUED as u64 / 8;
 
 /// How long the interface stays under load, in seconds.
 const LOAD_HOLD: u64 = 1;
+
+/// The messages that wait for a worker.
+struct Waiting {
+    /// From endpoints of peers, which came while many others waited.
+    known: skb::List,
+    others: skb::List,
+}
 
 /// A worker on one CPU that answers queued handshake messages.
 #[pin_data]
@@ -77,7 +87,7 @@ impl HandshakeWorker {
 #[pin_data]
 pub(crate) struct HandshakeQueue {
     #[pin]
-    queue: SpinLock<skb::List>,
+    queue: SpinLock<Waiting>,
     /// Messages in the queue or with a worker.
     pending: Atomic<u64>,
     last_under_load: Atomic<u64>,
@@ -89,7 +99,10 @@ impl HandshakeQueue {
     /// Creates an empty queue without workers.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            queue <- new_spinlock!(skb::List::new()),
+            queue <- new_spinlock!(Waiting {
+                known: skb::List::new(),
+                others: skb::List::new(),
+            }),
             pending: Atomic::new(0),
             last_under_load: Atomic::new(0),
             last_cpu: Atomic::new(0),
@@ -120,23 +133,33 @@ impl HandshakeQueue {
     }
 
     /// Queues a message and wakes a worker.
+    ///
+    /// While many wait, those for which `is_known` go into a queue of their own, which workers look
+    /// at first: in a flood of strangers, peers keep their sessions.
     pub(crate) fn push(
         &self,
         skb: SkBuff,
+        is_known: impl FnOnce() -> bool,
         queue: &workqueue::Queue,
         bh: &Bh<'_>,
     ) -> Result<(), DropReason> {
         {
             // A flood must not make CPUs spin here that have data packets to handle.
             let crowded = self.pending.load(Relaxed) > MAX_QUEUED as u64 / 2;
-            let mut list = if crowded {
+            let is_known = crowded && is_known();
+            let mut waiting = if crowded && !is_known {
                 self.queue
                     .try_lock(bh)
                     .ok_or(DropReason::HandshakeQueueFull)?
             } else {
                 self.queue.lock(bh)
             };
-            if list.len() >= MAX_QUEUED {
+            let (list, max) = if is_known {
+                (&mut waiting.known, MAX_KNOWN)
+            } else {
+                (&mut waiting.others, MAX_QUEUED)
+            };
+            if list.len() >= max {
                 return Err(DropReason::HandshakeQueueFull);
             }
             list.push_back(skb);
@@ -157,11 +180,12 @@ impl HandshakeQueue {
         Ok(())
     }
 
-    /// Takes the oldest message. [`finished`](Self::finished) must follow.
+    /// Takes the next message. [`finished`](Self::finished) must follow.
     pub(crate) fn pop(&self, ctx: &mut Process) -> Option<SkBuff> {
         let bh = ctx.bh();
-        let mut list = self.queue.lock(&bh);
-        list.pop_front()
+        let mut waiting = self.queue.lock(&bh);
+        let known = waiting.known.pop_front();
+        known.or_else(|| waiting.others.pop_front())
     }
 
     /// Notes that a worker is done with a message.
@@ -172,7 +196,11 @@ impl HandshakeQueue {
     /// Drops all messages that wait.
     pub(crate) fn purge(&self, bh: &Bh<'_>) {
         let mut old = skb::List::new();
-        old.append(&mut self.queue.lock(bh));
+        {
+            let mut waiting = self.queue.lock(bh);
+            old.append(&mut waiting.known);
+            old.append(&mut waiting.others);
+        }
         // CAST: From small to large.
         self.pending.fetch_sub(old.len() as u64, Relaxed);
     }

@@ -256,17 +256,10 @@ fn set_peer(
         let preshared = noise.handshake.remote_mut().preshared_mut();
         let _ = attr.copy_to(preshared.as_mut_bytes());
     }
-    let mut has_moved = false;
-    if let Some(remote) = attrs.get(peer_attr::ENDPOINT).and_then(endpoint) {
-        let endpoint = Endpoint {
-            remote: Some(remote),
-            source: Source::Any,
-        };
-        let bh = ctx.bh();
-        let is_new = peer.remote(&bh) != endpoint.remote;
-        peer.set_endpoint(&endpoint, Learnt::Configuration, &bh);
-        has_moved = is_new && peer.current(&bh).is_some_and(|current| current.is_live());
-    }
+    let has_moved = attrs
+        .get(peer_attr::ENDPOINT)
+        .and_then(endpoint)
+        .is_some_and(|remote| set_endpoint(&peer, remote, ctx));
     let old_tags = config.next_tag();
     let result = set_prefixes(dev, config, &peer, attrs.get(peer_attr::ALLOWEDIPS));
     // After the new prefixes are in, even on error: readers must not miss a prefix of both lists.
@@ -277,14 +270,26 @@ fn set_peer(
     set_keepalive(dev, &peer, attrs, ctx);
     if dev.is_running() {
         if has_moved {
-            // Perhaps somebody else is there, as after a restart of the other end, who does not know
-            // the session. Without an answer that would take 15 seconds to show.
+            // The host at the new address may not know the session, as after a restart. Without a
+            // handshake that shows only after 15 seconds.
             peer.reset_last_sent_handshake();
             timers::initiation_wanted(&peer, &ctx.bh());
         }
         send::send_staged(peer.borrow(), &ctx.bh());
     }
     Ok(())
+}
+
+/// Sets the endpoint of a peer. Returns whether a peer with a live session has moved by that.
+fn set_endpoint(peer: &Peer, remote: SocketAddr, ctx: &mut Process) -> bool {
+    let endpoint = Endpoint {
+        remote: Some(remote),
+        source: Source::Any,
+    };
+    let bh = ctx.bh();
+    let is_new = peer.remote(&bh) != endpoint.remote;
+    peer.set_endpoint(&endpoint, Learnt::Configuration, &bh);
+    is_new && peer.current(&bh).is_some_and(|current| current.is_live())
 }
 
 /// Adds a peer, unless the flags ask for an existing one or the key is that of the interface.

@@ -69,6 +69,9 @@ pub(crate) struct EndpointState {
 
 impl Drop for EndpointState {
     fn drop(&mut self) {
+        if let Some(remote) = &self.endpoint.remote {
+            self.owner.0.data().known().remove(remote);
+        }
         debug!(
             "{}: Peer {} ({}) destroyed\n",
             self.owner.0.name(),
@@ -119,6 +122,13 @@ impl Peer {
         let before = state.endpoint.remote;
         let is_elsewhere = !state.endpoint.is_same_remote(endpoint);
         if !state.endpoint.is_same(endpoint) && (is_free || before.is_none() || !is_elsewhere) {
+            let known = self.device().data().known();
+            if let Some(remote) = &endpoint.remote {
+                known.add(remote);
+            }
+            if let Some(remote) = &before {
+                known.remove(remote);
+            }
             state.endpoint = *endpoint;
             if is_elsewhere {
                 state.learnt = (how, time::boottime_coarse());

@@ -174,6 +174,38 @@ def load():
     far.connect()
 
 
+def known():
+    """A full queue has places left for messages from where a peer is."""
+    fresh()
+    far.connect()
+    # The endpoint of peer P is where it spoke last.
+    stranger = Far()
+    noisy = Far()
+    flood = junk()
+    time.sleep(3)
+
+    def full(sender):
+        """Whether a message is answered that comes when the queue is full, with a cookie."""
+        time.sleep(3)
+        with at_once():
+            for _ in range(4096 + 9):
+                noisy.send(flood)
+            sender.send(Handshake(REMOTE, WG0, PSK).initiation())
+        answers = [len(answer) for answer in sender.receive(3)]
+        noisy.receive(0)
+        return answers
+    equal("a message of a stranger, with the queue full", full(stranger), [])
+    # row K13
+    equal("a message of a peer, with the queue full", full(far), [] if check.ON_C else [64])
+    # Not any more where it was.
+    stranger.connect()
+    equal("a message from where the peer was", full(far), [])
+    equal("a message from where it is now", full(stranger), [] if check.ON_C else [64])
+    for end in (noisy, stranger):
+        end.socket.close()
+    time.sleep(2)
+
+
 def other_interface():
     """Load and limits are a matter of one interface here, and of the module or namespace in the C module."""
     fresh(far.address)
