@@ -35,6 +35,8 @@ show() {
 	local folder path
 	for folder in "${folders[@]}"; do
 		path=${folder#*:}
+		# What was mounted since, on /tmp, may have hidden it.
+		[[ -d $1$path ]] || mkdir -p "$1$path"
 		mount --bind "${folder%%:*}" "$1$path"
 		[[ ! ${2:-} ]] || mount -o remount,bind,ro "$1$path"
 	done
