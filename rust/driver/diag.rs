@@ -13,7 +13,6 @@ mod get;
 mod interface;
 mod peer;
 mod put;
-mod refusals;
 mod set;
 mod settings;
 mod state;
@@ -25,7 +24,6 @@ pub(crate) use self::{
         Learnt,
         PeerDiag, //
     },
-    refusals::Refusal,
     settings::{
         Label,
         Pin, //

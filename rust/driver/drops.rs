@@ -2,7 +2,13 @@
 
 //! Counters of dropped packets and messages, by reason.
 
-use crate::diag::Refusal;
+mod refusals;
+
+pub(crate) use self::refusals::{
+    Refusal,
+    Refusals, //
+};
+
 use kernel::{
     debugfs::Writer,
     fmt, //

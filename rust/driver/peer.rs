@@ -144,6 +144,17 @@ struct Direction<T> {
     bytes: Atomic<u64>,
 }
 
+impl<T> Direction<T> {
+    /// Creates a direction in which nothing was received or sent.
+    fn new(state: impl PinInit<SpinLock<T>>) -> impl PinInit<Self> {
+        pin_init!(Self {
+            state <- state,
+            packets: Atomic::new(0),
+            bytes: Atomic::new(0),
+        })
+    }
+}
+
 /// Flags that each direction sets for the other one.
 struct SeenFlags {
     rx: SeenFlag,
@@ -250,16 +261,8 @@ impl Peer {
                 cold <- cold,
                 diag <- PeerDiag::new(),
                 endpoint <- CacheAligned::new(new_spinlock!(EndpointState::new(farewell))),
-                tx <- CacheAligned::new(pin_init!(Direction {
-                    state <- new_spinlock!(Tx::new()),
-                    packets: Atomic::new(0),
-                    bytes: Atomic::new(0),
-                })),
-                rx <- CacheAligned::new(pin_init!(Direction {
-                    state <- new_spinlock!(Rx::new()),
-                    packets: Atomic::new(0),
-                    bytes: Atomic::new(0),
-                })),
+                tx <- CacheAligned::new(Direction::new(new_spinlock!(Tx::new()))),
+                rx <- CacheAligned::new(Direction::new(new_spinlock!(Rx::new()))),
                 seen_flags <- CacheAligned::new(SeenFlags {
                     rx: SeenFlag::new(),
                     tx: SeenFlag::new(),

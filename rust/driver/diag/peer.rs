@@ -11,14 +11,16 @@ use super::{
         Ended,
         Facts, //
     },
-    refusals::Refusals,
     settings::{
         Label,
         Pin,
         Settings, //
     },
 };
-use crate::peer::Peer;
+use crate::{
+    drops::Refusals,
+    peer::Peer, //
+};
 use kernel::{
     alloc::flags::GFP_ATOMIC,
     prelude::*, //

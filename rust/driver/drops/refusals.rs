@@ -53,7 +53,7 @@ impl Refusal {
 
 /// The refusals of a peer. Made at the first one.
 #[pin_data]
-pub(super) struct Refusals {
+pub(crate) struct Refusals {
     reasons: [Refusal; DropReason::COUNT],
     /// The last source of a packet that is not in the allowed IPs.
     #[pin]
@@ -62,7 +62,7 @@ pub(super) struct Refusals {
 
 impl Refusals {
     /// Creates counters at zero.
-    pub(super) fn new() -> impl PinInit<Self> {
+    pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             reasons: [const { Refusal::new() }; DropReason::COUNT],
             source <- new_spinlock!(None),
@@ -70,24 +70,24 @@ impl Refusals {
     }
 
     /// Counts `n` refusals.
-    pub(super) fn add(&self, reason: DropReason, n: u64) {
+    pub(crate) fn add(&self, reason: DropReason, n: u64) {
         if let Some(refusal) = self.reasons.get(reason.index()) {
             refusal.add(n);
         }
     }
 
     /// Notes a source that is not in the allowed IPs.
-    pub(super) fn note_source(&self, source: Address, bh: &Bh<'_>) {
+    pub(crate) fn note_source(&self, source: Address, bh: &Bh<'_>) {
         *self.source.lock(bh) = Some(source);
     }
 
     /// Returns the last source that is not in the allowed IPs.
-    pub(super) fn source(&self, bh: &Bh<'_>) -> Option<Address> {
+    pub(crate) fn source(&self, bh: &Bh<'_>) -> Option<Address> {
         *self.source.lock(bh)
     }
 
     /// Iterates over the reasons that occurred: how often, and when last.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (DropReason, u64, u64)> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (DropReason, u64, u64)> + '_ {
         DropReason::ALL
             .iter()
             .zip(&self.reasons)
@@ -97,7 +97,7 @@ impl Refusals {
     }
 
     /// Returns the latest refusal since `start`, in nanoseconds since boot.
-    pub(super) fn latest(&self, start: u64) -> Option<DropReason> {
+    pub(crate) fn latest(&self, start: u64) -> Option<DropReason> {
         let mut found = None;
         for (reason, _, last) in self.iter() {
             if last >= start && found.is_none_or(|(_, at)| last >= at) {

@@ -34,7 +34,7 @@ impl KnownSources {
     pub(crate) fn new() -> Result<Self> {
         let mut counters = KVVec::with_capacity(COUNTERS, GFP_KERNEL)?;
         for _ in 0..COUNTERS {
-            counters.push(Atomic::new(0), GFP_KERNEL)?;
+            counters.push_within_capacity(Atomic::new(0))?;
         }
         Ok(Self {
             // It may be a key from before the generator was seeded. Guessing it lets a flood from

@@ -220,7 +220,6 @@ fn set_peer(
     ctx: &mut Process,
 ) -> Result {
     let _preshared = Wiped(attrs.get(peer_attr::PRESHARED_KEY));
-    let device = dev.data();
     let key = attrs
         .get(peer_attr::PUBLIC_KEY)
         .and_then(|attr| attr.read())
@@ -232,19 +231,8 @@ fn set_peer(
             return Err(EPFNOSUPPORT);
         }
     }
-    let peer = match device.key_table().find(&key, ctx) {
-        Some(peer) => {
-            config.touch(&peer);
-            peer
-        }
-        None => {
-            // A new peer has no allowed IPs to replace.
-            flags &= !PEER_REPLACE_ALLOWEDIPS;
-            match add_peer(dev, config, &key, flags, ctx)? {
-                Some(peer) => peer,
-                None => return Ok(()),
-            }
-        }
+    let Some(peer) = find_or_add(dev, config, &key, &mut flags, ctx)? else {
+        return Ok(());
     };
     if flags & PEER_REMOVE_ME != 0 {
         config.remove_peer(dev, &peer, dead, ctx);
@@ -278,6 +266,23 @@ fn set_peer(
         send::send_staged(peer.borrow(), &ctx.bh());
     }
     Ok(())
+}
+
+/// Finds a peer, or adds one that the flags do not ask to exist.
+fn find_or_add(
+    dev: &NetDevice<Device>,
+    config: &mut Config,
+    key: &PublicKey,
+    flags: &mut u32,
+    ctx: &mut Process,
+) -> Result<Option<RcuArc<Peer>>> {
+    if let Some(peer) = dev.data().key_table().find(key, ctx) {
+        config.touch(&peer);
+        return Ok(Some(peer));
+    }
+    // A new peer has no allowed IPs to replace.
+    *flags &= !PEER_REPLACE_ALLOWEDIPS;
+    add_peer(dev, config, key, *flags, ctx)
 }
 
 /// Sets the endpoint of a peer. Returns whether a peer with a live session has moved by that.
