@@ -9,6 +9,7 @@
 
 mod event;
 mod facts;
+mod find;
 mod get;
 mod interface;
 mod peer;
@@ -30,28 +31,12 @@ pub(crate) use self::{
     },
 };
 
-use crate::{
-    device::Device,
-    netlink, //
-};
-use kernel::prelude::*;
-use kext::{
-    compat::code::{
-        EBADR,
-        EOPNOTSUPP, //
-    },
-    context::Process,
-    net::{
-        device::DeviceRef,
-        genl::{
-            Command,
-            Family,
-            Group,
-            Permission,
-            Policy,
-            Request, //
-        }, //
-    }, //
+use kext::net::genl::{
+    Command,
+    Family,
+    Group,
+    Permission,
+    Policy, //
 };
 
 /// Attributes of a message.
@@ -202,20 +187,3 @@ pub(crate) static FAMILY: Family = Family::new(
         Group::new(c"config", Permission::NetAdmin),
     ],
 );
-
-/// Finds the interface that a request names.
-fn find_device(request: &Request<'_>, ctx: &mut Process) -> Result<DeviceRef<Device>> {
-    netlink::find_device(request, ctx).map_err(|error| match error {
-        EBADR => request.missing(
-            None,
-            attr::IFINDEX,
-            c"name the interface by either its index or its name",
-        ),
-        ENODEV => request.refuse(
-            error,
-            c"there is no such interface in this network namespace",
-        ),
-        EOPNOTSUPP => request.refuse(error, c"this interface is none of WireGuard"),
-        _ => error,
-    })
-}

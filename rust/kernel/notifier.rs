@@ -171,8 +171,10 @@ impl<C: Chain> NotifierBlock<C> {
         let entry = unsafe { &*entry };
         // CAST: From small to large.
         entry.action.store(action as u64, Relaxed);
+        // SAFETY: The kernel sets it once, before it loads modules.
+        let queue = unsafe { system_dfl_wq };
         // SAFETY: The queue is there for as long as the kernel is, and the item until it has ended.
-        unsafe { queue_work_on(WORK_CPU_UNBOUND, system_dfl_wq, entry.later.get()) };
+        unsafe { queue_work_on(WORK_CPU_UNBOUND, queue, entry.later.get()) };
         DONE
     }
 

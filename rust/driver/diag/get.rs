@@ -7,7 +7,7 @@
 use super::{
     attr,
     command,
-    find_device,
+    find::find_device,
     put,
     state::State,
     DUMP_POLICY,

@@ -6,7 +6,7 @@ use super::{
     attr,
     command,
     event,
-    find_device,
+    find::find_device,
     peer_attr,
     settings::{
         self,
