@@ -53,6 +53,12 @@ path_sendfile() {
 	traffic=("tcp bytes=3000000 sendfile=1")
 }
 
+# entry: splice: pages of a file by way of a pipe
+path_splice() {
+	wire
+	traffic=("tcp bytes=3000000 splice=1")
+}
+
 # entry: zerocopy: MSG_ZEROCOPY
 path_zerocopy() {
 	wire

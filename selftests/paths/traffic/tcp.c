@@ -87,10 +87,22 @@ static void tcp_receiver(void)
 		report("large=%u ", watched(large));
 }
 
+/* The pages that a pipe holds, so that the socket takes references to them. */
+static void drain(int pipe, int fd, size_t length)
+{
+	while (length) {
+		ssize_t moved = splice(pipe, NULL, fd, NULL, length, SPLICE_F_MORE);
+
+		if (moved <= 0)
+			die("splice");
+		length -= moved;
+	}
+}
+
 static void send_bytes(int fd)
 {
 	long size = number("write", CHUNK), sent = 0, zerocopy = number("zerocopy", 0);
-	int source = -1;
+	int source = -1, ends[2] = { -1, -1 };
 
 	if (zerocopy)
 		option(fd, SOL_SOCKET, SO_ZEROCOPY, 1, "SO_ZEROCOPY");
@@ -98,7 +110,9 @@ static void send_bytes(int fd)
 		option(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
 	if (number("pacing", 0))
 		option(fd, SOL_SOCKET, SO_MAX_PACING_RATE, number("pacing", 0), "SO_MAX_PACING_RATE");
-	if (number("sendfile", 0)) {
+	if (number("splice", 0) && pipe(ends))
+		die("pipe");
+	if (number("sendfile", 0) || ends[0] >= 0) {
 		source = memfd_create("pattern", 0);
 		if (source < 0 || write(source, pattern, sizeof(pattern)) != sizeof(pattern))
 			die("memfd");
@@ -107,7 +121,13 @@ static void send_bytes(int fd)
 		long want = amount() - sent < size ? amount() - sent : size;
 		ssize_t length;
 
-		if (source >= 0) {
+		if (ends[0] >= 0) {
+			loff_t offset = sent % PERIOD;
+
+			length = splice(source, &offset, ends[1], NULL, want, 0);
+			if (length > 0)
+				drain(ends[0], fd, length);
+		} else if (source >= 0) {
 			off_t offset = sent % PERIOD;
 
 			length = sendfile(fd, source, &offset, want);
