@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: debug
+# limit: 600
+# log: ref_tracker: memory allocation failure
+# Streams arrive whole while the kernel has no large pages, and while one in ten of the allocations that may not sleep
+# fails. What was lost on the way is sent again by TCP; afterwards single datagrams get through, and nothing is left.
+
+. "$(dirname "$0")/../lib.sh"
+
+pages=/sys/kernel/debug/fail_page_alloc
+slab=/sys/kernel/debug/failslab
+for knobs in "$pages" "$slab"; do
+	[[ -e $knobs ]] || fail "this kernel has no ${knobs##*/}"
+	# Without a stack trace each, which would look like a complaint.
+	echo 0 >"$knobs/verbose"
+	# Only what may not sleep: packets, not the programs of this test.
+	echo Y >"$knobs/ignore-gfp-wait"
+done
+
+most=1000000000
+# failing ORDER PAGES SLAB: fails that percentage of pages from that order on, and of slab objects.
+failing() {
+	echo "$1" >"$pages/min-order"
+	echo "$2" >"$pages/probability"
+	echo "$3" >"$slab/probability"
+	echo $most >"$pages/times"
+	echo $most >"$slab/times"
+}
+trap 'failing 0 0 0' EXIT
+
+# stream WHAT ORDER PAGES SLAB: a megabyte each way arrives as it was sent while these fail. The receiver is there before:
+# what a program needs to bind is no packet.
+stream() {
+	local from=a to=b address=192.168.7.2 server
+	for _ in there back; do
+		in_ns $to socat -u TCP-LISTEN:7000,reuseaddr "CREATE:$work/arrived" &
+		server=$!
+		eventually 10 listens $to 7000 -t || fail "socat does not listen"
+		failing "${@:2}"
+		in_ns $from socat -u -b 65536 "OPEN:$work/sent" "TCP:$address:7000,retry=50,interval=0.1"
+		wait "$server"
+		failed=$((failed + $(failures)))
+		failing 0 0 0
+		cmp "$work/sent" "$work/arrived" || fail "something else arrived"
+		echo "$1: from $from to $to, $(stat -c %s "$work/sent") bytes"
+		from=b to=a address=192.168.7.1
+	done
+}
+
+# failures: how many allocations have failed since failing() was called, by what the two knobs count down.
+failures() {
+	echo $((2 * most - $(<"$pages/times") - $(<"$slab/times")))
+}
+
+load_module
+joined a b
+tunnel a b 4
+answers a 192.168.7.2 || fail "the first ping"
+head -c 1000000 /dev/urandom >"$work/sent"
+
+for ns in a b; do in_ns "$ns" ethtool -K veth tso off gso off gro on; done
+failed=0
+# Two pages are what an object of 4 kB takes beside what this kernel puts around it.
+stream "no large pages" 2 100 0
+stream "one in ten allocations fails" 0 10 10
+echo "$failed allocations failed"
+((failed > 100)) || fail "only $failed allocations failed"
+
+for ns in a b; do
+	[[ $ns == a ]] && far=192.168.7.2 || far=192.168.7.1
+	answers "$ns" $far || fail "no ping from $ns afterwards"
+done
+if ! on_c; then
+	for file in /sys/kernel/debug/wireguard/*/waiting; do
+		[[ $(awk '{ print $1 }' "$file") == 0 ]] || fail "something still waits: $(<"$file")"
+	done
+fi
