@@ -104,8 +104,8 @@ diag a b 'assert peer()["session-psk-generation"] == 0 == peer()["psk-generation
 wg genpsk >"$work/psk"
 for ns in a b; do
 	[[ $ns == a ]] && far=b || far=a
-	peer $ns $far preshared-key "$work/psk"
-	diag $ns $far 'give(psk_generation=7); assert peer()["psk-generation"] == 7, peer()'
+	peer "$ns" "$far" preshared-key "$work/psk"
+	diag "$ns" "$far" 'give(psk_generation=7); assert peer()["psk-generation"] == 7, peer()'
 done
 diag a b 'assert peer()["session-psk-generation"] == 0, peer()'
 answers a 192.168.7.2 || fail "no answer under the old session"

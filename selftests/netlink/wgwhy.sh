@@ -313,7 +313,8 @@ eventually 5 grep -q "its configuration was changed" "$work/watch" || fault "it 
 row no-such-interface
 status=0
 wgwhy a wg404 2>"$work/text" || status=$?
-[[ $status == 2 ]] && grep -q "no such interface" "$work/text" || fault "of no such interface it says, with status $status: $(cat "$work/text")"
+{ [[ $status == 2 ]] && grep -q "no such interface" "$work/text"; } ||
+	fault "of no such interface it says, with status $status: $(cat "$work/text")"
 
 if [[ -e $(modinfo -n wireguard 2>/dev/null) ]]; then
 	row c-module
