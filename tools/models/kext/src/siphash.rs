@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A hash that nobody attacks here.
+
+/// A key.
+pub struct Key;
+
+impl Key {
+    /// Draws one.
+    pub fn random() -> Self {
+        Self
+    }
+}
+
+/// Hashes.
+pub fn siphash(_key: &Key, bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| u64::from(*byte)).sum()
+}

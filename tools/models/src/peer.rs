@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A peer: what other CPUs see of it.
+
+#[path = "../../../rust/driver/peer/sessions.rs"]
+mod sessions;
+
+use crate::{device::Device, keypair::Keypair, rcu::Rcu, receive::rx::Rx};
+use engine::Tracked;
+use kernel::{
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+};
+use kext::{
+    context::Process,
+    net::device::{DeviceRef, NetDevice},
+    new_spinlock, new_timer, new_work,
+    sync::{lock::SpinLock, rcu::RcuArc},
+    time::timer::Timer,
+    workqueue::Work,
+};
+use wg_proto::keypairs::{self, Keypairs};
+
+/// Work item that has received packets polled while others have their turn.
+pub(crate) const RECEIVE: usize = 4;
+/// Timer that does what workers were to do.
+pub(crate) const WATCHDOG: usize = 5;
+
+#[pin_data]
+pub(crate) struct Peer {
+    device: DeviceRef<Device>,
+    dead: Atomic<bool>,
+    keypairs: Keypairs<Rcu, Keypair>,
+    #[pin]
+    keypairs_writer: SpinLock<keypairs::WriterToken>,
+    #[pin]
+    rx: SpinLock<Rx>,
+    pub(crate) receive_work: Work<Peer, RECEIVE>,
+    pub(crate) watchdog: Timer<Peer, WATCHDOG>,
+    tracked: Tracked,
+}
+
+/// How many peers were freed.
+static ENDED: engine::PerRun<std::cell::Cell<usize>> = engine::PerRun::new();
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let ended = ENDED.get(Default::default);
+        ended.set(ended.get() + 1);
+    }
+}
+
+impl Peer {
+    /// Returns how many peers were freed.
+    pub(crate) fn ended() -> usize {
+        ENDED.get(Default::default).get()
+    }
+
+    pub(crate) fn make(device: &DeviceRef<Device>) -> RcuArc<Self> {
+        let device = device.clone();
+        let peer = RcuArc::pin_init(
+            pin_init!(Self {
+                device,
+                dead: Atomic::new(false),
+                keypairs: Keypairs::new(),
+                keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
+                rx <- new_spinlock!(Rx::new()),
+                receive_work: new_work!(),
+                watchdog: new_timer!(),
+                tracked: Tracked::new(),
+            }),
+            GFP_KERNEL,
+        );
+        peer.expect("there is a barrier")
+    }
+
+    pub(crate) fn device(&self) -> &NetDevice<Device> {
+        self.tracked.read();
+        &self.device
+    }
+
+    pub(crate) fn queue(&self) -> u32 {
+        0
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        1
+    }
+
+    pub(crate) fn public_key(&self) -> &wg_proto::key::PublicKey {
+        unreachable!("not by these models")
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Relaxed)
+    }
+
+    pub(crate) fn mark_dead(&self) {
+        self.dead.store(true, Relaxed);
+    }
+
+    pub(crate) fn rx(&self) -> &SpinLock<Rx> {
+        &self.rx
+    }
+
+    fn clear_handshake(&self, _ctx: &mut Process) {}
+
+    fn noise(&self) -> Noise {
+        Noise {
+            handshake: Handshake,
+        }
+    }
+
+    fn reset_last_sent_handshake(&self) {}
+}
+
+/// The handshake, which these models leave alone.
+struct Noise {
+    handshake: Handshake,
+}
+
+struct Handshake;
+
+impl Noise {
+    fn lock(self, _ctx: &mut Process) -> Self {
+        self
+    }
+}
+
+impl Handshake {
+    fn remote_mut(&mut self) -> &mut Self {
+        self
+    }
+
+    fn forget_ours(&mut self) {}
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The way of datagrams into the interface: the driver's poll and batches. Decryption does nothing,
+//! delivery notes the packets' numbers.
+
+#[path = "../../../rust/driver/receive/poll.rs"]
+mod poll;
+#[path = "../../../rust/driver/receive/queue.rs"]
+pub(crate) mod queue;
+#[path = "../../../rust/driver/receive/release.rs"]
+mod release;
+#[path = "../../../rust/driver/receive/rx.rs"]
+pub(crate) mod rx;
+
+pub(crate) use poll::{poll, take_over};
+
+use crate::{
+    batch::RxBatch, device::Device, keypair::Keypair, parallel::reorder::Job, peer::Peer,
+    peerlookup::Target,
+};
+use kext::{
+    context::{Bh, Process},
+    net::skb::List,
+    sync::rcu::RcuArc,
+};
+
+fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'g RcuArc<Keypair>> {
+    match device.index_table().find(index, bh)?.target() {
+        Target::Session(keypair) => Some(keypair),
+        Target::Handshake(_) => None,
+    }
+}
+
+/// As in `rust/driver/receive.rs`.
+pub(crate) fn reset(peer: &Peer, bh: &Bh<'_>) {
+    let old = peer.rx().lock(bh).reset();
+    drop(old);
+}
+
+/// A batch of packets of the peer's current session, with its number, as `receive_run` makes it for
+/// a worker.
+pub(crate) fn batch(peer: &RcuArc<Peer>, packets: List) -> Job<RxBatch> {
+    // SAFETY: A model.
+    let mut process = unsafe { Process::new() };
+    let bh = process.bh();
+    let keypair = peer.current(&bh).and_then(|current| current.upgrade());
+    let taken = packets.len();
+    let rx::Next::Queued(seq) = peer.rx().lock(&bh).begin(taken, true) else {
+        unreachable!("there is room");
+    };
+    Job {
+        seq,
+        batch: RxBatch {
+            keypair: keypair.expect("there is one"),
+            packets,
+            taken,
+        },
+    }
+}
+
+mod delivery {
+    use crate::{device::Device, keypair::Keypair};
+    use kext::{
+        context::Bh,
+        net::{napi::Gro, skb::List},
+    };
+
+    pub(super) fn deliver(
+        keypair: &Keypair,
+        mut packets: List,
+        _gro: &mut Gro<'_, Device>,
+        _bh: &Bh<'_>,
+    ) {
+        let device = keypair.peer().device().data();
+        while let Some(packet) = packets.pop_front() {
+            packet.touch();
+            device.delivered.borrow_mut().push(packet.number);
+        }
+    }
+}
+
+mod open {
+    use crate::keypair::Keypair;
+    use kext::{context::Bh, net::skb::List};
+
+    pub(super) fn open_all(_keypair: &Keypair, packets: List, _bh: &Bh<'_>) -> List {
+        packets.touch();
+        packets
+    }
+}
