@@ -22,6 +22,7 @@ KINDS = {
     "um": ("selftests/{}.sh", "selftests/*/{}.sh"),
     "x86": ("selftests/{}.sh", "selftests/*/{}.sh"),
     "host": ("tools/host/tests/{}.rs",),
+    "model": ("tools/models/src/models/{}.rs", "tools/models/kext/src/models/{}.rs"),
     "check": ("tools/check/checks/{}.py",),
     "diff": None,
     "paths": (),
