@@ -69,7 +69,7 @@ echo "$failed allocations failed"
 
 for ns in a b; do
 	[[ $ns == a ]] && far=192.168.7.2 || far=192.168.7.1
-	answers "$ns" $far || fail "no ping from $ns afterwards"
+	answers "$ns" "$far" || fail "no ping from $ns afterwards"
 done
 if ! on_c; then
 	for file in /sys/kernel/debug/wireguard/*/waiting; do
