@@ -209,7 +209,7 @@ def events(client):
     check("its name", [entry["peer"].get("name") for entry in found], [None, "zoë", "zoë"])
     first = found[0]["sequence"]
     check("numbers", [entry["sequence"] for entry in found], [first, first + 1, first + 2])
-    # Of too many at once the rest is left out, which is told. The last event is for a peer that comes afterwards.
+    # The kernel leaves out events beyond its rate, and says how many. The last event is for a peer added afterwards.
     listener.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
     names = [base64.b64encode(os.urandom(32)).decode() for _ in range(8000)]
     for start in range(0, len(names), 1000):
@@ -229,7 +229,7 @@ def events(client):
             break
     if left_out == 0 or number < first + 2 + 2 * len(names):
         raise SystemExit(f"FAIL: {left_out} events were left out of {number}")
-    # One that never reads holds up nobody, and is told that it missed something.
+    # A listener that never reads delays nobody, and its next read fails with ENOBUFS.
     deaf = netlink.Client()
     deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     deaf.listen("config")
