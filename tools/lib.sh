@@ -98,8 +98,13 @@ root_folder() {
 lane_says() {
 	awk -v lane="${LANE:-main}" -v field="$1" '
 		$1 == "#lane" { for (i = 1; i <= NF; i++) if ($i == field) column = i }
-		$1 == lane { for (i = column; i <= (field == "selftests" ? NF : column); i++) printf "%s ", $i }
-	' "$WG_TOP/tools/lanes/table" | sed 's/ $//'
+		$1 == lane {
+			printf "%s", $column
+			if (field == "selftests")
+				for (i = column + 1; i <= NF; i++) printf " %s", $i
+			print ""
+		}
+	' "$WG_TOP/tools/lanes/table"
 }
 
 # refuse_settings: says in one sentence what is wrong with KERNEL_SERIES, LANE or ARCH.

@@ -134,7 +134,8 @@ def shape():
     lines = dict(line.partition(": ")[::2] for line in run("ethtool -i wg0").splitlines())
     equal("ethtool -i", (lines["driver"], lines["version"]), ("wireguard", os.uname().release))
     rest = {key: value for key, value in lines.items() if key not in ("driver", "version")}
-    equal("private flags in ethtool -i", rest.pop("supports-priv-flags"), "no" if check.ON_C else "yes")
+    for what in ("priv-flags", "statistics"):
+        equal(f"{what} in ethtool -i", rest.pop(f"supports-{what}"), "no" if check.ON_C else "yes")
     equal("the rest of ethtool -i", set(rest.values()), {"", "no"})
     # row L25
     fails("bridge fdb add 02:00:00:00:00:01 dev wg0", "only supported for Ethernet")
@@ -191,10 +192,20 @@ def kernel_threads():
     return found
 
 
-def handshake_workers(ifname):
-    """Behind the name of a worker stands the workqueue that it served last; "u" is for those bound to no CPU."""
-    found = (re.fullmatch(rf"kworker/(u?)\d+:\d+[-+]wg-kex-{ifname}", entry) for entry in kernel_threads())
-    return {"unbound" if match[1] else "per CPU" for match in found if match}
+TRACING = "/sys/kernel/tracing"
+QUEUED = f"{TRACING}/events/workqueue/workqueue_queue_work"
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def handshake_workers():
+    """What kinds of workers the traced queues have had work for; a pool that is bound to no CPU has the number -1."""
+    with open(f"{TRACING}/trace", encoding="ascii") as file:
+        cpus = re.findall(r"workqueue_queue_work: .* cpu=(-?\d+)$", file.read(), re.MULTILINE)
+    return {"unbound" if cpu == "-1" else "per CPU" for cpu in cpus}
 
 
 def threads():
@@ -223,18 +234,16 @@ def threads():
     client.set(name("wg6"), u16(Device.LISTEN_PORT, 4004),
                peers(peer(bytes([1]) * 32, endpoint=sockaddr("127.0.0.1", 9), keepalive=1000)))
     run("ip link set lo up")
-    seen = set()
-
-    def both():
-        for state in ("down", "up"):
-            run(f"ip link set wg6 {state}")
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-            out.sendto(struct.pack("<I", 1) + bytes(144), ("127.0.0.1", 4004))
-        # Each worker tells only what it served last, and other work may follow soon.
-        check.eventually(0.2, lambda: seen.update(handshake_workers("wg5")) or len(seen) == 2)
-        return len(seen) == 2
-    found = check.eventually(10, both)
-    holds(f"workers that have served wg-kex-wg5: {seen}", found)
+    if not os.path.ismount(TRACING):
+        run(f"mount -t tracefs tracefs {TRACING}")
+    write(f"{QUEUED}/filter", 'workqueue == "wg-kex-wg5"')
+    write(f"{QUEUED}/enable", "1")
+    run("ip link set wg6 up")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        out.sendto(struct.pack("<I", 1) + bytes(144), ("127.0.0.1", 4004))
+    check.eventually(10, lambda: len(handshake_workers()) == 2)
+    write(f"{QUEUED}/enable", "0")
+    equal("workers that wg-kex-wg5 has had work for", handshake_workers(), {"unbound", "per CPU"})
     run("ip link del wg6")
     holds("gone with its interface", check.eventually(10, lambda: "kworker/R-wg-crypt-wg5" not in kernel_threads()))
 
