@@ -17,9 +17,13 @@ mod put;
 mod set;
 mod settings;
 mod state;
+mod strangers;
 
 pub(crate) use self::{
-    event::configured,
+    event::{
+        configured,
+        of_stranger, //
+    },
     interface::Interface,
     peer::{
         Learnt,
@@ -55,6 +59,7 @@ mod attr {
     pub(super) const SEQUENCE: u16 = 12;
     pub(super) const LEFT_OUT: u16 = 13;
     pub(super) const LIMIT: u16 = 14;
+    pub(super) const ANNOUNCE_UNKNOWN: u16 = 15;
 }
 
 /// Attributes of an interface.
@@ -133,12 +138,14 @@ mod command {
     pub(super) const SET: u8 = 2;
     pub(super) const PEER_NTF: u8 = 3;
     pub(super) const CONFIG_NTF: u8 = 4;
+    pub(super) const UNKNOWN_NTF: u8 = 5;
 }
 
 /// Places of the groups.
 mod group {
     pub(super) const PEERS: usize = 0;
     pub(super) const CONFIG: usize = 1;
+    pub(super) const UNKNOWN: usize = 2;
 }
 
 const KEY_LEN: u16 = 32;
@@ -167,11 +174,12 @@ static PEER_POLICY: Policy<{ peer_attr::SETTABLE }> = Policy::new()
     .u32(peer_attr::OUT_PRIORITY)
     .u32(peer_attr::PSK_GENERATION);
 
-static SET_POLICY: Policy<5> = Policy::new()
+static SET_POLICY: Policy<16> = Policy::new()
     .u32(attr::IFINDEX)
     .nul_string(attr::IFNAME, 15)
     .u8_max(attr::UNPRIVILEGED_READ, 1)
-    .nested(attr::PEER, &PEER_POLICY);
+    .nested(attr::PEER, &PEER_POLICY)
+    .u8_max(attr::ANNOUNCE_UNKNOWN, 1);
 
 /// The family.
 pub(crate) static FAMILY: Family = Family::new(
@@ -185,5 +193,6 @@ pub(crate) static FAMILY: Family = Family::new(
     &[
         Group::new(c"peers", Permission::NetAdmin),
         Group::new(c"config", Permission::NetAdmin),
+        Group::new(c"unknown", Permission::NetAdmin),
     ],
 );

@@ -11,6 +11,7 @@ use crate::{
         entropy,
         Library, //
     },
+    device::Device,
     keypair::Keypair,
     path::HANDSHAKE_DSCP,
     peer::{
@@ -29,6 +30,7 @@ use kext::{
     context::Process,
     debug,
     debug_ratelimited,
+    net::device::NetDevice,
     random::{
         self,
         Seeded, //
@@ -43,6 +45,7 @@ use wg_proto::{
         Handshake,
         SessionKeys, //
     },
+    key::PublicKey,
     message::{
         Index,
         Initiation,
@@ -140,6 +143,23 @@ fn attempt(
         table.remove(&unused, &ctx.bh());
     }
     created.map(|_| ())
+}
+
+/// Queues the initiations that were kept of those who are peers by now.
+pub(crate) fn answer_strangers(dev: &NetDevice<Device>, ctx: &mut Process) {
+    let device = dev.data();
+    let strangers = device.diag().strangers();
+    if !strangers.is_announced() || !dev.is_running() {
+        return;
+    }
+    let bh = ctx.bh();
+    let is_peer = |key: &PublicKey| device.key_table().contains(key, &bh);
+    while let Some(skb) = strangers.take_known(is_peer, &bh) {
+        let wq = device.handshake_receive_wq();
+        if let Err(reason) = device.handshake_queue().push(skb, || true, wq, &bh) {
+            device.drops().count(reason);
+        }
+    }
 }
 
 fn send_initiation(

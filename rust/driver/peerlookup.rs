@@ -87,6 +87,12 @@ impl KeyTable {
         let peers = self.peers.lock(&bh);
         peers.get(&hashed_key).cloned()
     }
+
+    /// Returns whether a peer has this key.
+    pub(crate) fn contains(&self, key: &PublicKey, bh: &Bh<'_>) -> bool {
+        let hashed_key = self.hashed_key(key);
+        self.peers.lock(bh).get(&hashed_key).is_some()
+    }
 }
 
 /// What an index stands for.

@@ -3,7 +3,7 @@
 
 NAME = 'wireguard-diag'
 TOP = 'diag'
-COMMANDS = {'get': 1, 'set': 2, 'peer-ntf': 3, 'config-ntf': 4}
+COMMANDS = {'get': 1, 'set': 2, 'peer-ntf': 3, 'config-ntf': 4, 'unknown-ntf': 5}
 
 ENUMS = {'pin': ['moves', 'with-handshakes', 'fixed'],
  'endpoint-source': ['none', 'configuration', 'initiation', 'response', 'data'],
@@ -11,7 +11,7 @@ ENUMS = {'pin': ['moves', 'with-handshakes', 'fixed'],
  'state': ['session', 'interface-down', 'no-private-key', 'no-endpoint', 'answered', 'waiting',
            'given-up', 'expired', 'reset', 'unused'],
  'event': ['session-up', 'session-expired', 'given-up', 'endpoint-changed', 'peer-added',
-           'peer-changed', 'peer-removed'],
+           'peer-changed', 'peer-removed', 'unknown-peer'],
  'reason': ['rx-bad-datagram', 'rx-bad-length', 'rx-bad-type', 'rx-rng-not-ready',
             'rx-handshake-queue-full', 'rx-bad-mac1', 'rx-cookie-sent', 'rx-rate-limited',
             'no-identity', 'low-order-key', 'rx-initiation-bad-static',
@@ -39,7 +39,8 @@ SETS = {'diag': {1: ('ifindex', 'u32', '', False),
           11: ('event', 'u32', 'event', False),
           12: ('sequence', 'uint', '', False),
           13: ('left-out', 'uint', '', False),
-          14: ('limit', 'flag', '', False)},
+          14: ('limit', 'flag', '', False),
+          15: ('announce-unknown', 'u8', '', False)},
  'interface': {1: ('up', 'flag', '', False),
                2: ('public-key', 'binary', '', False),
                3: ('listen-port', 'u16', '', False),

@@ -215,6 +215,7 @@ impl Operations for Device {
             peer.reset_last_sent_handshake();
         }
         self.handshake_queue.purge(&ctx.bh());
+        self.diag.strangers().purge(&ctx.bh());
         for queue in self.rx_queues.get().iter().flat_map(|queues| queues.iter()) {
             queue.disable(rtnl, ctx);
             // CAST: From small to large.
@@ -241,6 +242,7 @@ impl Operations for Device {
         self.sockets.close(ctx);
         dead.finish(ctx);
         self.handshake_queue.purge(&ctx.bh());
+        self.diag.strangers().purge(&ctx.bh());
         self.handshake_queue.stop_workers();
         drop(self.rx_queues.swap(None));
         drop(self.debugfs.lock(ctx).take());

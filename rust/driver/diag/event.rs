@@ -33,6 +33,7 @@ use kext::{
     },
     time, //
 };
+use wg_proto::key::PublicKey;
 
 /// Events of an interface and group that may come at once.
 const BURST: u64 = 4096;
@@ -58,6 +59,9 @@ pub(super) enum Event {
     /// It is gone.
     Removed,
 }
+
+/// Number of the event that somebody who is no peer has begun a handshake.
+const UNKNOWN_PEER: u32 = 7;
 
 impl Event {
     /// Returns the number in the schema.
@@ -109,12 +113,18 @@ impl Stream {
     }
 }
 
-/// Tells those who listen in `net`.
-fn send(net: &Net, group: usize, peer: &Peer, event: Event, bh: &Bh<'_>) {
+/// Sends an event about a peer, which `put` writes, to those who listen in `net`.
+fn send(
+    net: &Net,
+    group: usize,
+    dev: &NetDevice<Device>,
+    number: u32,
+    bh: &Bh<'_>,
+    put: impl FnOnce(&mut Message<'_>) -> Result,
+) {
     if !FAMILY.has_listeners(net, group) {
         return;
     }
-    let dev = peer.device();
     // Held until the event is sent: numbers shall rise.
     let mut stream = dev.data().diag().stream(group).lock(bh);
     let Some((left_out, is_last)) = stream.next(time::boottime_coarse()) else {
@@ -122,13 +132,14 @@ fn send(net: &Net, group: usize, peer: &Peer, event: Event, bh: &Bh<'_>) {
     };
     let command = match group {
         group::PEERS => command::PEER_NTF,
-        _ => command::CONFIG_NTF,
+        group::CONFIG => command::CONFIG_NTF,
+        _ => command::UNKNOWN_NTF,
     };
     let sequence = stream.sequence;
     let sent = FAMILY.notify(net, group, command, bh, |message| {
         message.put_u32(attr::IFINDEX, dev.ifindex())?;
         message.put_string(attr::IFNAME, dev.name().as_bytes())?;
-        message.put_u32(attr::EVENT, event.number())?;
+        message.put_u32(attr::EVENT, number)?;
         message.put_uint(attr::SEQUENCE, sequence)?;
         if left_out != 0 {
             message.put_uint(attr::LEFT_OUT, left_out)?;
@@ -136,11 +147,18 @@ fn send(net: &Net, group: usize, peer: &Peer, event: Event, bh: &Bh<'_>) {
         if is_last {
             message.put(attr::LIMIT, &[])?;
         }
-        message.nest(attr::PEER, |message| put_event(message, peer, event, bh))
+        message.nest(attr::PEER, put)
     });
     if sent == Err(ENOMEM) {
         stream.left_out = left_out.saturating_add(1);
     }
+}
+
+/// Sends what has happened to a peer.
+fn send_peer(net: &Net, group: usize, peer: &Peer, event: Event, bh: &Bh<'_>) {
+    send(net, group, peer.device(), event.number(), bh, |message| {
+        put_event(message, peer, event, bh)
+    });
 }
 
 fn put_event(message: &mut Message<'_>, peer: &Peer, event: Event, bh: &Bh<'_>) -> Result {
@@ -170,8 +188,29 @@ fn put_event(message: &mut Message<'_>, peer: &Peer, event: Event, bh: &Bh<'_>) 
 /// Tells what has happened to a peer of an interface that is up.
 pub(super) fn of_peer(peer: &Peer, event: Event, bh: &Bh<'_>) {
     if let Some(running) = peer.device().running(bh) {
-        running.with_net(|net| send(net, group::PEERS, peer, event, bh));
+        running.with_net(|net| send_peer(net, group::PEERS, peer, event, bh));
     }
+}
+
+/// Tells that the holder of a key that no peer has has begun a handshake.
+pub(crate) fn of_stranger(
+    dev: &NetDevice<Device>,
+    key: &PublicKey,
+    remote: Option<SocketAddr>,
+    bh: &Bh<'_>,
+) {
+    let Some(running) = dev.running(bh) else {
+        return;
+    };
+    running.with_net(|net| {
+        send(net, group::UNKNOWN, dev, UNKNOWN_PEER, bh, |message| {
+            message.put(peer_attr::PUBLIC_KEY, key.as_bytes())?;
+            match remote {
+                Some(remote) => put::endpoint(message, peer_attr::ENDPOINT, remote),
+                None => Ok(()),
+            }
+        });
+    });
 }
 
 /// Tells which peers the request just handled has removed, added and changed.
@@ -191,7 +230,7 @@ pub(crate) fn configured(
         return;
     }
     for peer in removed.peers() {
-        send(net, group::CONFIG, peer, Event::Removed, &ctx.bh());
+        send_peer(net, group::CONFIG, peer, Event::Removed, &ctx.bh());
         ctx.cond_resched();
     }
     let generation = config.generation();
@@ -202,7 +241,7 @@ pub(crate) fn configured(
             } else {
                 Event::Changed
             };
-            send(net, group::CONFIG, member.peer(), event, &ctx.bh());
+            send_peer(net, group::CONFIG, member.peer(), event, &ctx.bh());
         }
         ctx.cond_resched();
         true

@@ -4,7 +4,8 @@
 
 use super::{
     event::Stream,
-    group, //
+    group,
+    strangers::Strangers, //
 };
 use kernel::{
     prelude::*,
@@ -45,6 +46,10 @@ pub(crate) struct Interface {
     peers: SpinLock<Stream>,
     #[pin]
     config: SpinLock<Stream>,
+    #[pin]
+    unknown: SpinLock<Stream>,
+    #[pin]
+    strangers: Strangers,
 }
 
 impl Interface {
@@ -59,6 +64,8 @@ impl Interface {
             }),
             peers <- new_spinlock!(Stream::new()),
             config <- new_spinlock!(Stream::new()),
+            unknown <- new_spinlock!(Stream::new()),
+            strangers <- Strangers::new(),
         })
     }
 
@@ -81,8 +88,14 @@ impl Interface {
     pub(super) fn stream(&self, group: usize) -> &SpinLock<Stream> {
         match group {
             group::PEERS => &self.peers,
-            _ => &self.config,
+            group::CONFIG => &self.config,
+            _ => &self.unknown,
         }
+    }
+
+    /// Returns the initiations by keys that no peer has.
+    pub(crate) fn strangers(&self) -> &Strangers {
+        &self.strangers
     }
 
     /// Notes something that was refused, unless somebody else does so just now: one is enough.

@@ -107,6 +107,8 @@ pub(super) fn interface(
     let data = dev.data();
     let is_readable = u8::from(data.diag().is_readable());
     message.put_u8(attr::UNPRIVILEGED_READ, is_readable)?;
+    let is_announced = u8::from(data.diag().strangers().is_announced());
+    message.put_u8(attr::ANNOUNCE_UNKNOWN, is_announced)?;
     let public = data.identity().read(ctx).public().copied();
     let is_under_load = data
         .handshake_queue()

@@ -13,6 +13,7 @@ use super::{
         Pin,
         Settings, //
     },
+    strangers::Room,
     SET_POLICY, //
 };
 use crate::{
@@ -62,7 +63,14 @@ impl Do for Set {
     fn execute(request: &Request<'_>, ctx: &mut Process) -> Result {
         let dev = find_device(request, ctx)?;
         let device = dev.data();
-        let readable = request.get(attr::UNPRIVILEGED_READ);
+        let flag = |index| {
+            request
+                .get(index)
+                .and_then(|attr| attr.u8())
+                .map(|on| on != 0)
+        };
+        let readable = flag(attr::UNPRIVILEGED_READ);
+        let announced = flag(attr::ANNOUNCE_UNKNOWN);
         let mut held = rtnl::lock(ctx);
         let (rtnl, ctx) = held.parts();
         let mut config = device.config().lock(ctx);
@@ -74,11 +82,16 @@ impl Do for Set {
             Some(nest) => Some(prepare(request, device, &nest, ctx)?),
             None => None,
         };
-        if change.is_none() && readable.is_none() {
+        if change.is_none() && readable.is_none() && announced.is_none() {
             return Err(request.refuse(EINVAL, c"the request changes nothing"));
         }
-        if let Some(value) = readable.and_then(|attr| attr.u8()) {
-            device.diag().set_readable(value != 0);
+        if let Some(is_announced) = announced {
+            let room = Room::new(is_announced)?;
+            let strangers = device.diag().strangers();
+            strangers.announce(is_announced, room, &ctx.bh());
+        }
+        if let Some(is_readable) = readable {
+            device.diag().set_readable(is_readable);
         }
         let Some(change) = change else {
             return Ok(());

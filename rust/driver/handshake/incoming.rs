@@ -12,7 +12,10 @@ use crate::{
         Library, //
     },
     device::Device,
-    diag::Learnt,
+    diag::{
+        self,
+        Learnt, //
+    },
     endpoint::{
         DisplayRemote, //
         Endpoint,
@@ -44,6 +47,7 @@ use wg_proto::{
         IncomingInitiation,
         IncomingResponse, //
     },
+    key::PublicKey,
     message::{
         CookieReply,
         Index,
@@ -56,10 +60,27 @@ use wg_proto::{
     DropReason, //
 };
 
-/// Acts on a handshake message.
+/// Acts on a handshake message. Keeps an initiation that may be answered once there is a peer.
 pub(super) fn receive(
     dev: &NetDevice<Device>,
     mut skb: SkBuff,
+    seeded: Seeded,
+    ctx: &mut Process,
+) -> Result<(), DropReason> {
+    let mut stranger = None;
+    let done = act_on(dev, &mut skb, &mut stranger, seeded, ctx);
+    if let Some(key) = stranger {
+        dev.data().diag().strangers().keep(key, skb, &ctx.bh());
+    }
+    done
+}
+
+/// Acts on a message. Sets `stranger` to the key that an initiation proves to be its sender's, if
+/// no peer has it and the interface tells of such senders.
+fn act_on(
+    dev: &NetDevice<Device>,
+    skb: &mut SkBuff,
+    stranger: &mut Option<PublicKey>,
     seeded: Seeded,
     ctx: &mut Process,
 ) -> Result<(), DropReason> {
@@ -70,7 +91,7 @@ pub(super) fn receive(
         Message::Cookie(reply) => receive_cookie(dev, reply, &source, ctx),
         Message::Initiation(message) => {
             admit(dev, bytes, message.sender(), &source, seeded, ctx)?;
-            let accepted = accept_initiation(dev, message, ctx);
+            let accepted = accept_initiation(dev, message, &source, stranger, ctx);
             let peer = note_accepted(dev, accepted, Learnt::Initiation, &source, len, ctx)?;
             if let Err(reason) = send_response(&peer, seeded, ctx) {
                 peer.refused(reason, 1, &ctx.bh());
@@ -192,11 +213,7 @@ fn admit(
             if !under_load {
                 return Ok(());
             }
-            let address = match *source {
-                UdpSource::V4 { src, .. } => ratelimit::Source::v4(0, src),
-                UdpSource::V6 { src, .. } => ratelimit::Source::v6(0, src),
-            };
-            if device.ratelimiter().allow(address, now, ctx) {
+            if device.ratelimiter().allow(rate_source(source), now, ctx) {
                 Ok(())
             } else {
                 debug_invalid_mac(dev, source);
@@ -252,6 +269,14 @@ fn wire_source(source: &UdpSource) -> ([u8; 18], usize) {
     (bytes, parts.0.len().saturating_add(parts.1.len()))
 }
 
+/// Returns what the rate of a sender is counted by.
+fn rate_source(source: &UdpSource) -> ratelimit::Source {
+    match *source {
+        UdpSource::V4 { src, .. } => ratelimit::Source::v4(0, src),
+        UdpSource::V6 { src, .. } => ratelimit::Source::v6(0, src),
+    }
+}
+
 /// Returns the sender for the log.
 fn display(source: &UdpSource) -> DisplayRemote {
     DisplayRemote(Endpoint::of(source).remote)
@@ -266,6 +291,8 @@ fn note_remote(dev: &NetDevice<Device>, source: &UdpSource, ctx: &mut Process) {
 fn accept_initiation(
     dev: &NetDevice<Device>,
     message: &Initiation,
+    source: &UdpSource,
+    stranger: &mut Option<PublicKey>,
     ctx: &mut Process,
 ) -> Result<RcuArc<Peer>, DropReason> {
     let device = dev.data();
@@ -274,6 +301,16 @@ fn accept_initiation(
     let opened = scratch.open::<Library>(&identity, message)?;
     let Some(peer) = device.key_table().find(opened.sender(), ctx) else {
         device.diag().note_initiator(opened.sender(), &ctx.bh());
+        let now = time::boottime_coarse();
+        // Under load this sender was counted already, and is counted twice.
+        if device.diag().strangers().is_announced()
+            && device.ratelimiter().allow(rate_source(source), now, ctx)
+        {
+            let key = *opened.sender();
+            opened.authenticate_stranger::<Library>(&identity, message)?;
+            diag::of_stranger(dev, &key, Endpoint::of(source).remote, &ctx.bh());
+            *stranger = Some(key);
+        }
         return Err(DropReason::UnknownPeer);
     };
     let accept = || {

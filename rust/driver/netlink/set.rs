@@ -28,6 +28,7 @@ use crate::{
         Endpoint,
         Source, //
     },
+    handshake,
     peer::Peer,
     send,
     socket,
@@ -102,6 +103,7 @@ pub(super) fn set_device(request: &Request<'_>, ctx: &mut Process) -> Result {
         }
         result
     };
+    handshake::answer_strangers(&dev, ctx);
     // Without locks: this waits for a grace period.
     dead.finish(ctx);
     result

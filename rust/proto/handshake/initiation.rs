@@ -10,6 +10,7 @@ use super::{
     },
     Handshake,
     Identity,
+    Remote,
     State, //
 };
 use crate::{
@@ -166,6 +167,20 @@ impl<'w> OpenedInitiation<'w> {
         let static_static = handshake.remote.static_static::<C>(local)?;
         self.0.static_static.copy_from(static_static);
         Ok(KnownInitiation(self.0))
+    }
+
+    /// Checks that the sender, which is no remote of ours, has the static key that it claims.
+    pub fn authenticate_stranger<C: Crypto>(
+        self,
+        local: &Identity,
+        message: &Initiation,
+    ) -> Result<(), DropReason> {
+        let mut remote = Remote::new(self.0.identity);
+        let static_static = remote.static_static::<C>(local)?;
+        self.0.static_static.copy_from(static_static);
+        KnownInitiation(self.0)
+            .authenticate::<C>(message)
+            .map(|_| ())
     }
 }
 

@@ -117,6 +117,26 @@ fn a_sender_without_its_private_key_is_refused() {
 }
 
 #[test]
+fn a_stranger_has_to_hold_the_key_that_it_claims() {
+    let (mut a, b) = Node::pair(18);
+    let message = a.initiate().expect("an initiation");
+    let check = |bytes: &[u8]| {
+        let mut work = IncomingInitiation::new();
+        let message = initiation(bytes);
+        let opened = work.open::<Soft>(&b.identity, &message)?;
+        assert_eq!(opened.sender(), &a.public());
+        opened.authenticate_stranger::<Soft>(&b.identity, &message)
+    };
+    assert_eq!(check(message.as_bytes()), Ok(()));
+    // The encrypted timestamp, which only the holder can make.
+    for at in 88..116 {
+        let mut bytes = message.as_bytes().to_vec();
+        bytes[at] ^= 1;
+        assert_eq!(check(&bytes), Err(DropReason::BadTimestamp));
+    }
+}
+
+#[test]
 fn every_flipped_bit_of_an_initiation_is_refused() {
     let (mut a, mut b) = Node::pair(10);
     let bytes = a.initiate().expect("an initiation").as_bytes().to_vec();
