@@ -3,6 +3,7 @@
 //! The batches of both directions, and the workers that process them.
 
 use crate::{
+    drops::refuse,
     keypair::Keypair,
     parallel::worker, //
 };
@@ -40,8 +41,8 @@ impl Drop for RxBatch {
         // CAST: From small to large.
         let n = self.packets.len() as u64;
         if n != 0 {
-            let device = self.keypair.peer().device().data();
-            device.drops().add(DropReason::Gone, n);
+            let reason = refuse(core::mem::take(&mut self.packets), DropReason::Gone);
+            self.keypair.peer().device().data().drops().add(reason, n);
         }
     }
 }

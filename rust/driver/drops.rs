@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counters of dropped packets and messages, by reason.
+//! Dropped packets and messages: counted by reason, and freed for a reason that tracing shows.
 
 mod refusals;
 
@@ -13,7 +13,81 @@ use kernel::{
     debugfs::Writer,
     fmt, //
 };
+use kext::net::skb::{
+    self,
+    Buffer,
+    Reason, //
+};
 use wg_proto::DropReason;
+
+/// Drops what is refused, and returns why, for the counters.
+///
+/// Inlined, as tracing shows the address of the call: so it names the function that refuses.
+#[inline(always)]
+pub(crate) fn refuse(packets: impl Buffer, reason: DropReason) -> DropReason {
+    packets.drop(traced(reason));
+    reason
+}
+
+/// Returns what tracing calls a reason.
+///
+/// The stack has no name for most of what the protocol refuses. Those of other protocols would
+/// mislead: then it is "not specified", and the function says more.
+const fn traced(reason: DropReason) -> Reason {
+    match reason {
+        DropReason::BadDatagram => Reason::HDR_TRUNC,
+        DropReason::BadLength | DropReason::BadType => Reason::DEV_HDR,
+        DropReason::RngNotReady | DropReason::NoIdentity | DropReason::Gone => Reason::DEV_READY,
+        DropReason::HandshakeQueueFull
+        | DropReason::RxQueueFull
+        | DropReason::TxStagedOverflow
+        | DropReason::TxQueueFull => Reason::FULL_RING,
+        DropReason::NoMemory => Reason::NOMEM,
+        DropReason::InnerHeader => Reason::IP_INHDR,
+        DropReason::InnerLength => Reason::PKT_TOO_SMALL,
+        DropReason::TxProtocol => Reason::UNHANDLED_PROTO,
+        DropReason::TxNoPeer | DropReason::TxNoEndpoint => Reason::NO_TX_TARGET,
+        DropReason::TxSegmentation => Reason::SKB_GSO_SEG,
+        DropReason::TxGaveUp => Reason::QUEUE_PURGE,
+        DropReason::TxNoSocket => Reason::NO_SOCKET,
+        DropReason::TxNoRoute => Reason::IP_OUTNOROUTES,
+        DropReason::BadMac1
+        | DropReason::CookieSent
+        | DropReason::RateLimited
+        | DropReason::LowOrder
+        | DropReason::BadStatic
+        | DropReason::UnknownPeer
+        | DropReason::BadTimestamp
+        | DropReason::ReplayedTimestamp
+        | DropReason::Flood
+        | DropReason::UnknownHandshake
+        | DropReason::WrongState
+        | DropReason::BadResponse
+        | DropReason::Superseded
+        | DropReason::UnknownCookie
+        | DropReason::UnexpectedCookie
+        | DropReason::BadCookie
+        | DropReason::UnknownSession
+        | DropReason::ExpiredSession
+        | DropReason::CounterLimit
+        | DropReason::BadData
+        | DropReason::ReplayedCounter
+        | DropReason::InnerSource
+        | DropReason::TxEncrypt => Reason::NOT_SPECIFIED,
+    }
+}
+
+/// How many packets of all interfaces were freed without a reason: none, or the driver forgot one.
+///
+/// Shown by debugfs as `wireguard/unreasoned-packets`. The name is longer than that of any
+/// interface, which would have a folder beside it.
+pub(crate) struct Unreasoned;
+
+impl Writer for Unreasoned {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", skb::unreasoned())
+    }
+}
 
 /// How often each [`DropReason`] happened on one interface.
 ///

@@ -12,6 +12,7 @@ use crate::{
         Library, //
     },
     device::Device,
+    drops::refuse,
     keypair::Keypair,
     path::HANDSHAKE_DSCP,
     peer::{
@@ -30,7 +31,10 @@ use kext::{
     context::Process,
     debug,
     debug_ratelimited,
-    net::device::NetDevice,
+    net::{
+        device::NetDevice,
+        skb::Buffer, //
+    },
     random::{
         self,
         Seeded, //
@@ -60,13 +64,19 @@ impl WorkItem<0> for HandshakeWorker {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
         let dev = &*this.device;
         let device = dev.data();
-        while let Some(skb) = device.handshake_queue().pop(ctx) {
+        while let Some(mut skb) = device.handshake_queue().pop(ctx) {
             // The generator was ready when the message was queued.
+            let mut stranger = None;
             let done = random::is_ready()
                 .ok_or(DropReason::RngNotReady)
-                .and_then(|seeded| incoming::receive(dev, skb, seeded, ctx));
-            if let Err(reason) = done {
-                device.drops().count(reason);
+                .and_then(|seeded| incoming::receive(dev, &mut skb, &mut stranger, seeded, ctx));
+            match (done, stranger) {
+                (Ok(()), _) => skb.consume(),
+                (Err(reason), None) => device.drops().count(refuse(skb, reason)),
+                (Err(reason), Some(key)) => {
+                    device.drops().count(reason);
+                    device.diag().strangers().keep(key, skb, &ctx.bh());
+                }
             }
             device.handshake_queue().finished();
             ctx.cond_resched();

@@ -5,6 +5,7 @@
 use crate::{
     device::Device,
     diag::Label,
+    drops::refuse,
     endpoint::{
         DisplayRemote,
         Endpoint,
@@ -17,7 +18,6 @@ use crate::{
     socket::Receiver, //
 };
 use kernel::prelude::*;
-use kext::compat::code::EAFNOSUPPORT;
 use kext::{
     context::Bh,
     debug_ratelimited,
@@ -179,7 +179,8 @@ impl<'g> Path<'g> {
         self.gso != RouteGso::None
     }
 
-    /// Sends one datagram, or a GSO packet of several. On error it was not handed to the stack.
+    /// Sends one datagram, or a GSO packet of several. On error it was not handed to the stack, but
+    /// dropped.
     pub(crate) fn send(
         &self,
         skb: impl Into<Datagrams>,
@@ -200,9 +201,9 @@ impl<'g> Path<'g> {
                     .send6(&self.running, skb, route, addr, port, ds, self.mark, bh)
             }
             // The route is always of the family of the remote address.
-            _ => Err(EAFNOSUPPORT),
+            _ => Err(skb),
         };
-        sent.map_err(|_| DropReason::TxNoSocket)
+        sent.map_err(|skb| refuse(skb, DropReason::TxNoSocket))
     }
 }
 

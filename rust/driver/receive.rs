@@ -28,7 +28,10 @@ pub(crate) use queue::RxQueue;
 
 use crate::{
     device::Device,
-    drops::Drops,
+    drops::{
+        refuse,
+        Drops, //
+    },
     endpoint::{
         DisplayRemote,
         Endpoint, //
@@ -105,15 +108,18 @@ impl Run<'_> {
             Ok(Queued::Poll) => napi.schedule(bh),
             Ok(Queued::Gather) => gather::start(peer, bh),
             Ok(Queued::Waits) => {}
-            Err((reason, n)) => {
-                drops.add(reason, n);
+            Err((reason, packets)) => {
+                // CAST: From small to large.
+                let n = packets.len() as u64;
+                drops.add(refuse(packets, reason), n);
                 napi.schedule(bh);
             }
         }
     }
 }
 
-/// Sorts a datagram: adds a data message to the run, and queues a handshake message.
+/// Sorts a datagram: adds a data message to the run, and queues a handshake message. Drops one that
+/// is neither.
 fn sort<'g>(
     dev: &'g NetDevice<Device>,
     mut skb: SkBuff,
@@ -121,13 +127,11 @@ fn sort<'g>(
     bh: &'g Bh<'_>,
 ) -> Result<(), DropReason> {
     let device = dev.data();
-    skb.strip_udp().map_err(|_| DropReason::BadDatagram)?;
-    let len = skb.len();
-    let head = skb
-        .pull_head(len.min(DataHeader::LEN))
-        .ok_or(DropReason::BadLength)?;
-    let kind = Kind::of(head, len)?;
-    if kind != Kind::Data {
+    let (kind, len) = match kind(&mut skb) {
+        Ok(found) => found,
+        Err(reason) => return Err(refuse(skb, reason)),
+    };
+    let Kind::Data = kind else {
         let source = skb.udp_source();
         return queue_handshake(device, skb, len, bh).inspect_err(|_| {
             debug_ratelimited!(
@@ -136,19 +140,18 @@ fn sort<'g>(
                 DisplayRemote(source.and_then(|source| Endpoint::of(&source).remote))
             );
         });
-    }
-    let (header, _) = DataHeader::parse(head).ok_or(DropReason::BadLength)?;
+    };
+    let Some((header, _)) = skb.pull_head(DataHeader::LEN).and_then(DataHeader::parse) else {
+        return Err(refuse(skb, DropReason::BadLength));
+    };
     let index = header.receiver().get();
     let counter = header.counter();
     if run.session.is_none_or(|(last, ..)| last != index) {
         run.end(device.drops(), bh);
-        let keypair = find_session(device, index, bh).ok_or(DropReason::UnknownSession)?;
-        let peer = keypair.peer();
-        if peer.is_dead() {
-            return Err(DropReason::Gone);
+        match find_receiver(device, index, bh) {
+            Ok((peer, napi)) => run.session = Some((index, peer, napi)),
+            Err(reason) => return Err(refuse(skb, reason)),
         }
-        let napi = device.rx_queue(peer.queue(), bh).ok_or(DropReason::Gone)?;
-        run.session = Some((index, peer, napi));
     }
     let ds = skb.dsfield();
     *skb.cb_mut() = PacketCb {
@@ -161,6 +164,32 @@ fn sort<'g>(
     Ok(())
 }
 
+/// Returns the kind of a message and its length, without the UDP header.
+fn kind(skb: &mut SkBuff) -> Result<(Kind, usize), DropReason> {
+    skb.strip_udp().map_err(|_| DropReason::BadDatagram)?;
+    let len = skb.len();
+    let head = skb
+        .pull_head(len.min(DataHeader::LEN))
+        .ok_or(DropReason::BadLength)?;
+    Ok((Kind::of(head, len)?, len))
+}
+
+/// Returns the peer of a session, and the NAPI context that delivers its packets.
+fn find_receiver<'g>(
+    device: &'g Device,
+    index: u32,
+    bh: &'g Bh<'_>,
+) -> Result<(&'g RcuArc<Peer>, &'g Napi<Device>), DropReason> {
+    let keypair = find_session(device, index, bh).ok_or(DropReason::UnknownSession)?;
+    let peer = keypair.peer();
+    if peer.is_dead() {
+        return Err(DropReason::Gone);
+    }
+    let napi = device.rx_queue(peer.queue(), bh).ok_or(DropReason::Gone)?;
+    Ok((peer, napi))
+}
+
+/// Queues a handshake message, or drops it.
 fn queue_handshake(
     device: &Device,
     mut skb: SkBuff,
@@ -170,9 +199,11 @@ fn queue_handshake(
     // An answer needs secrets. The sender will retry, so nothing is kept until the generator is
     // seeded.
     if random::is_ready().is_none() {
-        return Err(DropReason::RngNotReady);
+        return Err(refuse(skb, DropReason::RngNotReady));
     }
-    skb.pull_head(len).ok_or(DropReason::BadLength)?;
+    if skb.pull_head(len).is_none() {
+        return Err(refuse(skb, DropReason::BadLength));
+    }
     let remote = skb
         .udp_source()
         .and_then(|source| Endpoint::of(&source).remote);

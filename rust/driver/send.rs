@@ -21,6 +21,7 @@ mod watchdog;
 use crate::{
     batch::TxBatch,
     device::Device,
+    drops::refuse,
     endpoint::DisplayIp,
     keypair::Keypair,
     packet::PacketCb,
@@ -49,6 +50,7 @@ use kext::{
     net::{
         device::Running,
         skb::{
+            Buffer,
             IpAddrs,
             Layout,
             List,
@@ -95,7 +97,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
     let device = dev.data();
     let Some(addresses) = skb.ip_version_checked().and_then(|_| skb.inner_addresses()) else {
         debug_ratelimited!("{}: Invalid IP packet\n", dev.name());
-        device.drops().count(DropReason::TxProtocol);
+        device.drops().count(refuse(skb, DropReason::TxProtocol));
         dev.count_tx_error();
         return Err(EPROTONOSUPPORT);
     };
@@ -105,7 +107,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
     };
     let refused = |mut skb: SkBuff, reason: DropReason, error: Error| {
         skb.icmp_unreachable(dev);
-        count(reason);
+        count(refuse(skb, reason));
         Err(error)
     };
     let Some(peer) = device.allowed_ips().lookup(destination(&addresses), bh) else {
@@ -124,7 +126,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
             peer.number()
         );
         skb.icmp_unreachable(dev);
-        peer.refused(DropReason::TxNoEndpoint, 1, bh);
+        peer.refused(refuse(skb, DropReason::TxNoEndpoint), 1, bh);
         dev.count_tx_error();
         return Err(EDESTADDRREQ);
     }
@@ -213,7 +215,7 @@ fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
         }
     }
     if !make_room(peer, packets.bytes(), bh) {
-        return discarded(&peer, &packets, DropReason::TxQueueFull, bh);
+        return discarded(&peer, packets, DropReason::TxQueueFull, bh);
     }
     let staged = {
         let mut tx = peer.tx().lock(bh);
@@ -364,14 +366,14 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
             peer.display_remote(bh)
         );
         let mut packets = List::new();
-        // A keepalive is no GSO packet.
-        let Ok(packet) = Segmented::try_from(packet) else {
-            return;
-        };
-        packets.push_back(packet);
+        match Segmented::try_from(packet) {
+            Ok(packet) => packets.push_back(packet),
+            // A keepalive is no GSO packet.
+            Err(packet) => return packet.consume(),
+        }
         let packets = Packets::of(packets);
         if !make_room(peer, packets.bytes(), bh) {
-            return discarded(&peer, &packets, DropReason::TxQueueFull, bh);
+            return discarded(&peer, packets, DropReason::TxQueueFull, bh);
         }
         peer.tx().lock(bh).add(peer, packets, bh);
     }
@@ -383,8 +385,10 @@ pub(crate) fn datagram(bytes: &[u8]) -> Result<SkBuff, DropReason> {
     let packet = SkBuff::alloc(HEADROOM, bytes.len()).map_err(|_| DropReason::NoMemory)?;
     let mut packet = packet
         .into_linear(HEADROOM, bytes.len())
-        .map_err(|_| DropReason::NoMemory)?;
-    let room = packet.put(bytes.len()).ok_or(DropReason::NoMemory)?;
+        .map_err(|packet| refuse(packet, DropReason::NoMemory))?;
+    let Some(room) = packet.put(bytes.len()) else {
+        return Err(refuse(packet, DropReason::NoMemory));
+    };
     for (to, from) in room.iter_mut().zip(bytes) {
         *to = *from;
     }
@@ -394,8 +398,10 @@ pub(crate) fn datagram(bytes: &[u8]) -> Result<SkBuff, DropReason> {
 /// Sends a handshake message to a peer.
 pub(crate) fn message(peer: &Peer, bytes: &[u8], ds: u8, bh: &Bh<'_>) -> Result<(), DropReason> {
     let packet = datagram(bytes)?;
-    let path = Path::to_peer(peer.device(), peer, bh)?;
-    path.send(packet, ds, bh)?;
+    match Path::to_peer(peer.device(), peer, bh) {
+        Ok(path) => path.send(packet, ds, bh)?,
+        Err(reason) => return Err(refuse(packet, reason)),
+    }
     // CAST: From small to large.
     peer.add_tx(1, bytes.len() as u64);
     Ok(())

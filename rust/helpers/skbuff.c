@@ -19,12 +19,6 @@ struct sk_buff *wg_helper_skb_share_check(struct sk_buff *skb, gfp_t flags)
 	return skb_share_check(skb, flags);
 }
 
-/* A function of its own only with CONFIG_TRACEPOINTS. */
-void wg_helper_consume_skb(struct sk_buff *skb)
-{
-	consume_skb(skb);
-}
-
 void wg_helper_skb_orphan(struct sk_buff *skb)
 {
 	skb_orphan(skb);

@@ -52,7 +52,7 @@ if on_c; then
 	[[ ! -e /sys/kernel/debug/wireguard ]] || fail "a folder in debugfs"
 else
 	[[ -d /sys/kernel/debug/wireguard ]] || fail "no folder in debugfs"
-	[[ $(ls /sys/kernel/debug/wireguard) == rust-module-version ]] ||
+	[[ $(ls /sys/kernel/debug/wireguard) == rust-module-version$'\n'unreasoned-packets ]] ||
 		fail "without an interface, debugfs has: $(ls /sys/kernel/debug/wireguard)"
 	cmp "$WG_TOP/rust/VERSION" /sys/kernel/debug/wireguard/rust-module-version || fail "another version in debugfs"
 	ip link add wg0 type wireguard

@@ -214,7 +214,8 @@ impl Operations for Device {
             peer.clear_keypairs(&ctx.bh());
             peer.reset_last_sent_handshake();
         }
-        self.handshake_queue.purge(&ctx.bh());
+        let n = self.handshake_queue.purge(&ctx.bh());
+        self.drops.add(DropReason::Gone, n);
         self.diag.strangers().purge(&ctx.bh());
         for queue in self.rx_queues.get().iter().flat_map(|queues| queues.iter()) {
             queue.disable(rtnl, ctx);
@@ -241,7 +242,7 @@ impl Operations for Device {
         }
         self.sockets.close(ctx);
         dead.finish(ctx);
-        self.handshake_queue.purge(&ctx.bh());
+        let _ = self.handshake_queue.purge(&ctx.bh());
         self.diag.strangers().purge(&ctx.bh());
         self.handshake_queue.stop_workers();
         drop(self.rx_queues.swap(None));

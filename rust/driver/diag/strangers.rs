@@ -4,6 +4,7 @@
 //!
 //! A daemon that listens may add the peer. Its initiation is answered then.
 
+use crate::drops::refuse;
 use kernel::{
     alloc::flags::GFP_KERNEL,
     prelude::*,
@@ -21,7 +22,8 @@ use kext::{
 };
 use wg_proto::{
     key::PublicKey,
-    session, //
+    session,
+    DropReason, //
 };
 
 /// Initiations that an interface keeps at once.
@@ -33,14 +35,23 @@ struct Kept {
     key: PublicKey,
     /// When the message came, in nanoseconds since boot.
     at: u64,
-    /// The message with its outer headers.
-    message: SkBuff,
+    /// The message with its outer headers, until it is taken out.
+    message: Option<SkBuff>,
 }
 
 impl Kept {
     /// Returns whether the sender has not yet sent another initiation instead.
     fn is_awaited(&self, now: u64) -> bool {
         !session::has_expired(self.at, session::REKEY_TIMEOUT, now)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(message) = self.message.take() {
+            // Counted when it was refused.
+            let _ = refuse(message, DropReason::UnknownPeer);
+        }
     }
 }
 
@@ -97,7 +108,11 @@ impl Strangers {
         if kept.len() >= MAX_KEPT {
             let _ = kept.remove(0);
         }
-        let _ = kept.push_within_capacity(Kept { key, at, message });
+        let _ = kept.push_within_capacity(Kept {
+            key,
+            at,
+            message: Some(message),
+        });
     }
 
     /// Takes the first initiation out whose key `is_known` by now.
@@ -110,7 +125,7 @@ impl Strangers {
         let mut kept = self.kept.lock(bh);
         kept.retain(|entry| entry.is_awaited(now));
         let at = kept.iter().position(|entry| is_known(&entry.key))?;
-        kept.remove(at).ok().map(|entry| entry.message)
+        kept.remove(at).ok()?.message.take()
     }
 
     /// Drops what is kept.

@@ -60,24 +60,11 @@ use wg_proto::{
     DropReason, //
 };
 
-/// Acts on a handshake message. Keeps an initiation that may be answered once there is a peer.
+/// Acts on a handshake message, which the caller then frees.
+///
+/// If the interface tells of strangers, and the message proves to be by a key that no peer has, it
+/// is refused, and `stranger` is set to that key: the caller keeps the message.
 pub(super) fn receive(
-    dev: &NetDevice<Device>,
-    mut skb: SkBuff,
-    seeded: Seeded,
-    ctx: &mut Process,
-) -> Result<(), DropReason> {
-    let mut stranger = None;
-    let done = act_on(dev, &mut skb, &mut stranger, seeded, ctx);
-    if let Some(key) = stranger {
-        dev.data().diag().strangers().keep(key, skb, &ctx.bh());
-    }
-    done
-}
-
-/// Acts on a message. Sets `stranger` to the key that an initiation proves to be its sender's, if
-/// no peer has it and the interface tells of such senders.
-fn act_on(
     dev: &NetDevice<Device>,
     skb: &mut SkBuff,
     stranger: &mut Option<PublicKey>,
@@ -242,8 +229,8 @@ fn send_cookie(
         .read(ctx)
         .reply::<Library>(&mut reply, message, sender, address, &nonce)?;
     let bh = ctx.bh();
-    let skb = send::datagram(reply.as_bytes())?;
-    Path::find(dev, &mut Endpoint::of(source), None, &bh)?.send(skb, 0, &bh)
+    let path = Path::find(dev, &mut Endpoint::of(source), None, &bh);
+    path?.send(send::datagram(reply.as_bytes())?, 0, &bh)
 }
 
 /// Logs the line of the C driver for messages that it drops before it parses them.

@@ -2,7 +2,10 @@
 
 //! The queue of handshake messages, its workers, and whether the interface is under load.
 
-use crate::device::Device;
+use crate::{
+    device::Device,
+    drops::refuse, //
+};
 use kernel::{
     alloc::flags::GFP_KERNEL,
     prelude::*,
@@ -132,7 +135,7 @@ impl HandshakeQueue {
         }
     }
 
-    /// Queues a message and wakes a worker.
+    /// Queues a message and wakes a worker. Drops a message for which there is no room.
     ///
     /// While many wait, those for which `is_known` go into a queue of their own, which workers look
     /// at first: in a flood of strangers, peers keep their sessions.
@@ -147,12 +150,13 @@ impl HandshakeQueue {
             // A flood must not make CPUs spin here that have data packets to handle.
             let crowded = self.pending.load(Relaxed) > MAX_QUEUED as u64 / 2;
             let is_known = crowded && is_known();
-            let mut waiting = if crowded && !is_known {
-                self.queue
-                    .try_lock(bh)
-                    .ok_or(DropReason::HandshakeQueueFull)?
+            let locked = if crowded && !is_known {
+                self.queue.try_lock(bh)
             } else {
-                self.queue.lock(bh)
+                Some(self.queue.lock(bh))
+            };
+            let Some(mut waiting) = locked else {
+                return Err(refuse(skb, DropReason::HandshakeQueueFull));
             };
             let (list, max) = if is_known {
                 (&mut waiting.known, MAX_KNOWN)
@@ -160,7 +164,8 @@ impl HandshakeQueue {
                 (&mut waiting.others, MAX_QUEUED)
             };
             if list.len() >= max {
-                return Err(DropReason::HandshakeQueueFull);
+                drop(waiting);
+                return Err(refuse(skb, DropReason::HandshakeQueueFull));
             }
             list.push_back(skb);
             self.pending.fetch_add(1, Relaxed);
@@ -193,8 +198,8 @@ impl HandshakeQueue {
         self.pending.fetch_sub(1, Relaxed);
     }
 
-    /// Drops all messages that wait.
-    pub(crate) fn purge(&self, bh: &Bh<'_>) {
+    /// Drops all messages that wait, and returns how many these were.
+    pub(crate) fn purge(&self, bh: &Bh<'_>) -> u64 {
         let mut old = skb::List::new();
         {
             let mut waiting = self.queue.lock(bh);
@@ -202,7 +207,10 @@ impl HandshakeQueue {
             old.append(&mut waiting.others);
         }
         // CAST: From small to large.
-        self.pending.fetch_sub(old.len() as u64, Relaxed);
+        let n = old.len() as u64;
+        self.pending.fetch_sub(n, Relaxed);
+        let _ = refuse(old, DropReason::Gone);
+        n
     }
 
     /// Returns whether the interface is under load, so that senders need a valid cookie.

@@ -4,6 +4,7 @@
 
 use crate::{
     device::Device,
+    drops::refuse,
     endpoint::{
         DisplayIp, //
         Endpoint,
@@ -22,6 +23,7 @@ use kext::{
         napi::Gro,
         skb::{
             self,
+            Buffer,
             IpAddrs,
             SkBuff, //
         }, //
@@ -47,6 +49,11 @@ pub(super) fn deliver(
     let dev = peer.device();
     let mut fresh = accept_counters(keypair, packets, bh);
     if note_received(keypair, &fresh, bh).is_none() {
+        // CAST: From small to large.
+        let n = fresh.len() as u64;
+        if n != 0 {
+            peer.refused(refuse(fresh, DropReason::BadDatagram), n, bh);
+        }
         return;
     }
     let (mut packets, mut bytes): (u64, u64) = (0, 0);
@@ -60,6 +67,7 @@ pub(super) fn deliver(
                 peer.number(),
                 peer.display_remote(bh)
             );
+            packet.consume();
         } else if let Err(reason) = pass_up(dev, peer, packet, gro, bh) {
             peer.refused(reason, 1, bh);
             continue;
@@ -97,14 +105,14 @@ fn accept_counters(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -> sk
         } else {
             DropReason::CounterLimit
         };
-        keypair.peer().refused(reason, 1, bh);
+        keypair.peer().refused(refuse(packet, reason), 1, bh);
     }
     fresh
 }
 
 /// Notes authentic packets: where the peer is, its timers, and that it has the session's keys.
 ///
-/// Returns [`None`] if there are no packets.
+/// Returns [`None`] if there are no packets, or it does not show where they came from.
 fn note_received(keypair: &Keypair, fresh: &skb::List, bh: &Bh<'_>) -> Option<()> {
     let peer = keypair.peer();
     // The latest datagram tells where the peer is.
@@ -132,12 +140,27 @@ fn note_received(keypair: &Keypair, fresh: &skb::List, bh: &Bh<'_>) -> Option<()
     Some(())
 }
 
-/// Checks an inner packet and hands it to the stack.
+/// Checks an inner packet and hands it to the stack. Drops one that fails.
 fn pass_up(
     dev: &NetDevice<Device>,
     peer: &RcuArc<Peer>,
     mut packet: SkBuff,
     gro: &mut Gro<'_, Device>,
+    bh: &Bh<'_>,
+) -> Result<(), DropReason> {
+    if let Err(reason) = check_inner(dev, peer, &mut packet, bh) {
+        return Err(refuse(packet, reason));
+    }
+    gro.receive(packet)
+        .map_err(|packet| refuse(packet, DropReason::Gone))
+}
+
+/// Checks an inner packet, and prepares it for the stack.
+#[inline]
+fn check_inner(
+    dev: &NetDevice<Device>,
+    peer: &RcuArc<Peer>,
+    packet: &mut SkBuff,
     bh: &Bh<'_>,
 ) -> Result<(), DropReason> {
     let ds = packet.cb::<PacketCb>().ds;
@@ -177,13 +200,9 @@ fn pass_up(
         return Err(DropReason::InnerSource);
     }
     if let Some(label) = peer.diag().inner(bh) {
-        label.put_on(&mut packet);
+        label.put_on(packet);
     }
-    if gro.receive(packet) {
-        Ok(())
-    } else {
-        Err(DropReason::Gone)
-    }
+    Ok(())
 }
 
 /// Counts a packet without a valid IP header.

@@ -4,6 +4,7 @@
 
 use crate::{
     crypto,
+    drops::refuse,
     keypair::Keypair,
     packet::PacketCb,
     parallel::cpu_load::Task, //
@@ -12,6 +13,7 @@ use kext::{
     context::Bh,
     net::skb::{
         self,
+        Buffer,
         Linear,
         PageRing,
         SkBuff, //
@@ -41,17 +43,16 @@ pub(super) fn open_all(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -
     })
 }
 
-/// Decrypts a packet and returns the padded inner packet.
+/// Decrypts a packet and returns the padded inner packet. Drops one that fails.
 fn open(
     keypair: &Keypair,
     packet: SkBuff,
     pages: &mut PageRing,
     bh: &Bh<'_>,
 ) -> Result<SkBuff, DropReason> {
-    let text = packet
-        .len()
-        .checked_sub(DataHeader::LEN + TAG_LEN)
-        .ok_or(DropReason::BadLength)?;
+    let Some(text) = packet.len().checked_sub(DataHeader::LEN + TAG_LEN) else {
+        return Err(refuse(packet, DropReason::BadLength));
+    };
     let packet = match packet.try_linear() {
         Ok(packet) => return open_in_place(keypair, packet, DataHeader::LEN, text),
         // Somebody else may look at the packet, or own it.
@@ -60,36 +61,57 @@ fn open(
     let sealed = text.saturating_add(TAG_LEN);
     let Ok(mut opened) = packet.successor(sealed, pages, bh) else {
         // The packet has unusual headers, or there is no memory.
-        let packet = packet.into_linear(0, 0).map_err(|_| DropReason::NoMemory)?;
+        let packet = packet
+            .into_linear(0, 0)
+            .map_err(|packet| refuse(packet, DropReason::NoMemory))?;
         return open_in_place(keypair, packet, DataHeader::LEN, text);
     };
-    let opened = match packet.piece(DataHeader::LEN, sealed) {
+    let done = match packet.piece(DataHeader::LEN, sealed) {
         Some(sealed) => {
             let key = &keypair.keys().receiving;
             let counter = packet.cb::<PacketCb>().counter;
             opened
                 .put_with(text, |room| crypto::open_into(key, counter, sealed, room))
-                .ok_or(DropReason::BadData)?;
-            opened.into_skb()
+                .ok_or(DropReason::BadData)
         }
-        None => {
-            opened
-                .put_copy(&packet, DataHeader::LEN, sealed)
-                .ok_or(DropReason::NoMemory)?;
-            open_in_place(keypair, opened, 0, text)?
-        }
+        None => opened
+            .put_copy(&packet, DataHeader::LEN, sealed)
+            .ok_or(DropReason::NoMemory)
+            .and_then(|()| decrypt(keypair, &mut opened, 0, text)),
     };
-    packet.consume();
-    Ok(opened)
+    match done {
+        Ok(()) => {
+            packet.consume();
+            Ok(opened.into_skb())
+        }
+        Err(reason) => {
+            opened.consume();
+            Err(refuse(packet, reason))
+        }
+    }
 }
 
-/// Decrypts the text that starts at `start` of the packet.
+/// Decrypts the text that starts at `start` of the packet. Drops one that fails.
 fn open_in_place(
     keypair: &Keypair,
     mut packet: Linear,
     start: usize,
     text: usize,
 ) -> Result<SkBuff, DropReason> {
+    match decrypt(keypair, &mut packet, start, text) {
+        Ok(()) => Ok(packet.into_skb()),
+        Err(reason) => Err(refuse(packet, reason)),
+    }
+}
+
+/// Leaves of the packet the text that starts at `start`, decrypted.
+#[inline]
+fn decrypt(
+    keypair: &Keypair,
+    packet: &mut Linear,
+    start: usize,
+    text: usize,
+) -> Result<(), DropReason> {
     let counter = packet.as_skb().cb::<PacketCb>().counter;
     let _ = packet.put(crypto::slack(text));
     let body = packet
@@ -101,5 +123,5 @@ fn open_in_place(
     }
     packet.pull(start).ok_or(DropReason::BadLength)?;
     packet.trim(text);
-    Ok(packet.into_skb())
+    Ok(())
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     batch::RxBatch,
     device::Device,
+    drops::refuse,
     keypair::Keypair,
     parallel::reorder::Job,
     peer::{
@@ -115,9 +116,9 @@ pub(crate) fn poll(
         work = work.saturating_add(run.len());
         let Some(keypair) = find_session(dev.data(), index, bh) else {
             // CAST: From small to large.
-            dev.data()
-                .drops()
-                .add(DropReason::UnknownSession, run.len() as u64);
+            let n = run.len() as u64;
+            let drops = dev.data().drops();
+            drops.add(refuse(run, DropReason::UnknownSession), n);
             continue;
         };
         receive_run(keypair, run, shared, queue, gro, bh);
@@ -153,7 +154,7 @@ fn receive_run(
     // CAST: From small to large.
     let n = taken as u64;
     if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
-        return peer.refused(reason, n, bh);
+        return peer.refused(refuse(run, reason), n, bh);
     }
     let worker = if shared {
         device.workers().find_idle(bh)
@@ -172,7 +173,7 @@ fn receive_run(
             if worker.is_some() {
                 queue.expect_less(bh);
             }
-            return peer.refused(DropReason::RxQueueFull, n, bh);
+            return peer.refused(refuse(run, DropReason::RxQueueFull), n, bh);
         }
         Next::Queued(seq) => seq,
     };

@@ -5,6 +5,7 @@
 use super::reset;
 use crate::{
     batch::RxBatch,
+    drops::refuse,
     packet::PacketCb,
     parallel::reorder::Job, //
 };
@@ -135,11 +136,13 @@ impl RxQueue {
             // Also for removed peers: batches behind this one would never be released.
             reset(job.batch.keypair.peer(), bh);
         }
-        packets.len()
+        let n = packets.len();
+        let _ = refuse(packets, DropReason::Gone);
+        n
     }
 
-    /// Adds packets and returns when they are polled. On failure returns how many did not fit, and
-    /// why.
+    /// Adds packets and returns when they are polled. On failure gives those back that did not fit,
+    /// and says why.
     ///
     /// With `may_wait` a single packet of a stream waits for more. During a pause all packets wait.
     pub(crate) fn push(
@@ -147,7 +150,7 @@ impl RxQueue {
         mut packets: skb::List,
         may_wait: bool,
         bh: &Bh<'_>,
-    ) -> Result<Queued, (DropReason, u64)> {
+    ) -> Result<Queued, (DropReason, skb::List)> {
         let mut input = self.input.lock(bh);
         let reason = if input.is_open {
             let room = MAX_QUEUED_PACKETS.saturating_sub(input.packets.len());
@@ -179,8 +182,7 @@ impl RxQueue {
         } else {
             DropReason::Gone
         };
-        // CAST: From small to large.
-        Err((reason, packets.len() as u64))
+        Err((reason, packets))
     }
 
     /// Ends gathering, and returns how many packets came meanwhile, if any are still queued.

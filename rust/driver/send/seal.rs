@@ -11,6 +11,7 @@ use crate::{
         self,
         SEAL_HEADROOM, //
     },
+    drops::refuse,
     keypair::Keypair,
     packet::PacketCb,
     parallel::cpu_load::Task,
@@ -20,6 +21,7 @@ use kext::{
     context::Bh,
     net::skb::{
         Gso,
+        Linear,
         List,
         Packet,
         PageRing,
@@ -53,7 +55,10 @@ pub(super) fn seal_all(
             // CAST: From small to large.
             let segs = packet.segs() as u64;
             let result = match packet.into_gso() {
-                Ok(gso) => seal_gso(keypair, nonce, gso),
+                Ok(mut gso) => match seal_gso(keypair, nonce, &mut gso) {
+                    Ok(()) => Ok(gso.into()),
+                    Err(reason) => Err(refuse(gso, reason)),
+                },
                 Err(packet) => seal(keypair, nonce, packet),
             };
             match result {
@@ -90,7 +95,7 @@ fn gather(
 }
 
 /// Encrypts the packets of a GSO packet, and puts the header in front of each.
-fn seal_gso(keypair: &Keypair, first: u64, mut gso: Gso) -> Result<Segmented, DropReason> {
+fn seal_gso(keypair: &Keypair, first: u64, gso: &mut Gso) -> Result<(), DropReason> {
     // Encryption overwrites this much in front of our header: the end of the message before.
     const { assert!(LEAD == SEAL_HEADROOM - DataHeader::LEN) };
     let keys = keypair.keys();
@@ -117,25 +122,41 @@ fn seal_gso(keypair: &Keypair, first: u64, mut gso: Gso) -> Result<Segmented, Dr
         nonce = nonce.wrapping_add(1);
     }
     gso.reset_for_encap();
-    Ok(gso.into())
+    Ok(())
 }
 
-/// Pads and encrypts a packet, and puts the header in front.
+/// Pads and encrypts a packet, and puts the header in front. Drops one that fails.
 fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<Segmented, DropReason> {
     let mtu = packet.cb::<PacketCb>().mtu;
     let len = packet.len();
     // CAST: From small to large.
     let padding = padding(len, mtu as usize);
     let trailer = padding.saturating_add(TAG_LEN);
-    packet
-        .finish_checksum()
-        .map_err(|_| DropReason::TxEncrypt)?;
+    if packet.finish_checksum().is_err() {
+        return Err(refuse(packet, DropReason::TxEncrypt));
+    }
     let mut packet = packet
         .into_linear(HEADROOM, trailer)
-        .map_err(|_| DropReason::NoMemory)?;
+        .map_err(|packet| refuse(packet, DropReason::NoMemory))?;
+    if let Err(reason) = seal_linear(keypair, nonce, &mut packet, padding) {
+        return Err(refuse(packet, reason));
+    }
+    let mut packet = packet.into_skb();
+    packet.reset_for_encap();
+    Segmented::try_from(packet).map_err(|packet| refuse(packet, DropReason::TxEncrypt))
+}
+
+/// Encrypts a packet with `padding` bytes behind it, and puts the header in front.
+fn seal_linear(
+    keypair: &Keypair,
+    nonce: u64,
+    packet: &mut Linear,
+    padding: usize,
+) -> Result<(), DropReason> {
+    let text = packet.len().saturating_add(padding);
+    let trailer = padding.saturating_add(TAG_LEN);
     packet.put(trailer).ok_or(DropReason::TxEncrypt)?;
     let message = packet.len();
-    let text = len.saturating_add(padding);
     let _ = packet.put(crypto::slack(text));
     packet.push(SEAL_HEADROOM).ok_or(DropReason::TxEncrypt)?;
     let keys = keypair.keys();
@@ -151,7 +172,5 @@ fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<Segmented, 
         .first_chunk_mut::<{ DataHeader::LEN }>()
         .ok_or(DropReason::TxEncrypt)?
         .copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
-    let mut packet = packet.into_skb();
-    packet.reset_for_encap();
-    Segmented::try_from(packet).map_err(|_| DropReason::TxEncrypt)
+    Ok(())
 }

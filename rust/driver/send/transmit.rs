@@ -5,6 +5,7 @@
 use super::HEADROOM;
 use crate::{
     device::Device,
+    drops::refuse,
     keypair::Keypair,
     packet::PacketCb,
     path::Path,
@@ -37,8 +38,11 @@ pub(super) fn transmit(keypair: &Keypair, packets: List<Segmented>, bh: &Bh<'_>)
     dev.data().workers().loads().note_tx(packets.segs(), bh);
     match Path::to_peer(dev, peer, bh) {
         Ok(path) => send_all(&path, peer, packets, bh),
-        // CAST: From small to large.
-        Err(reason) => peer.refused(reason, packets.segs() as u64, bh),
+        Err(reason) => {
+            // CAST: From small to large.
+            let n = packets.segs() as u64;
+            peer.refused(refuse(packets, reason), n, bh);
+        }
     }
     let now = time::boottime_coarse();
     let rekey = peer

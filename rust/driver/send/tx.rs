@@ -9,6 +9,7 @@ use crate::{
         TxBatch,
         Workers, //
     },
+    drops::refuse,
     keypair::Keypair,
     parallel::{
         reorder::ReorderQueue,
@@ -433,7 +434,7 @@ pub(super) fn make_room(peer: Ref<'_, Peer>, bytes: u32, bh: &Bh<'_>) -> bool {
             break;
         }
         freed = freed.saturating_add(old.bytes());
-        count_dropped(&peer, &old, DropReason::TxQueueFull, bh);
+        count_dropped(&peer, old, DropReason::TxQueueFull, bh);
     }
     let Some(more) = freed.checked_sub(bytes) else {
         tx_memory.uncharge(freed, bh);
@@ -450,22 +451,22 @@ pub(super) fn dropped(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh
             .data()
             .tx_memory()
             .uncharge(packets.bytes(), bh);
-        count_dropped(peer, &packets, reason, bh);
+        count_dropped(peer, packets, reason, bh);
     }
 }
 
-fn count_dropped(peer: &Peer, packets: &Packets, reason: DropReason, bh: &Bh<'_>) {
+fn count_dropped(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
     // CAST: From small to large.
     let n = packets.datagrams() as usize;
     peer.device().count_tx_dropped(n);
     discarded(peer, packets, reason, bh);
 }
 
-/// Counts packets that are dropped before they were staged. As in the C driver, the interface's
-/// statistics leave them out.
-pub(super) fn discarded(peer: &Peer, packets: &Packets, reason: DropReason, bh: &Bh<'_>) {
+/// Drops packets before they were staged. As in the C driver, the interface's statistics leave them
+/// out.
+pub(super) fn discarded(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
     let n = u64::from(packets.datagrams());
-    peer.refused(reason, n, bh);
+    peer.refused(refuse(packets.into_list(), reason), n, bh);
 }
 
 /// Drops all packets that wait for a session.

@@ -239,16 +239,15 @@ impl<'a, T: Operations> Gro<'a, T> {
 
     /// Hands a packet to the stack as received by the device.
     ///
-    /// Its data must start with the IP header. The packet is dropped if the device is down; the
-    /// result says whether it was not.
-    pub fn receive(&mut self, mut skb: SkBuff) -> bool {
+    /// Its data must start with the IP header. If the device is down, gives the packet back.
+    pub fn receive(&mut self, mut skb: SkBuff) -> Result<(), SkBuff> {
         if self.running.is_none() {
-            return false;
+            return Err(skb);
         }
         skb.prepare_receive(self.dev.as_raw());
         // SAFETY: By the type invariants. C takes the buffer over; the device is up, so it is there
         // until everything that runs in this section has ended.
         unsafe { bindings::napi_gro_receive(self.napi, skb.into_raw()) };
-        true
+        Ok(())
     }
 }

@@ -31,7 +31,9 @@ use super::{
     },
     skb::{
         gro_list,
+        Buffer,
         List,
+        Reason,
         SkBuff, //
     }, //
 };
@@ -350,6 +352,7 @@ impl<H: Receiver> Tunnel<H> {
         // SAFETY: C calls this for one of our sockets, in an RCU section.
         let receiver = unsafe { bindings::rcu_dereference_sk_user_data(sk) };
         let Some(receiver) = NonNull::new(receiver.cast::<Shared<H>>()) else {
+            skb.drop(Reason::NO_SOCKET);
             return 0;
         };
         // SAFETY: The count that the socket had when the pointer was read is put later, and then a

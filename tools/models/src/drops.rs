@@ -5,6 +5,12 @@
 use std::cell::Cell;
 use wg_proto::DropReason;
 
+/// As in `rust/driver/drops.rs`: frees the packets, and says why.
+pub(crate) fn refuse<T>(packets: T, reason: DropReason) -> DropReason {
+    drop(packets);
+    reason
+}
+
 /// The sum over all reasons.
 #[derive(Default)]
 pub(crate) struct Drops(Cell<u64>);

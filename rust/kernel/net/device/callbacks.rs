@@ -28,7 +28,11 @@ use crate::{
             self,
             Rtnl, //
         },
-        skb::SkBuff,
+        skb::{
+            Buffer,
+            Reason,
+            SkBuff, //
+        },
     },
 };
 use core::{
@@ -263,8 +267,13 @@ impl<T: Operations> Callbacks<T> {
         // SAFETY: C hands over the buffer: neither of the values returned below lets it keep it.
         let skb = unsafe { SkBuff::from_shared(skb) };
         // A packet may still come while the device goes down.
-        let (Some(skb), Some(running)) = (skb, dev.running(&bh)) else {
+        let Some(skb) = skb else {
             dev.count_tx_dropped(1);
+            return bindings::netdev_tx_NETDEV_TX_OK;
+        };
+        let Some(running) = dev.running(&bh) else {
+            dev.count_tx_dropped(1);
+            skb.drop(Reason::DEV_READY);
             return bindings::netdev_tx_NETDEV_TX_OK;
         };
         match dev.data().xmit(running, skb, &bh) {

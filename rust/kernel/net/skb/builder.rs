@@ -15,6 +15,7 @@ use super::{
         Piece, //
     },
     raw,
+    reason::Draft,
     SkBuff, //
 };
 use crate::bindings::MAX_SKB_FRAGS;
@@ -29,7 +30,7 @@ use kernel::{
 /// A [`Gso`] packet in the making.
 pub(super) struct Builder<'r> {
     ring: &'r mut PageRing,
-    head: SkBuff,
+    head: Draft,
     /// The length of the datagrams but for the last one.
     size: usize,
     /// How many are still to come.
@@ -56,7 +57,7 @@ impl<'r> Builder<'r> {
             return None;
         }
         Some(Self {
-            head: SkBuff::alloc_piece(headroom, 0, ring, bh).ok()?,
+            head: Draft::new(SkBuff::alloc_piece(headroom, 0, ring, bh).ok()?),
             ring,
             size,
             left: count,
@@ -152,6 +153,6 @@ impl<'r> Builder<'r> {
         // CAST: Limited by `new`.
         raw::set_udp_gso(head, self.size as u16, self.segs);
         // SAFETY: Pieces have no other user, and were written, by the requirements and by `slot`.
-        Some(unsafe { Gso::new(self.head) })
+        Some(unsafe { Gso::new(self.head.into_skb()) })
     }
 }

@@ -18,7 +18,9 @@
 use super::{
     frag_list,
     raw,
+    Buffer,
     List,
+    Reason,
     SkBuff, //
 };
 use crate::bindings::{
@@ -386,10 +388,11 @@ impl SkBuff {
 
     /// Takes a list of datagrams apart. Each of them starts with its UDP header.
     ///
-    /// Those for which there is no memory are dropped.
+    /// Those for which there is no memory are dropped, for [`Reason::NOMEM`].
     pub(in crate::net) fn segment_list(mut self) -> List {
         let mut list = List::new();
         if self.make_private().is_err() {
+            self.drop(Reason::NOMEM);
             return list;
         }
         let mut next = frag_list::take(self.c_mut());
@@ -419,12 +422,15 @@ impl SkBuff {
                 .saturating_sub(usize::from(skb.transport_header()));
             // CAST: From 32 bits to at least as many.
             if gap != UDP_HEADER_LEN as usize {
+                skb.drop(Reason::NOMEM);
                 continue;
             }
             raw::push(skb.c_mut(), gap);
             // What translates addresses or changes the traffic class has seen the first one only.
             if skb.flow() == flow || flow.is_some_and(|flow| skb.set_flow(&flow).is_ok()) {
                 list.push_back(skb);
+            } else {
+                skb.drop(Reason::NOMEM);
             }
         }
         list
@@ -456,6 +462,7 @@ impl SkBuff {
         let is_v4 = matches!(self.ip_version_checked(), Some(super::IpVersion::V4));
         let mac = usize::from(raw::headers(self.c()).mac_header);
         let Some(gap) = self.headroom().checked_sub(mac) else {
+            self.drop(Reason::NOMEM);
             return list;
         };
         raw::push(self.c_mut(), gap);
@@ -474,6 +481,8 @@ impl SkBuff {
             let start = usize::from(skb.transport_header()).checked_sub(skb.headroom());
             if start.is_some_and(|start| skb.pull(start).is_some()) {
                 list.push_back(skb);
+            } else {
+                skb.drop(Reason::NOMEM);
             }
         }
         list

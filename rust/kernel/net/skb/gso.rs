@@ -18,8 +18,10 @@ use super::{
     owner::hand_over,
     pages::PageRing,
     raw,
+    Buffer,
     List,
     Packet,
+    Reason,
     SkBuff, //
 };
 use crate::{
@@ -122,9 +124,10 @@ impl Segmented {
         self.0.cb()
     }
 
-    /// Frees a packet that was handled: it does not count as dropped.
-    pub fn consume(self) {
-        self.0.consume();
+    /// Returns the buffer.
+    #[inline]
+    pub(super) fn into_skb(self) -> SkBuff {
+        self.0
     }
 
     /// Forgets where the packet was to be routed.
@@ -264,6 +267,11 @@ impl Gso {
             singles.push_back(Segmented(skb));
         }
         hand_over(&mut self.0, &mut singles, 0);
+        if singles.len() < usize::from(raw::gso_segs(self.0.c())) {
+            self.drop(Reason::NOMEM);
+        } else {
+            self.consume();
+        }
         singles
     }
 
@@ -350,42 +358,6 @@ impl Slot<'_> {
         let start = self.start.wrapping_add(LEAD);
         // SAFETY: By the type invariants.
         unsafe { core::slice::from_raw_parts(start, self.len) }
-    }
-}
-
-/// One datagram or a [`Gso`] packet of them, to be sent.
-pub struct Datagrams {
-    pub(in crate::net) skb: SkBuff,
-    /// How many these are, if it is a GSO packet.
-    pub(in crate::net) segs: Option<u16>,
-}
-
-impl Datagrams {
-    /// Sets the priority.
-    #[inline]
-    pub fn set_priority(&mut self, priority: u32) {
-        self.skb.set_priority(priority);
-    }
-}
-
-impl From<SkBuff> for Datagrams {
-    fn from(skb: SkBuff) -> Self {
-        Self { skb, segs: None }
-    }
-}
-
-impl From<Segmented> for Datagrams {
-    fn from(packet: Segmented) -> Self {
-        match packet.into_gso() {
-            Ok(gso) => {
-                let (skb, segs) = gso.into_parts();
-                Self {
-                    skb,
-                    segs: Some(segs),
-                }
-            }
-            Err(skb) => skb.into(),
-        }
     }
 }
 

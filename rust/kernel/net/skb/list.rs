@@ -4,6 +4,7 @@
 
 use super::{
     raw,
+    reason,
     SkBuff, //
 };
 use crate::bindings;
@@ -210,6 +211,12 @@ impl<P: Packet> List<P> {
         self.append(other);
     }
 
+    /// Gives the buffers to C: the first one, which the others follow.
+    #[inline]
+    pub(super) fn into_raw(self) -> *mut bindings::sk_buff {
+        ManuallyDrop::new(self).first
+    }
+
     /// Returns the packets one after the other.
     #[inline]
     pub fn iter(&self) -> Iter<'_, P> {
@@ -238,8 +245,8 @@ impl<P: Packet> Default for List<P> {
 impl<P: Packet> Drop for List<P> {
     #[inline]
     fn drop(&mut self) {
-        while let Some(packet) = self.pop_front() {
-            drop(packet);
+        if !self.is_empty() {
+            reason::free_list_unreasoned(core::mem::take(self));
         }
     }
 }

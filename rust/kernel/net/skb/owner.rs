@@ -15,6 +15,7 @@ use super::{
         MAX_BYTES, //
     },
     raw,
+    Buffer,
     List,
     Packet,
     SkBuff, //
@@ -101,9 +102,7 @@ pub(super) fn take_over(head: &mut sk_buff, mut packets: List<Segmented>) {
             unsafe { bindings::sk_wmem_alloc_add(sk, more) };
         }
     }
-    while let Some(packet) = packets.pop_front() {
-        packet.consume();
-    }
+    packets.consume();
 }
 
 #[kernel::macros::kunit_tests(kext_skb_owner)]

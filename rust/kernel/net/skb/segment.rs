@@ -23,10 +23,13 @@ use super::{
     owner::hand_over,
     pages::PageRing,
     raw,
+    reason::Draft,
     tcp::Tcp,
     udp::Udp,
+    Buffer,
     List,
     Operations,
+    Reason,
     Running,
     SkBuff, //
 };
@@ -80,7 +83,8 @@ impl SkBuff {
     ///
     /// # Errors
     ///
-    /// What C says of a packet that it cannot cut, `ENOMEM` among it. The packet is freed.
+    /// What C says of a packet that it cannot cut, `ENOMEM` among it. The packet is dropped then,
+    /// for [`Reason::SKB_GSO_SEG`].
     pub fn segment<T: Operations, F: Fn(usize) -> usize>(
         self,
         dev: Running<'_, T>,
@@ -101,7 +105,10 @@ impl SkBuff {
                 packet.consume();
                 Ok(list)
             }
-            Some(Err(e)) => Err(e),
+            Some(Err(e)) => {
+                packet.drop(Reason::SKB_GSO_SEG);
+                Err(e)
+            }
             // SAFETY: The device is there as long as `dev` is. Tunnels ask for it.
             None => unsafe { packet.segment_in_c(dev.as_raw()) },
         }
@@ -140,10 +147,17 @@ impl SkBuff {
         raw::set_dev(self.c_mut(), null_mut());
         raw::replace_refdst(self.c_mut(), destination);
         // On failure C may have taken the packet apart already, so nobody gets it back.
-        let mut next = kernel::error::from_err_ptr(first)?;
-        if next.is_null() {
-            return Err(EINVAL);
-        }
+        let first = kernel::error::from_err_ptr(first).and_then(|first| match first.is_null() {
+            true => Err(EINVAL),
+            false => Ok(first),
+        });
+        let mut next = match first {
+            Ok(first) => first,
+            Err(e) => {
+                self.drop(Reason::SKB_GSO_SEG);
+                return Err(e);
+            }
+        };
         // If this one is among its segments, then there is a reference more.
         self.consume();
         let mut list = List::new();
@@ -153,9 +167,13 @@ impl SkBuff {
             next = raw::take_next(unsafe { &mut *skb });
             // SAFETY: As above; it has just been taken off the list.
             let segment = unsafe { SkBuff::from_shared(skb) };
-            if let Some(Ok(mut segment)) = segment.map(Segmented::try_from) {
-                segment.drop_dst();
-                list.push_back(segment);
+            match segment.map(Segmented::try_from) {
+                Some(Ok(mut segment)) => {
+                    segment.drop_dst();
+                    list.push_back(segment);
+                }
+                Some(Err(segment)) => segment.drop(Reason::SKB_GSO_SEG),
+                None => {}
             }
         }
         Ok(list)
@@ -186,12 +204,20 @@ pub(super) fn split<F: Fn(usize) -> usize>(
                 count
             }
             None => {
-                list.push_back(single(cut, skb, start, layout, &mut pages, bh)?);
+                let segment = single(cut, skb, start, layout, &mut pages, bh);
+                match segment {
+                    Ok(segment) => list.push_back(segment),
+                    Err(e) => {
+                        // What is lost is the packet that they would have been.
+                        list.consume();
+                        return Err(e);
+                    }
+                }
                 1
             }
         };
-        let bytes = cut.mss().checked_mul(done).ok_or(EINVAL)?;
-        start = start.checked_add(bytes).ok_or(EINVAL)?;
+        // Both are bounded by the length of the packet.
+        start = start.saturating_add(cut.mss().saturating_mul(done));
         left = left.saturating_sub(done);
     }
     hand_over(skb, &mut list, size.saturating_add(layout.tailroom));
@@ -236,7 +262,7 @@ fn single<F: Fn(usize) -> usize>(
 ) -> Result<Segmented> {
     let len = segment_len(cut, skb, start).ok_or(EINVAL)?;
     let room = len.checked_add(layout.tailroom).ok_or(EINVAL)?;
-    let mut segment = SkBuff::alloc_piece(layout.headroom, room, pages, bh)?;
+    let mut segment = Draft::new(SkBuff::alloc_piece(layout.headroom, room, pages, bh)?);
     let to = segment.c().data;
     // SAFETY: There is more room than that, which nobody else knows.
     unsafe { write(cut, skb, start, to, len) }.ok_or(EINVAL)?;
@@ -246,7 +272,10 @@ fn single<F: Fn(usize) -> usize>(
     // CAST: Headers start within the first 64 kB, here as in C.
     let transport = segment.headroom().wrapping_add(cut.ip_len()) as u16;
     raw::headers_mut(segment.c_mut()).transport_header = transport;
-    Segmented::try_from(segment).map_err(|_| EINVAL)
+    Segmented::try_from(segment.into_skb()).map_err(|segment| {
+        segment.consume();
+        EINVAL
+    })
 }
 
 /// Returns the length of the segment that starts there, with its headers.

@@ -211,10 +211,9 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// # Errors
     ///
-    /// `EAFNOSUPPORT` if this is not an IPv4 socket, `ENONET` if the network namespace of the
-    /// socket or of the route is gone, `EINVAL` if the packet is yet to be segmented, `ENOMEM` if
-    /// there is no room for the headers and none to be had. The packet is freed. What becomes of
-    /// the packet later is not told, but counted.
+    /// Gives the packet back if this is not an IPv4 socket, if the network namespace of the socket
+    /// or of the route is gone, if the packet is yet to be segmented, or if there is no room for
+    /// the headers and none to be had. What becomes of the packet later is not told, but counted.
     #[allow(clippy::too_many_arguments)]
     pub fn send4<T: Operations>(
         &self,
@@ -226,12 +225,17 @@ impl<H: Receiver> Tunnel<H> {
         ds: u8,
         mark: u32,
         bh: &Bh<'_>,
-    ) -> Result {
-        let sk = self.sk(false, bh)?;
+    ) -> Result<(), Datagrams> {
         let mut datagrams = datagrams.into();
         let segs = datagrams.segs;
-        Self::prepare(running, &mut datagrams, IPV4_HEADERS, mark)?;
-        let rt = route.hold(bh).ok_or(ENONET)?;
+        let mut ready = || {
+            let sk = self.sk(false, bh)?;
+            Self::prepare(running, &mut datagrams, IPV4_HEADERS, mark)?;
+            Ok::<_, Error>((sk, route.hold(bh).ok_or(ENONET)?))
+        };
+        let Ok((sk, rt)) = ready() else {
+            return Err(datagrams);
+        };
         // SAFETY: The route is valid, and begins with its entry.
         let ttl = unsafe { bindings::ip4_dst_hoplimit(rt.cast()) };
         // SAFETY: The socket is valid for as long as this RCU section lasts; the buffer has room
@@ -265,10 +269,9 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// # Errors
     ///
-    /// `EAFNOSUPPORT` if this is not an IPv6 socket, `ENONET` if the network namespace of the
-    /// socket or of the route is gone, `EINVAL` if the packet is yet to be segmented, `ENOMEM` if
-    /// there is no room for the headers and none to be had. The packet is freed. What becomes of
-    /// the packet later is not told, but counted.
+    /// Gives the packet back if this is not an IPv6 socket, if the network namespace of the socket
+    /// or of the route is gone, if the packet is yet to be segmented, or if there is no room for
+    /// the headers and none to be had. What becomes of the packet later is not told, but counted.
     #[allow(clippy::too_many_arguments)]
     pub fn send6<T: Operations>(
         &self,
@@ -280,12 +283,17 @@ impl<H: Receiver> Tunnel<H> {
         ds: u8,
         mark: u32,
         bh: &Bh<'_>,
-    ) -> Result {
-        let sk = self.sk(true, bh)?;
+    ) -> Result<(), Datagrams> {
         let mut datagrams = datagrams.into();
         let segs = datagrams.segs;
-        Self::prepare(running, &mut datagrams, IPV6_HEADERS, mark)?;
-        let dst = route.hold(bh).ok_or(ENONET)?;
+        let mut ready = || {
+            let sk = self.sk(true, bh)?;
+            Self::prepare(running, &mut datagrams, IPV6_HEADERS, mark)?;
+            Ok::<_, Error>((sk, route.hold(bh).ok_or(ENONET)?))
+        };
+        let Ok((sk, dst)) = ready() else {
+            return Err(datagrams);
+        };
         let saddr = route.saddr().to_in6();
         let daddr = daddr.to_in6();
         // SAFETY: The route is valid.
