@@ -7,6 +7,7 @@
 //!
 //! Schema: `docs/netlink/wireguard-diag.yaml`.
 
+mod bucket;
 mod event;
 mod facts;
 mod find;

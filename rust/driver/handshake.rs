@@ -11,7 +11,6 @@ use crate::{
         entropy,
         Library, //
     },
-    device::Device,
     drops::refuse,
     keypair::Keypair,
     path::HANDSHAKE_DSCP,
@@ -31,10 +30,7 @@ use kext::{
     context::Process,
     debug,
     debug_ratelimited,
-    net::{
-        device::NetDevice,
-        skb::Buffer, //
-    },
+    net::skb::Buffer,
     random::{
         self,
         Seeded, //
@@ -49,7 +45,6 @@ use wg_proto::{
         Handshake,
         SessionKeys, //
     },
-    key::PublicKey,
     message::{
         Index,
         Initiation,
@@ -66,20 +61,18 @@ impl WorkItem<0> for HandshakeWorker {
         let device = dev.data();
         while let Some(mut skb) = device.handshake_queue().pop(ctx) {
             // The generator was ready when the message was queued.
-            let mut stranger = None;
             let done = random::is_ready()
                 .ok_or(DropReason::RngNotReady)
-                .and_then(|seeded| incoming::receive(dev, &mut skb, &mut stranger, seeded, ctx));
-            match (done, stranger) {
-                (Ok(()), _) => skb.consume(),
-                (Err(reason), None) => device.drops().count(refuse(skb, reason)),
-                (Err(reason), Some(key)) => {
-                    device.drops().count(reason);
-                    device.diag().strangers().keep(key, skb, &ctx.bh());
-                }
+                .and_then(|seeded| incoming::receive(dev, &mut skb, seeded, ctx));
+            match done {
+                Ok(()) => skb.consume(),
+                Err(reason) => device.drops().count(refuse(skb, reason)),
             }
             device.handshake_queue().finished();
             ctx.cond_resched();
+        }
+        if let Some(seeded) = random::is_ready() {
+            incoming::answer_strangers(dev, seeded, ctx);
         }
     }
 }
@@ -153,23 +146,6 @@ fn attempt(
         table.remove(&unused, &ctx.bh());
     }
     created.map(|_| ())
-}
-
-/// Queues the initiations that were kept of those who are peers by now.
-pub(crate) fn answer_strangers(dev: &NetDevice<Device>, ctx: &mut Process) {
-    let device = dev.data();
-    let strangers = device.diag().strangers();
-    if !strangers.is_announced() || !dev.is_running() {
-        return;
-    }
-    let bh = ctx.bh();
-    let is_peer = |key: &PublicKey| device.key_table().contains(key, &bh);
-    while let Some(skb) = strangers.take_known(is_peer, &bh) {
-        let wq = device.handshake_receive_wq();
-        if let Err(reason) = device.handshake_queue().push(skb, || true, wq, &bh) {
-            device.drops().count(reason);
-        }
-    }
 }
 
 fn send_initiation(

@@ -201,9 +201,16 @@ impl<'g> Path<'g> {
                     .send6(&self.running, skb, route, addr, port, ds, self.mark, bh)
             }
             // The route is always of the family of the remote address.
-            _ => Err(skb),
+            _ => Err((skb, EINVAL)),
         };
-        sent.map_err(|skb| refuse(skb, DropReason::TxNoSocket))
+        sent.map_err(|(skb, error)| {
+            let reason = if error == ENOMEM {
+                DropReason::NoMemory
+            } else {
+                DropReason::TxNoSocket
+            };
+            refuse(skb, reason)
+        })
     }
 }
 

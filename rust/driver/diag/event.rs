@@ -4,6 +4,7 @@
 
 use super::{
     attr,
+    bucket::Bucket,
     command,
     group,
     peer_attr,
@@ -84,8 +85,7 @@ pub(super) struct Stream {
     sequence: u64,
     /// Events that were left out since one was sent.
     left_out: u64,
-    /// When a bucket of [`BURST`] events, which fills by one each [`INTERVAL`], would be empty.
-    empty_at: u64,
+    bucket: Bucket<BURST, INTERVAL>,
 }
 
 impl Stream {
@@ -94,7 +94,7 @@ impl Stream {
         Self {
             sequence: 0,
             left_out: 0,
-            empty_at: 0,
+            bucket: Bucket::new(),
         }
     }
 
@@ -102,13 +102,11 @@ impl Stream {
     /// would be left out; [`None`] if this one is left out as well.
     fn next(&mut self, now: u64) -> Option<(u64, bool)> {
         self.sequence = self.sequence.wrapping_add(1);
-        let start = self.empty_at.max(now.saturating_sub(BURST * INTERVAL));
-        if start.saturating_add(INTERVAL) > now {
+        if !self.bucket.take(now) {
             self.left_out = self.left_out.saturating_add(1);
             return None;
         }
-        self.empty_at = start.saturating_add(INTERVAL);
-        let is_last = self.empty_at.saturating_add(INTERVAL) > now;
+        let is_last = !self.bucket.has_token(now);
         Some((core::mem::take(&mut self.left_out), is_last))
     }
 }

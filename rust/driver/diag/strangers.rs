@@ -4,7 +4,7 @@
 //!
 //! A daemon that listens may add the peer. Its initiation is answered then.
 
-use crate::drops::refuse;
+use super::bucket::Bucket;
 use kernel::{
     alloc::flags::GFP_KERNEL,
     prelude::*,
@@ -15,43 +15,42 @@ use kernel::{
 };
 use kext::{
     context::Bh,
-    net::skb::SkBuff,
+    net::skb::UdpSource,
     new_spinlock,
     sync::lock::SpinLock,
     time, //
 };
 use wg_proto::{
     key::PublicKey,
-    session,
-    DropReason, //
+    message::Initiation,
+    session, //
 };
 
 /// Initiations that an interface keeps at once.
 const MAX_KEPT: usize = 64;
 
+/// Initiations that may be looked at at once.
+const BURST: u64 = 128;
+
+/// Nanoseconds in which another one may be looked at.
+const INTERVAL: u64 = 5_000_000;
+
 /// An initiation by a key that no peer has.
-struct Kept {
+pub(crate) struct Kept {
     /// The key, which the sender has proved to hold.
     key: PublicKey,
     /// When the message came, in nanoseconds since boot.
     at: u64,
-    /// The message with its outer headers, until it is taken out.
-    message: Option<SkBuff>,
+    /// Where it came from.
+    pub(crate) source: UdpSource,
+    /// The message.
+    pub(crate) message: Initiation,
 }
 
 impl Kept {
     /// Returns whether the sender has not yet sent another initiation instead.
     fn is_awaited(&self, now: u64) -> bool {
         !session::has_expired(self.at, session::REKEY_TIMEOUT, now)
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        if let Some(message) = self.message.take() {
-            // Counted when it was refused.
-            let _ = refuse(message, DropReason::UnknownPeer);
-        }
     }
 }
 
@@ -69,13 +68,20 @@ impl Room {
     }
 }
 
-/// The initiations by keys that no peer has, in the order in which they came.
+/// What is kept, and how many more may be looked at.
+struct State {
+    /// In the order in which they came. Never grows: it has room for [`MAX_KEPT`], or none.
+    kept: KVec<Kept>,
+    /// Each look costs a multiplication on the curve, for senders whose addresses may be forged.
+    bucket: Bucket<BURST, INTERVAL>,
+}
+
+/// The initiations by keys that no peer has.
 #[pin_data]
 pub(crate) struct Strangers {
     is_announced: Atomic<bool>,
-    /// Never grows: it has room for [`MAX_KEPT`], or none.
     #[pin]
-    kept: SpinLock<KVec<Kept>>,
+    state: SpinLock<State>,
 }
 
 impl Strangers {
@@ -83,7 +89,10 @@ impl Strangers {
     pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             is_announced: Atomic::new(false),
-            kept <- new_spinlock!(KVec::new()),
+            state <- new_spinlock!(State {
+                kept: KVec::new(),
+                bucket: Bucket::new(),
+            }),
         })
     }
 
@@ -92,26 +101,40 @@ impl Strangers {
         self.is_announced.load(Relaxed)
     }
 
-    /// Sets whether the interface tells of them. What was kept is dropped.
+    /// Sets whether the interface tells of them. What was kept is forgotten.
     pub(super) fn announce(&self, is_announced: bool, room: Room, bh: &Bh<'_>) {
-        let old = core::mem::replace(&mut *self.kept.lock(bh), room.0);
+        let old = core::mem::replace(&mut self.state.lock(bh).kept, room.0);
         self.is_announced.store(is_announced, Relaxed);
         drop(old);
     }
 
+    /// Returns whether an initiation that just came is to be looked at.
+    pub(crate) fn admit(&self, bh: &Bh<'_>) -> bool {
+        self.is_announced() && self.state.lock(bh).bucket.take(time::boottime_coarse())
+    }
+
     /// Keeps an initiation, instead of an earlier one by the same key, or of the oldest if there
     /// are too many.
-    pub(crate) fn keep(&self, key: PublicKey, message: SkBuff, bh: &Bh<'_>) {
+    pub(crate) fn keep(
+        &self,
+        key: PublicKey,
+        source: &UdpSource,
+        message: &Initiation,
+        bh: &Bh<'_>,
+    ) {
         let at = time::boottime_coarse();
-        let mut kept = self.kept.lock(bh);
+        let mut state = self.state.lock(bh);
+        let kept = &mut state.kept;
         kept.retain(|old| old.key != key && old.is_awaited(at));
         if kept.len() >= MAX_KEPT {
             let _ = kept.remove(0);
         }
+        // Without room if the interface no longer tells of strangers.
         let _ = kept.push_within_capacity(Kept {
             key,
             at,
-            message: Some(message),
+            source: *source,
+            message: *message,
         });
     }
 
@@ -120,16 +143,17 @@ impl Strangers {
         &self,
         is_known: impl Fn(&PublicKey) -> bool,
         bh: &Bh<'_>,
-    ) -> Option<SkBuff> {
+    ) -> Option<Kept> {
         let now = time::boottime_coarse();
-        let mut kept = self.kept.lock(bh);
+        let mut state = self.state.lock(bh);
+        let kept = &mut state.kept;
         kept.retain(|entry| entry.is_awaited(now));
         let at = kept.iter().position(|entry| is_known(&entry.key))?;
-        kept.remove(at).ok()?.message.take()
+        kept.remove(at).ok()
     }
 
-    /// Drops what is kept.
+    /// Forgets what is kept.
     pub(crate) fn purge(&self, bh: &Bh<'_>) {
-        self.kept.lock(bh).clear();
+        self.state.lock(bh).kept.clear();
     }
 }

@@ -47,7 +47,6 @@ use wg_proto::{
         IncomingInitiation,
         IncomingResponse, //
     },
-    key::PublicKey,
     message::{
         CookieReply,
         Index,
@@ -61,34 +60,61 @@ use wg_proto::{
 };
 
 /// Acts on a handshake message, which the caller then frees.
-///
-/// If the interface tells of strangers, and the message proves to be by a key that no peer has, it
-/// is refused, and `stranger` is set to that key: the caller keeps the message.
 pub(super) fn receive(
     dev: &NetDevice<Device>,
     skb: &mut SkBuff,
-    stranger: &mut Option<PublicKey>,
     seeded: Seeded,
     ctx: &mut Process,
 ) -> Result<(), DropReason> {
     let source = skb.udp_source().ok_or(DropReason::BadDatagram)?;
     let len = skb.len();
     let bytes = skb.pull_head(len).ok_or(DropReason::BadLength)?;
+    act_on(dev, bytes, &source, seeded, ctx)
+}
+
+/// Acts on the initiations that were kept of those who are peers by now.
+pub(super) fn answer_strangers(dev: &NetDevice<Device>, seeded: Seeded, ctx: &mut Process) {
+    let device = dev.data();
+    let strangers = device.diag().strangers();
+    while strangers.is_announced() {
+        let known = {
+            let bh = ctx.bh();
+            strangers.take_known(|key| device.key_table().contains(key, &bh), &bh)
+        };
+        let Some(kept) = known else {
+            return;
+        };
+        if let Err(reason) = act_on(dev, kept.message.as_bytes(), &kept.source, seeded, ctx) {
+            device.drops().count(reason);
+        }
+        ctx.cond_resched();
+    }
+}
+
+/// Acts on a message.
+fn act_on(
+    dev: &NetDevice<Device>,
+    bytes: &[u8],
+    source: &UdpSource,
+    seeded: Seeded,
+    ctx: &mut Process,
+) -> Result<(), DropReason> {
+    let len = bytes.len();
     match Message::parse(bytes)? {
-        Message::Cookie(reply) => receive_cookie(dev, reply, &source, ctx),
+        Message::Cookie(reply) => receive_cookie(dev, reply, source, ctx),
         Message::Initiation(message) => {
-            admit(dev, bytes, message.sender(), &source, seeded, ctx)?;
-            let accepted = accept_initiation(dev, message, &source, stranger, ctx);
-            let peer = note_accepted(dev, accepted, Learnt::Initiation, &source, len, ctx)?;
+            admit(dev, bytes, message.sender(), source, seeded, ctx)?;
+            let accepted = accept_initiation(dev, message, source, ctx);
+            let peer = note_accepted(dev, accepted, Learnt::Initiation, source, len, ctx)?;
             if let Err(reason) = send_response(&peer, seeded, ctx) {
                 peer.refused(reason, 1, &ctx.bh());
             }
             Ok(())
         }
         Message::Response(message) => {
-            admit(dev, bytes, message.sender(), &source, seeded, ctx)?;
+            admit(dev, bytes, message.sender(), source, seeded, ctx)?;
             let accepted = accept_response(dev, message, ctx);
-            let peer = note_accepted(dev, accepted, Learnt::Response, &source, len, ctx)?;
+            let peer = note_accepted(dev, accepted, Learnt::Response, source, len, ctx)?;
             peer.note_response(&ctx.bh());
             match begin_session(&peer, ctx) {
                 Ok(()) => {
@@ -200,7 +226,11 @@ fn admit(
             if !under_load {
                 return Ok(());
             }
-            if device.ratelimiter().allow(rate_source(source), now, ctx) {
+            let address = match *source {
+                UdpSource::V4 { src, .. } => ratelimit::Source::v4(0, src),
+                UdpSource::V6 { src, .. } => ratelimit::Source::v6(0, src),
+            };
+            if device.ratelimiter().allow(address, now, ctx) {
                 Ok(())
             } else {
                 debug_invalid_mac(dev, source);
@@ -256,14 +286,6 @@ fn wire_source(source: &UdpSource) -> ([u8; 18], usize) {
     (bytes, parts.0.len().saturating_add(parts.1.len()))
 }
 
-/// Returns what the rate of a sender is counted by.
-fn rate_source(source: &UdpSource) -> ratelimit::Source {
-    match *source {
-        UdpSource::V4 { src, .. } => ratelimit::Source::v4(0, src),
-        UdpSource::V6 { src, .. } => ratelimit::Source::v6(0, src),
-    }
-}
-
 /// Returns the sender for the log.
 fn display(source: &UdpSource) -> DisplayRemote {
     DisplayRemote(Endpoint::of(source).remote)
@@ -279,7 +301,6 @@ fn accept_initiation(
     dev: &NetDevice<Device>,
     message: &Initiation,
     source: &UdpSource,
-    stranger: &mut Option<PublicKey>,
     ctx: &mut Process,
 ) -> Result<RcuArc<Peer>, DropReason> {
     let device = dev.data();
@@ -288,15 +309,14 @@ fn accept_initiation(
     let opened = scratch.open::<Library>(&identity, message)?;
     let Some(peer) = device.key_table().find(opened.sender(), ctx) else {
         device.diag().note_initiator(opened.sender(), &ctx.bh());
-        let now = time::boottime_coarse();
-        // Under load this sender was counted already, and is counted twice.
-        if device.diag().strangers().is_announced()
-            && device.ratelimiter().allow(rate_source(source), now, ctx)
-        {
+        let strangers = device.diag().strangers();
+        if strangers.admit(&ctx.bh()) {
             let key = *opened.sender();
             opened.authenticate_stranger::<Library>(&identity, message)?;
-            diag::of_stranger(dev, &key, Endpoint::of(source).remote, &ctx.bh());
-            *stranger = Some(key);
+            let bh = ctx.bh();
+            // In this order, as the listener may add the peer at once.
+            strangers.keep(key, source, message, &bh);
+            diag::of_stranger(dev, &key, Endpoint::of(source).remote, &bh);
         }
         return Err(DropReason::UnknownPeer);
     };

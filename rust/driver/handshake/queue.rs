@@ -170,6 +170,13 @@ impl HandshakeQueue {
             list.push_back(skb);
             self.pending.fetch_add(1, Relaxed);
         }
+        self.wake(queue, bh);
+        Ok(())
+    }
+
+    /// Wakes a worker, which also answers strangers who have become
+    /// peers (`rust/driver/diag/strangers.rs`).
+    pub(crate) fn wake(&self, queue: &workqueue::Queue, bh: &Bh<'_>) {
         let cpu = cpu::next_online(self.last_cpu.load(Relaxed));
         self.last_cpu.store(cpu, Relaxed);
         // CAST: From small to large.
@@ -182,7 +189,6 @@ impl HandshakeQueue {
         {
             let _ = queue.enqueue_on(cpu, &worker.work, &worker);
         }
-        Ok(())
     }
 
     /// Takes the next message. [`finished`](Self::finished) must follow.

@@ -28,7 +28,6 @@ use crate::{
         Endpoint,
         Source, //
     },
-    handshake,
     peer::Peer,
     send,
     socket,
@@ -103,7 +102,10 @@ pub(super) fn set_device(request: &Request<'_>, ctx: &mut Process) -> Result {
         }
         result
     };
-    handshake::answer_strangers(&dev, ctx);
+    if dev.data().diag().strangers().is_announced() {
+        let wq = dev.data().handshake_receive_wq();
+        dev.data().handshake_queue().wake(wq, &ctx.bh());
+    }
     // Without locks: this waits for a grace period.
     dead.finish(ctx);
     result

@@ -159,15 +159,11 @@ impl<H: Receiver> Tunnel<H> {
         Ok(unsafe { Route6::from_raw(dst, saddr, &self.resources) })
     }
 
-    /// Readies a packet for being sent.
+    /// Does to a packet what has to be done before it is sent and can fail. The packet remains one
+    /// that may be given back.
     ///
     /// `headers` is the room that the headers to come take.
-    fn prepare<T: Operations>(
-        running: &Running<'_, T>,
-        datagrams: &mut Datagrams,
-        headers: u32,
-        mark: u32,
-    ) -> Result {
+    fn prepare(datagrams: &mut Datagrams, headers: u32, mark: u32) -> Result {
         let is_gso = datagrams.segs.is_some();
         let skb = &mut datagrams.skb;
         // C would take the segments for those of UDP, or fail to tell where the payload's own
@@ -180,21 +176,26 @@ impl<H: Receiver> Tunnel<H> {
         skb.set_mark(mark);
         // The headers are written without any more checks.
         // SAFETY: The buffer is valid and ours alone.
-        to_result(unsafe { bindings::skb_cow_head(skb.as_raw(), headers) })?;
-        if is_gso {
+        to_result(unsafe { bindings::skb_cow_head(skb.as_raw(), headers) })
+    }
+
+    /// Makes a prepared packet one of the device, which C sends next: it must not be given back,
+    /// as nothing keeps the device after this RCU section.
+    fn hand_over<T: Operations>(running: &Running<'_, T>, datagrams: &mut Datagrams) {
+        let skb = &mut datagrams.skb;
+        if datagrams.segs.is_some() {
             skb.leave_udp_checksum();
             #[cfg(check_gso)]
             crate::net::skb::check::check_gso(skb, datagrams.segs.unwrap_or(0));
         }
         let skb = skb.as_raw();
         // Statistics count what lies behind the inner network header.
-        // SAFETY: As above.
+        // SAFETY: The buffer is valid and ours alone.
         unsafe { bindings::skb_set_inner_network_header(skb, 0) };
         // SAFETY: As above. The device is up for as long as this RCU section lasts.
         unsafe { bindings::skb_set_dev(skb, running.as_raw()) };
         // SAFETY: As above.
         unsafe { bindings::skb_set_ignore_df(skb, true) };
-        Ok(())
     }
 
     /// Counts what C does not: it takes a GSO packet for one. (Of one that is dropped on this
@@ -211,9 +212,10 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// # Errors
     ///
-    /// Gives the packet back if this is not an IPv4 socket, if the network namespace of the socket
-    /// or of the route is gone, if the packet is yet to be segmented, or if there is no room for
-    /// the headers and none to be had. What becomes of the packet later is not told, but counted.
+    /// Gives the packet back with `EAFNOSUPPORT` if this is not an IPv4 socket, `ENONET` if the
+    /// network namespace of the socket or of the route is gone, `EINVAL` if the packet is yet to be
+    /// segmented, `ENOMEM` if there is no room for the headers and none to be had. What becomes of
+    /// the packet later is counted by C.
     #[allow(clippy::too_many_arguments)]
     pub fn send4<T: Operations>(
         &self,
@@ -225,17 +227,19 @@ impl<H: Receiver> Tunnel<H> {
         ds: u8,
         mark: u32,
         bh: &Bh<'_>,
-    ) -> Result<(), Datagrams> {
+    ) -> Result<(), (Datagrams, Error)> {
         let mut datagrams = datagrams.into();
         let segs = datagrams.segs;
         let mut ready = || {
             let sk = self.sk(false, bh)?;
-            Self::prepare(running, &mut datagrams, IPV4_HEADERS, mark)?;
+            Self::prepare(&mut datagrams, IPV4_HEADERS, mark)?;
             Ok::<_, Error>((sk, route.hold(bh).ok_or(ENONET)?))
         };
-        let Ok((sk, rt)) = ready() else {
-            return Err(datagrams);
+        let (sk, rt) = match ready() {
+            Ok(ready) => ready,
+            Err(error) => return Err((datagrams, error)),
         };
+        Self::hand_over(running, &mut datagrams);
         // SAFETY: The route is valid, and begins with its entry.
         let ttl = unsafe { bindings::ip4_dst_hoplimit(rt.cast()) };
         // SAFETY: The socket is valid for as long as this RCU section lasts; the buffer has room
@@ -269,9 +273,10 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// # Errors
     ///
-    /// Gives the packet back if this is not an IPv6 socket, if the network namespace of the socket
-    /// or of the route is gone, if the packet is yet to be segmented, or if there is no room for
-    /// the headers and none to be had. What becomes of the packet later is not told, but counted.
+    /// Gives the packet back with `EAFNOSUPPORT` if this is not an IPv6 socket, `ENONET` if the
+    /// network namespace of the socket or of the route is gone, `EINVAL` if the packet is yet to be
+    /// segmented, `ENOMEM` if there is no room for the headers and none to be had. What becomes of
+    /// the packet later is counted by C.
     #[allow(clippy::too_many_arguments)]
     pub fn send6<T: Operations>(
         &self,
@@ -283,17 +288,19 @@ impl<H: Receiver> Tunnel<H> {
         ds: u8,
         mark: u32,
         bh: &Bh<'_>,
-    ) -> Result<(), Datagrams> {
+    ) -> Result<(), (Datagrams, Error)> {
         let mut datagrams = datagrams.into();
         let segs = datagrams.segs;
         let mut ready = || {
             let sk = self.sk(true, bh)?;
-            Self::prepare(running, &mut datagrams, IPV6_HEADERS, mark)?;
+            Self::prepare(&mut datagrams, IPV6_HEADERS, mark)?;
             Ok::<_, Error>((sk, route.hold(bh).ok_or(ENONET)?))
         };
-        let Ok((sk, dst)) = ready() else {
-            return Err(datagrams);
+        let (sk, dst) = match ready() {
+            Ok(ready) => ready,
+            Err(error) => return Err((datagrams, error)),
         };
+        Self::hand_over(running, &mut datagrams);
         let saddr = route.saddr().to_in6();
         let daddr = daddr.to_in6();
         // SAFETY: The route is valid.
