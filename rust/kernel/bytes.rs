@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bytes that functions of C read and write, without references to them.
+//! Memory that C functions read and write, described by address and length instead of a reference.
 
 use core::{
     marker::PhantomData,
     mem::MaybeUninit, //
 };
 
-/// Bytes to read.
+/// A readable range of memory.
 ///
-/// Other parts of the kernel may know the same memory, and what they do with it is not up to us. So
-/// there is a pointer to it, which goes to C, and no reference.
+/// Other parts of the kernel may hold the same memory and write to it, which this crate cannot
+/// prevent. A `&[u8]` would promise the compiler that they do not. So this type has a pointer,
+/// which it passes to C.
 ///
 /// # Invariants
 ///
@@ -23,7 +24,7 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Describes some memory.
+    /// Makes a range of the `len` bytes at `start`.
     ///
     /// # Safety
     ///
@@ -38,29 +39,29 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Returns where the bytes start.
+    /// Returns the address of the first byte.
     #[inline]
     pub(crate) fn as_ptr(self) -> *const u8 {
         self.start
     }
 
-    /// Returns how many there are.
+    /// Returns the number of bytes.
     #[inline]
     pub fn len(self) -> usize {
         self.len
     }
 
-    /// Returns whether there are none.
+    /// Returns whether the range is empty.
     #[inline]
     pub fn is_empty(self) -> bool {
         self.len == 0
     }
 
-    /// Returns the first `n` and the rest.
+    /// Splits the range after `n` bytes. Returns `None` if there are fewer.
     #[inline]
     pub fn split_at(self, n: usize) -> Option<(Self, Self)> {
         let rest = self.len.checked_sub(n)?;
-        // INVARIANT: Both are parts of the same memory.
+        // INVARIANT: Both are parts of this range.
         Some((
             Self { len: n, ..self },
             Self {
@@ -71,14 +72,14 @@ impl<'a> Source<'a> {
         ))
     }
 
-    /// Copies the first `N`.
+    /// Copies the first `N` bytes. Returns `None` if there are fewer.
     #[inline]
     pub fn first<const N: usize>(self) -> Option<[u8; N]> {
-        // SAFETY: The attribute has that many bytes, and any bytes are a value.
+        // SAFETY: The range has at least `N` bytes, and any bytes are a value of the array.
         (N <= self.len).then(|| unsafe { self.start.cast::<[u8; N]>().read() })
     }
 
-    /// Copies as many as there is room for. Returns how many those are.
+    /// Copies bytes to `room` until either ends. Returns the number of bytes copied.
     #[inline]
     pub fn copy_to(self, room: &mut [MaybeUninit<u8>]) -> usize {
         let n = self.len.min(room.len());
@@ -94,22 +95,24 @@ impl<'a> Source<'a> {
 impl<'a> From<&'a [u8]> for Source<'a> {
     #[inline]
     fn from(bytes: &'a [u8]) -> Self {
-        // SAFETY: A reference is valid.
+        // SAFETY: A reference is valid for reads of its length.
         unsafe { Self::new(bytes.as_ptr(), bytes.len()) }
     }
 }
 
-/// A lifetime that stands for one room only.
+/// An invariant lifetime, which no two rooms have in common.
 type Brand<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 
-/// Room for bytes that may never have been written. It is given back as [`Written`].
+/// Memory that a function has to fill, initialised or not.
+///
+/// The function proves that it has written all bytes by returning the [`Written`] of this room.
 pub struct Room<'a> {
     bytes: &'a mut [MaybeUninit<u8>],
     brand: Brand<'a>,
 }
 
 impl<'a> Room<'a> {
-    /// Lends some memory to `write`. Returns whether it wrote all of it.
+    /// Calls `write` with a room of `bytes`. Returns whether `write` filled it.
     #[inline]
     pub(crate) fn lend(
         bytes: &mut [MaybeUninit<u8>],
@@ -119,47 +122,48 @@ impl<'a> Room<'a> {
         write(Room { bytes, brand }).is_some()
     }
 
-    /// Lends bytes that have been written before. Returns whether `write` wrote all of them anew.
+    /// Calls `write` with a room of initialised `bytes`. Returns whether `write` overwrote all of
+    /// them.
     #[inline]
     pub(crate) fn lend_written(
         bytes: &mut [u8],
         write: impl for<'r> FnOnce(Room<'r>) -> Option<Written<'r>>,
     ) -> bool {
         let (start, len) = (bytes.as_mut_ptr().cast(), bytes.len());
-        // SAFETY: The same memory. Only functions of this crate write to it, and what they write
-        // are bytes.
+        // SAFETY: The same memory. Only functions of this crate write to the room, and they write
+        // initialised bytes, so `bytes` stays initialised.
         let bytes = unsafe { core::slice::from_raw_parts_mut(start, len) };
         Self::lend(bytes, write)
     }
 
-    /// Returns how many bytes there is room for.
+    /// Returns the size of the room in bytes.
     #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Returns whether there is none.
+    /// Returns whether the size of the room is zero.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Returns the memory, of which nothing need be written yet.
+    /// Returns the memory, which may be uninitialised.
     #[inline]
     pub(crate) fn bytes(&mut self) -> &mut [MaybeUninit<u8>] {
         self.bytes
     }
 
-    /// Tells that all is written.
+    /// Makes the proof that all bytes have been written.
     ///
     /// # Safety
     ///
-    /// It must be.
+    /// All bytes of the room must have been written.
     #[inline]
     pub(crate) unsafe fn written(self) -> Written<'a> {
         Written(self.brand)
     }
 }
 
-/// A [`Room`] of which all is written.
+/// Proof that all bytes of a [`Room`] have been written.
 pub struct Written<'a>(Brand<'a>);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the `kernel` crate of an older series lacks.
+//! Names that the `kernel` crate of older kernel series lacks.
 //!
-//! Code elsewhere takes these names from here for all series. `Kbuild` sets one cfg for each series
-//! that needs it.
+//! The rest of this crate takes these names from here for all series. `Kbuild` sets one cfg for
+//! each series that needs a replacement.
 
-/// Error codes that not every series declares.
+/// Error codes that older series do not declare.
 pub mod code {
-    /// The newer series declare all of them.
+    /// Series from 7.3 on declare all of them.
     #[cfg(not(before_7_3))]
     macro_rules! codes {
         ($($name:ident,)*) => {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Proofs of the context that code runs in.
+//! Tokens that prove the context in which code runs.
 //!
-//! What may sleep takes `&mut` [`Process`]; what needs bottom halves off, or an RCU read-side
-//! section, takes `&` [`Bh`]. Neither can be made by a driver: the callbacks of this crate hand
-//! them out, each by its own contract with C. Turning bottom halves off borrows the [`Process`], so
-//! that nothing that sleeps can be called in between:
+//! A function that may sleep takes `&mut` [`Process`]. One that needs bottom halves off, or an RCU
+//! read-side section, takes `&` [`Bh`]. Drivers cannot make either token: the callbacks of this
+//! crate do, each by its own contract with C. Turning bottom halves off borrows the [`Process`], so
+//! that code cannot call a function that sleeps in between:
 //!
 //! ```text
 //!   C: process context  -->  &mut Process  --bh()-->  Bh  --load()-->  rcu::Ref, lock::Guard
@@ -14,26 +14,25 @@
 //!
 //! # What holds and why
 //!
-//! * At most one usable [`Process`] exists for a thread at any time: each callback makes one, and
-//!   the callback of a nested call only gets control through a function that was given the outer
-//!   one (or through one that is not allowed under [`Bh`] by C itself).
+//! * At most one usable [`Process`] exists for a thread at any time. Each callback makes one. A
+//!   nested callback runs only within a function that was given the outer one, or within a function
+//!   that C itself does not allow under [`Bh`].
 //! * Both are tied to their thread (`!Send`, `!Sync`), so a proof never reaches another CPU.
-//! * A [`Bh`] that is forgotten leaves bottom halves off. That breaks the machine's liveness, not
-//!   memory: what was borrowed under the guard ended with the borrow of the guard.
+//! * A [`Bh`] that is forgotten leaves bottom halves off. That stops the machine, but does not
+//!   corrupt memory: what was borrowed under the guard ended with the borrow of the guard.
 //! * A [`Bh`] may also be dropped with interrupts off, as under a `SpinLockIrq` of the `kernel`
 //!   crate. Softirqs, which could take that lock once more, then wait for the next interrupt. With
 //!   `PREEMPT_RT` such a guard must have been made with interrupts off too; else the section stays
 //!   open, with a warning.
 //! * The sleeping functions of the `kernel` crate ask for no proof; calling one of those under a
 //!   [`Bh`] is as wrong as calling it under that crate's own guards.
-//! * That crate's guards (`rcu::read_lock()`, a `SpinLock`'s) borrow no proof either, so a
-//!   [`Process`] does not say that none is alive: only that no [`Bh`] is. Sleeping under one ends
-//!   its section. What this crate lends out it lends for the life of a [`Bh`], and no memory of its
-//!   own depends on a section of those guards, except within a function of this crate, which does
-//!   not sleep there.
-//! * `Drop` cannot ask for a proof. The few destructors of this crate that sleep check
-//!   [`may_sleep`] and rather leak, loudly, than wait for a grace period inside a read-side
-//!   section.
+//! * That crate's guards (`rcu::read_lock()`, a `SpinLock`'s) borrow no token either. A [`Process`]
+//!   proves that no [`Bh`] exists, but not that none of those guards does. Sleeping under one ends
+//!   its section. This crate lends for the lifetime of a [`Bh`] only. None of its memory depends on
+//!   a section of those guards, except within a function of this crate, which does not sleep there.
+//! * `Drop` cannot take a token. The few destructors of this crate that sleep check [`may_sleep`]
+//!   first. If it says no, they leak with a warning: they must not wait for a grace period inside a
+//!   read-side section.
 //!
 //! C header: [`include/linux/bottom_half.h`](srctree/include/linux/bottom_half.h)
 
@@ -48,20 +47,20 @@ use kernel::types::NotThreadSafe;
 /// While the value is not borrowed, the thread runs in process context, and no [`Bh`] is alive on
 /// it. It may sleep, unless the driver holds a guard of the `kernel` crate that forbids it.
 pub struct Process {
-    /// Whether this thread holds RTNL: its holder runs what this was made for, or took it through
-    /// this value.
+    /// Whether this thread holds RTNL: C holds it around the callback that this token was made for,
+    /// or `rtnl::lock()` took it through this token.
     has_rtnl: bool,
     thread: NotThreadSafe,
 }
 
 impl Process {
-    /// Makes the proof.
+    /// Makes the token in a callback that C runs in process context.
     ///
     /// # Safety
     ///
-    /// The caller must run in process context, be allowed to sleep, and stay so until the value is
-    /// gone, except for what [`Process::bh`] does. No other `Process` of this thread may be usable
-    /// meanwhile.
+    /// The caller must run in process context, be allowed to sleep, and stay so for as long as the
+    /// value exists, except for what [`Process::bh`] does. No other `Process` of this thread may be
+    /// usable meanwhile.
     #[inline]
     pub(crate) unsafe fn new() -> Self {
         // INVARIANT: By the requirements of this function.
@@ -71,11 +70,11 @@ impl Process {
         }
     }
 
-    /// Makes the proof for a callback that C runs under RTNL.
+    /// Makes the token in a callback that C runs under RTNL.
     ///
     /// # Safety
     ///
-    /// As for [`Process::new`]; RTNL must be held by this thread until the value is gone.
+    /// As for [`Process::new`]; this thread must hold RTNL for as long as the value exists.
     #[inline]
     pub(crate) unsafe fn under_rtnl() -> Self {
         // INVARIANT: By the requirements of this function.
@@ -85,19 +84,20 @@ impl Process {
         }
     }
 
-    /// Notes whether this thread holds RTNL, and returns whether it did.
+    /// Stores whether this thread holds RTNL, and returns the previous value.
     pub(crate) fn set_rtnl(&mut self, held: bool) -> bool {
         core::mem::replace(&mut self.has_rtnl, held)
     }
 
     /// Turns bottom halves off on this CPU until the guard is dropped.
     ///
-    /// The guard borrows the proof: nothing that sleeps can be called while it lives.
+    /// The guard borrows the token, so nothing that sleeps can be called while the guard exists.
     #[inline]
     pub fn bh(&mut self) -> Bh<'_> {
-        // With `PREEMPT_RT` turning bottom halves off does nothing where interrupts are off, which
-        // keeps tasks and threads of softirqs away by itself, but only until they are on again.
-        // Then the guard keeps them away.
+        // With `PREEMPT_RT` and interrupts off, C takes no lock to turn bottom halves off:
+        // interrupts being off keep other tasks and the threads of softirqs from this CPU. If the
+        // caller turns interrupts on before it drops the guard, disabled preemption keeps them
+        // away.
         let is_pinned = cfg!(CONFIG_PREEMPT_RT) && irqs_disabled();
         if is_pinned {
             // SAFETY: No requirements; undone by the drop of the guard.
@@ -114,35 +114,34 @@ impl Process {
         }
     }
 
-    /// Lets others run if they have been waiting.
+    /// Lets another task run if the scheduler wants that: `cond_resched()`.
     #[inline]
     pub fn cond_resched(&mut self) {
         // SAFETY: By the type invariant the thread may sleep.
         unsafe { bindings::cond_resched() };
     }
 
-    /// Lets the scheduler run another task.
+    /// Calls the scheduler, which may run another task: `schedule()`.
     ///
-    /// [`Process::cond_resched`] does nothing in a kernel with lazy preemption, where a task that
-    /// has just woken up may wait for the next tick; after this call it does not, if its turn has
-    /// come.
+    /// In a kernel with lazy preemption [`Process::cond_resched`] does nothing, so a task that has
+    /// just been woken may wait for the next tick. This call lets the scheduler choose it at once.
     #[inline]
     pub fn reschedule(&mut self) {
-        // SAFETY: By the type invariant the thread may sleep. It is running, so it goes on when its
-        // turn comes again.
+        // SAFETY: By the type invariant the thread may sleep. Its state is running, so the
+        // scheduler comes back to it without a wake-up.
         unsafe { crate::bindings::schedule() };
     }
 }
 
 /// Proof that bottom halves are off on this CPU.
 ///
-/// Nothing may sleep while it lives, and the region is an RCU read-side section: RCU's grace
-/// periods wait for regions with bottom halves (or interrupts) off, see `synchronize_rcu()`.
+/// Nothing may sleep while the value exists. The region is an RCU read-side section: grace periods
+/// wait for regions with bottom halves (or interrupts) off, see `synchronize_rcu()`.
 ///
 /// # Invariants
 ///
 /// Bottom halves (or interrupts) are off on the current CPU, and the thread stays on it, for as
-/// long as the value lives. If `enable` is set, the value owns one level of `rcu_read_lock_bh()`.
+/// long as the value exists. If `enable` is set, the value owns one level of `rcu_read_lock_bh()`.
 pub struct Bh<'a> {
     enable: bool,
     /// Whether preemption is off on behalf of the value.
@@ -152,11 +151,12 @@ pub struct Bh<'a> {
 }
 
 impl Bh<'_> {
-    /// Makes the proof for a callback that C runs in softirq context or with bottom halves off.
+    /// Makes the token for a callback that C runs in softirq context or with bottom halves off.
     ///
     /// # Safety
     ///
-    /// Bottom halves must be off until the value is gone. Only a reference may be handed on.
+    /// Bottom halves must be off for as long as the value exists. The caller may pass on a
+    /// reference only.
     #[inline]
     pub(crate) unsafe fn in_softirq() -> Self {
         // INVARIANT: By the requirements of this function.
@@ -168,31 +168,32 @@ impl Bh<'_> {
         }
     }
 
-    /// Returns the CPU that runs this.
+    /// Returns the number of the current CPU, on which the thread stays while the value exists.
     #[inline]
     pub fn cpu(&self) -> u32 {
         // SAFETY: No requirements. By the type invariant the answer stays true.
         unsafe { crate::bindings::raw_smp_processor_id() }
     }
 
-    /// Returns whether there was nothing to do on this CPU when an interrupt led here. Not in a
-    /// thread, as of NAPI or, with `PREEMPT_RT`, of softirqs.
+    /// Returns whether a softirq interrupted the idle task, so that no task was running on this
+    /// CPU. It is never so in a thread, such as those of NAPI or, with `PREEMPT_RT`, of softirqs.
     #[inline]
     pub fn is_idle(&self) -> bool {
         // SAFETY: No requirements.
         unsafe { bindings::current_is_idle() }
     }
 
-    /// Returns whether this is a softirq that all tasks wait for: not with `PREEMPT_RT`, where it
-    /// has a priority, nor in a thread of NAPI.
+    /// Returns whether this is softirq context, which no task on this CPU can preempt. With
+    /// `PREEMPT_RT` a softirq runs in a thread with a priority, and a NAPI thread is one as well:
+    /// neither counts.
     #[inline]
     pub fn is_unscheduled(&self) -> bool {
         // SAFETY: No requirements.
         !cfg!(CONFIG_PREEMPT_RT) && unsafe { bindings::in_serving_softirq() }
     }
 
-    /// Returns whether softirqs run as soon as a thread leaves this section: not if this is a
-    /// softirq itself, or part of a longer section.
+    /// Returns whether the end of this section runs pending softirqs. It does not if this is a
+    /// softirq itself, or if the section is nested in another one.
     #[inline]
     pub fn softirqs_follow(&self) -> bool {
         // SAFETY: No requirements.
@@ -210,14 +211,14 @@ impl Drop for Bh<'_> {
         if irqs_disabled() {
             // SAFETY: By the type invariant this level of `rcu_read_lock_bh()` is ours.
             unsafe { bindings::rcu_release_bh() };
-            // SAFETY: As above, and interrupts are off. Leaves pending softirqs to the next
-            // interrupt: they would run under the lock for which interrupts are off, and turn
-            // interrupts on meanwhile. `PREEMPT_RT` wakes their thread instead on its own.
+            // SAFETY: As above, and interrupts are off. Pending softirqs stay for the next
+            // interrupt: run here, they would run under the lock for which interrupts are off, and
+            // would turn interrupts on. With `PREEMPT_RT` this call wakes their thread.
             unsafe { crate::bindings::_local_bh_enable() };
             return;
         }
-        // What was taken with interrupts on cannot be given back with interrupts off there. The
-        // section stays open, as if the guard had been forgotten.
+        // With `PREEMPT_RT` a level that was taken with interrupts on cannot be released with
+        // interrupts off. The section stays open, as if the guard had been forgotten.
         let is_stuck = cfg!(CONFIG_PREEMPT_RT) && !self.is_pinned && irqs_disabled();
         if is_stuck {
             let _ = kernel::warn_on!(true);
@@ -225,7 +226,8 @@ impl Drop for Bh<'_> {
         }
         // SAFETY: By the type invariant this level of `rcu_read_lock_bh()` is ours.
         unsafe { bindings::rcu_read_unlock_bh() };
-        // After the above, which looks whether it may give back what it never took.
+        // Last: with preemption on, `rcu_read_unlock_bh()` would release a lock that `bh` did not
+        // take.
         if self.is_pinned {
             // SAFETY: Turned off by `bh`.
             unsafe { bindings::preempt_enable() };
@@ -233,12 +235,13 @@ impl Drop for Bh<'_> {
     }
 }
 
-/// Returns whether no [`Bh`] can be alive on this thread.
+/// Returns whether this thread may sleep as far as this crate can tell: no [`Bh`] exists on it, and
+/// interrupts are on.
 ///
-/// For destructors that sleep, which cannot ask for a [`Process`]. Every [`Bh`], be it of a softirq
-/// or of [`Process::bh`], shows up in the softirq part of the preemption counter, whatever the
-/// kernel's preemption model is. Interrupts are off where the driver holds a guard of the
-/// `kernel` crate for that.
+/// Destructors that sleep call this, as they cannot take a [`Process`]. Every [`Bh`], be it of a
+/// softirq or of [`Process::bh`], shows up in the softirq part of the preemption counter, whatever
+/// the kernel's preemption model is. Interrupts are off where the driver holds a guard of the
+/// `kernel` crate that turns them off.
 pub(crate) fn may_sleep() -> bool {
     // SAFETY: No requirements.
     let bh_off = unsafe { bindings::in_interrupt() };
@@ -331,7 +334,7 @@ mod tests {
             }
             fsleep(Delta::from_millis(10));
         }
-        // Never to be freed while a softirq may still look at it.
+        // A softirq may still run the item, so it must not be freed yet.
         // SAFETY: The work is initialised.
         unsafe { crate::bindings::cancel_work_sync(softirq.work.get()) };
         assert!(off && !ran);

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Processors.
+//! Numbers of CPUs.
 //!
 //! C header: [`include/linux/cpumask.h`](srctree/include/linux/cpumask.h)
 
 use crate::bindings;
 
-/// Returns how many CPUs there can be.
+/// Returns the number of possible CPUs.
 #[inline]
 pub fn possible_count() -> u32 {
     // SAFETY: No requirements.
     unsafe { bindings::num_possible_cpus() }
 }
 
-/// Returns the first number that no CPU has.
+/// Returns `nr_cpu_ids`: one more than the highest possible CPU.
 #[inline]
 fn limit() -> u32 {
     // SAFETY: No requirements.
@@ -23,20 +23,21 @@ fn limit() -> u32 {
 /// Returns whether this CPU is online at this moment.
 #[inline]
 pub fn is_online(cpu: u32) -> bool {
-    // SAFETY: Within the mask.
+    // SAFETY: `cpu` is within the mask.
     cpu < limit() && unsafe { bindings::cpu_online(cpu) }
 }
 
-/// Returns the CPU that is online next to `after`, or the first one after the last.
+/// Returns the online CPU that follows `after`, and the first online CPU if there is none above it.
 ///
-/// CPUs come and go: the answer is a hint, yet always the number of a possible CPU.
+/// CPUs go online and offline at any time, so the answer is a hint. It is always the number of a
+/// possible CPU.
 #[inline]
 pub fn next_online(after: u32) -> u32 {
     let last = limit().saturating_sub(1);
     // CAST: The limit fits, being the size of a mask.
     // SAFETY: `after` is within the mask.
     let next = unsafe { bindings::cpumask_next_online(after.min(last) as i32) };
-    // Not even one is online only while the machine goes down.
+    // The mask is empty only while the machine shuts down.
     next.min(last)
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files that show the state of a driver to root.
+//! Files in debugfs that show the state of a driver to root.
 //!
-//! The kernel crate's `debugfs` makes files whose operations lie in the module without holding it,
-//! so that closing one after the module has gone is a use of freed memory. These files have only
-//! short operations, which C does not look at any more once a file is removed.
+//! The operations of the files that the `kernel` crate makes lie in the module without holding it:
+//! closing such a file after the module was unloaded uses freed memory. The files here have
+//! `debugfs_short_fops`, which C does not look at any more once it has removed the file.
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
@@ -45,14 +45,14 @@ use kernel::{
     }, //
 };
 
-/// A directory, which goes when it and all handles of what is in it have been dropped.
+/// A directory in debugfs, removed when it and all handles of its contents have been dropped.
 ///
-/// Without debugfs, or if it refuses, there is no file, and callers need not care.
+/// Without debugfs, or if C refuses, no directory or file exists. Callers need not check.
 pub struct Dir(Arc<Entry<()>>);
 
-/// A directory or file, with what C uses until it is removed.
+/// A directory or file, with the values that C uses until it is removed.
 ///
-/// The drop removes it and waits for readers. In atomic context it is leaked instead, with a
+/// The drop removes it and waits for readers. In atomic context the drop leaks it instead, with a
 /// warning, together with everything that it holds.
 ///
 /// # Invariants
@@ -64,23 +64,23 @@ struct Entry<V> {
     held: ManuallyDrop<Held<V>>,
 }
 
-/// What an entry keeps.
+/// The values that an entry keeps until it is removed.
 struct Held<V> {
     /// What a file shows.
     _value: V,
-    /// Is not removed before, which would remove this too.
+    /// The directory above. Removing that would remove this entry too.
     _parent: Option<Arc<Entry<()>>>,
     /// C calls the operations of files, which have no owner to keep the module.
     _module: ModuleRef,
 }
 
-// SAFETY: C locks what it does with an entry, and any thread may do it, and drop the value.
+// SAFETY: C does its own locking, and any thread may remove an entry and drop the value.
 unsafe impl<V: Send> Send for Entry<V> {}
-// SAFETY: As above. Nothing of the value can be reached by the entry.
+// SAFETY: As above. A shared entry gives no access to the value.
 unsafe impl<V: Sync> Sync for Entry<V> {}
 
 impl<V> Entry<V> {
-    /// Takes what an entry keeps, then has C make it.
+    /// Stores what the entry keeps, then calls `make`, by which C creates the entry.
     fn new(
         value: V,
         parent: Option<Arc<Entry<()>>>,
@@ -95,7 +95,7 @@ impl<V> Entry<V> {
             ._parent
             .as_ref()
             .map_or(null_mut(), |entry| entry.dentry);
-        // INVARIANT: Made just now, by the closures below.
+        // INVARIANT: `make`, one of the closures below, returns what C returned.
         Ok(Self {
             dentry: make(&held._value, above),
             held: ManuallyDrop::new(held),
@@ -106,18 +106,18 @@ impl<V> Entry<V> {
 impl<V> Drop for Entry<V> {
     fn drop(&mut self) {
         if kernel::warn_on!(!may_sleep()) {
-            // The module reference makes the module stay.
+            // The leaked module reference keeps the module loaded.
             return;
         }
         // SAFETY: By the type invariants; errors are ignored. Waits for readers.
         unsafe { bindings::debugfs_remove(self.dentry) };
-        // SAFETY: Not used again.
+        // SAFETY: `held` is not used again.
         unsafe { ManuallyDrop::drop(&mut self.held) };
     }
 }
 
 impl Dir {
-    /// Makes a directory at the top.
+    /// Makes a directory at the top of debugfs.
     pub fn new(name: &CStr, process: &mut Process) -> Result<Self> {
         Self::create(name, None, process)
     }
@@ -136,7 +136,8 @@ impl Dir {
         Ok(Self(Arc::new(entry, GFP_KERNEL)?))
     }
 
-    /// Makes a file that shows `value`, in at most [`PAGE_SIZE`](kernel::page::PAGE_SIZE) bytes.
+    /// Makes a file that shows `value`, in at most [`PAGE_SIZE`](kernel::page::PAGE_SIZE) bytes of
+    /// text.
     pub fn read_only_file<T: Writer + Send + Sync + 'static>(
         &self,
         name: &CStr,
@@ -146,7 +147,7 @@ impl Dir {
         self.file(name, 0o400, value, &<T as Show>::OPERATIONS, process)
     }
 
-    /// Makes a file that shows `value`, and that it may be changed by.
+    /// Makes a file that shows `value` to readers, and that changes it when it is written.
     pub fn read_write_file<T: Writer + Reader + Send + Sync + 'static>(
         &self,
         name: &CStr,
@@ -181,14 +182,14 @@ impl Dir {
     }
 }
 
-/// A file that shows a `T`, until it is dropped.
+/// A file in debugfs that shows a `T`. The drop removes the file.
 ///
 /// A program that still has it open then reads `EIO`. The drop waits for reads that have begun.
 pub struct File<T> {
     _entry: Entry<Arc<T>>,
 }
 
-/// The operations of a file that is read.
+/// The operations of a file that can be read.
 trait Show {
     const OPERATIONS: debugfs_short_fops;
 }
@@ -201,7 +202,7 @@ impl<T: Writer + Send + Sync + 'static> Show for T {
     };
 }
 
-/// The operations of a file that is written, too.
+/// The operations of a file that can be read and written.
 trait Change {
     const OPERATIONS: debugfs_short_fops;
 }
@@ -216,7 +217,7 @@ impl<T: Writer + Reader + Send + Sync + 'static> Change for T {
 /// The longest text that a file can show.
 const MAX_TEXT: usize = kernel::page::PAGE_SIZE;
 
-/// Lets a [`Writer`] be written like any value.
+/// Implements `Display` for a [`Writer`].
 struct Content<'a, T>(&'a T);
 
 impl<T: Writer> fmt::Display for Content<'_, T> {
@@ -225,7 +226,7 @@ impl<T: Writer> fmt::Display for Content<'_, T> {
     }
 }
 
-/// Returns what an open file is about.
+/// Returns the value that an open file shows.
 ///
 /// # Safety
 ///
@@ -233,7 +234,7 @@ impl<T: Writer> fmt::Display for Content<'_, T> {
 unsafe fn value_of<'a, T>(file: *mut crate::bindings::file) -> &'a T {
     // SAFETY: By the requirements, the file is open.
     let value = unsafe { (*file).private_data }.cast::<T>();
-    // SAFETY: C set the pointer, when the file was opened, to what it was made with.
+    // SAFETY: At open C copied the pointer that the file was made with.
     unsafe { &*value }
 }
 
@@ -250,7 +251,8 @@ unsafe extern "C" fn read<T: Writer + Send + Sync + 'static>(
     let value = unsafe { value_of::<T>(file) };
     // SAFETY: The position is the caller's.
     let offset = unsafe { &mut *offset };
-    // Each read writes all of it anew, so only one with room for all is of one moment.
+    // Each call formats the whole text anew, so only a read of the whole text shows a single
+    // moment.
     let text = KBox::init(pin_init::zeroed::<[u8; MAX_TEXT]>(), GFP_KERNEL);
     let Ok(mut text) = text else {
         return ENOMEM.to_errno() as isize;
@@ -304,7 +306,7 @@ mod tests {
     fn files_and_directories_keep_the_module() -> Result {
         // SAFETY: Tests run in process context.
         let mut process = unsafe { Process::new() };
-        // What other tests have dropped is gone by then.
+        // Free what other tests have dropped: its module references would change the count.
         for _ in 0..3 {
             rcu::barrier(&mut process);
         }

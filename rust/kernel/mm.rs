@@ -7,7 +7,7 @@
 use crate::bindings;
 use kernel::page::PAGE_SIZE;
 
-/// Returns how many bytes of memory the machine has.
+/// Returns the size of the machine's memory in bytes.
 pub fn total() -> usize {
     // SAFETY: No requirements.
     let pages = unsafe { bindings::totalram_pages() };

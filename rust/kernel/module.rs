@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module itself.
+//! The module's entry points, and when its code may be freed.
 //!
-//! [`module!`](crate::module) takes what the macro of the `kernel` crate takes, for a type that
-//! implements [`Module`]. It wraps the type, so that the code of the module stays until nothing is
-//! left that could call it, whatever the driver leaks or forgets:
+//! [`module!`](crate::module) takes the fields of the `kernel` crate's macro, for a type that
+//! implements [`Module`]. It wraps that type, so that unloading waits until nothing is left that
+//! could call the module's code, whatever the driver leaks or forgets:
 //!
 //! ```ignore
 //! kext::module! {
@@ -28,16 +28,17 @@ use kernel::{
 };
 use pin_init::pin_init_from_closure;
 
-/// What a module does.
+/// The entry points of a module.
 pub trait Module: Send + Sync + Sized + 'static {
-    /// Makes the module's state, which is dropped when the module goes.
+    /// Makes the module's state, which is dropped when the module is unloaded.
     fn init(module: &'static ThisModule, ctx: &mut Process) -> impl PinInit<Self, Error>;
 
-    /// Called when that has succeeded and dumps may begin: the place for lines in the log.
+    /// Called when the initialisation has succeeded and dumps may begin: the place for lines in the
+    /// log.
     fn started() {}
 }
 
-/// The state of a module, and what waits for everything that it leaves behind.
+/// The state of a module, with the [`Barrier`] whose drop waits for the last call into its code.
 #[pin_data]
 pub struct Guarded<M> {
     /// Dropped first.
@@ -76,10 +77,10 @@ impl<M: Module> Guarded<M> {
 /// Whether there is a [`Started`].
 static STARTED: Atomic<bool> = Atomic::new(false);
 
-/// Says that the initialisation of the module has succeeded.
+/// Marks that the initialisation of the module has succeeded.
 ///
-/// What is only kept by the module's reference count (a dump is) must not begin before: a module
-/// whose initialisation fails is freed whatever its count says.
+/// A dump keeps the module by its reference count alone, so dumps must not begin earlier: if the
+/// initialisation fails, C frees the module whatever its count is.
 struct Started;
 
 impl Started {
@@ -96,7 +97,7 @@ impl Drop for Started {
     }
 }
 
-/// Returns whether the module's reference count keeps it.
+/// Returns whether the initialisation has succeeded, so that the reference count keeps the module.
 pub(crate) fn is_started() -> bool {
     STARTED.load(Relaxed)
 }
@@ -126,8 +127,9 @@ macro_rules! module {
             fn init(
                 module: &'static ::kernel::ThisModule,
             ) -> impl ::kernel::prelude::PinInit<Self, ::kernel::error::Error> {
-                // SAFETY: Made by the initialisation of the module: code of the driver only runs
-                // within, where a second one is refused. Dropped by its exit.
+                // SAFETY: The initialisation of the module makes the value, and its exit drops it.
+                // The driver's code runs in between only, when `Guarded::new` refuses a second
+                // value.
                 let guarded = unsafe { $crate::module::Guarded::new(module) };
                 ::kernel::prelude::try_pin_init!(Self {
                     guarded <- guarded,

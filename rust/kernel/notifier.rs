@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Being told that the machine's state changes.
+//! Notifiers of changes of the machine: sleep, and copies of virtual machines.
 //!
-//! The callbacks have no data of their own. A registration is removed when it is dropped, which
-//! sleeps; where that is not possible it is leaked, with a warning.
+//! The callbacks have no data of their own. Dropping a registration removes its callback, and
+//! sleeps. In atomic context the drop leaks the registration instead, with a warning.
 //!
 //! C headers: [`include/linux/notifier.h`](srctree/include/linux/notifier.h),
 //! [`include/linux/suspend.h`](srctree/include/linux/suspend.h),
@@ -50,7 +50,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// For any CPU; `WORK_CPU_UNBOUND`.
+/// The argument of `queue_work_on()` for any CPU.
 // CAST: A small number.
 const WORK_CPU_UNBOUND: c_int = crate::bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
 
@@ -58,8 +58,8 @@ const WORK_CPU_UNBOUND: c_int = crate::bindings::wq_misc_consts_WORK_CPU_UNBOUND
 ///
 /// # Safety
 ///
-/// After a call of `add` that returned 0, and until one of `remove` has returned, C calls the
-/// function of what `add` was given. After that it does not.
+/// After `add` has returned 0, C may call the function of that block, until `remove` has returned.
+/// After that C does not.
 unsafe trait Chain: 'static {
     /// Adds to the chain.
     ///
@@ -75,19 +75,19 @@ unsafe trait Chain: 'static {
     /// `block` must have been added.
     unsafe fn remove(block: *mut notifier_block);
 
-    /// Called in process context: by C, or by a worker if C itself was where it may not sleep.
+    /// Called in process context: by C, or by a worker if C called in atomic context.
     fn notify(action: c_ulong, process: &mut Process);
 }
 
-/// What C keeps a pointer to.
+/// The part of a notifier to which C has a pointer.
 #[pin_data]
 struct Entry {
     #[pin]
     block: Opaque<notifier_block>,
-    /// Calls [`Chain::notify`] if C was where one may not sleep.
+    /// Calls [`Chain::notify`] if C called in atomic context.
     #[pin]
     later: Opaque<work_struct>,
-    /// What with.
+    /// The action for which `later` was queued.
     action: Atomic<u64>,
     _module: ModuleRef,
 }
@@ -102,9 +102,9 @@ struct NotifierBlock<C: Chain> {
     _chain: PhantomData<C>,
 }
 
-// SAFETY: May be removed from another thread; there is no data.
+// SAFETY: Any thread may remove the notifier, and it has no data.
 unsafe impl<C: Chain> Send for NotifierBlock<C> {}
-// SAFETY: Nothing can be done with a shared one.
+// SAFETY: A shared notifier has no methods.
 unsafe impl<C: Chain> Sync for NotifierBlock<C> {}
 
 impl<C: Chain> NotifierBlock<C> {
@@ -143,10 +143,10 @@ impl<C: Chain> NotifierBlock<C> {
         })
     }
 
-    /// Calls [`Chain::notify`], or has it called.
+    /// Calls [`Chain::notify`], or queues the work item that does.
     ///
-    /// Chains that may sleep are called by interrupts too: `vmgenid` does so on machines that
-    /// describe themselves by a device tree.
+    /// C calls blocking chains from interrupts too: `vmgenid` does on machines that a device tree
+    /// describes.
     ///
     /// # Safety
     ///
@@ -159,7 +159,7 @@ impl<C: Chain> NotifierBlock<C> {
         // `NOTIFY_DONE`
         const DONE: c_int = 0;
         if context::may_sleep() {
-            // SAFETY: As was just seen. C calls this from no callback of ours.
+            // SAFETY: `may_sleep` has just said so. C calls this from no callback of ours.
             let mut process = unsafe { Process::new() };
             C::notify(action, &mut process);
             return DONE;
@@ -173,7 +173,7 @@ impl<C: Chain> NotifierBlock<C> {
         entry.action.store(action as u64, Relaxed);
         // SAFETY: The kernel sets it once, before it loads modules.
         let queue = unsafe { system_dfl_wq };
-        // SAFETY: The queue is there for as long as the kernel is, and the item until it has ended.
+        // SAFETY: The queue exists for as long as the kernel runs, and the drop waits for the item.
         unsafe { queue_work_on(WORK_CPU_UNBOUND, queue, entry.later.get()) };
         DONE
     }
@@ -185,7 +185,7 @@ impl<C: Chain> NotifierBlock<C> {
         let entry = work
             .wrapping_byte_sub(offset_of!(Entry, later))
             .cast::<Entry>();
-        // SAFETY: The item is part of an entry, which is there until it has ended.
+        // SAFETY: The item is part of an entry, whose drop waits for this function.
         let action = unsafe { &*entry }.action.load(Relaxed);
         // SAFETY: Workers run in process context.
         let mut process = unsafe { Process::new() };
@@ -197,14 +197,15 @@ impl<C: Chain> NotifierBlock<C> {
 impl<C: Chain> Drop for NotifierBlock<C> {
     fn drop(&mut self) {
         if kernel::warn_on!(!reclaim::may_wait()) {
-            // Leaked, with its module reference, so that the module stays too.
+            // Leak the entry with its module reference, which keeps the module loaded.
             return;
         }
         // SAFETY: By the type invariant.
         unsafe { C::remove(self.entry.block.get()) };
-        // SAFETY: The item is initialised; nobody queues it any more, and one may sleep.
+        // SAFETY: The item is initialised. C does not call the notifier any more, so nothing queues
+        // the item. The thread may sleep.
         unsafe { cancel_work_sync(self.entry.later.get()) };
-        // SAFETY: Not used again.
+        // SAFETY: `entry` is not used again.
         unsafe { ManuallyDrop::drop(&mut self.entry) };
     }
 }
@@ -233,17 +234,17 @@ pub mod pm {
         prelude::*,
     };
 
-    /// What to do before the machine goes to sleep.
+    /// The driver's callback before the machine sleeps.
     pub trait SleepNotifier: 'static {
         /// Called before the machine is suspended or hibernated.
         fn prepare(process: &mut Process);
     }
 
-    /// Whether the machine sleeps all the time as part of its normal operation. Then being told of
-    /// it is of no use.
+    /// Whether the machine suspends all the time as part of its normal operation. Then a
+    /// registration does nothing.
     const SLEEPY: bool = cfg!(CONFIG_PM_AUTOSLEEP) || cfg!(CONFIG_PM_USERSPACE_AUTOSLEEP);
 
-    /// The actions to tell of.
+    /// The actions on which [`SleepNotifier::prepare`] is called.
     // CAST: Small numbers.
     const BEFORE_SLEEP: [c_ulong; 2] = [
         PM_HIBERNATION_PREPARE as c_ulong,
@@ -252,7 +253,7 @@ pub mod pm {
 
     struct Sleep<T>(PhantomData<T>);
 
-    // SAFETY: What C's functions do.
+    // SAFETY: `register_pm_notifier()` and `unregister_pm_notifier()` keep this contract.
     unsafe impl<T: SleepNotifier> Chain for Sleep<T> {
         unsafe fn add(block: *mut notifier_block) -> c_int {
             // SAFETY: By the requirements of this function.
@@ -271,17 +272,17 @@ pub mod pm {
         }
     }
 
-    /// Calls `T` before the machine goes to sleep.
+    /// A registered [`SleepNotifier`].
     pub struct Registration<T: SleepNotifier> {
         _block: Option<NotifierBlock<Sleep<T>>>,
     }
 
     impl<T: SleepNotifier> Registration<T> {
-        /// Registers.
+        /// Registers `T`.
         ///
         /// # Errors
         ///
-        /// [`EBUSY`], with a warning, where one may not sleep.
+        /// [`EBUSY`], with a warning, in atomic context.
         pub fn new() -> Result<Self> {
             Ok(Self {
                 _block: if SLEEPY {
@@ -294,7 +295,7 @@ pub mod pm {
     }
 }
 
-/// Copies of virtual machines.
+/// Copies of virtual machines, such as clones and restored snapshots.
 pub mod vmfork {
     use super::{
         Chain,
@@ -314,16 +315,16 @@ pub mod vmfork {
         prelude::*,
     };
 
-    /// What to do in a copy of the machine.
+    /// The driver's callback in a copy of a virtual machine.
     pub trait ForkNotifier: 'static {
-        /// Called when the machine finds itself to be a copy of another one, after the random
-        /// number generator was seeded anew.
+        /// Called when the machine finds that it is a copy of another one, after the random number
+        /// generator was seeded anew.
         fn forked(process: &mut Process);
     }
 
     struct Fork<T>(PhantomData<T>);
 
-    // SAFETY: What C's functions do.
+    // SAFETY: Both functions of C keep this contract.
     unsafe impl<T: ForkNotifier> Chain for Fork<T> {
         unsafe fn add(block: *mut notifier_block) -> c_int {
             // SAFETY: By the requirements of this function.
@@ -340,17 +341,17 @@ pub mod vmfork {
         }
     }
 
-    /// Calls `T` in a copy of the machine.
+    /// A registered [`ForkNotifier`].
     pub struct Registration<T: ForkNotifier> {
         _block: NotifierBlock<Fork<T>>,
     }
 
     impl<T: ForkNotifier> Registration<T> {
-        /// Registers.
+        /// Registers `T`.
         ///
         /// # Errors
         ///
-        /// [`EBUSY`], with a warning, where one may not sleep.
+        /// [`EBUSY`], with a warning, in atomic context.
         pub fn new() -> Result<Self> {
             Ok(Self {
                 _block: NotifierBlock::new()?,
@@ -371,7 +372,7 @@ mod tests {
         },
     };
 
-    /// A chain that nobody but the test calls.
+    /// A chain that only the test calls.
     struct Nobody;
 
     static CALLS: Atomic<u64> = Atomic::new(0);
@@ -390,7 +391,7 @@ mod tests {
         }
     }
 
-    /// Calls the notifier as C does, and returns what was notified by the end of that.
+    /// Calls the notifier as C does, and returns the action that `notify` got by the end of that.
     fn call(notifier: &NotifierBlock<Nobody>, action: c_ulong) -> u64 {
         let before = CALLS.load(Relaxed);
         // SAFETY: The block of a notifier, which is there.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Debug messages that can be turned on at run time, and messages that must not fill the log.
+//! Debug messages that user space can turn on at run time, and rate-limited messages.
 //!
-//! Unlike those of `kernel::pr_debug!` the former go through dynamic debug, under the name of the
-//! module: one site for each of the two macros. The kernel formats a message only if it prints it.
+//! The debug messages use dynamic debug under the name of the module, which those of
+//! `kernel::pr_debug!` do not. Each of the two debug macros is one site. The kernel formats a
+//! message only if it prints it.
 //!
 //! C header: [`include/linux/dynamic_debug.h`](srctree/include/linux/dynamic_debug.h)
 
@@ -20,14 +21,14 @@ macro_rules! debug {
 }
 pub use debug;
 
-/// Logs a debug message, unless there were too many of them lately.
+/// Logs a debug message within the rate limit of networking (`net_ratelimit()`).
 #[macro_export]
 macro_rules! debug_ratelimited {
     ($($arg:tt)*) => { $crate::print::log_ratelimited($crate::print::__fmt!($($arg)*)) };
 }
 pub use debug_ratelimited;
 
-/// Logs a message, unless there were too many of them lately; it should end in a newline.
+/// Logs a message within the rate limit of networking; it should end in a newline.
 #[macro_export]
 macro_rules! info_ratelimited {
     ($($arg:tt)*) => { $crate::print::info($crate::print::__fmt!($($arg)*)) };

@@ -10,12 +10,12 @@ use crate::{
     random, //
 };
 
-/// A secret key.
+/// A key of SipHash.
 pub struct Key(siphash_key_t);
 
 impl Key {
-    /// Makes a key that others do not know. Before the random number generator is seeded they might
-    /// guess it, so it is for spreading entries in tables, not for authentication.
+    /// Makes a random key. Until the random number generator is seeded it may be guessed, so use it
+    /// to spread entries in tables, not for authentication.
     #[inline]
     pub fn random() -> Self {
         let mut halves = [[0u8; 8]; 2];
@@ -26,7 +26,7 @@ impl Key {
     }
 }
 
-/// Returns the hash of `data`.
+/// Returns the SipHash of `data` under `key`.
 #[inline]
 pub fn siphash(key: &Key, data: &[u8]) -> u64 {
     // SAFETY: `data` is valid for reads of that length, and the key for reads.

@@ -19,9 +19,9 @@ pub mod timer;
 // CAST: A few thousand at most.
 pub const HZ: u64 = bindings::CONST_HZ as u64;
 
-/// Returns the nanoseconds since boot, time asleep included.
+/// Returns the nanoseconds since boot, suspended time included, as of the last tick.
 ///
-/// As of the last tick, which is cheap, and enough for time spans of seconds.
+/// Reading it is cheap, and a tick is precise enough for time spans of seconds.
 #[inline]
 pub fn boottime_coarse() -> u64 {
     // SAFETY: No requirements.
@@ -30,9 +30,9 @@ pub fn boottime_coarse() -> u64 {
     now as u64
 }
 
-/// Returns the nanoseconds since boot or so on a clock that is quick to read.
+/// Returns nanoseconds of `local_clock()`, which starts at about boot and is quick to read.
 ///
-/// Clocks of different CPUs may differ a little.
+/// The clocks of two CPUs may differ a little.
 ///
 /// C header: [`include/linux/sched/clock.h`](srctree/include/linux/sched/clock.h)
 #[inline]
@@ -41,14 +41,14 @@ pub fn local_clock() -> u64 {
     unsafe { bindings::local_clock() }
 }
 
-/// Returns the nanoseconds on the clock that delivery times of packets are of.
+/// Returns the nanoseconds of `CLOCK_MONOTONIC`, the clock of packets' delivery times.
 #[inline]
 pub fn monotonic() -> i64 {
     // SAFETY: No requirements.
     unsafe { crate::bindings::ktime_get() }
 }
 
-/// Returns the wall clock: the seconds and nanoseconds since 1970.
+/// Returns the wall clock: the seconds since 1970, and the nanoseconds of the current second.
 pub fn realtime() -> (i64, u32) {
     let mut now = timespec64 {
         tv_sec: 0,
@@ -60,7 +60,7 @@ pub fn realtime() -> (i64, u32) {
     (now.tv_sec, now.tv_nsec as u32)
 }
 
-/// Returns the jiffies since some time before boot; they wrap on 32-bit machines.
+/// Returns the tick counter, which starts at an arbitrary value and wraps on 32-bit machines.
 #[inline]
 pub fn jiffies() -> u64 {
     let jiffies = &raw const crate::bindings::jiffies;

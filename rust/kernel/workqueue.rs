@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Work items that lie in a counted value, and queues to run them.
+//! Work items that are fields of a counted value, and queues to run them.
 //!
 //! A [`Work`] is a field of a `T` in an [`RcuArc`], as a [`Timer`](crate::time::timer::Timer) is,
 //! and the same reasoning holds: while the item is pending it owns one count of the value.
 //!
 //! # One count for each pending instance
 //!
-//! An item is pending or it is not; the kernel keeps that in one bit, changed atomically:
+//! An item is pending or idle; C keeps that in one bit, which it changes atomically:
 //!
 //! | change         | by                                                | the count                    |
 //! |----------------|---------------------------------------------------|------------------------------|
@@ -15,16 +15,16 @@
 //! | pending → idle | `cancel_work()` or `_sync()`, which then say true | the caller drops it          |
 //! | pending → idle | a worker, which then calls the callback once      | the callback takes it        |
 //!
-//! The item is idle again before the callback starts, so it may be enqueued while it runs, from
-//! within it or not, and the new instance has its own count. The kernel does not run one item twice
+//! The item is idle again before the callback starts. So another CPU, or the callback itself, may
+//! enqueue it while it runs, and the new instance has its own count. C does not run one item twice
 //! at the same time, unless it is enqueued on two queues: then each call has its own count, and
-//! [`WorkItem::run`] only a shared reference.
+//! [`WorkItem::run`] has a shared reference only.
 //!
 //! # Memory
 //!
-//! Workers do not look at an item after they called its function, apart from comparing its address,
-//! so the callback may drop the last count. Text: a [`Queue`] keeps the module's text until it is
-//! destroyed, which waits for running callbacks; pending items keep it by their counts.
+//! A worker does not access an item after it has called the item's function, apart from comparing
+//! its address, so the callback may drop the last count. A [`Queue`] keeps the module's text until
+//! it is destroyed, which waits for running callbacks; pending items keep it by their counts.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
@@ -71,7 +71,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Stands for no CPU in particular.
+/// The argument of `queue_work_on()` for any CPU.
 // CAST: The number of CPUs that the kernel was built for.
 const ANY_CPU: c_int = crate::bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
 
@@ -92,15 +92,15 @@ pub use new_work;
 pub struct Flags(c_uint);
 
 impl Flags {
-    /// Items run on the CPU they were queued on.
+    /// Items run on the CPU that enqueues them.
     pub const PERCPU: Self = Self(crate::bindings::wq_flags_WQ_PERCPU);
     /// Items run on any CPU.
     pub const UNBOUND: Self = Self(crate::bindings::wq_flags_WQ_UNBOUND);
-    /// Items are expected to keep a CPU busy, and do not hold up others.
+    /// Items may keep a CPU busy; the CPU's other items start meanwhile.
     pub const CPU_INTENSIVE: Self = Self(crate::bindings::wq_flags_WQ_CPU_INTENSIVE);
-    /// Items do not run while the machine is being suspended.
+    /// Items do not run while the machine is suspended.
     pub const FREEZABLE: Self = Self(crate::bindings::wq_flags_WQ_FREEZABLE);
-    /// Items make progress when memory is short.
+    /// Items make progress when memory is short: a rescuer thread runs them.
     pub const MEM_RECLAIM: Self = Self(crate::bindings::wq_flags_WQ_MEM_RECLAIM);
 }
 
@@ -114,12 +114,12 @@ impl BitOr for Flags {
 
 /// A workqueue.
 ///
-/// Its drop runs all items that are pending on it, and sleeps until they are through. Where that is
-/// not possible it leaks the queue, with a warning.
+/// The drop waits until all pending items have run, and sleeps. In atomic context it leaks the
+/// queue instead, with a warning.
 ///
 /// # Invariants
 ///
-/// `queue` is valid and ours.
+/// `queue` is valid, and belongs to the value.
 pub struct Queue {
     queue: NonNull<workqueue_struct>,
     /// Dropped after the queue is destroyed.
@@ -132,12 +132,12 @@ unsafe impl Send for Queue {}
 unsafe impl Sync for Queue {}
 
 impl Queue {
-    /// Allocates a queue, to be dropped where one may sleep.
+    /// Allocates a queue. Drop it in process context.
     ///
     /// # Errors
     ///
-    /// [`EBUSY`], with a warning, where one may not sleep. There is no proof of that to ask for in
-    /// constructors of devices and modules.
+    /// [`EBUSY`], with a warning, in atomic context. This takes no [`Process`], as constructors of
+    /// devices and modules have none to pass on.
     pub fn new(name: &CStr, flags: Flags) -> Result<Self> {
         if kernel::warn_on!(!may_sleep()) {
             return Err(EBUSY);
@@ -165,9 +165,9 @@ impl Queue {
         self.enqueue_raw(ANY_CPU, work, owner)
     }
 
-    /// As [`Queue::enqueue`], to be run on `cpu`, or anywhere if that is not online.
+    /// As [`Queue::enqueue`], to run on `cpu`, or on any CPU if that is not online.
     ///
-    /// If `cpu` goes offline before, the item is run elsewhere.
+    /// If `cpu` goes offline before, the item runs on another one.
     #[inline]
     pub fn enqueue_on<T: WorkItem<ID>, const ID: usize>(
         &self,
@@ -175,8 +175,8 @@ impl Queue {
         work: &Work<T, ID>,
         owner: &RcuArc<T>,
     ) -> bool {
-        // A CPU that has been online has workers, also when it has gone. One that never was has
-        // none, and nobody would run the item before it comes.
+        // A CPU keeps its workers when it goes offline. One that was never online has none, so the
+        // item would wait until that CPU comes online.
         let cpu = match c_int::try_from(cpu) {
             Ok(known) if cpu::is_online(cpu) => known,
             _ => ANY_CPU,
@@ -195,7 +195,7 @@ impl Queue {
             return false;
         }
         // INVARIANT: A count was put aside for the pending instance.
-        // SAFETY: The queue is valid, and no one destroys it meanwhile, as that takes `&mut`. The
+        // SAFETY: The queue is valid, and cannot be destroyed meanwhile, as that takes `&mut`. The
         // item is initialised and pinned, and its count keeps it until the callback.
         let queued = unsafe { queue_work_on(cpu, self.queue.as_ptr(), work.work.get()) };
         if !queued {
@@ -205,7 +205,7 @@ impl Queue {
         queued
     }
 
-    /// Waits until all items that are pending now are through.
+    /// Waits until all items that are pending now have run.
     ///
     /// Must not be called by an item of this queue, which would wait for itself.
     pub fn flush(&self, _process: &mut Process) {
@@ -217,26 +217,25 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         if kernel::warn_on!(!reclaim::may_wait()) {
-            // Leaked, with its module reference, so that the module stays too.
+            // Leak the queue with its module reference, which keeps the module loaded.
             return;
         }
-        // SAFETY: The queue is valid and ours. Nobody can enqueue any more, except for what is
-        // pending on it.
+        // SAFETY: The queue is valid and ours. Only items that are pending on it can still enqueue.
         unsafe { destroy_workqueue(self.queue.as_ptr()) };
-        // SAFETY: Not used again.
+        // SAFETY: `_module` is not used again.
         unsafe { ManuallyDrop::drop(&mut self._module) };
     }
 }
 
-/// What a [`Work<Self, ID>`] does.
+/// The callback of a [`Work`], number `ID` of `Self`.
 pub trait WorkItem<const ID: usize>: Send + Sync + Sized + 'static {
-    /// Called once for each time that the item was enqueued.
+    /// Called in process context, once for each time that the item was enqueued.
     ///
     /// The item is idle by then and may be enqueued again.
     fn run(this: RcuArc<Self>, process: &mut Process);
 }
 
-/// A work item in a `T`.
+/// A work item that is a field of a `T`.
 ///
 /// # Invariants
 ///
@@ -286,10 +285,11 @@ impl<T: WorkItem<ID>, const ID: usize> Work<T, ID> {
     /// Only for a worker, which calls it with the item in a `Work<T, ID>` that was pending.
     unsafe extern "C" fn callback(work: *mut work_struct) {
         let this: *const Self = work.cast();
-        // SAFETY: The count of the pending instance, or the destructor's waiting, keeps it alive.
+        // SAFETY: The item is alive: its pending instance had a count of the owner, or the
+        // destructor waits for this callback.
         let owner = unsafe { &(*this).owner };
-        // SAFETY: By the type invariant the pending instance had a count, and by the change to idle
-        // it is this call's to take.
+        // SAFETY: By the type invariant the pending instance had a count. The change to idle gave
+        // it to this call.
         let owner = unsafe { owner.take() };
         // SAFETY: Workers of our queues, none of which is a `WQ_BH` one, run in process context.
         let mut process = unsafe { Process::new() };
@@ -299,8 +299,8 @@ impl<T: WorkItem<ID>, const ID: usize> Work<T, ID> {
 
     /// Makes the item idle, waits for its callback, and returns whether it was pending.
     ///
-    /// Someone else may enqueue it again once this has returned. The callback itself may call
-    /// this; then there is nothing to wait for.
+    /// Another thread may enqueue the item again once this has returned. The callback itself may
+    /// call this; then there is nothing to wait for.
     pub fn cancel_sync(&self, _process: &mut Process) -> bool {
         // SAFETY: The item is initialised and pinned; the thread may sleep.
         unsafe { self.stop(true) }
@@ -342,13 +342,13 @@ impl<T, const ID: usize> PinnedDrop for Work<T, ID> {
             // Never enqueued.
             return;
         }
-        // If the owner is being dropped, the item is idle, and no worker is going to look at it:
-        // one that was about to call the callback would have a count. One that has called it may be
-        // waiting for this drop. Otherwise the owner has dropped this alone, as by
-        // `Revocable::revoke`: then wait for such a worker, which has yet to read the address of
-        // the owner. Where one may not sleep it is not waited for: the memory stays until the owner
-        // goes, and nothing else is put there.
-        // SAFETY: By the type invariant this lies in the owner, so that is there.
+        // If the owner is being dropped, the item is idle, and no worker is about to call the
+        // callback, as that would have a count. A worker that has called it may be waiting for this
+        // drop. Otherwise the owner has dropped the item alone, as by `Revocable::revoke`: then
+        // this waits for a worker that has yet to read the address of the owner. In atomic context
+        // it does not wait: the memory stays for as long as the owner, and nothing else is put
+        // there.
+        // SAFETY: By the type invariant the item lies in the owner, so that has not been freed.
         let wait = !unsafe { RcuArc::is_dying(owner) };
         // SAFETY: By the check.
         unsafe { self.stop(wait && may_sleep()) };
@@ -402,7 +402,7 @@ mod tests {
         Ok(())
     }
 
-    /// Says something of each CPU only where some of them are not online: boot with `maxcpus=1`.
+    /// Covers CPUs that are not online only if there are some: boot with `maxcpus=1`.
     #[test]
     fn items_run_whatever_cpu_is_asked_for() -> Result {
         // SAFETY: Tests run in process context.
@@ -417,7 +417,7 @@ mod tests {
         for cpu in 0..=cpu::possible_count() {
             asked += 1;
             assert!(queue.enqueue_on(cpu, &owner.work, &owner));
-            // Not a flush, which would wait forever.
+            // Not by `flush`, which would wait forever.
             for _ in 0..200 {
                 if owner.times.load(Relaxed) == asked {
                     break;

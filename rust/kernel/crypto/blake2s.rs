@@ -13,10 +13,11 @@ pub const HASH_LEN: usize = 32;
 /// The length of the longest key.
 pub const KEY_LEN: usize = 32;
 
-/// Writes the hash of all `parts`, one after the other, keyed if `key` is not empty.
+/// Writes the BLAKE2s hash of the concatenated `parts` to `out`, keyed if `key` is not empty.
 ///
-/// The length of `out` is that of the hash, and part of what is hashed. If there is no hash of that
-/// length, or the key is too long, this writes zeroes, with a warning.
+/// The length of `out` is a parameter of the hash, so a shorter hash is no prefix of a longer one.
+/// If it is not 1 to [`HASH_LEN`] bytes, or the key is longer than [`KEY_LEN`], this writes zeroes,
+/// with a warning.
 pub fn hash(out: &mut [u8], key: &[u8], parts: &[&[u8]]) {
     let sane = (1..=HASH_LEN).contains(&out.len()) && key.len() <= KEY_LEN;
     if kernel::warn_on!(!sane) {
@@ -37,6 +38,7 @@ pub fn hash(out: &mut [u8], key: &[u8], parts: &[&[u8]]) {
         // SAFETY: `ctx` is initialised, and `part` valid for reads of that length.
         unsafe { bindings::blake2s_update(ctx.as_mut_ptr(), part.as_ptr(), part.len()) };
     }
-    // SAFETY: `ctx` is initialised, and `out` has the length that it was told. Wipes `ctx`.
+    // SAFETY: `ctx` is initialised, and `out` has the length that `ctx` was initialised with. C
+    // wipes `ctx`.
     unsafe { bindings::blake2s_final(ctx.as_mut_ptr(), out.as_mut_ptr()) };
 }

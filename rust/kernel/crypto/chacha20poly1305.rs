@@ -2,11 +2,10 @@
 
 //! ChaCha20-Poly1305 with a counter for the nonce.
 //!
-//! The functions of the C library compute the key of the tag as a ChaCha20 block of its own,
-//! without vector instructions, and do all of a text of one block that way. For texts without
-//! additional data there are [`seal_behind_block`], [`open_text`] and [`open_into`], which use the
-//! same primitives such that this block comes out of the pass over the text. [`self_test`] compares
-//! them with the library.
+//! The C library computes the Poly1305 key as a ChaCha20 block of its own, without vector
+//! instructions, and encrypts a text of one block that way too. For texts without additional data
+//! [`seal_behind_block`], [`open_text`] and [`open_into`] use the same primitives, but compute this
+//! block in the same pass as the text. [`self_test`] compares them with the library.
 //!
 //! C header: [`include/crypto/chacha20poly1305.h`](srctree/include/crypto/chacha20poly1305.h)
 
@@ -32,19 +31,19 @@ use core::mem::MaybeUninit;
 use kernel::prelude::*;
 use zerocopy::IntoBytes;
 
-/// Bytes of one block of ChaCha20.
+/// The length of a ChaCha20 block, in bytes.
 pub const BLOCK_LEN: usize = 64;
 
-/// What the functions of C get at once: they count with 32 bits.
+/// The most bytes that one call of C gets: its lengths have 32 bits.
 pub(super) const MAX_PIECE: usize = 1 << 20;
 
-/// How many bytes behind the tag let it be computed in one pass: see [`seal_behind_block`].
+/// Returns how many free bytes behind the tag let [`seal_behind_block`] compute it in one pass.
 pub use super::poly1305::padding as slack;
 
-/// Blocks that vector instructions make at once; the key of the tag is from the first of them.
+/// Blocks that one vectorised call makes. The first one holds the Poly1305 key.
 const BLOCKS: usize = 8;
 
-/// Copies as many bytes as there are on both sides.
+/// Copies bytes until either side ends.
 #[inline]
 pub(super) fn copy(to: &mut [u8], from: &[u8]) {
     for (to, from) in to.iter_mut().zip(from) {
@@ -52,10 +51,10 @@ pub(super) fn copy(to: &mut [u8], from: &[u8]) {
     }
 }
 
-/// Adds the bytes of a key stream, which is at least as long, to a text.
+/// XORs a key stream, which is at least as long, into a text.
 #[inline]
 fn add(text: &mut [u8], stream: &[u8]) {
-    // Four words at a time, as there may be many.
+    // Four words per step, as a text may be long.
     const LEN: usize = 32;
     let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
     let rest_at = text.len() & !(LEN - 1);
@@ -77,7 +76,7 @@ fn add(text: &mut [u8], stream: &[u8]) {
 struct Cipher(bindings::chacha_state);
 
 impl Cipher {
-    /// Makes the state for block 0.
+    /// Makes the state for block 0 of the key stream.
     #[inline]
     fn new(key: &[u8; 32], nonce: u64) -> Self {
         // The constants, the key, the block counter (32 bits, as the nonce has 96), and the nonce.
@@ -93,9 +92,9 @@ impl Cipher {
         Self(bindings::chacha_state { x })
     }
 
-    /// Encrypts or decrypts the next bytes. All but the last ones must be whole blocks.
+    /// Encrypts or decrypts the next bytes. All calls but the last must be for whole blocks.
     ///
-    /// Vector instructions are used for more than one block.
+    /// C uses vector instructions for more than one block.
     #[inline]
     fn apply(&mut self, bytes: &mut [u8]) {
         for piece in bytes.chunks_mut(MAX_PIECE) {
@@ -107,7 +106,7 @@ impl Cipher {
         }
     }
 
-    /// As [`apply`](Self::apply), but writes to a room of the same length.
+    /// As [`apply`](Self::apply), but writes to `to`, which has the same length.
     #[inline]
     fn apply_into(&mut self, mut from: Source<'_>, to: &mut [MaybeUninit<u8>]) {
         for piece in to.chunks_mut(MAX_PIECE) {
@@ -124,7 +123,7 @@ impl Cipher {
 }
 
 impl Cipher {
-    /// Returns the next blocks of the key stream, as many as there is room for, but at most `n`.
+    /// Returns the next blocks of the key stream: `n`, but at most [`BLOCKS`].
     #[inline]
     fn stream<'a>(
         &mut self,
@@ -136,9 +135,9 @@ impl Cipher {
         let blocks = room.as_mut_ptr().cast::<[u8; BLOCK_LEN]>();
         // CAST: At most 512.
         let len = n.wrapping_mul(BLOCK_LEN) as u32;
-        // SAFETY: There are at least that many zeroes, and that much room.
+        // SAFETY: `ZEROES` and the room have at least `len` bytes.
         unsafe { bindings::chacha_crypt(&raw mut self.0, blocks.cast(), ZEROES.as_ptr(), len, 20) };
-        // SAFETY: So many have just been written.
+        // SAFETY: `chacha_crypt()` has just written `n` blocks.
         unsafe { core::slice::from_raw_parts_mut(blocks, n) }
     }
 }
@@ -150,11 +149,11 @@ impl Drop for Cipher {
     }
 }
 
-/// Computes the tag of the first `len` bytes, which have no additional data, under the key that
-/// `block` starts with.
+/// Computes the tag of the first `len` bytes of `bytes`, without additional data. `block` starts
+/// with the Poly1305 key.
 ///
-/// Wipes the block. What follows the text is overwritten if there is room for what ends the input
-/// of Poly1305.
+/// Wipes the block. If there is room behind the text, this overwrites it with what ends the input
+/// of Poly1305, so that one call of C takes both.
 #[inline]
 fn tag(block: &mut [u8; BLOCK_LEN], bytes: &mut [u8], len: usize) -> [u8; TAG_LEN] {
     let mut state = MaybeUninit::uninit();
@@ -175,11 +174,13 @@ fn tag(block: &mut [u8; BLOCK_LEN], bytes: &mut [u8], len: usize) -> [u8; TAG_LE
     tag.finish()
 }
 
-/// Encrypts the `len` bytes of `buffer` that follow the first [`BLOCK_LEN`].
+/// Encrypts the `len` bytes of `buffer` behind the first [`BLOCK_LEN`], and writes the tag behind
+/// them.
 ///
-/// The tag is written behind the text; the first bytes are lost. The same as [`seal_in_place`]
-/// without additional data. If there are [`slack`] bytes behind the tag, which are lost, it is
-/// faster. Returns whether there was room for block and tag; otherwise nothing is done.
+/// The result is that of [`seal_in_place`] without additional data. The first [`BLOCK_LEN`] bytes
+/// are overwritten, as they become the block with the Poly1305 key. If there are [`slack`] bytes
+/// behind the tag, they are overwritten too, and the tag takes one pass. Returns whether there was
+/// room for block and tag; otherwise nothing is done.
 #[inline]
 #[must_use = "nothing is encrypted if this fails"]
 pub fn seal_behind_block(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> bool {
@@ -208,9 +209,9 @@ pub fn seal_behind_block(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usi
 /// Decrypts the first `len` bytes of `buffer`, if the tag behind them is right, and returns whether
 /// it is.
 ///
-/// The same as [`open_in_place`] without additional data: if the tag is wrong, the text is left as
-/// it was. What is behind the text may be lost. If there are [`slack`] bytes behind the tag, it is
-/// faster.
+/// The result is that of [`open_in_place`] without additional data: if the tag is wrong, the text
+/// is left as it was. Bytes behind the text may be overwritten. If there are [`slack`] bytes behind
+/// the tag, it is checked in one pass.
 #[inline]
 #[must_use = "the text is not authentic if this fails"]
 pub fn open_text(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> bool {
@@ -236,11 +237,11 @@ pub fn open_text(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> b
     })
 }
 
-/// Decrypts a text, which is followed by its tag, into a room for as many bytes, if the tag is
+/// Decrypts `sealed`, a text followed by its tag, into a room of the text's length, if the tag is
 /// right.
 ///
-/// The same as [`open_text`] but for that. The text must not change meanwhile: what is decrypted
-/// must be what the tag was computed of.
+/// Apart from that it works as [`open_text`]. The text must not change during the call, or the room
+/// may get something else than what the tag was computed of.
 #[inline]
 #[must_use = "the text is not authentic if this fails"]
 pub fn open_into<'a>(
@@ -267,21 +268,21 @@ pub fn open_into<'a>(
             return false;
         };
         text.copy_to(to);
-        // SAFETY: Written just now.
+        // SAFETY: `copy_to` has just written all of `to`, as `text` has the same length.
         add(unsafe { written(to) }, start);
         cipher.apply_into(rest, to_rest);
         true
     });
-    // SAFETY: It is if that was right: the start by `copy_to`, and the rest, which is as long as
-    // the source's, by `apply_into`.
+    // SAFETY: If the tag was right, all of the room has been written: the start by `copy_to`, and
+    // the rest, which is as long as the source's, by `apply_into`.
     is_opened.then(|| unsafe { to.written() })
 }
 
-/// Returns what has been written.
+/// Returns bytes that have been written as initialised ones.
 ///
 /// # Safety
 ///
-/// All must have been.
+/// All bytes must have been written.
 #[inline]
 unsafe fn written(bytes: &mut [MaybeUninit<u8>]) -> &mut [u8] {
     let (start, len) = (bytes.as_mut_ptr().cast(), bytes.len());
@@ -289,8 +290,9 @@ unsafe fn written(bytes: &mut [MaybeUninit<u8>]) -> &mut [u8] {
     unsafe { core::slice::from_raw_parts_mut(start, len) }
 }
 
-/// Calls `go_on` with the first block of the key stream, with what of it is for the start of a text
-/// of that length, and with the cipher for the rest. Wipes the key stream.
+/// Calls `go_on` with block 0 of the key stream, which starts with the Poly1305 key; with the key
+/// stream for the start of a text of `len` bytes; and with the cipher for the rest. Wipes the key
+/// stream.
 #[inline]
 fn begin_opening(
     key: &[u8; 32],
@@ -383,8 +385,7 @@ pub fn self_test() -> Result {
     let mut ours = KVec::from_elem(0u8, room, GFP_KERNEL)?;
     let mut theirs = KVec::from_elem(0u8, room, GFP_KERNEL)?;
     let mut opened = KVec::from_elem(0u8, MAX_LEN, GFP_KERNEL)?;
-    // All the ways by which blocks are put together in vectors of up to eight, and those of real
-    // packets.
+    // All lengths that combine up to eight blocks in different vectors, and those of real packets.
     let long = [
         447, 448, 449, 463, 508, 511, 512, 513, 1023, 1408, 1420, MAX_LEN,
     ];

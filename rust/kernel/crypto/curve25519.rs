@@ -6,9 +6,10 @@
 
 use crate::bindings;
 
-/// Computes what the owners of two keys share, and returns whether it is other than zero.
+/// Computes the X25519 shared secret of `secret` and the public key `point`, and returns whether
+/// the result is other than zero.
 ///
-/// The secret is clamped as it is used.
+/// C clamps a copy of `secret`.
 #[inline]
 #[must_use = "the result is of no use if this fails"]
 pub fn shared(out: &mut [u8; 32], secret: &[u8; 32], point: &[u8; 32]) -> bool {
@@ -16,7 +17,7 @@ pub fn shared(out: &mut [u8; 32], secret: &[u8; 32], point: &[u8; 32]) -> bool {
     unsafe { bindings::curve25519(out.as_mut_ptr(), secret.as_ptr(), point.as_ptr()) }
 }
 
-/// Computes the public key of `secret`, and returns whether the latter is other than zero.
+/// Computes the public key of `secret`, and returns whether `secret` is other than zero.
 #[inline]
 #[must_use = "the result is of no use if this fails"]
 pub fn public(out: &mut [u8; 32], secret: &[u8; 32]) -> bool {

@@ -19,7 +19,8 @@ use crate::{
 };
 use core::mem::MaybeUninit;
 
-/// The computation of a tag. Its state stays where it is, as it is secret.
+/// The running computation of a tag. The caller keeps the state in place: it is secret, and moving
+/// it would leave copies.
 ///
 /// # Invariants
 ///
@@ -27,7 +28,7 @@ use core::mem::MaybeUninit;
 pub(super) struct Tag<'a>(&'a mut MaybeUninit<bindings::poly1305_desc_ctx>);
 
 impl<'a> Tag<'a> {
-    /// Begins with the key that `block` starts with, and wipes the block.
+    /// Begins with the key at the start of `block`, and wipes the block.
     #[inline]
     pub(super) fn new(
         state: &'a mut MaybeUninit<bindings::poly1305_desc_ctx>,
@@ -40,7 +41,7 @@ impl<'a> Tag<'a> {
         Self(state)
     }
 
-    /// Takes the next bytes.
+    /// Adds bytes to the input.
     #[inline]
     pub(super) fn update(&mut self, mut bytes: Source<'_>) {
         while let Some((piece, rest)) = bytes.split_at(bytes.len().min(MAX_PIECE)) {
@@ -59,19 +60,19 @@ impl<'a> Tag<'a> {
     #[inline]
     pub(super) fn finish(self) -> [u8; TAG_LEN] {
         let mut tag = [0; TAG_LEN];
-        // SAFETY: By the type invariants; the state is wiped by this. The tag has the right length.
+        // SAFETY: By the type invariants; C wipes the state. The tag has the right length.
         unsafe { bindings::poly1305_final(self.0.as_mut_ptr(), tag.as_mut_ptr()) };
         tag
     }
 }
 
-/// Returns how many zeroes follow a text of that length, up to a multiple of 16.
+/// Returns how many zeroes pad a text of that length to a multiple of 16 bytes.
 #[inline]
 pub fn padding(text_len: usize) -> usize {
     text_len.wrapping_neg() & 15
 }
 
-/// What ends the input: the padding, no additional data, and the length of the text.
+/// The end of the input of Poly1305: the padding, no additional data, and both lengths.
 pub(super) struct End([u8; 31], usize);
 
 impl End {
@@ -81,7 +82,7 @@ impl End {
         let len = padding.wrapping_add(16);
         let mut end = [0; 31];
         if let Some(length) = end.get_mut(padding.wrapping_add(8)..len) {
-            // CAST: Of the same size, or to a larger one.
+            // CAST: To the same size or a larger one.
             copy(length, &(text_len as u64).to_le_bytes());
         }
         Self(end, len)

@@ -9,7 +9,7 @@ use kernel::prelude::*;
 
 /// A value that shares no cache line with its neighbours, as with `____cacheline_aligned_in_smp`.
 ///
-/// For what one CPU writes often while others read the neighbours.
+/// For a value that one CPU writes often while other CPUs read the neighbours.
 #[repr(align(64))]
 #[pin_data]
 pub struct CacheAligned<T> {

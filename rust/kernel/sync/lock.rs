@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Locks that ask for the context they need.
+//! Locks that take a token of the context that they need.
 //!
 //! * [`SpinLock`] is taken with bottom halves already off, so that one lock serves both process
 //!   context and softirqs, and taking it is only one call.
-//! * [`Mutex`] and [`RwSemaphore`] sleep. Their guards do not borrow the proof, so that the holder
-//!   may go on sleeping, or turn bottom halves off.
+//! * [`Mutex`] and [`RwSemaphore`] sleep. Their guards do not borrow the token, so the holder may
+//!   sleep or turn bottom halves off.
 //!
 //! C headers: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h),
 //! [`include/linux/rwsem.h`](srctree/include/linux/rwsem.h)
@@ -126,7 +126,7 @@ impl<T> SpinLock<T> {
         })
     }
 
-    /// Takes the lock.
+    /// Takes the lock, spinning while another CPU holds it.
     #[inline]
     pub fn lock<'a>(&'a self, _bh: &'a Bh<'_>) -> Guard<'a, T> {
         // SAFETY: The lock is initialised, and bottom halves are off.
@@ -148,7 +148,7 @@ impl<T> SpinLock<T> {
             return None;
         }
         if !self.held.set() {
-            // SAFETY: The level that was taken just now.
+            // SAFETY: `spin_trylock()` has just taken the lock.
             unsafe { bindings::spin_unlock(self.lock.get()) };
             return None;
         }
@@ -161,7 +161,7 @@ impl<T> SpinLock<T> {
     }
 }
 
-/// The value of a [`SpinLock`], locked.
+/// Access to the value of a [`SpinLock`], which is held until the drop.
 ///
 /// # Invariants
 ///
@@ -210,7 +210,7 @@ impl<T> Drop for Guard<'_, T> {
     }
 }
 
-/// A value behind a lock that sleeps.
+/// A value behind a lock whose waiters sleep.
 #[pin_data]
 pub struct Mutex<T> {
     #[pin]
@@ -242,7 +242,7 @@ impl<T> Mutex<T> {
     }
 }
 
-/// The value of a [`Mutex`], locked.
+/// Access to the value of a [`Mutex`], which is held until the drop.
 #[must_use = "the lock is released at once"]
 pub struct MutexGuard<'a, T>(KernelGuard<'a, T, MutexBackend>);
 
@@ -270,7 +270,7 @@ impl<T: Unpin> DerefMut for MutexGuard<'_, T> {
     }
 }
 
-/// A value that many may read or one may write; sleeps.
+/// A value behind a lock that several readers or one writer may hold, and whose waiters sleep.
 ///
 /// # Invariants
 ///
@@ -327,7 +327,7 @@ impl<T> RwSemaphore<T> {
     }
 }
 
-/// The value of a [`RwSemaphore`], locked for reading.
+/// Shared access to the value of a [`RwSemaphore`], held for reading until the drop.
 ///
 /// # Invariants
 ///
@@ -353,7 +353,7 @@ impl<T> Drop for ReadGuard<'_, T> {
     }
 }
 
-/// The value of a [`RwSemaphore`], locked for writing.
+/// Exclusive access to the value of a [`RwSemaphore`], held for writing until the drop.
 ///
 /// # Invariants
 ///
@@ -401,9 +401,9 @@ impl<T> Drop for WriteGuard<'_, T> {
 mod tests {
     use super::*;
 
-    /// Whether a lock can be had that is held. Not asked of a kernel for one CPU with
-    /// DEBUG_SPINLOCK: there C keeps whether a lock is held, and takes a failing `spin_trylock()`
-    /// for a bug.
+    /// Returns whether `try_lock` takes a lock that is held. Does not try on a kernel for one CPU
+    /// with DEBUG_SPINLOCK: there C tracks whether a lock is held, and reports a failing
+    /// `spin_trylock()` as a bug.
     fn can_be_had(lock: &SpinLock<u32>, bh: &Bh<'_>) -> bool {
         cfg!(any(CONFIG_SMP, not(CONFIG_DEBUG_SPINLOCK))) && lock.try_lock(bh).is_some()
     }
@@ -413,8 +413,8 @@ mod tests {
         // SAFETY: Tests run in process context.
         let mut process = unsafe { Process::new() };
         let lock = KBox::pin_init(new_spinlock!(1u32), GFP_KERNEL)?;
-        // On kernels for one CPU as well. Checked later: a test must not fail with bottom halves
-        // off.
+        // On kernels for one CPU as well. The results are compared later, as a test must not fail
+        // with bottom halves off.
         let (first, second) = {
             let bh = process.bh();
             let mut guard = lock.lock(&bh);

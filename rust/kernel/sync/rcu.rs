@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Read-copy-update: counted values that die after a grace period, and slots that publish them.
+//! Read-copy-update: counted values that are dropped after a grace period, and slots that publish
+//! them.
 //!
-//! [`RcuArc`] counts, [`Slot`] holds at most one `RcuArc` that readers may look at without
-//! counting, [`Ref`] is what such a reader gets. [`Owned`] is the slot for a value with a single
-//! owner, taken back by waiting. [`module!`](crate::module) keeps the module's text until the last
-//! callback is through.
+//! [`RcuArc`] counts, [`Slot`] holds at most one `RcuArc` that readers may use without counting,
+//! [`Ref`] is what such a reader gets. [`Owned`] is the slot for a value with a single owner, which
+//! takes the value back after a grace period. [`module!`](crate::module) keeps the module's text
+//! until the last callback has returned.
 //!
 //! # Why a [`Ref`] never dangles
 //!
-//! A reader loads the pointer from a [`Slot`] inside a section of a [`Bh`], which RCU's grace
-//! periods wait for. The slot owned one count at that moment. To drop the value, that count must go
-//! first, hence the slot must be swapped after the load, hence the `call_rcu()` that the last put
-//! does comes after the load, hence its grace period waits for the reader's section. The lifetime
-//! `'g` ends with the borrow of that [`Bh`].
+//! A reader loads the pointer from a [`Slot`] inside a section of a [`Bh`], for which RCU's grace
+//! periods wait. The slot owned one count at that moment. The value is dropped only after that
+//! count was put, so the slot must have been swapped after the load. The last put, and its
+//! `call_rcu()`, come after that, so their grace period waits for the reader's section. The
+//! lifetime `'g` ends with the borrow of that [`Bh`].
 //!
-//! The slot itself lives for `'g`, because the load borrows it for `'g`; if it lies in a value that
-//! the reader got as a [`Ref`] of the same section, that is the same argument once more.
+//! The slot itself exists for `'g`, because the load borrows it for `'g`. If the slot lies in a
+//! value that the reader got as a [`Ref`] of the same section, the same argument holds for that
+//! value.
 //!
 //! # Memory order
 //!
@@ -30,10 +32,10 @@
 //!   gives release for each and acquire for the last). `call_rcu()` and the grace period order the
 //!   readers' accesses before the drop.
 //!
-//! The slots use the language's own atomics. The kernel's are calls to functions of the kernel on
-//! builds with GCC, one for each step of a walk through a tree of slots. For one word that only
-//! Rust code accesses, release and acquire of the two models come to the same instructions; nothing
-//! here needs an order between several words.
+//! The slots use the atomics of `core`. On builds with GCC those of the `kernel` crate are calls of
+//! C functions, one for each step of a walk through a tree of slots. For one word that only Rust
+//! code accesses, release and acquire of the two memory models compile to the same instructions;
+//! nothing here needs an order between several words.
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
@@ -60,23 +62,23 @@ pub use owned::Owned;
 pub(crate) use pending::PendingOwner;
 pub use slot::Slot;
 
-/// Waits for a grace period: all sections that are open now have ended when this returns.
+/// Waits for a grace period: all read-side sections that are open now end before this returns.
 pub fn synchronize(_process: &mut Process) {
     // SAFETY: May sleep, by `_process`.
     unsafe { bindings::synchronize_net() };
 }
 
-/// Waits until all values dropped so far are really gone.
+/// Waits until all values whose last count was put so far have been dropped and freed.
 ///
-/// Values that they held in turn may not be.
-///
-/// Does nothing, with a warning, in the drop of one.
+/// Values that those owned in turn may still exist. Called in the drop of such a value, this does
+/// nothing, with a warning.
 pub fn barrier(_process: &mut Process) {
     if kernel::warn_on!(reclaim::is_current()) {
         return;
     }
     if ModuleRef::is_available() {
-        // SAFETY: There is a barrier, which initialised it. The thread may sleep, by `_process`.
+        // SAFETY: There is a [`Barrier`], which initialised the worker. The thread may sleep, by
+        // `_process`.
         unsafe { reclaim::drain() };
     }
 }

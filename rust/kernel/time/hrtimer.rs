@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! High-resolution timers that lie in a counted value.
+//! High-resolution timers that are fields of a counted value.
 //!
 //! An [`HrTimer`] is a field of a `T` in an [`RcuArc`], as a [`Timer`](super::timer::Timer) is. It
-//! is for spans of microseconds: it stays on the CPU that starts it, unless that goes away or its
-//! callback runs on another one meanwhile, and nobody stops it.
+//! is for spans of microseconds. It expires on the CPU that starts it, unless that CPU goes offline
+//! or the callback is running on another one. Drivers cannot stop it.
 //!
-//! # One count for each time that it is started
+//! # One count for each start
 //!
-//! `hrtimer_start_range_ns()` does not tell whether the timer was pending. So a flag does: the call
-//! of [`HrTimer::start`] that sets it takes a count and starts the timer; the callback, to which
-//! the count goes, reads the owner and then clears the flag. Between the two nobody else starts the
-//! timer or writes the owner.
+//! `hrtimer_start_range_ns()` does not return whether the timer was pending, so a flag says that.
+//! The call of [`HrTimer::start`] that sets the flag takes a count and starts the timer. The
+//! callback, which gets that count, reads the owner and then clears the flag. Between the two no
+//! other call starts the timer or writes the owner.
 //!
-//! That the timer core never touches freed memory, and that the owner is what it is said to be, has
-//! the same reasons as for [`Timer`](super::timer): the callback runs in softirq context, which
-//! grace periods wait for, and [`HrTimer::start`] compares addresses.
+//! Why the timer core never touches freed memory, and why the owner is the right one,
+//! [`Timer`](super::timer) explains: the same holds here, as the callback runs in softirq context,
+//! for which grace periods wait, and [`HrTimer::start`] compares addresses.
 //!
 //! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h)
 
@@ -53,21 +53,21 @@ use kernel::{
     types::Opaque, //
 };
 
-/// From now on, if possible on this CPU, with a callback in softirq context.
+/// Relative to now, on this CPU if possible, with a callback in softirq context.
 const MODE: hrtimer_mode = hrtimer_mode_HRTIMER_MODE_REL_PINNED_SOFT;
 
-/// Returns whether such timers expire between jiffies. Without a clock for that, or with
-/// `highres=off`, they do not.
+/// Returns whether high-resolution timers expire between ticks. They do not without clock hardware
+/// for that, or with `highres=off`.
 #[inline]
 pub fn is_precise() -> bool {
     const JIFFY: u64 = 1_000_000_000 / HZ;
-    // SAFETY: The variable is there for as long as the kernel is; it changes while the machine
+    // SAFETY: The variable exists for as long as the kernel runs; it changes while the machine
     // boots.
     let resolution = unsafe { hrtimer_resolution };
     u64::from(resolution) < JIFFY
 }
 
-/// A high-resolution timer in a `T`.
+/// A high-resolution timer that is a field of a `T`.
 ///
 /// # Invariants
 ///
@@ -113,14 +113,15 @@ impl<T: Expired<ID>, const ID: usize> HrTimer<T, ID> {
     /// pending.
     unsafe extern "C" fn callback(timer: *mut hrtimer) -> hrtimer_restart {
         let this: *const Self = timer.cast();
-        // SAFETY: The count of the pending instance, or the destructor's waiting, keeps it alive.
+        // SAFETY: The timer is alive: its pending instance had a count of the owner, or the
+        // destructor waits for this callback.
         let owner = unsafe { &(*this).owner };
-        // SAFETY: By the type invariant the pending instance had a count, and by the change to idle
-        // it is this call's to take.
+        // SAFETY: By the type invariant the pending instance had a count. The change to idle gave
+        // it to this call.
         let owner = unsafe { owner.take() };
-        // SAFETY: As above. From here on it may be started again.
+        // SAFETY: As above. From here on `start` may start the timer again.
         unsafe { &(*this).is_started }.store(false, Ordering::Release);
-        // SAFETY: The mode is one of softirq context.
+        // SAFETY: `MODE` makes the callback run in softirq context.
         let bh = unsafe { Bh::in_softirq() };
         // `timer` is not touched from here on.
         T::expired(owner, &bh);
@@ -138,8 +139,8 @@ impl<T: Expired<ID>, const ID: usize> HrTimer<T, ID> {
             self.is_started.store(false, Ordering::Release);
             return;
         }
-        // INVARIANT: A count was put aside for the pending instance. There was none: the flag was
-        // clear, and only its callback clears it.
+        // INVARIANT: A count was put aside for the pending instance. There was no such instance:
+        // the flag was clear, and only the callback of an instance clears it.
         // SAFETY: The timer is initialised and pinned.
         unsafe { hrtimer_start_range_ns(self.timer.get(), i64::from(after), 0, MODE) };
     }
@@ -152,8 +153,8 @@ impl<T, const ID: usize> PinnedDrop for HrTimer<T, ID> {
             // Never started.
             return;
         }
-        // If the owner is being dropped, the timer is idle and no callback runs, and this is cheap.
-        // Otherwise it waits for the callback.
+        // If the owner is being dropped, the timer is idle and no callback runs, so this returns at
+        // once. Otherwise it waits for the callback.
         // SAFETY: The timer is initialised and pinned.
         if unsafe { hrtimer_cancel(self.timer.get()) } != 0 {
             // SAFETY: By the type invariant the pending instance had a count, which the callback
@@ -201,7 +202,7 @@ mod tests {
 
     impl Expired<0> for Owner {
         fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-            // Once more, from within.
+            // Start it once more, from within the callback.
             if this.times.fetch_add(1, Relaxed) == 0 {
                 this.timer.start(&this, 1000, bh);
             }
@@ -225,7 +226,7 @@ mod tests {
         {
             let bh = process.bh();
             owner.timer.start(&owner, 1_000_000, &bh);
-            // It is started.
+            // This does nothing, as the timer is started.
             owner.timer.start(&owner, 0, &bh);
         }
         fsleep(Delta::from_millis(100));
@@ -246,7 +247,7 @@ mod tests {
         }
         owner.timer.start(&owner, 1_000_000, &process.bh());
         assert_eq!(ends.load(Relaxed), 0);
-        // The timer keeps it.
+        // The pending timer keeps the owner.
         drop(owner);
         fsleep(Delta::from_millis(100));
         rcu::barrier(&mut process);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Timers that lie in a counted value.
+//! Timers that are fields of a counted value.
 //!
 //! A [`Timer`] is a field of a `T` in an [`RcuArc`]. While it is pending it owns one count of that
-//! value, so what it will call is there when it expires; [`Expired::expired`] gets this count.
+//! value, so the value exists when the timer expires; [`Expired::expired`] gets this count.
 //!
 //! # One count for each pending instance
 //!
-//! A timer is pending or it is not, and only these change that, each under the lock of the timer's
+//! A timer is pending or idle. Only these steps change that, each under the lock of the timer's
 //! base:
 //!
 //! | change         | by                                                  | the count                |
@@ -16,11 +16,11 @@
 //! | pending → idle | `timer_delete()` or `_sync()`, which then return 1  | the caller drops it      |
 //! | pending → idle | expiry, which then calls the callback once          | the callback takes it    |
 //!
-//! `arm` takes a count before it calls `mod_timer()`, as the timer may expire before that returns,
-//! and drops it again if the answer was not 0: then either the timer was pending, with a count of
-//! its own, or `mod_timer()` saw it pending without the lock and changed nothing. Arming from
-//! within the callback, or from another CPU while the callback runs, finds the timer idle, and
-//! gives the new instance a new count; the two are independent.
+//! `arm` takes a count before it calls `mod_timer()`, as the timer may expire on another CPU before
+//! that returns. If `mod_timer()` does not return 0, `arm` drops its count again: the timer was
+//! pending, with a count of its own. (`mod_timer()` may see that without the lock, and change
+//! nothing.) A call of `arm` from within the callback, or on another CPU while the callback runs,
+//! finds the timer idle and gives the new instance a new count; the two are independent.
 //!
 //! # Why the timer core never touches freed memory
 //!
@@ -29,15 +29,15 @@
 //! `timer_list` is there until the timer core is done with the callback. `mod_timer()` and
 //! `timer_delete()` are called through a borrow of the timer.
 //!
-//! A timer may also be dropped by itself, if its owner keeps it in something that drops in place
+//! An owner may drop its timer alone, if it keeps the timer in a container that drops in place
 //! (such as `Revocable`). Then [`Timer`]'s destructor waits for a running callback, without
-//! sleeping, and forever if it is part of that.
+//! sleeping. Within the callback itself it would wait forever.
 //!
-//! # Why the owner is what it is said to be
+//! # Why the owner is the right one
 //!
 //! [`Timer::arm`] compares addresses: the timer must lie within the value that the `RcuArc` points
-//! to. Both are alive, so the one contains the other. Being pinned it never gets elsewhere; the
-//! address of the value, stored for the callback, is therefore the same at each call.
+//! to. Both are alive, so that value contains the timer. The value is pinned and never moves, so
+//! its address, stored for the callback, is the same at each call.
 //!
 //! C header: [`include/linux/timer.h`](srctree/include/linux/timer.h)
 
@@ -83,15 +83,15 @@ macro_rules! new_timer {
 }
 pub use new_timer;
 
-/// What happens when a [`Timer<Self, ID>`] expires.
+/// The callback of a [`Timer`] or [`HrTimer`](super::hrtimer::HrTimer), number `ID` of `Self`.
 pub trait Expired<const ID: usize>: Send + Sync + Sized + 'static {
-    /// Called once for each time that the timer expires.
+    /// Called in softirq context, once for each time that the timer expires.
     ///
     /// The timer is idle by then and may be armed again.
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>);
 }
 
-/// A timer in a `T`.
+/// A timer that is a field of a `T`.
 ///
 /// # Invariants
 ///
@@ -141,10 +141,11 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
     /// Only for the timer core, which calls it with the timer in a `Timer<T, ID>` that was pending.
     unsafe extern "C" fn callback(timer: *mut timer_list) {
         let this: *const Self = timer.cast();
-        // SAFETY: The count of the pending instance, or the destructor's waiting, keeps it alive.
+        // SAFETY: The timer is alive: its pending instance had a count of the owner, or the
+        // destructor waits for this callback.
         let owner = unsafe { &(*this).owner };
-        // SAFETY: By the type invariant the pending instance had a count, and by the change to idle
-        // it is this call's to take.
+        // SAFETY: By the type invariant the pending instance had a count. The change to idle gave
+        // it to this call.
         let owner = unsafe { owner.take() };
         // SAFETY: Timers expire in softirq context.
         let bh = unsafe { Bh::in_softirq() };
@@ -152,7 +153,7 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
         T::expired(owner, &bh);
     }
 
-    /// Arms the timer, or arms it anew, for `after` jiffies from now.
+    /// Arms the timer for `after` jiffies from now, whether or not it is pending.
     ///
     /// Does nothing, with a warning, if the timer does not lie in `owner`.
     pub fn arm(&self, owner: &RcuArc<T>, after: u64) {
@@ -176,9 +177,9 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
         unsafe { bindings::timer_pending(self.timer.get()) }
     }
 
-    /// Makes the timer idle, and returns whether it was pending.
+    /// Makes the timer idle, and returns whether it was pending. Any context.
     ///
-    /// The callback may be running, on another CPU or as the caller.
+    /// This does not wait: the callback may be running on another CPU, or be the caller.
     pub fn cancel(&self) -> bool {
         // SAFETY: The timer is initialised and pinned.
         let pending = unsafe { timer_delete(self.timer.get()) } != 0;
@@ -191,8 +192,8 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
 
     /// Makes the timer idle, waits for its callback, and returns whether it was pending.
     ///
-    /// Someone else may arm it again meanwhile. The callback itself cannot call this, since it has
-    /// no [`Process`] to give.
+    /// Another CPU may arm the timer again meanwhile. The callback cannot call this, as it has no
+    /// [`Process`].
     pub fn cancel_sync(&self, _process: &mut Process) -> bool {
         // SAFETY: The timer is initialised and pinned, and this is not its callback.
         let pending = unsafe { timer_delete_sync(self.timer.get()) } != 0;
@@ -224,7 +225,7 @@ impl<T, const ID: usize> PinnedDrop for Timer<T, ID> {
             return;
         }
         // If the owner is being dropped, the timer is idle and no callback runs (see the top of
-        // this file), and this is cheap. Otherwise it waits for the callback.
+        // this file), so this returns at once. Otherwise it waits for the callback.
         // SAFETY: The timer is initialised and pinned.
         if unsafe { timer_delete_sync(self.timer.get()) } != 0 {
             // SAFETY: This call made the timer idle.
@@ -267,7 +268,7 @@ mod tests {
 
     impl Expired<0> for Owner {
         fn expired(this: RcuArc<Self>, _bh: &Bh<'_>) {
-            // Once more, from within.
+            // Arm it once more, from within the callback.
             if this.times.fetch_add(1, Relaxed) == 0 {
                 this.timer.arm(&this, 0);
             }
@@ -317,7 +318,7 @@ mod tests {
         let owner = owner(Some(Ends(ends.clone())))?;
         let start = jiffies();
         while jiffies().wrapping_sub(start) < 50 {
-            // Sometimes before it expires, sometimes after, sometimes meanwhile.
+            // Expires before, during or after the next call.
             owner.timer.arm(&owner, jiffies() & 1);
             owner.timer.arm(&owner, 0);
             if jiffies() & 2 == 0 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether a spinlock is held, where C does not keep that.
+//! A flag that says whether a spinlock is held, for kernels where C does not track that.
 //!
 //! On a kernel for one CPU, without debugging and `PREEMPT_RT`, a `spinlock_t` is empty. Taking one
 //! only keeps the thread on the CPU, which excludes all others, and `spin_trylock()` always
 //! succeeds. It does not exclude the holder itself: in C that is a mistake which kernels for more
 //! CPUs show, and here it would be a second `&mut` to the same value.
 
-/// Nothing, as the lock itself knows.
+/// No flag: in these configurations C tracks whether the lock is held.
 #[cfg(any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK, CONFIG_PREEMPT_RT))]
 pub(super) struct Held;
 
@@ -53,8 +53,8 @@ mod one_cpu {
             Self(AtomicBool::new(false))
         }
 
-        /// Notes that the lock is held. A holder that takes it once more waits for itself forever,
-        /// as on more CPUs.
+        /// Sets the flag. A holder that takes the lock once more hangs here, as it would on more
+        /// CPUs.
         #[inline]
         pub(in super::super) fn set_or_hang(&self) {
             if !self.set() {
@@ -62,7 +62,7 @@ mod one_cpu {
             }
         }
 
-        /// Notes that the lock is held, and returns whether it was not before.
+        /// Sets the flag, and returns whether it was clear.
         #[inline]
         pub(in super::super) fn set(&self) -> bool {
             let was_held = self.0.load(Ordering::Relaxed);
@@ -70,7 +70,7 @@ mod one_cpu {
             !was_held
         }
 
-        /// Notes that the lock is free.
+        /// Clears the flag.
         #[inline]
         pub(in super::super) fn clear(&self) {
             self.0.store(false, Ordering::Relaxed);

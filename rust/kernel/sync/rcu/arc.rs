@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counted values that die after a grace period.
+//! Counted values that are dropped after a grace period.
 
 use super::{
     reclaim,
@@ -33,10 +33,10 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What an [`RcuArc`] points to.
+/// The allocation that an [`RcuArc`] points to.
 #[repr(C)]
 pub(super) struct Inner<T> {
-    /// Belongs to the thread that brought `refs` to zero, then to RCU.
+    /// Used by the thread that brings `refs` to zero, then by RCU.
     head: Opaque<callback_head>,
     refs: Refcount,
     value: T,
@@ -45,7 +45,7 @@ pub(super) struct Inner<T> {
 }
 
 impl<T> Inner<T> {
-    /// Returns where the whole lies of which `value` is the value.
+    /// Returns the `Inner` that contains `value`.
     ///
     /// # Safety
     ///
@@ -58,16 +58,17 @@ impl<T> Inner<T> {
         unsafe { NonNull::new_unchecked(inner.cast_mut()) }
     }
 
-    /// Ends the value behind `head`: at once if there is nothing to drop, and else where that may
-    /// sleep.
+    /// Drops and frees the value behind `head`: at once if it has no destructor, and otherwise in a
+    /// worker, where the destructor may sleep.
     ///
     /// # Safety
     ///
     /// Only for `call_rcu()`, by the drop of the last [`RcuArc`].
     unsafe extern "C" fn retire(head: *mut callback_head) {
         if needs_drop::<T>() {
-            // SAFETY: RCU is done with the head. The module reference of the value, which `free`
-            // gives back, keeps the barrier waiting, whose creation initialised what this needs.
+            // SAFETY: RCU does not use the head any more. The creation of the [`Barrier`]
+            // initialised the worker, and the value's module reference, which `free` drops, makes
+            // the barrier wait.
             unsafe { reclaim::defer(head, Self::free) };
         } else {
             // SAFETY: By the requirements of this function.
@@ -91,10 +92,10 @@ impl<T> Inner<T> {
     }
 }
 
-/// A counted pointer to a value that readers may still be looking at when the count reaches zero.
+/// A counted pointer to a value that readers may still be using when the count reaches zero.
 ///
-/// After the last put and a grace period the value is dropped by a worker: the drop may sleep. It
-/// must not call [`barrier`](super::barrier), which waits for that worker. The value is pinned.
+/// After the last put and a grace period a worker drops the value, so the drop may sleep. It must
+/// not call [`barrier`](super::barrier), which waits for that worker. The value is pinned.
 ///
 /// # Invariants
 ///
@@ -105,18 +106,18 @@ pub struct RcuArc<T> {
     _value: PhantomData<Inner<T>>,
 }
 
-// SAFETY: Lets other threads look at the value, and drop it.
+// SAFETY: Other threads get shared access to the value, and may drop it.
 unsafe impl<T: Send + Sync> Send for RcuArc<T> {}
 // SAFETY: As above: `&RcuArc` can be cloned.
 unsafe impl<T: Send + Sync> Sync for RcuArc<T> {}
 
 impl<T: Send + Sync + 'static> RcuArc<T> {
-    /// Moves `value` into memory of its own.
+    /// Allocates memory and moves `value` there, with a count of one.
     pub fn new(value: T, flags: Flags) -> Result<Self> {
         Self::pin_init::<Infallible>(value, flags)
     }
 
-    /// Makes a value in place.
+    /// Allocates memory and initialises a value there, with a count of one.
     pub fn pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Self>
     where
         Error: From<E>,
@@ -152,13 +153,13 @@ impl<T: Send + Sync + 'static> RcuArc<T> {
 }
 
 impl<T> RcuArc<T> {
-    /// Gives the count away, to be claimed with [`RcuArc::from_stored`].
+    /// Turns the pointer into a raw one, which keeps the count until [`RcuArc::from_stored`].
     #[inline]
     pub(super) fn into_stored(this: Self) -> NonNull<Inner<T>> {
         ManuallyDrop::new(this).ptr
     }
 
-    /// Claims a count.
+    /// Takes back a raw pointer and its count.
     ///
     /// # Safety
     ///
@@ -184,24 +185,24 @@ impl<T> RcuArc<T> {
         a.ptr == b.ptr
     }
 
-    /// Looks at the value as readers do.
+    /// Borrows the value as a reader does.
     #[inline]
     pub fn borrow(&self) -> Ref<'_, T> {
         // INVARIANT: The count of `self` is borrowed for `'_`.
         Ref(self.ptr, PhantomData)
     }
 
-    /// Returns where the value lies.
+    /// Returns the address of the value.
     #[inline]
     pub(crate) fn as_ptr(this: &Self) -> *const T {
         // SAFETY: In bounds, by the type invariant.
         unsafe { &raw const (*this.ptr.as_ptr()).value }
     }
 
-    /// Returns whether `part` lies in the value.
+    /// Returns whether `part` lies within the value.
     ///
-    /// Both are alive, so if the addresses say so it is a part of the value, directly or of one of
-    /// its parts, and not of something that the value only points to.
+    /// Both are alive, so the addresses prove that `part` belongs to the value itself, and not to
+    /// an object that the value only points to.
     #[inline]
     pub(crate) fn contains<P>(this: &Self, part: &P) -> bool {
         let start = Self::as_ptr(this).addr();
@@ -210,7 +211,8 @@ impl<T> RcuArc<T> {
         size_of::<P>() > 0 && end.is_some_and(|end| end <= size_of::<T>())
     }
 
-    /// Returns whether the value is being dropped, or about to be.
+    /// Returns whether the count is zero: the value is being dropped, or will be after a grace
+    /// period.
     ///
     /// # Safety
     ///
@@ -223,18 +225,18 @@ impl<T> RcuArc<T> {
         unsafe { &(*inner.as_ptr()).refs }.as_atomic().load(Relaxed) == 0
     }
 
-    /// Gives the count away, to be claimed with [`RcuArc::from_raw`].
+    /// Turns the pointer into a raw one, which keeps the count until [`RcuArc::from_raw`].
     #[inline]
     pub(crate) fn into_raw(this: Self) -> *const T {
         Self::as_ptr(&ManuallyDrop::new(this))
     }
 
-    /// Claims a count.
+    /// Takes back a raw pointer and its count.
     ///
     /// # Safety
     ///
-    /// `value` must come from [`RcuArc::into_raw`] or [`RcuArc::as_ptr`], and a count that was
-    /// given away with the former must be left, which this takes.
+    /// `value` must come from [`RcuArc::into_raw`] or [`RcuArc::as_ptr`]. A count that the former
+    /// gave away must be left; this takes it.
     #[inline]
     pub(crate) unsafe fn from_raw(value: *const T) -> Self {
         Self {
@@ -246,7 +248,7 @@ impl<T> RcuArc<T> {
     }
 }
 
-// The pointer may move; what it leads to does not.
+// The pointer may move; the value does not.
 impl<T> Unpin for RcuArc<T> {}
 
 impl<T> Clone for RcuArc<T> {
@@ -278,20 +280,21 @@ impl<T> Drop for RcuArc<T> {
             // The count never leaves zero again (see `Ref::upgrade`), so this runs once.
             // SAFETY: In bounds, by the type invariant.
             let head = unsafe { &raw mut (*self.ptr.as_ptr()).head };
-            // SAFETY: `head` lies in the allocation, which `free` frees after the grace period; it
-            // is in no other list, as nobody else brought the count to zero. `ModuleRef` keeps both
-            // functions there. The drop may run anywhere, as `T` is `Send` and `'static`.
+            // SAFETY: `head` lies in the allocation, which `free` frees after the grace period. It
+            // is in no other list, as no other thread brought the count to zero. `ModuleRef` keeps
+            // the text of both functions. The drop may run on any thread, as `T` is `Send` and
+            // `'static`.
             unsafe { bindings::call_rcu_hurry(head.cast(), Some(Inner::<T>::retire)) };
         }
     }
 }
 
-/// A value as a reader sees it: not counted, alive for `'g`.
+/// A reader's borrow of a counted value, valid for `'g` without a count.
 ///
 /// # Invariants
 ///
 /// The value is initialised for all of `'g`: either a count is borrowed for `'g`, or a grace period
-/// that ends after `'g` lies between the value's leaving its last slot and its drop.
+/// that ends after `'g` lies between the removal of the value from its last slot and its drop.
 pub struct Ref<'g, T>(NonNull<Inner<T>>, PhantomData<&'g Inner<T>>);
 
 impl<T> Clone for Ref<'_, T> {
@@ -332,12 +335,12 @@ impl<'g, T> Ref<'g, T> {
         &unsafe { self.0.as_ref() }.value
     }
 
-    /// Counts the value, unless its count has reached zero already.
+    /// Takes a count, unless the last one has been put already.
     #[inline]
     pub fn upgrade(self) -> Option<RcuArc<T>> {
         // SAFETY: In bounds, by the type invariant.
         let refs = unsafe { &raw mut (*self.0.as_ptr()).refs };
-        // SAFETY: `Refcount` is a transparent `refcount_t`, shared by nature.
+        // SAFETY: `Refcount` is a transparent `refcount_t`, which C changes atomically.
         let counted = unsafe { bindings::refcount_inc_not_zero(refs.cast()) };
         counted.then(|| RcuArc {
             // INVARIANT: The count was just taken.
@@ -352,7 +355,7 @@ impl<'g, T> Ref<'g, T> {
         self.0 == other.ptr
     }
 
-    /// Returns whether both see the same value.
+    /// Returns whether both borrow the same value.
     #[inline]
     pub fn same(self, other: Ref<'_, T>) -> bool {
         self.0 == other.0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! References to the module, which keep its text, and waiting for their end.
+//! References that keep the module's text, and the wait for the last of them.
 
 use super::reclaim;
 use crate::compat::code::ESHUTDOWN;
@@ -27,10 +27,11 @@ static MODULE_REFS: Atomic<isize> = Atomic::new(0);
 /// Whether there is a [`Barrier`].
 static TAKEN: Atomic<bool> = Atomic::new(false);
 
-/// A reference that keeps the text of this module, as `try_module_get()` does for others.
+/// A reference that keeps the text of this module, as `try_module_get()` keeps that of other
+/// modules.
 ///
-/// Whatever makes C call into this module later on, or makes it drop something later on, holds one.
-/// [`Barrier`] waits for all of them.
+/// An object that lets C call into this module later, or drop a value later, holds one. [`Barrier`]
+/// waits for all of them.
 pub(crate) struct ModuleRef(());
 
 impl ModuleRef {
@@ -54,12 +55,12 @@ impl ModuleRef {
         }
     }
 
-    /// Returns whether there is a [`Barrier`], or a reference that it waits for.
+    /// Returns whether there is a [`Barrier`], or a [`ModuleRef`] for which its drop waits.
     pub(super) fn is_available() -> bool {
         MODULE_REFS.load(Acquire) != 0
     }
 
-    /// Returns how many there are, the barrier included.
+    /// Returns the number of references, the barrier included.
     #[cfg(CONFIG_KUNIT)]
     pub(crate) fn count() -> isize {
         MODULE_REFS.load(Relaxed)
@@ -68,24 +69,25 @@ impl ModuleRef {
 
 impl Drop for ModuleRef {
     fn drop(&mut self) {
-        // Release: what was done under the module reference comes before the end of the wait for
-        // it.
+        // Release: what this thread did under the reference comes before the end of [`Barrier`]'s
+        // wait.
         MODULE_REFS.fetch_sub(1, Release);
     }
 }
 
-/// Keeps the module's text until nothing is left that could call it.
+/// Keeps the module's text until nothing is left that could call it: its drop waits.
 ///
 /// Without one no [`RcuArc`](super::RcuArc) and no registration of this crate can be made.
-/// [`module!`](crate::module) makes it before the state of the module, and drops it after that.
+/// [`module!`](crate::module) makes it before the state of the module, and drops it after the
+/// state.
 ///
 /// # Why this suffices
 ///
 /// A module reference is dropped in one of three places. First, in the RCU callback that frees a
-/// value, or second, in the worker that drops it: once the count reads zero, every such callback
-/// and the worker have at least started, so waiting for both once more waits for their return.
-/// Third, in a destructor, after C has unregistered the callback; the caller of the destructor
-/// returns before the module goes.
+/// value; second, in the worker that drops it. Once the count reads zero, every such callback and
+/// the worker have at least started, so waiting for both once more waits for their return. Third,
+/// in a destructor, after C has unregistered the callback; the caller of the destructor returns
+/// before the module's text is freed.
 pub(crate) struct Barrier(());
 
 impl Barrier {
@@ -98,8 +100,8 @@ impl Barrier {
         if TAKEN.xchg(true, Full) {
             return Err(EBUSY);
         }
-        // SAFETY: If there was a barrier before, its drop has waited for the worker. What is given
-        // to the worker has a module reference, and there is none yet.
+        // SAFETY: If there was a barrier before, its drop has waited for the worker. Only values
+        // with a module reference reach the worker, and there is no reference yet.
         unsafe { reclaim::init() };
         // Release: a thread that gets a module reference finds the worker initialised.
         MODULE_REFS.store(1, Release);
@@ -110,7 +112,8 @@ impl Barrier {
 impl Drop for Barrier {
     fn drop(&mut self) {
         if kernel::warn_on!(!reclaim::may_wait()) {
-            // This thread must not sleep, and the text is freed once it returns.
+            // This thread must not sleep, and the text is freed once it returns. So it never
+            // returns.
             loop {
                 spin_loop();
             }
@@ -118,7 +121,7 @@ impl Drop for Barrier {
         MODULE_REFS.fetch_sub(1, Relaxed);
         let mut rounds = 0u32;
         while MODULE_REFS.load(Acquire) != 0 {
-            // SAFETY: `new` initialised it. This thread may sleep, as just checked.
+            // SAFETY: `new` initialised the worker. This thread may sleep, as just checked.
             unsafe { reclaim::drain() };
             if MODULE_REFS.load(Acquire) == 0 {
                 break;

@@ -19,7 +19,7 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// A place for at most one value with a single owner, which readers may look at at any time.
+/// A slot for at most one value with a single owner. Readers may load the value at any time.
 ///
 /// # Invariants
 ///
@@ -29,13 +29,13 @@ pub struct Owned<T> {
     _value: PhantomData<KBox<T>>,
 }
 
-// SAFETY: Owns a `KBox<T>`; lets others look at the value only if `T` is `Sync`.
+// SAFETY: Owns a `KBox<T>`; other threads get shared access to the value only if `T` is `Sync`.
 unsafe impl<T: Send> Send for Owned<T> {}
 // SAFETY: Hands out `&T` and, by `replace`, the box itself; all accesses are atomic.
 unsafe impl<T: Send + Sync> Sync for Owned<T> {}
 
 impl<T> Owned<T> {
-    /// Makes a slot with nothing in it.
+    /// Makes an empty slot.
     #[inline]
     pub const fn empty() -> Self {
         Self {
@@ -45,17 +45,17 @@ impl<T> Owned<T> {
         }
     }
 
-    /// Makes a slot.
+    /// Makes a slot that holds `value`.
     #[inline]
     pub fn new(value: Option<Pin<KBox<T>>>) -> Self {
         Self {
-            // INVARIANT: The box goes over.
+            // INVARIANT: The slot takes over the box.
             ptr: AtomicPtr::new(Self::give(value)),
             _value: PhantomData,
         }
     }
 
-    /// Turns a box into what is stored.
+    /// Turns a box into the pointer that the slot stores.
     #[inline]
     fn give(value: Option<Pin<KBox<T>>>) -> *mut T {
         value.map_or(ptr::null_mut(), |value| {
@@ -64,28 +64,28 @@ impl<T> Owned<T> {
         })
     }
 
-    /// Turns what was stored into a box.
+    /// Turns a pointer that the slot stored into the box.
     ///
     /// # Safety
     ///
-    /// `stored` must have been taken out of a slot, and no reader may be left.
+    /// `stored` must have been taken out of a slot, and no reader may still use it.
     #[inline]
     unsafe fn take(stored: *mut T) -> Option<Pin<KBox<T>>> {
-        // SAFETY: By the type invariant, and nobody else has it by the requirements.
+        // SAFETY: By the type invariant; by the requirements no other code has the pointer.
         (!stored.is_null()).then(|| KBox::into_pin(unsafe { KBox::from_raw(stored) }))
     }
 
-    /// Looks at the value.
+    /// Borrows the value for as long as the section and the borrow of the slot last.
     #[inline]
     pub fn load<'g>(&'g self, _bh: &'g Bh<'_>) -> Option<&'g T> {
         let ptr = self.ptr.load(Ordering::Acquire);
-        // SAFETY: By the type invariant `ptr` is null or was alive when it was loaded. `replace`
-        // waits for the section of `_bh` before it gives the value back, and the drop of the slot
-        // for the borrow of `self`.
+        // SAFETY: By the type invariant `ptr` is null, or pointed to a value when it was loaded.
+        // `replace` waits for the section of `_bh` before it returns that value, and the slot is
+        // not dropped while it is borrowed.
         unsafe { ptr.as_ref() }
     }
 
-    /// Exchanges the value, waits until no reader looks at the old one, and gives that back.
+    /// Exchanges the value, waits until no reader uses the old one, and returns that.
     pub fn replace(
         &self,
         value: Option<Pin<KBox<T>>>,
@@ -96,15 +96,15 @@ impl<T> Owned<T> {
         if !old.is_null() {
             synchronize(process);
         }
-        // SAFETY: Taken out by this call alone. Readers that saw it are through: no section of
-        // this thread is open, as `process` proves, and those of others were waited for.
+        // SAFETY: Only this call took it out. No reader uses it any more: `process` proves that no
+        // section of this thread is open, and `synchronize` waited for those of other threads.
         unsafe { Self::take(old) }
     }
 }
 
 impl<T> Drop for Owned<T> {
     fn drop(&mut self) {
-        // SAFETY: The slot goes away, and no borrow of it is left.
+        // SAFETY: The slot is being dropped, and no borrow of it is left.
         drop(unsafe { Self::take(*self.ptr.get_mut()) });
     }
 }

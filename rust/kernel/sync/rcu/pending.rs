@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The counts that pending timers and work items own.
+//! The pointers from timers and work items to the values that contain them.
 
 use super::RcuArc;
 use crate::sync::atomic::{
@@ -9,10 +9,10 @@ use crate::sync::atomic::{
 };
 use core::ptr::null_mut;
 
-/// The value that a timer or a work item lies in.
+/// A pointer from a timer or work item to the value that contains it.
 ///
-/// While the item is pending, one count of the value belongs to it: [`put_aside`](Self::put_aside)
-/// gives it, and [`take`](Self::take) takes it back.
+/// While the item is pending, it owns one count of the value: [`put_aside`](Self::put_aside) gives
+/// it that count, and [`take`](Self::take) takes it back.
 ///
 /// # Invariants
 ///
@@ -20,7 +20,7 @@ use core::ptr::null_mut;
 pub(crate) struct PendingOwner<T>(AtomicPtr<T>);
 
 impl<T> PendingOwner<T> {
-    /// Creates the owner of an item that was never pending.
+    /// Creates the pointer of an item that was never pending.
     pub(crate) const fn new() -> Self {
         // INVARIANT: Null.
         Self(AtomicPtr::new(null_mut()))
@@ -32,7 +32,7 @@ impl<T> PendingOwner<T> {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Puts a count of `owner` aside for `item`, which is about to become pending.
+    /// Takes a count of `owner` for `item`, which is about to become pending.
     ///
     /// Does nothing, with a warning, and returns `false`, if `item` does not lie in `owner`.
     #[inline]
@@ -41,13 +41,14 @@ impl<T> PendingOwner<T> {
             return false;
         }
         let value = RcuArc::into_raw(owner.clone());
-        // INVARIANT: `owner` contains the item, as just checked. Being pinned the item stays there.
-        // Relaxed: the lock under which the item becomes pending makes it visible to the callback.
+        // INVARIANT: `owner` contains the item, as just checked. The item is pinned and stays
+        // there. Relaxed: C makes the item pending under a lock, through which the callback sees
+        // this store.
         self.0.store(value.cast_mut(), Ordering::Relaxed);
         true
     }
 
-    /// Takes a count that was put aside.
+    /// Takes back a count from `put_aside`.
     ///
     /// # Safety
     ///

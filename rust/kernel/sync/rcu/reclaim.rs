@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Dropping values after their grace period, where a drop may sleep.
+//! A worker that drops values after their grace period, in process context.
 //!
-//! RCU calls back in softirq context. Nothing in a type says whether its drop sleeps (`Srcu` of the
-//! `kernel` crate does, and a `KVec` of a hundred thousand nodes takes as long), so a value that
-//! has anything to drop is put on a list there, and a worker drops it:
+//! RCU calls back in softirq context. No type says whether its drop sleeps (`Srcu` of the `kernel`
+//! crate does, and a `KVec` of a hundred thousand nodes takes as long). So RCU's callback puts a
+//! value that has a destructor on a list, and a worker drops it:
 //!
 //! ```text
 //!   last put --call_rcu_hurry()--> grace period --> defer() --> LIST --> work() --> drop
 //! ```
 //!
-//! The list goes through the heads that RCU is done with, and takes no memory. A value
-//! that comes to an empty list queues the work item.
+//! The list is linked by the heads, which RCU does not use any more, so it takes no memory. The
+//! call that adds a value to an empty list queues the work item.
 
 use crate::bindings::{
     callback_head,
@@ -40,11 +40,11 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Stands for no CPU in particular.
+/// The argument of `queue_work_on()` for any CPU.
 // CAST: The number of CPUs that the kernel was built for.
 const ANY_CPU: c_int = crate::bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
 
-/// What waits to be dropped: each head leads to the next one, and has the function that drops it.
+/// The values to drop: each head points to the next one, and to the function that drops its value.
 static LIST: AtomicPtr<callback_head> = AtomicPtr::new(null_mut());
 
 /// The work item that empties the list.
@@ -55,11 +55,12 @@ unsafe impl Sync for Item {}
 
 static ITEM: Item = Item(Opaque::uninit());
 
-/// Makes the work item ready.
+/// Initialises the work item.
 ///
 /// # Safety
 ///
-/// It must not be pending or running, and nobody else may call [`defer`] or this meanwhile.
+/// The item must not be pending or running, and no other thread may call [`defer`] or this
+/// meanwhile.
 pub(super) unsafe fn init() {
     // SAFETY: Valid for writes, by the requirements; the name and the key live forever.
     unsafe {
@@ -73,7 +74,7 @@ pub(super) unsafe fn init() {
     };
 }
 
-/// Has a worker call `free` with `head`. May be called in any context.
+/// Has a worker call `free` with `head`. Any context.
 ///
 /// # Safety
 ///
@@ -96,9 +97,9 @@ pub(super) unsafe fn defer(
         }
     }
     if first.is_null() {
-        // SAFETY: The queue is there for as long as the kernel is.
+        // SAFETY: The queue exists for as long as the kernel runs.
         let queue = unsafe { system_dfl_wq };
-        // If it is pending already, it will find what was put on the list.
+        // A pending item will find the value on the list, too.
         // SAFETY: The work item is initialised, by the requirements, and a `static`.
         unsafe { queue_work_on(ANY_CPU, queue, ITEM.0.get()) };
     }
@@ -135,14 +136,14 @@ unsafe fn empty() {
     }
 }
 
-/// Returns whether this is the worker that drops values.
+/// Returns whether the caller runs in the worker that drops values.
 pub(crate) fn is_current() -> bool {
     // SAFETY: No requirements.
     ptr::eq(unsafe { bindings::current_work() }, ITEM.0.get())
 }
 
-/// Waits until the values are gone whose last count was put so far. Within the drop of such a
-/// value, it drops the others instead of waiting for itself.
+/// Waits until all values whose last count was put so far have been dropped and freed. Called in
+/// the drop of such a value, it drops the other ones instead, as it cannot wait for itself.
 ///
 /// # Safety
 ///
@@ -154,9 +155,10 @@ pub(crate) unsafe fn drain() {
         // SAFETY: This is the worker.
         return unsafe { empty() };
     }
-    // A value may lie on the list behind one whose `defer` has not come to queue the item yet. If
-    // the item is pending, it will find that value.
-    // SAFETY: The queue is there for as long as the kernel is.
+    // Another CPU may have put a value on the empty list in `defer` without having queued the item
+    // yet; values behind that one do not queue it either. So queue it here. A pending item will
+    // find them.
+    // SAFETY: The queue exists for as long as the kernel runs.
     let queue = unsafe { system_dfl_wq };
     // SAFETY: The work item is initialised, by the requirements, and a `static`.
     unsafe { queue_work_on(ANY_CPU, queue, ITEM.0.get()) };
@@ -164,8 +166,8 @@ pub(crate) unsafe fn drain() {
     unsafe { flush_work(ITEM.0.get()) };
 }
 
-/// Returns whether the thread may wait for others that wait for values to be gone, as the end of a
-/// registration does: it may sleep, and is not the worker that drops these values.
+/// Returns whether the thread may wait for another thread that waits for values to be dropped, as
+/// the drop of a registration does. It may if it may sleep and is not the worker that drops values.
 pub(crate) fn may_wait() -> bool {
     may_sleep() && !is_current()
 }

@@ -23,7 +23,7 @@ use core::{
 };
 use kernel::sync::rcu;
 
-/// A place for at most one [`RcuArc`] that readers may look at at any time.
+/// A slot for at most one [`RcuArc`]. Readers may load it at any time.
 ///
 /// # Invariants
 ///
@@ -36,27 +36,27 @@ unsafe impl<T: Send + Sync> Send for Slot<T> {}
 unsafe impl<T: Send + Sync> Sync for Slot<T> {}
 
 impl<T> Slot<T> {
-    /// Makes a slot with nothing in it.
+    /// Makes an empty slot.
     #[inline]
     pub const fn empty() -> Self {
         // INVARIANT: Null.
         Self(AtomicPtr::new(ptr::null_mut()), PhantomData)
     }
 
-    /// Makes a slot.
+    /// Makes a slot that holds `value`.
     #[inline]
     pub fn new(value: Option<RcuArc<T>>) -> Self {
-        // INVARIANT: The count goes over.
+        // INVARIANT: The slot takes over the count.
         Self(AtomicPtr::new(Self::give(value)), PhantomData)
     }
 
-    /// Turns an owner into what is stored.
+    /// Turns an [`RcuArc`] into the pointer that the slot stores.
     #[inline]
     fn give(value: Option<RcuArc<T>>) -> *mut Inner<T> {
         value.map_or(ptr::null_mut(), |arc| RcuArc::into_stored(arc).as_ptr())
     }
 
-    /// Turns what was stored into an owner.
+    /// Turns a pointer that the slot stored into the [`RcuArc`].
     ///
     /// # Safety
     ///
@@ -67,13 +67,13 @@ impl<T> Slot<T> {
         NonNull::new(stored).map(|ptr| unsafe { RcuArc::from_stored(ptr) })
     }
 
-    /// Returns whether there is nothing in the slot at this moment.
+    /// Returns whether the slot is empty at this moment.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.load(Ordering::Relaxed).is_null()
     }
 
-    /// Looks at the value.
+    /// Borrows the value for as long as the section and the borrow of the slot last.
     #[inline]
     pub fn load<'g>(&'g self, _bh: &'g Bh<'_>) -> Option<Ref<'g, T>> {
         let ptr = NonNull::new(self.0.load(Ordering::Acquire))?;
@@ -82,22 +82,22 @@ impl<T> Slot<T> {
         Some(unsafe { Ref::new(ptr) })
     }
 
-    /// Counts the value and returns it. May be called in any context.
+    /// Takes a count of the value and returns it. Any context.
     pub fn get(&self) -> Option<RcuArc<T>> {
         let _section = rcu::read_lock();
         loop {
             let ptr = NonNull::new(self.0.load(Ordering::Acquire))?;
             // SAFETY: As in `load`, with `_section` for the section.
             let seen = unsafe { Ref::new(ptr) };
-            // If the count has reached zero, the slot has lost its own, so it holds something else
-            // by now: each round that fails means that someone swapped.
+            // The slot owned a count when it was loaded. If the count is zero now, another CPU has
+            // swapped the slot since, so the next round loads another value.
             if let Some(arc) = seen.upgrade() {
                 return Some(arc);
             }
         }
     }
 
-    /// Exchanges what is in the slot.
+    /// Exchanges the content of the slot, and returns the old one.
     #[inline]
     pub fn swap(&self, value: Option<RcuArc<T>>) -> Option<RcuArc<T>> {
         // INVARIANT: The count of `value` goes in, that of the old value comes out.
@@ -112,8 +112,8 @@ impl<T> Unpin for Slot<T> {}
 
 impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
-        // SAFETY: The slot goes away, and its count with it. No `Ref` was loaded from it by a
-        // borrow that still lasts; those copied out of it earlier ended with that borrow.
+        // SAFETY: The slot is being dropped, and owns the count. A `Ref` that was loaded from it
+        // borrows it, so none is left; one that was copied ended with the same borrow.
         drop(unsafe { Self::take(*self.0.get_mut()) });
     }
 }
