@@ -2,7 +2,7 @@
 
 //! Internet addresses.
 //!
-//! Values in network byte order that may be read from and written into packets and messages as
+//! Values in network byte order, which code can read from and write into packets and messages as
 //! they are, and the socket addresses that C passes around as bytes.
 //!
 //! C headers: [`include/uapi/linux/in.h`](srctree/include/uapi/linux/in.h),
@@ -130,9 +130,9 @@ pub enum SocketAddr {
         addr: Ipv6Addr,
         /// Port.
         port: u16,
-        /// Traffic class and flow label, in host order.
+        /// Traffic class and flow label, in host byte order.
         flowinfo: u32,
-        /// Interface that a link-local address belongs to.
+        /// Index of the interface that a link-local address belongs to.
         scope: u32,
     },
 }
@@ -147,12 +147,12 @@ const FAMILY_INET: [u8; 2] = (bindings::AF_INET as u16).to_ne_bytes();
 const FAMILY_INET6: [u8; 2] = (bindings::AF_INET6 as u16).to_ne_bytes();
 
 impl SocketAddr {
-    /// The size of the largest `struct sockaddr` that is understood.
+    /// The size in bytes of the larger one of the two structures.
     pub const MAX_LEN: usize = SOCKADDR_IN6;
 
     /// Reads a `struct sockaddr_in` or `struct sockaddr_in6`.
     ///
-    /// The length must be exactly that of the family, anything else is refused.
+    /// Returns `None` unless the length is exactly that of the family.
     pub fn from_sockaddr(bytes: &[u8]) -> Option<Self> {
         if let Ok(b) = <&[u8; SOCKADDR_IN]>::try_from(bytes) {
             let [f0, f1, p0, p1, a0, a1, a2, a3, ..] = *b;
@@ -225,7 +225,7 @@ impl Display for SocketAddr {
     }
 }
 
-// The kernel's own macros ask for its own trait.
+// The kernel's formatting macros require the trait of the `kernel` crate.
 impl kernel::fmt::Display for Ipv4Addr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         Display::fmt(self, f)

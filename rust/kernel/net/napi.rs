@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Polled reception.
+//! NAPI: reception by polling, in softirq context or in a thread.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -39,29 +39,29 @@ use kernel::{
     },
 };
 
-/// A queue that is polled in softirq context or by a thread of its own.
+/// A NAPI instance with a queue of the driver, polled in softirq context or by a thread of its own.
 ///
-/// May be dropped in any context: the polling is stopped and the queue dropped by a worker. It
-/// holds its device, so a `T` must not own one for good; see [`Operations::destroyed`].
+/// It may be dropped in any context: a worker stops the polling and drops the queue. It holds its
+/// device, so a `T` that owns one has to drop it in [`Operations::destroyed`].
 ///
 /// # Invariants
 ///
-/// The pointer is a [`Poller`] made by [`Napi::new`], which is given up by the drop only.
+/// The pointer is a [`Poller`] made by [`Napi::new`]; only the drop gives it to the worker.
 pub struct Napi<T: Operations>(NonNull<Poller<T>>);
 
 // SAFETY: The value may be used and dropped by any thread, and `T::Queue` is `Send`.
 unsafe impl<T: Operations> Send for Napi<T> {}
-// SAFETY: What `&Napi` offers is synchronised by C, and `T::Queue` is `Sync`.
+// SAFETY: C synchronises what `&Napi` offers, and `T::Queue` is `Sync`.
 unsafe impl<T: Operations> Sync for Napi<T> {}
 
-/// What C knows of a [`Napi`].
+/// The part of a [`Napi`] to which C has pointers.
 #[pin_data]
 struct Poller<T: Operations> {
-    /// Made by `netif_napi_add`; still listed.
+    /// Added by `netif_napi_add`, and not deleted yet.
     napi: Opaque<bindings::napi_struct>,
-    /// Given to a worker by the drop of the [`Napi`].
+    /// Queued by the drop of the [`Napi`].
     release: Opaque<crate::bindings::work_struct>,
-    /// Whether `napi_enable` has been called; written under RTNL, or when nobody else is left.
+    /// Whether `napi_enable` has been called. Written under RTNL, or by the worker after the drop.
     enabled: Atomic<bool>,
     #[pin]
     queue: T::Queue,
@@ -69,9 +69,9 @@ struct Poller<T: Operations> {
 }
 
 impl<T: Operations> Napi<T> {
-    /// Makes a queue that is polled on behalf of `dev`, disabled for now.
+    /// Makes a queue that the kernel polls on behalf of `dev`; it is disabled at first.
     ///
-    /// Its identifier is in no table, so that there may be any number of them.
+    /// The instance has no NAPI ID and cannot be busy polled, so there may be any number of them.
     pub fn new<E>(
         dev: &NetDevice<T>,
         queue: impl PinInit<T::Queue, E>,
@@ -118,13 +118,13 @@ impl<T: Operations> Napi<T> {
         unsafe { self.0.as_ref() }
     }
 
-    /// Returns what is polled.
+    /// Returns the driver's queue.
     #[inline]
     pub fn queue(&self) -> &T::Queue {
         &self.poller().queue
     }
 
-    /// Lets the queue be polled.
+    /// Allows polls of the queue.
     pub fn enable(&self, _rtnl: &Rtnl, _ctx: &mut Process) {
         if !self.poller().enabled.load(Relaxed) {
             self.poller().enabled.store(true, Relaxed);
@@ -133,7 +133,7 @@ impl<T: Operations> Napi<T> {
         }
     }
 
-    /// Keeps the queue from being polled, and waits until it is not.
+    /// Forbids polls of the queue, and waits for a running one to end.
     pub fn disable(&self, _rtnl: &Rtnl, _ctx: &mut Process) {
         if self.poller().enabled.load(Relaxed) {
             // SAFETY: The napi is enabled. The caller may sleep.
@@ -142,12 +142,12 @@ impl<T: Operations> Napi<T> {
         }
     }
 
-    /// Has the queue polled soon, unless it is disabled.
+    /// Schedules a poll of the queue, unless it is disabled.
     ///
-    /// What was put into the queue before this call is seen by a poll that starts after it.
+    /// A poll that starts after this call sees what was put into the queue before the call.
     #[inline]
     pub fn schedule(&self, _bh: &Bh<'_>) {
-        // SAFETY: The napi was added. It takes no notice if it is disabled.
+        // SAFETY: The napi was added. C ignores the call if it is disabled.
         unsafe { bindings::napi_schedule(self.poller().napi.get()) };
     }
 }
@@ -155,8 +155,8 @@ impl<T: Operations> Napi<T> {
 impl<T: Operations> Drop for Napi<T> {
     fn drop(&mut self) {
         let poller = self.poller();
-        // SAFETY: The work is initialised, and the device, which counts as a user of its registry,
-        // is held until it runs.
+        // SAFETY: The work is initialised. The poller holds the device until the work runs, and the
+        // device counts as a user of its registry.
         unsafe { poller.dev.header().registry().enqueue(poller.release.get()) };
     }
 }
@@ -170,7 +170,8 @@ impl<T: Operations> Poller<T> {
             .wrapping_byte_sub(offset_of!(Self, release))
             .cast::<Self>();
         {
-            // SAFETY: The handle is gone, and left the value to us. It may still be polled.
+            // SAFETY: The `Napi` was dropped and left the value to this worker. C may still poll
+            // it.
             let poller = unsafe { &*this };
             if poller.enabled.load(Relaxed) {
                 // SAFETY: The napi is enabled, and a worker may sleep.
@@ -179,7 +180,7 @@ impl<T: Operations> Poller<T> {
             // SAFETY: The napi was added, and is disabled. Waits for a grace period.
             unsafe { bindings::netif_napi_del(poller.napi.get()) };
         }
-        // SAFETY: From `KBox::leak`, and known to nobody else any more.
+        // SAFETY: From `KBox::leak`; C does not know it any more, and the `Napi` was dropped.
         drop(unsafe { KBox::from_raw(this) });
     }
 
@@ -187,7 +188,7 @@ impl<T: Operations> Poller<T> {
     ///
     /// Only for `netif_napi_add`.
     unsafe extern "C" fn poll(napi: *mut bindings::napi_struct, budget: c_int) -> c_int {
-        // Netpoll asks for nothing but transmission to be finished.
+        // Netpoll calls with a budget of 0, to have transmissions completed. There are none here.
         let Ok(limit) = usize::try_from(budget) else {
             return 0;
         };
@@ -199,7 +200,7 @@ impl<T: Operations> Poller<T> {
         let this = napi
             .wrapping_byte_sub(offset_of!(Self, napi))
             .cast::<Self>();
-        // SAFETY: The napi is part of a `Self`, which is there until it is deleted.
+        // SAFETY: The napi is part of a `Self`, which exists until the napi is deleted.
         let this = unsafe { &*this };
         let mut gro = Gro {
             napi,
@@ -218,7 +219,7 @@ impl<T: Operations> Poller<T> {
     }
 }
 
-/// Hands packets to the stack within a poll.
+/// Passes packets to the stack within a poll.
 ///
 /// # Invariants
 ///
@@ -237,15 +238,15 @@ impl<'a, T: Operations> Gro<'a, T> {
         self.running
     }
 
-    /// Hands a packet to the stack as received by the device.
+    /// Passes a packet to the stack as received by the device.
     ///
-    /// Its data must start with the IP header. If the device is down, gives the packet back.
+    /// Its data must start with the IP header. If the device is down, this returns the packet.
     pub fn receive(&mut self, mut skb: SkBuff) -> Result<(), SkBuff> {
         if self.running.is_none() {
             return Err(skb);
         }
         skb.prepare_receive(self.dev.as_raw());
-        // SAFETY: By the type invariants. C takes the buffer over; the device is up, so it is there
+        // SAFETY: By the type invariants. C takes over the buffer. The device is up, so it exists
         // until everything that runs in this section has ended.
         unsafe { bindings::napi_gro_receive(self.napi, skb.into_raw()) };
         Ok(())

@@ -2,10 +2,10 @@
 
 //! Network namespaces.
 //!
-//! A namespace that is being taken down still exists for a while, but cannot be held any more. What
-//! outlives a call therefore is either a [`HeldNet`], which keeps the namespace up, or a
-//! [`WeakNet`], which does not even keep its memory. The latter works by an anchor that this module
-//! gives each namespace and cuts when that goes:
+//! A namespace that is being removed still exists for a while, but cannot be held any more. So a
+//! value that outlives a call has either a [`HeldNet`], which keeps the namespace from being
+//! removed, or a [`WeakNet`], which does not even keep its memory. The latter points to an anchor
+//! that this module gives each namespace, and clears when the namespace is removed:
 //!
 //! ```text
 //!   WeakNet --> Anchor --> struct net       until the namespace's `pre_exit`
@@ -77,7 +77,7 @@ unsafe impl Send for Net {}
 unsafe impl Sync for Net {}
 
 impl Net {
-    /// Makes a reference.
+    /// Makes a reference from C's pointer.
     ///
     /// # Safety
     ///
@@ -88,7 +88,7 @@ impl Net {
         unsafe { &*ptr.cast() }
     }
 
-    /// Returns the namespace as C sees it.
+    /// Returns C's pointer to the namespace.
     #[inline]
     pub(crate) fn as_raw(&self) -> *mut bindings::net {
         self.0.get()
@@ -100,7 +100,7 @@ impl Net {
         core::ptr::eq(self, other)
     }
 
-    /// Keeps the namespace up, unless it is going already.
+    /// Takes a reference that keeps the namespace, unless it is being removed already.
     pub fn hold(&self) -> Option<HeldNet> {
         // SAFETY: The namespace is valid.
         let net = unsafe { bindings::maybe_get_net(self.as_raw()) };
@@ -108,32 +108,32 @@ impl Net {
         NonNull::new(net).map(HeldNet)
     }
 
-    /// Returns a reference that does not keep the namespace.
+    /// Makes a reference that does not keep the namespace.
     ///
-    /// Fails with `ENONET` if the namespace is going, and with `EOPNOTSUPP` without a
+    /// Fails with `ENONET` if the namespace is being removed, and with `EOPNOTSUPP` without a
     /// [`Registration`].
     pub fn downgrade(&self) -> Result<WeakNet> {
         let _section = rcu::read_lock();
         if !READY.load(Acquire) {
             return Err(EOPNOTSUPP);
         }
-        // SAFETY: The registration is there for this section: its drop clears `READY` and then
-        // waits for a grace period. A namespace that goes keeps the slot for as long as somebody
-        // can have a reference to it: a device that is up, or a callback from before `exit`.
+        // SAFETY: The registration exists for this section: its drop clears `READY` and then waits
+        // for a grace period. A namespace that is being removed keeps the slot for as long as code
+        // can reach the namespace: through a device that is up, or in a callback before `exit`.
         let slot = unsafe { slot(self.as_raw()) };
         Ok(WeakNet {
             anchor: slot.get().ok_or(ENONET)?,
         })
     }
 
-    /// Returns those that have to leave when the namespace goes.
+    /// Returns the list of sockets and routes to release before the namespace is removed.
     ///
     /// Fails as [`Self::downgrade`] does.
     pub(super) fn resources(&self) -> Result<Arc<NetnsResources>> {
         Ok(self.downgrade()?.anchor.resources.clone())
     }
 
-    /// Returns whether the current task may administer the namespace.
+    /// Returns whether the current task has `CAP_NET_ADMIN` for the namespace.
     pub fn is_administrable(&self) -> bool {
         // SAFETY: The namespace is valid.
         let owner = unsafe { (*self.as_raw()).user_ns };
@@ -143,7 +143,7 @@ impl Net {
     }
 }
 
-/// A namespace that stays up.
+/// A reference that keeps a namespace from being removed.
 ///
 /// # Invariants
 ///
@@ -167,38 +167,38 @@ impl Deref for HeldNet {
 
 impl Drop for HeldNet {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant the reference is ours; the rest is left to a worker.
+        // SAFETY: By the type invariant the reference is ours; a worker of C does the rest.
         unsafe { bindings::put_net(self.0.as_ptr()) };
     }
 }
 
-/// What stands for a namespace as long as it is there.
+/// The part of a namespace to which [`WeakNet`]s point, and which outlives it.
 ///
 /// # Invariants
 ///
-/// `net` is null or a valid namespace; it is cleared a grace period before the memory goes.
+/// `net` is null or a valid namespace; it is cleared a grace period before C frees the namespace.
 #[pin_data]
 struct Anchor {
     net: Atomic<*mut bindings::net>,
-    /// What is thrown out when the namespace goes.
+    /// Sockets and routes to release before the namespace is removed.
     resources: Arc<NetnsResources>,
 }
 
-/// Where in a namespace the slot is; written by C.
+/// The identifier by which a namespace finds its slot; C writes it.
 static ID: Atomic<u32> = Atomic::new(0);
 /// Whether `ID` may be used.
 static READY: Atomic<bool> = Atomic::new(false);
 /// Whether there is a registration.
 static TAKEN: Atomic<bool> = Atomic::new(false);
 
-/// A reference to a namespace that may go.
+/// A weak reference to a namespace, which may be removed meanwhile.
 #[derive(Clone)]
 pub struct WeakNet {
     anchor: RcuArc<Anchor>,
 }
 
 impl WeakNet {
-    /// Keeps the namespace up, if it is still there.
+    /// Takes a reference that keeps the namespace, unless it is being or has been removed.
     pub fn get(&self) -> Option<HeldNet> {
         let _section = rcu::read_lock();
         let net = NonNull::new(self.anchor.net.load(Acquire))?;
@@ -206,21 +206,22 @@ impl WeakNet {
         unsafe { Net::from_raw(net.as_ptr()) }.hold()
     }
 
-    /// Returns whether this stands for `net`, which may be going.
+    /// Returns whether this refers to `net`, which may be in removal.
     ///
-    /// Says no while the [`Registration`] is being dropped, also in [`NamespaceExit::exit`].
+    /// Returns `false` while the [`Registration`] is being dropped, also in
+    /// [`NamespaceExit::exit`].
     pub fn is(&self, net: &Net) -> bool {
         net.downgrade()
             .is_ok_and(|other| RcuArc::ptr_eq(&self.anchor, &other.anchor))
     }
 }
 
-/// What to do when a namespace goes.
+/// The driver's callback for the removal of namespaces.
 pub trait NamespaceExit: 'static {
-    /// Called for each namespace that goes, before its devices do, and for each that is there when
-    /// the [`Registration`] is dropped.
+    /// Called for each namespace that is removed, before its devices are, and for each that exists
+    /// when the [`Registration`] is dropped.
     ///
-    /// No [`HeldNet`] of it can be had any more in the first case.
+    /// In the first case no new [`HeldNet`] of it can be made.
     fn exit(net: &Net, rtnl: &Rtnl, ctx: &mut Process);
 }
 
@@ -234,7 +235,7 @@ pub struct Registration<E: NamespaceExit> {
     callbacks: PhantomData<E>,
 }
 
-/// What C knows of a registration.
+/// The part of a registration to which C has a pointer.
 #[pin_data]
 struct PernetOps {
     #[pin]
@@ -248,7 +249,7 @@ unsafe impl<E: NamespaceExit> Send for Registration<E> {}
 // SAFETY: There is nothing to do with a shared registration.
 unsafe impl<E: NamespaceExit> Sync for Registration<E> {}
 
-/// The right to be the only registration.
+/// Proof that there is no other registration.
 struct Taken;
 
 impl Taken {
@@ -267,7 +268,7 @@ impl Drop for Taken {
 }
 
 impl<E: NamespaceExit> Registration<E> {
-    /// Registers.
+    /// Registers `E`.
     ///
     /// # Errors
     ///
@@ -291,8 +292,8 @@ impl<E: NamespaceExit> Registration<E> {
                 };
                 // SAFETY: `slot` is valid for writes.
                 unsafe { slot.write(ops) };
-                // SAFETY: `slot` is pinned and stays registered until the drop. `ID` is ours to
-                // have written, as we are the only registration.
+                // SAFETY: `slot` is pinned and stays registered until the drop. C may write to
+                // `ID`, as this is the only registration.
                 to_result(unsafe { bindings::register_pernet_device(slot) })?;
                 READY.store(true, Release);
                 Ok::<(), Error>(())
@@ -309,13 +310,13 @@ impl<E: NamespaceExit> Registration<E> {
 impl<E: NamespaceExit> Drop for Registration<E> {
     fn drop(&mut self) {
         if kernel::warn_on!(!reclaim::may_wait()) {
-            // Leaked, with its module reference, so that the module stays too.
+            // Leak the operations with their module reference, which keeps the module loaded.
             return;
         }
         READY.store(false, Release);
         // SAFETY: By the type invariant. Waits for a grace period before it calls `exit`.
         unsafe { bindings::unregister_pernet_device(self.ops.ops.get()) };
-        // SAFETY: Not used again.
+        // SAFETY: `ops` is not used again.
         unsafe { ManuallyDrop::drop(&mut self.ops) };
     }
 }
@@ -383,11 +384,11 @@ unsafe extern "C" fn exit_rtnl<E: NamespaceExit>(
 ///
 /// Only for `pernet_operations`.
 unsafe extern "C" fn exit(net: *mut bindings::net) {
-    // The area is freed without a drop: nothing may stay in it.
+    // C frees the area without a drop, so nothing may stay in it.
     // SAFETY: By the requirements.
     if let Some(anchor) = unsafe { slot(net) }.swap(None) {
-        // SAFETY: Namespaces are taken down in process context. We come before IPv6 and UDP, as the
-        // core calls these hooks in the reverse of the order that they were registered in.
+        // SAFETY: Namespaces are removed in process context. This runs before the hooks of IPv6 and
+        // UDP, as the core calls hooks in the reverse of their order of registration.
         unsafe { anchor.resources.release_all() };
     }
 }

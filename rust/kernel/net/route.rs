@@ -40,10 +40,10 @@ use bindings::{
 use core::ptr::NonNull;
 use kernel::sync::Arc;
 
-/// What decides on the route of an IPv4 packet.
+/// The key of an IPv4 route look-up (`struct flowi4`).
 #[derive(Clone, Copy)]
 pub struct Flow4 {
-    /// Source address, or [`Ipv4Addr::UNSPECIFIED`] to have one chosen.
+    /// Source address, or [`Ipv4Addr::UNSPECIFIED`] to let the look-up choose one.
     pub saddr: Ipv4Addr,
     /// Destination address.
     pub daddr: Ipv4Addr,
@@ -53,16 +53,16 @@ pub struct Flow4 {
     pub mark: u32,
     /// Index of the interface to leave by, or zero.
     ///
-    /// A successful look-up in C leaves the interface it has found in its argument, and so a second
-    /// look-up with the same argument is bound to that interface: to do the same, give the
+    /// A successful look-up in C stores the interface it has found in its argument, so a second
+    /// look-up with the same argument is bound to that interface. To do the same, pass the
     /// [`Route4::ifindex`] of the first one.
     pub oif: u32,
 }
 
-/// What decides on the route of an IPv6 packet.
+/// The key of an IPv6 route look-up (`struct flowi6`).
 #[derive(Clone, Copy)]
 pub struct Flow6 {
-    /// Source address, or [`Ipv6Addr::UNSPECIFIED`] to have one chosen.
+    /// Source address, or [`Ipv6Addr::UNSPECIFIED`] to let the look-up choose one.
     pub saddr: Ipv6Addr,
     /// Destination address.
     pub daddr: Ipv6Addr,
@@ -76,12 +76,11 @@ pub struct Flow6 {
 
 /// A counted reference to a `struct dst_entry`.
 ///
-/// Entries use their network namespace. That is obvious for IPv6, but with IPsec it is true for
-/// IPv4 as well.
+/// Entries use their network namespace: in IPv6 always, in IPv4 with IPsec.
 ///
 /// # Invariants
 ///
-/// `entry` is valid, this owns one count of it, and `netns` is one of its namespace.
+/// `entry` is valid, the value owns one count of it, and `netns` counts it for its namespace.
 struct Dst {
     entry: NonNull<dst_entry>,
     netns: RouteRef,
@@ -107,7 +106,7 @@ impl Dst {
         }
     }
 
-    /// Returns the entry for as long as the section lasts, unless its namespace is gone.
+    /// Returns the entry for as long as the section lasts, or `None` if its namespace was removed.
     #[inline]
     fn get<'g>(&'g self, bh: &'g Bh<'_>) -> Option<*mut dst_entry> {
         self.netns.is_netns_alive(bh).then_some(self.entry.as_ptr())
@@ -132,14 +131,15 @@ impl Dst {
         !unsafe { bindings::dst_check(entry, cookie) }.is_null()
     }
 
-    /// Returns the index of the interface that the route leaves by, zero if there is none.
+    /// Returns the index of the interface that the route leaves by, or zero if its namespace was
+    /// removed.
     fn ifindex(&self, bh: &Bh<'_>) -> u32 {
         let Some(entry) = self.get(bh) else {
             return 0;
         };
         // SAFETY: Valid by the type invariants.
         let dev = unsafe { bindings::dst_dev(entry) };
-        // SAFETY: An entry always has a device, which stays for as long as this RCU section does.
+        // SAFETY: An entry always has a device, which exists for as long as this RCU section lasts.
         let ifindex = unsafe { &raw const (*dev).ifindex };
         // SAFETY: As above.
         let ifindex = unsafe { ifindex.read_volatile() };
@@ -150,7 +150,7 @@ impl Dst {
 
 impl Clone for Dst {
     fn clone(&self) -> Self {
-        // This only touches the entry itself, not its namespace.
+        // `dst_hold()` touches only the entry itself, not its namespace.
         // SAFETY: Valid by the type invariants, with a count of our own.
         unsafe { bindings::dst_hold(self.entry.as_ptr()) };
         // INVARIANT: Counted just above.
@@ -173,8 +173,7 @@ impl Drop for Dst {
 
 /// The route of IPv4 packets to a destination.
 ///
-/// To be dropped before the network namespace of the tunnel ceases to exist; what is dropped later
-/// is leaked.
+/// Drop it before the network namespace of the tunnel is removed; a route dropped later is leaked.
 ///
 /// # Invariants
 ///
@@ -203,19 +202,20 @@ impl Route4 {
         }
     }
 
-    /// Returns the route with a count for the caller, unless its namespace is gone.
+    /// Returns the route with a count for the caller, or `None` if its namespace was removed.
     #[inline]
     pub(super) fn hold(&self, bh: &Bh<'_>) -> Option<*mut rtable> {
         self.dst.hold(bh).map(<*mut _>::cast)
     }
 
-    /// Returns the source address that goes with the route.
+    /// Returns the source address that the look-up chose for the route.
     #[inline]
     pub fn saddr(&self) -> Ipv4Addr {
         self.saddr
     }
 
-    /// Returns the index of the interface that packets leave by.
+    /// Returns the index of the interface that packets leave by, or zero if the namespace was
+    /// removed.
     pub fn ifindex(&self, bh: &Bh<'_>) -> u32 {
         self.dst.ifindex(bh)
     }
@@ -225,9 +225,9 @@ impl Route4 {
         self.dst.gso(bh)
     }
 
-    /// Returns whether nothing has happened that makes the route obsolete.
+    /// Returns whether the route may still be used (`dst_check()`).
     ///
-    /// If not, it is to be dropped and another one looked up.
+    /// If not, drop it and look up another one.
     #[inline]
     pub fn still_valid(&self, bh: &Bh<'_>) -> bool {
         self.dst.check(0, bh)
@@ -236,8 +236,7 @@ impl Route4 {
 
 /// The route of IPv6 packets to a destination.
 ///
-/// To be dropped before the network namespace of the tunnel ceases to exist; what is dropped later
-/// is leaked.
+/// Drop it before the network namespace of the tunnel is removed; a route dropped later is leaked.
 ///
 /// # Invariants
 ///
@@ -245,7 +244,7 @@ impl Route4 {
 #[derive(Clone)]
 pub struct Route6 {
     dst: Dst,
-    /// What the entry's own tree of routes looked like when it was found.
+    /// The state of the entry's routing tree at the look-up, which `dst_check()` compares.
     cookie: u32,
     saddr: Ipv6Addr,
 }
@@ -271,19 +270,20 @@ impl Route6 {
         }
     }
 
-    /// Returns the route with a count for the caller, unless its namespace is gone.
+    /// Returns the route with a count for the caller, or `None` if its namespace was removed.
     #[inline]
     pub(super) fn hold(&self, bh: &Bh<'_>) -> Option<*mut dst_entry> {
         self.dst.hold(bh)
     }
 
-    /// Returns the source address that goes with the route.
+    /// Returns the source address that the look-up chose for the route.
     #[inline]
     pub fn saddr(&self) -> Ipv6Addr {
         self.saddr
     }
 
-    /// Returns the index of the interface that packets leave by.
+    /// Returns the index of the interface that packets leave by, or zero if the namespace was
+    /// removed.
     pub fn ifindex(&self, bh: &Bh<'_>) -> u32 {
         self.dst.ifindex(bh)
     }
@@ -293,9 +293,9 @@ impl Route6 {
         self.dst.gso(bh)
     }
 
-    /// Returns whether nothing has happened that makes the route obsolete.
+    /// Returns whether the route may still be used (`dst_check()`).
     ///
-    /// If not, it is to be dropped and another one looked up.
+    /// If not, drop it and look up another one.
     #[inline]
     pub fn still_valid(&self, bh: &Bh<'_>) -> bool {
         self.dst.check(self.cookie, bh)

@@ -2,21 +2,22 @@
 
 //! UDP sockets of tunnels.
 //!
-//! A [`Tunnel`] is a socket of the kernel whose datagrams all go to a [`Receiver`], and by which
-//! packets are sent out, each in a datagram of its own.
+//! A [`Tunnel`] is a socket of the kernel. All datagrams that it receives go to a [`Receiver`], and
+//! it sends packets out, each in a datagram of its own.
 //!
 //! # Life of the receiver
 //!
-//! The socket owns one count of the receiver, in `sk_user_data`. Datagrams come in inside of RCU
-//! sections. When the socket is released C clears `sk_user_data`, but another CPU may have read it
-//! just before; that count is put afterwards, and [`RcuArc`] drops and frees the receiver not
-//! before a grace period has passed since.
+//! The socket owns one count of the receiver, in `sk_user_data`. Datagrams are received in RCU
+//! sections. When the socket is released, C clears `sk_user_data`, but another CPU may have read it
+//! just before. That count is put afterwards, and [`RcuArc`] drops and frees the receiver only
+//! after the next grace period, which waits for that CPU.
 //!
 //! # Life of the socket
 //!
-//! A [`Tunnel`] ends with its drop. CPUs share one through an [`Owned`](crate::sync::rcu::Owned)
-//! slot, which waits for a grace period before it returns the tunnel. Kernel sockets do not keep
-//! their network namespace; those still open when a namespace is removed are closed then.
+//! The drop of a [`Tunnel`] closes its socket. CPUs share one through an
+//! [`Owned`](crate::sync::rcu::Owned) slot, which waits for a grace period before it returns the
+//! tunnel. Kernel sockets do not keep their network namespace; the removal of a namespace closes
+//! those still open.
 //!
 //! C header: [`include/net/udp_tunnel.h`](srctree/include/net/udp_tunnel.h)
 
@@ -91,43 +92,43 @@ mod send;
 pub(super) use hook::Hook;
 pub use send::gso_by_default;
 
-/// What takes the datagrams of a [`Tunnel`].
+/// The callbacks that take the datagrams of a [`Tunnel`].
 pub trait Receiver: Send + Sync + 'static {
-    /// Takes datagrams, each with its data beginning at the UDP header. `lost` more datagrams could
-    /// not be split off what came, mostly without memory.
+    /// Takes datagrams, each with its data beginning at the UDP header. `lost` is the number of
+    /// further datagrams that could not be split off the received packet, mostly because
+    /// memory was short.
     fn receive(&self, datagrams: List, lost: usize, bh: &Bh<'_>);
 
-    /// Called when a rule of netfilter has rewritten bytes behind the UDP header of a packet that
-    /// stands for several datagrams, of which it saw the first only. Returns whether the packet may
-    /// leave nevertheless.
+    /// Called when a rule of netfilter has rewritten bytes behind the UDP header of a GSO packet,
+    /// of which it saw the first datagram only. Returns whether the packet may leave nevertheless.
     ///
     /// May be called in any context, and by several CPUs at once.
     fn rewritten(&self) -> bool;
 
-    /// Returns whether datagrams may come up the stack as one packet.
+    /// Returns whether GRO may merge datagrams into one packet on their way up the stack.
     fn may_gro(&self) -> bool;
 
-    /// How many bytes of a datagram [`key`](Self::key) looks at.
+    /// How many bytes of a datagram [`key`](Self::key) reads.
     const HEADER_LEN: u32;
 
-    /// Returns a number that datagrams have in common which may come up the stack as one packet,
-    /// until they get here. None for one that has to come alone.
+    /// Returns the GRO key of a datagram: those with equal keys may come up the stack as one
+    /// packet, until this socket gets it. `None` for one that has to come alone.
     fn key(header: &[u8]) -> Option<u64>;
 }
 
-/// A receiver that several sockets share.
+/// The value that `sk_user_data` of all sockets of this crate points to; several sockets may share
+/// it.
 ///
-/// What `sk_user_data` of all sockets of this crate points to: the first field is there whatever
-/// `H` is.
+/// The first field has the same type for every `H`, so that the netfilter hook can call it.
 #[repr(C)]
 pub struct Shared<H> {
-    /// Calls [`Receiver::rewritten`] of the value that it is a field of.
+    /// Calls [`Receiver::rewritten`] of the value that contains this field.
     rewritten: unsafe fn(NonNull<()>) -> bool,
     receiver: H,
 }
 
 impl<H: Receiver> Shared<H> {
-    /// Creates the value.
+    /// Makes the value.
     pub fn new(receiver: H) -> Self {
         Self {
             rewritten: Self::rewritten,
@@ -144,7 +145,7 @@ impl<H: Receiver> Shared<H> {
     }
 }
 
-/// Prepares a GRO list of datagrams for its way up the stack.
+/// Completes a GRO list of datagrams (`gro_complete`).
 ///
 /// All sockets of this crate have this function, and no others: see [`hook`].
 ///
@@ -157,14 +158,14 @@ unsafe extern "C" fn complete_callback(_sk: *mut sock, skb: *mut sk_buff, offset
     0
 }
 
-/// Returns whether the machine has IPv6 at all.
+/// Returns whether the kernel has IPv6 enabled (`ipv6_mod_enabled()`).
 pub fn ipv6_enabled() -> bool {
     // SAFETY: No requirements.
     unsafe { bindings::ipv6_mod_enabled() }
 }
 
 /// Binds a socket to a port of all addresses of its family, and returns the port, which C chooses
-/// for 0.
+/// if `port` is zero.
 ///
 /// # Safety
 ///
@@ -172,7 +173,7 @@ pub fn ipv6_enabled() -> bool {
 /// `AF_INET` otherwise.
 unsafe fn bind(raw: NonNull<socket>, v6: bool, port: u16) -> Result<u16> {
     let raw = raw.as_ptr();
-    // SAFETY: By the requirements. A socket always has its other half.
+    // SAFETY: By the requirements. A `struct socket` always has its `struct sock`.
     let sk = unsafe { (*raw).sk };
     // CAST: The families have 16 bits, the sizes of addresses a few.
     let result = if v6 {
@@ -203,8 +204,8 @@ unsafe fn bind(raw: NonNull<socket>, v6: bool, port: u16) -> Result<u16> {
 
 /// A UDP socket for all addresses of one family of its network namespace.
 ///
-/// To be dropped in process context with bottom halves on. The socket is closed by that, or when
-/// the network namespace ceases to exist.
+/// Drop it in process context with bottom halves on. The drop closes the socket, or the removal of
+/// the network namespace does.
 ///
 /// # Invariants
 ///
@@ -221,12 +222,12 @@ pub struct Tunnel<H: Receiver> {
 }
 
 impl<H: Receiver> Tunnel<H> {
-    /// Opens an IPv4 socket, at a port of the kernel's choice if `port` is zero.
+    /// Opens an IPv4 socket. C chooses the port if `port` is zero.
     ///
     /// # Errors
     ///
-    /// What C says: `EADDRINUSE` and `EACCES` for the port. `EOPNOTSUPP` without a
-    /// [`Registration`](super::netns::Registration), `ENONET` if the namespace is going.
+    /// Errors of C, such as `EADDRINUSE` and `EACCES` for the port. `EOPNOTSUPP` without a
+    /// [`Registration`](super::netns::Registration), `ENONET` if the namespace is being removed.
     pub fn open4(
         net: &HeldNet,
         port: u16,
@@ -236,13 +237,12 @@ impl<H: Receiver> Tunnel<H> {
         Self::open(net, false, port, receiver, ctx)
     }
 
-    /// Opens an IPv6 socket that does not take IPv4, at a port of the kernel's choice if `port` is
-    /// zero.
+    /// Opens an IPv6 socket that does not take IPv4. C chooses the port if `port` is zero.
     ///
     /// # Errors
     ///
-    /// What C says: `EADDRINUSE` and `EACCES` for the port. `EOPNOTSUPP` without a
-    /// [`Registration`](super::netns::Registration), `ENONET` if the namespace is going.
+    /// Errors of C, such as `EADDRINUSE` and `EACCES` for the port. `EOPNOTSUPP` without a
+    /// [`Registration`](super::netns::Registration), `ENONET` if the namespace is being removed.
     pub fn open6(
         net: &HeldNet,
         port: u16,
@@ -280,9 +280,9 @@ impl<H: Receiver> Tunnel<H> {
         // SAFETY: The namespace is held.
         to_result(unsafe { sock_create_kern(net, family, kind, 0, &raw mut socket) })?;
         let raw = NonNull::new(socket).ok_or(EINVAL)?;
-        // SAFETY: A socket always has its other half.
+        // SAFETY: A `struct socket` always has its `struct sock`.
         let sk = unsafe { (*raw.as_ptr()).sk };
-        // SAFETY: The socket is fresh, and not used by anybody else.
+        // SAFETY: The socket is new, and no other code uses it.
         unsafe { bindings::sk_set_allocation(sk, bindings::CONST_GFP_ATOMIC) };
         // SAFETY: As above.
         unsafe { bindings::sk_set_sndbuf(sk, c_int::MAX) };
@@ -297,23 +297,24 @@ impl<H: Receiver> Tunnel<H> {
             gro_complete: Some(complete_callback),
             ..pin_init::zeroed()
         };
-        // SAFETY: The socket is one of UDP in that namespace, and the receiver lives until a grace
+        // SAFETY: The socket is one of UDP in that namespace, and the receiver exists until a grace
         // period after the socket is released.
         unsafe { bindings::setup_udp_tunnel_sock(net, sk, &raw mut setup) };
-        // What that asked for on behalf of inner checksums makes C compute the checksum of each
-        // datagram of a GSO packet that arrives by a virtual device. The receiver never uses it.
+        // `setup_udp_tunnel_sock()` asked for conversion of inner checksums, so C would compute the
+        // checksum of each datagram of a GSO packet that arrives by a virtual device. The receiver
+        // never uses it.
         // SAFETY: As above.
         unsafe { bindings::inet_dec_convert_csum(sk) };
         // SAFETY: As above. The callback takes GRO lists apart.
         unsafe { bindings::udp_allow_gso(sk) };
-        // SAFETY: Where a value lies is not null.
+        // SAFETY: The address of a value is not null.
         let receiver = unsafe { NonNull::new_unchecked(receiver) };
         // SAFETY: Ours, and set up just above.
         let socket = unsafe { Socket::new(raw, receiver, module) };
         let mut tunnel = KBox::write(
             memory,
-            // INVARIANT: Set up just above, and bound and listed below. If that fails, it is closed
-            // by the drop, for which it need not be.
+            // INVARIANT: Set up just above, and bound and listed below. If that fails, the drop
+            // closes the socket, which need not be bound or listed for that.
             Self {
                 socket: shared.write(socket).into(),
                 v6,
@@ -322,8 +323,8 @@ impl<H: Receiver> Tunnel<H> {
                 resources,
             },
         );
-        // Not before it is set up: as soon as C finds the socket by its port, it hands datagrams
-        // for it to the callback, or to another tunnel's if it takes that one for the only one.
+        // Bind last: as soon as C finds the socket by its port, it passes datagrams to the
+        // callback, or to another tunnel's if it takes that one for the only one.
         // SAFETY: The socket is new, and of that family.
         tunnel.port = unsafe { bind(raw, v6, port) }?;
         // SAFETY: The resources are those of that namespace.
@@ -337,17 +338,17 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// Only for `udp_tunnel_sock_cfg::encap_rcv` of a socket opened by [`Self::open`].
     unsafe extern "C" fn receive_callback(sk: *mut sock, skb: *mut sk_buff) -> c_int {
-        // SAFETY: C gives us a valid buffer.
+        // SAFETY: C passes a valid buffer.
         let dev = unsafe { gro_list::device(skb) };
-        // SAFETY: C gives the buffer away if zero is returned, which is always. It may still point
-        // to the next one of a burst, but is not on a list.
+        // SAFETY: C gives the buffer away if this returns zero, which it always does. The buffer
+        // may still point to the next one of a burst, but is not on a list.
         let Some(mut skb) = (unsafe { SkBuff::from_shared(skb) }) else {
             return 0;
         };
         // A buffer that came by loopback may hold a route, which must not outlive this namespace.
         // The receiver may keep the buffer for as long as it likes.
         skb.drop_dst();
-        // SAFETY: C calls this with bottom halves off. Only a reference is handed on.
+        // SAFETY: C calls this with bottom halves off. Only a reference is passed on.
         let bh = unsafe { Bh::in_softirq() };
         // SAFETY: C calls this for one of our sockets, in an RCU section.
         let receiver = unsafe { bindings::rcu_dereference_sk_user_data(sk) };
@@ -375,7 +376,7 @@ impl<H: Receiver> Tunnel<H> {
         0
     }
 
-    /// Chains a datagram to those before it.
+    /// Chains a datagram to those that GRO holds.
     ///
     /// # Safety
     ///
@@ -399,8 +400,8 @@ impl<H: Receiver> Tunnel<H> {
     ///
     /// # Errors
     ///
-    /// `EAFNOSUPPORT` if it is not one of the wanted family, `ENONET` if its network namespace has
-    /// ceased to exist.
+    /// `EAFNOSUPPORT` if the socket is of the other family, `ENONET` if its network namespace was
+    /// removed.
     #[inline]
     fn sk<'g>(&'g self, v6: bool, bh: &'g Bh<'_>) -> Result<*mut sock> {
         if self.v6 != v6 {
@@ -418,7 +419,7 @@ impl<H: Receiver> Tunnel<H> {
 
 impl<H: Receiver> Drop for Tunnel<H> {
     fn drop(&mut self) {
-        // SAFETY: Nobody borrows `self`, from which all uses of the socket are.
+        // SAFETY: All uses of the socket borrow `self`, and no borrow is left.
         unsafe { self.resources.remove_socket(&self.socket) };
     }
 }

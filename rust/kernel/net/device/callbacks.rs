@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions that C calls for a link: `net_device_ops`, `rtnl_link_ops`, the destructor.
+//! The functions that C calls for a kind of link: `net_device_ops`, `rtnl_link_ops`, the
+//! destructor.
 
 use super::{
     ethtool::Ethtool,
@@ -51,7 +52,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// The functions of a kind of link.
+/// The C callbacks of the devices whose private state is a `T`.
 pub(super) struct Callbacks<T>(PhantomData<T>);
 
 impl<T: Operations> Callbacks<T> {
@@ -73,7 +74,7 @@ impl<T: Operations> Callbacks<T> {
     pub(super) unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
         let features = bindings::CONST_NETIF_F_TUNNEL;
         let config = T::CONFIG;
-        // SAFETY: C hands over a device that nobody else knows yet.
+        // SAFETY: C passes a device that no other code has seen yet.
         let d = unsafe { &mut *dev };
         d.netdev_ops = Self::NETDEV_OPS;
         d.ethtool_ops = Ethtool::<T>::OPS;
@@ -94,12 +95,12 @@ impl<T: Operations> Callbacks<T> {
         flags.set_lltx(1);
         // CAST: From 32 bits to at least as many.
         let no_queue = bindings::netdev_priv_flags_IFF_NO_QUEUE as c_ulong;
-        // netpoll would call `start_xmit` with interrupts off. Whatever turns bottom halves on
-        // again down there, as the transmission by UDP does, would run softirqs within our section.
+        // netpoll would call `start_xmit` with interrupts off. Functions below it that turn bottom
+        // halves on again, as UDP transmission does, would then run softirqs within our section.
         // CAST: As above.
         let no_netpoll = bindings::netdev_priv_flags_IFF_DISABLE_NETPOLL as c_ulong;
         flags.set_priv_flags(flags.priv_flags() | no_queue | no_netpoll);
-        // SAFETY: As above. The route is wanted until the packet is sent.
+        // SAFETY: As above. C keeps the route of a packet until `start_xmit`.
         unsafe { bindings::netif_keep_dst(dev) };
         // SAFETY: As above.
         unsafe { bindings::netif_set_tso_max_size(dev, bindings::GSO_MAX_SIZE) };
@@ -122,7 +123,7 @@ impl<T: Operations> Callbacks<T> {
         // SAFETY: Netlink requests run in process context, and may sleep.
         let mut ctx = unsafe { Process::under_rtnl() };
         from_result(|| {
-            // SAFETY: The device was made by `setup` for this `T`, and nobody else knows it.
+            // SAFETY: `setup` made the device for this `T`, and no other code has seen it.
             unsafe { Self::construct(dev, params, &mut ctx) }?;
             // SAFETY: RTNL is held, and the device has never been registered.
             let registered = to_result(unsafe { bindings::register_netdevice(dev) });
@@ -150,8 +151,8 @@ impl<T: Operations> Callbacks<T> {
     ///
     /// # Safety
     ///
-    /// `dev` must have been made by `setup` for this `T`, and be known to nobody else; `params`
-    /// must be those of the request.
+    /// `dev` must have been made by `setup` for this `T`, and no other code may have seen it;
+    /// `params` must be those of the request.
     unsafe fn construct(
         dev: *mut bindings::net_device,
         params: *mut bindings::rtnl_newlink_params,
@@ -194,8 +195,9 @@ impl<T: Operations> Callbacks<T> {
         // SAFETY: The caller frees the device only after we return.
         let state = unsafe { (*dev).reg_state };
         if u32::from(state) == bindings::netdev_reg_state_NETREG_UNREGISTERING {
-            // A notifier refused when the device was known already, so there may be references. The
-            // core will take the device down as if it had been registered, and only then.
+            // A notifier refused the device after the core had listed it, so there may be
+            // references. The core unregisters it as if it had been registered, and calls the
+            // destructor only then.
             // SAFETY: As in `newlink`.
             unsafe { private::set_destructor(dev) };
         } else {
@@ -264,13 +266,14 @@ impl<T: Operations> Callbacks<T> {
         let bh = unsafe { Bh::in_softirq() };
         // SAFETY: As in `open`.
         let dev = unsafe { NetDevice::<T>::from_raw(dev) };
-        // SAFETY: C hands over the buffer: neither of the values returned below lets it keep it.
+        // SAFETY: C passes the buffer on: for both values returned below it does not use it any
+        // more.
         let skb = unsafe { SkBuff::from_shared(skb) };
-        // A packet may still come while the device goes down.
         let Some(skb) = skb else {
             dev.count_tx_dropped(1);
             return bindings::netdev_tx_NETDEV_TX_OK;
         };
+        // C may still send a packet while the device goes down.
         let Some(running) = dev.running(&bh) else {
             dev.count_tx_dropped(1);
             skb.drop(Reason::DEV_READY);
@@ -290,9 +293,9 @@ impl<T: Operations> Callbacks<T> {
 /// Only for `net_device.priv_destructor`, of devices whose header is initialised.
 pub(super) unsafe extern "C" fn destroy(dev: *mut bindings::net_device) {
     let header = private::header(dev);
-    // SAFETY: The core's reference is given up only below.
+    // SAFETY: This function drops the core's reference, below.
     let destroyed = unsafe { (*header).destroyed };
-    // First, so that a new device still sees in the list what the driver shows of this one.
+    // First: a device that is being added finds this one in the list while the driver shows it.
     // SAFETY: As above; process context.
     unsafe { destroyed(dev) };
     {
@@ -302,9 +305,9 @@ pub(super) unsafe extern "C" fn destroy(dev: *mut bindings::net_device) {
         // SAFETY: The header is valid.
         unsafe { list::remove(header, held.rtnl()) };
     }
-    // The memory is freed with the last reference, whatever C has been told before.
+    // The last reference frees the memory, so C must not.
     // SAFETY: The device is valid.
     unsafe { (*dev).needs_free_netdev = false };
-    // SAFETY: The core's reference was ours to keep.
+    // SAFETY: C left the core's reference to this function.
     unsafe { Header::put(header) };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Switches of a device that user space turns with `ethtool --set-priv-flags`, and the figures that
-//! `ethtool --statistics` shows.
+//! The private flags of a device that user space sets with `ethtool --set-priv-flags`, and the
+//! statistics that `ethtool --statistics` shows.
 //!
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
 
@@ -26,10 +26,10 @@ use kernel::{
     ffi::c_int, //
 };
 
-/// Bytes that C gives to the name of a switch, which ends with a zero.
+/// Size of a name in C, its final NUL included.
 const NAME_LEN: usize = ETH_GSTRING_LEN as usize;
 
-/// The functions that C calls for a device of this `T`, all under RTNL.
+/// The C callbacks of a device of this `T`, all under RTNL.
 pub(super) struct Ethtool<T>(PhantomData<T>);
 
 impl<T: Operations> Ethtool<T> {
@@ -53,14 +53,15 @@ impl<T: Operations> Ethtool<T> {
             match set {
                 // CAST: At most 32.
                 PRIV_FLAGS => Ok(T::PRIV_FLAGS.len() as c_int),
-                // CAST: A constant of the driver, which C checks against what is read.
+                // CAST: A constant of the driver, which C compares with the number that user space
+                // expects.
                 STATS if T::STATISTICS > 0 => Ok(T::STATISTICS as c_int),
                 _ => Err(EOPNOTSUPP),
             }
         })
     }
 
-    /// Writes the name number `nth`, cut if it is too long.
+    /// Writes name number `nth`, cut to [`NAME_LEN`] with its NUL.
     ///
     /// # Safety
     ///
@@ -79,7 +80,7 @@ impl<T: Operations> Ethtool<T> {
 
     /// # Safety
     ///
-    /// Only for `ethtool_ops`: `to` must have room for the names that `count` tells of.
+    /// Only for `ethtool_ops`: `to` must have room for as many names as `count` returns.
     unsafe extern "C" fn names(_dev: *mut net_device, set: u32, to: *mut u8) {
         const {
             assert!(T::PRIV_FLAGS.len() <= 32);
@@ -105,7 +106,7 @@ impl<T: Operations> Ethtool<T> {
 
     /// # Safety
     ///
-    /// Only for `ethtool_ops`: `to` must have room for as many figures as `count` tells of.
+    /// Only for `ethtool_ops`: `to` must have room for as many values as `count` returns.
     unsafe extern "C" fn statistics(dev: *mut net_device, _: *mut ethtool_stats, to: *mut u64) {
         // SAFETY: As in `get`.
         let dev = unsafe { NetDevice::<T>::from_raw(dev.cast()) };

@@ -47,8 +47,8 @@ use kernel::{
 
 /// A registered kind of link.
 ///
-/// The drop removes all links of the kind, and waits until the last reference to each is gone: what
-/// the driver's code is needed for has been done by then.
+/// The drop removes all links of the kind, and waits until the last reference to each has been put:
+/// no device needs the driver's code any more then.
 ///
 /// # Invariants
 ///
@@ -60,10 +60,10 @@ pub struct Registration<T: Operations> {
 
 // SAFETY: The registration may be dropped by any thread; the rest is up to C.
 unsafe impl<T: Operations> Send for Registration<T> {}
-// SAFETY: There is nothing to do with a shared registration.
+// SAFETY: A shared registration gives access to nothing but its debugfs directory.
 unsafe impl<T: Operations> Sync for Registration<T> {}
 
-/// The part of a registration that its devices know.
+/// The part of a registration to which its devices point.
 ///
 /// # Invariants
 ///
@@ -79,15 +79,15 @@ pub(crate) struct Registry {
     unused: Completion,
     queue: ReleaseQueue,
     debugfs: Dir,
-    /// For each possible CPU.
+    /// A ring of pages for each possible CPU.
     pages: KVec<Pin<KBox<SpinLock<PageRing>>>>,
-    /// For none of them.
+    /// The ring for a CPU that has none.
     #[pin]
     spare_pages: SpinLock<PageRing>,
     _module: ModuleRef,
 }
 
-/// The queue that ends devices, and what belongs to them.
+/// The workqueue that ends devices and NAPI instances after their last reference.
 ///
 /// # Invariants
 ///
@@ -122,7 +122,7 @@ impl Registry {
         self.users.inc();
     }
 
-    /// Gives a user up.
+    /// Removes a user. The last one completes the wait in the drop of the registration.
     pub(super) fn put(&self) {
         if self.users.dec_and_test() {
             self.unused.complete_all();
@@ -134,7 +134,7 @@ impl Registry {
         &self.debugfs
     }
 
-    /// Returns the memory for the packets that this CPU makes.
+    /// Returns the ring of pages for the packets that this CPU makes.
     #[inline]
     pub(super) fn pages(&self, bh: &Bh<'_>) -> &SpinLock<PageRing> {
         // CAST: From small to large.
@@ -144,7 +144,7 @@ impl Registry {
         }
     }
 
-    /// Has `work` run by a worker.
+    /// Queues `work` on the workqueue of the registry.
     ///
     /// # Safety
     ///
@@ -179,8 +179,8 @@ impl<T: Operations> Registration<T> {
                 unused <- Completion::new(),
                 queue: ReleaseQueue::new()?,
                 debugfs: {
-                    // SAFETY: The context was checked, and the caller has no proof that it could
-                    // use.
+                    // SAFETY: The context was checked. No code can use a `Process` of the caller
+                    // while this runs.
                     let mut process = unsafe { Process::new() };
                     Dir::new(T::KIND, &mut process)?
                 },
@@ -194,7 +194,7 @@ impl<T: Operations> Registration<T> {
                 },
                 spare_pages <- new_spinlock!(PageRing::new()),
                 _module: ModuleRef::get()?,
-                // The last: from here on C calls back.
+                // The last field: from here on C calls back.
                 ops <- Opaque::try_ffi_init(|slot: *mut bindings::rtnl_link_ops| {
                     let ops = bindings::rtnl_link_ops {
                         kind: kernel::str::as_char_ptr_in_const_context(T::KIND),
@@ -218,7 +218,7 @@ impl<T: Operations> Registration<T> {
         })
     }
 
-    /// Returns the debugfs directory of the kind, in which the drivers of its links make theirs.
+    /// Returns the debugfs directory of the kind, below which drivers make those of their devices.
     pub fn debugfs(&self) -> &Dir {
         self.registry.debugfs()
     }
@@ -227,19 +227,19 @@ impl<T: Operations> Registration<T> {
 impl<T: Operations> Drop for Registration<T> {
     fn drop(&mut self) {
         if kernel::warn_on!(!reclaim::may_wait()) {
-            // Leaked, with its module reference, so that the module stays too.
+            // Leak the registry with its module reference, which keeps the module loaded.
             return;
         }
         // SAFETY: By the type invariant. Removes the links, and waits for their destructors.
         unsafe { bindings::rtnl_link_unregister(self.registry.ops.get()) };
         self.registry.put();
         self.registry.unused.wait_for_completion();
-        // SAFETY: Nobody refers to the registry any more; it is not used again.
+        // SAFETY: The last user is gone, so nothing points to the registry; it is not used again.
         unsafe { ManuallyDrop::drop(&mut self.registry) };
     }
 }
 
-/// What is known of a link that is being added.
+/// The name and namespace of a link that user space is adding.
 pub struct NewLink<'a> {
     pub(super) dev: NonNull<bindings::net_device>,
     pub(super) net: &'a Net,

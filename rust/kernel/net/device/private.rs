@@ -50,14 +50,14 @@ pub(super) struct Private<T> {
     data: MaybeUninit<T>,
 }
 
-/// Returns the header of a device.
+/// Returns a pointer to the header of a device.
 #[inline]
 pub(crate) fn header(dev: *mut bindings::net_device) -> *mut Header {
     dev.wrapping_byte_add(offset_of!(bindings::net_device, priv_))
         .cast()
 }
 
-/// Returns the driver's state of a device.
+/// Returns a pointer to the driver's state of a device.
 #[inline]
 pub(super) fn data<T>(dev: *mut bindings::net_device) -> *mut T {
     const {
@@ -73,10 +73,10 @@ pub(super) fn data<T>(dev: *mut bindings::net_device) -> *mut T {
 /// The type of `net_device.priv_destructor`.
 type Destructor = unsafe extern "C" fn(*mut bindings::net_device);
 
-/// Where that is.
+/// The offset of that field.
 const DESTRUCTOR: usize = offset_of!(bindings::net_device, priv_destructor);
 
-/// Leaves it to [`destroy`](super::callbacks::destroy) to end the device.
+/// Has the core call [`destroy`](super::callbacks::destroy) after it has unregistered the device.
 ///
 /// # Safety
 ///
@@ -110,9 +110,10 @@ impl Header {
     ///
     /// # Safety
     ///
-    /// `slot` must be the header of a device that nobody else knows, with room for a `T` behind it.
-    /// `drop` and `destroyed` must be callable on the device: the first once, without references
-    /// left, the second while there is a reference. The registry must have counted one more user.
+    /// `slot` must be the header of a device that no other code has seen, with room for a `T`
+    /// behind it. `drop` and `destroyed` must be callable on the device: the first once, after the
+    /// last reference was put, the second while there is a reference. The registry must have
+    /// counted one more user.
     pub(super) unsafe fn init<T: 'static>(
         slot: *mut Header,
         registry: NonNull<Registry>,
@@ -152,7 +153,7 @@ impl Header {
             .cast()
     }
 
-    /// Returns what registered the kind of link.
+    /// Returns the registry of the kind of link.
     #[inline]
     pub(crate) fn registry(&self) -> &Registry {
         // SAFETY: By the type invariants the registry waits for this user.
@@ -165,7 +166,7 @@ impl Header {
         self.refs.inc();
     }
 
-    /// Gives a reference up. May be called in any context: the work is left to a worker.
+    /// Puts a reference. Any context: after the last one a worker frees the device.
     ///
     /// # Safety
     ///
@@ -175,13 +176,13 @@ impl Header {
         // SAFETY: By the requirements the header is still there.
         let header = unsafe { &*this };
         if header.refs.dec_and_test() {
-            // The work is idle: only the last reference gets here.
+            // The work is idle: only the put of the last reference gets here.
             // SAFETY: The work was initialised, and stays valid until it runs.
             unsafe { header.registry().enqueue(header.release.get()) };
         }
     }
 
-    /// Gives the only reference up at once, without dropping the driver's state.
+    /// Undoes [`Header::init`], without dropping the driver's state. C frees the device.
     ///
     /// # Safety
     ///
@@ -192,7 +193,7 @@ impl Header {
     }
 }
 
-/// Ends a device without references.
+/// Drops the driver's state and frees the device, after the last reference was put.
 ///
 /// # Safety
 ///
@@ -205,12 +206,12 @@ unsafe extern "C" fn release(work: *mut crate::bindings::work_struct) {
     // SAFETY: The header is valid until the device is freed below.
     let header = unsafe { &*this };
     let registry = header.registry;
-    // SAFETY: There is no reference left, so nobody else looks at the driver's state.
+    // SAFETY: No reference is left, so no other code uses the driver's state.
     unsafe { (header.drop)(dev) };
-    // The device type lies in this module, which may be gone when the memory is released at last.
+    // The device type lies in this module, which may be unloaded before C frees the memory.
     // SAFETY: The device is ours, and no longer known to user space.
     unsafe { (*dev).dev.type_ = core::ptr::null() };
-    // SAFETY: The device is no longer registered, and the core left it to us to free it.
+    // SAFETY: The device is no longer registered, and the core left freeing it to this function.
     unsafe { bindings::free_netdev(dev) };
     // SAFETY: By the type invariants the registry waits for this user.
     unsafe { registry.as_ref() }.put();

@@ -2,8 +2,8 @@
 
 //! Reading attributes.
 //!
-//! An [`Attr`] never hands out references to what it holds: values are copied out. That is why a
-//! secret can be [wiped](Attr::wipe) out of a request while the request is still being read.
+//! An [`Attr`] gives no references to its payload, but copies of values. So a secret can be
+//! [wiped](Attr::wipe) out of a request while code still reads other parts of the request.
 
 use crate::bindings;
 use crate::bindings::nlattr;
@@ -28,9 +28,9 @@ const HEADER: usize = size_of::<nlattr>();
 ///
 /// # Invariants
 ///
-/// `0` points to an attribute that was found to lie within its message with all of its length,
-/// that may be read and written, and that lives as long as `'a`. Only this thread uses it, and
-/// nobody holds a reference to any part of it.
+/// `0` points to an attribute that lies within its message with all of its length, may be read and
+/// written, and exists for `'a`. Only this thread uses it, and no reference to any part of it
+/// exists.
 #[derive(Clone, Copy)]
 pub struct Attr<'a>(NonNull<nlattr>, PhantomData<&'a ()>, NotThreadSafe);
 
@@ -43,7 +43,7 @@ impl<'a> Attr<'a> {
         Self(ptr, PhantomData, NotThreadSafe)
     }
 
-    /// Returns the attribute as C sees it.
+    /// Returns C's pointer to the attribute.
     pub(super) fn as_raw(&self) -> *const nlattr {
         self.0.as_ptr()
     }
@@ -62,7 +62,7 @@ impl<'a> Attr<'a> {
         self.len() == 0
     }
 
-    /// Returns where the payload begins.
+    /// Returns a pointer to the payload.
     fn payload(&self) -> *mut u8 {
         self.0.as_ptr().cast::<u8>().wrapping_add(HEADER)
     }
@@ -75,12 +75,12 @@ impl<'a> Attr<'a> {
             return None;
         }
         // SAFETY: By the type invariants there are as many bytes as `len` says behind the header.
-        // They cannot overlap `to`, as nobody has a reference to them.
+        // They cannot overlap `to`, as no reference to them exists.
         unsafe { core::ptr::copy_nonoverlapping(self.payload(), to.as_mut_ptr(), to.len()) };
         Some(())
     }
 
-    /// Returns the payload if it is of the length `N`.
+    /// Returns a copy of the payload if its length is `N`.
     #[inline]
     pub fn read<const N: usize>(&self) -> Option<[u8; N]> {
         let mut value = [0; N];
@@ -109,7 +109,7 @@ impl<'a> Attr<'a> {
     pub fn nul_str<const N: usize>(&self) -> Option<NulStr<N>> {
         let mut bytes = [0; N];
         let len = self.len().min(N);
-        // SAFETY: As in `copy_to`; `len` is neither more than there is nor more than `bytes` holds.
+        // SAFETY: As in `copy_to`; both the payload and `bytes` have at least `len` bytes.
         unsafe { core::ptr::copy_nonoverlapping(self.payload(), bytes.as_mut_ptr(), len) };
         let end = bytes.get(..len)?.iter().position(|b| *b == 0)?;
         bytes.get_mut(end..)?.fill(0);
@@ -117,9 +117,10 @@ impl<'a> Attr<'a> {
         Some(NulStr(bytes))
     }
 
-    /// Overwrites the payload with zeros, in a way that is not optimised away.
+    /// Overwrites the payload with zeros, which the compiler does not optimise away.
     pub fn wipe(&self) {
-        // SAFETY: By the type invariants there are that many bytes, and nobody borrows them.
+        // SAFETY: By the type invariants there are that many bytes, and no reference to them
+        // exists.
         unsafe { bindings::memzero_explicit(self.payload().cast(), self.len()) };
     }
 
@@ -134,11 +135,10 @@ impl<'a> Attr<'a> {
         }
     }
 
-    /// Takes the attributes `1..N` out of this one.
+    /// Parses the attributes `1..N` that are nested in this one.
     ///
-    /// They are only checked for their number and for not reaching beyond this one: what they hold
-    /// was checked by the policy of the command. Of several attributes of the same kind the last
-    /// counts.
+    /// This checks their numbers, and that they lie within this one. The policy of the command has
+    /// checked what they hold. Of several attributes of the same number the last one counts.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl<'a> Iterator for Elements<'a> {
         if len < HEADER || len > self.left {
             return None;
         }
-        // INVARIANT: Attributes are padded to four bytes, but for the last one maybe.
+        // INVARIANT: Attributes are padded to four bytes; the last one may lack the padding.
         let step = len.next_multiple_of(4).min(self.left);
         self.next = self.next.wrapping_add(step);
         self.left = self.left.saturating_sub(step);
@@ -207,12 +207,12 @@ impl<'a> Iterator for Elements<'a> {
 pub struct Attrs<'a>(&'a [*mut nlattr], NotThreadSafe);
 
 impl<'a> Attrs<'a> {
-    /// Returns the attributes that the core has taken from a request.
+    /// Returns the attributes that the core has parsed from a request.
     ///
     /// # Safety
     ///
     /// `table` must have entries for the attributes up to `max`, as the parser of the core fills
-    /// them in, and the message must live as long as `'a` and be used by nobody else meanwhile.
+    /// them in. The message must exist for `'a`, and no other code may use it meanwhile.
     pub(super) unsafe fn from_raw(table: *mut *mut nlattr, max: u16) -> Self {
         if table.is_null() {
             return Self(&[], NotThreadSafe);

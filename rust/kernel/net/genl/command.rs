@@ -37,9 +37,9 @@ use zerocopy::{
 /// The right to send a command, or to listen to a group.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// Everybody. The command decides for itself: see [`Request::is_admin`].
+    /// Every sender. The command may check more: see [`Request::is_admin`].
     Anyone,
-    /// Those with `CAP_NET_ADMIN` in the user namespace that owns the network namespace of their
+    /// Senders with `CAP_NET_ADMIN` in the user namespace that owns the network namespace of their
     /// socket.
     NetAdmin,
 }
@@ -54,42 +54,42 @@ impl Permission {
     }
 }
 
-/// A command that is carried out at once.
+/// A command that one call carries out (`doit`).
 ///
-/// The core calls the commands of all families one at a time, in process context, without RTNL.
+/// The core runs the commands of all families one at a time, in process context, without RTNL.
 pub trait Do: 'static {
     /// Number of the command.
     const COMMAND: u8;
-    /// What a request may hold.
+    /// The policy that checks the attributes of a request.
     const POLICY: Table;
-    /// The right that its sender needs.
+    /// The right that the sender needs.
     const PERMISSION: Permission;
 
     /// Carries out a request.
     fn execute(request: &Request<'_>, ctx: &mut Process) -> Result;
 }
 
-/// A command whose answer takes any number of messages.
+/// A command that answers with any number of messages (`dumpit`).
 ///
-/// It is called as a [`Do`] is.
+/// The core runs it as it runs a [`Do`].
 pub trait Dump: 'static {
     /// Number of the command.
     const COMMAND: u8;
-    /// What a request may hold.
+    /// The policy that checks the attributes of a request.
     const POLICY: Table;
-    /// The right that its sender needs. A [`Do`] of the same number must say the same.
+    /// The right that the sender needs. A [`Do`] of the same number must have the same.
     const PERMISSION: Permission;
 
-    /// Where a dump is to go on; all zeros before its first message. At most 48 bytes.
+    /// The place at which a dump goes on; all zeros before its first message. At most 48 bytes.
     type Cursor: FromBytes + IntoBytes + Immutable + Send + 'static;
 
-    /// Begins a dump. Not before the initialisation of the module has succeeded: until then user
-    /// space gets `EBUSY`.
+    /// Begins a dump.
     ///
-    /// What this refuses is reported as the outcome of the request; later errors end the dump.
+    /// An error becomes the result of the request, while a later one ends the dump. Until the
+    /// initialisation of the module has succeeded, user space gets `EBUSY`, and this is not called.
     fn start(request: &Request<'_>, cursor: &mut Self::Cursor, ctx: &mut Process) -> Result;
 
-    /// Writes as much of a dump as there is room for.
+    /// Writes as much of a dump as fits into the buffer.
     fn dump(
         request: &Request<'_>,
         cursor: &mut Self::Cursor,
@@ -102,8 +102,8 @@ pub trait Dump: 'static {
 ///
 /// # Invariants
 ///
-/// The callbacks and the policy are those of one [`Do`] or of one [`Dump`], and so is the one flag
-/// of both that says which.
+/// The callbacks and the policy are those of one [`Do`] or of one [`Dump`], and the flag says
+/// which.
 #[repr(transparent)]
 pub struct Command(genl_split_ops);
 
@@ -113,7 +113,7 @@ unsafe impl Sync for Command {}
 unsafe impl Send for Command {}
 
 impl Command {
-    /// Returns the command that carries out `C`.
+    /// Makes the entry of the command `C`.
     pub const fn new_do<C: Do>() -> Self {
         // INVARIANT: All are from `C`.
         Self(genl_split_ops {
@@ -133,7 +133,7 @@ impl Command {
         })
     }
 
-    /// Returns the command that dumps `D`.
+    /// Makes the entry of the command `D`.
     pub const fn new_dump<D: Dump>() -> Self {
         // INVARIANT: All are from `D`.
         Self(genl_split_ops {
@@ -153,8 +153,8 @@ impl Command {
         })
     }
 
-    /// Returns whether the core takes this command right after `before` in a list: by rising
-    /// number, and of one number the [`Do`] before the [`Dump`], with the same permission.
+    /// Returns whether the core accepts this command right behind `before` in a list. It wants
+    /// rising numbers, and for one number the [`Do`] before the [`Dump`], with the same permission.
     #[inline]
     pub(super) const fn may_follow(&self, before: &Self) -> bool {
         // CAST: Small constants.
@@ -172,8 +172,8 @@ impl Command {
 ///
 /// Only for `genl_split_ops::doit`.
 unsafe extern "C" fn do_callback<C: Do>(skb: *mut sk_buff, info: *mut genl_info) -> c_int {
-    // SAFETY: The core hands over the request with the attributes parsed by our policy; the message
-    // is ours for the call.
+    // SAFETY: The core passes the request with the attributes parsed by our policy; the message
+    // belongs to this thread for the call.
     let request = unsafe { Request::from_raw(info, skb, C::POLICY.max) };
     // SAFETY: The core calls this in process context with nothing but mutexes held.
     let mut ctx = unsafe { Process::new() };
@@ -185,7 +185,7 @@ unsafe extern "C" fn do_callback<C: Do>(skb: *mut sk_buff, info: *mut genl_info)
 /// Only for `genl_split_ops::start`.
 pub(super) unsafe extern "C" fn start_callback<D: Dump>(cb: *mut netlink_callback) -> c_int {
     if !module::is_started() {
-        // Nothing but the module's reference count would keep the dump's code.
+        // The dump would hold its code by the module's reference count, which does not yet keep it.
         return EBUSY.to_errno();
     }
     // SAFETY: The callback is that of a dump of this family.
@@ -208,7 +208,7 @@ unsafe extern "C" fn dump_callback<D: Dump>(skb: *mut sk_buff, cb: *mut netlink_
     let write = |cursor: &mut D::Cursor| {
         let skb = NonNull::new(skb).ok_or(EINVAL)?;
         let cb = NonNull::new(cb).ok_or(EINVAL)?;
-        // SAFETY: The core hands over a fresh buffer for the dump that it calls for.
+        // SAFETY: The core passes a fresh buffer for this dump.
         let mut out = unsafe { DumpWriter::from_raw(skb, cb, request.info(), D::COMMAND) };
         let progress = D::dump(&request, cursor, &mut out, &mut ctx)?;
         out.conclude(progress)
@@ -228,8 +228,8 @@ unsafe fn dump_request<'a, D: Dump>(cb: *mut netlink_callback) -> Request<'a> {
     let info = unsafe { genl_info_dump(cb) };
     // SAFETY: As above.
     let skb = unsafe { (*cb).skb };
-    // SAFETY: The core has attached the request, with the attributes parsed by our policy, and its
-    // message; they belong to the dump, which is locked.
+    // SAFETY: The core has attached the message and the request, with the attributes parsed by our
+    // policy. They belong to the dump, which is locked.
     unsafe { Request::from_raw(info, skb, D::POLICY.max) }
 }
 
@@ -240,8 +240,8 @@ unsafe fn dump_request<'a, D: Dump>(cb: *mut netlink_callback) -> Request<'a> {
 ///
 /// # Safety
 ///
-/// `cb` must be the callback of a dump `D`, valid and locked, and its context must not be used by
-/// anybody else meanwhile.
+/// `cb` must be the callback of a dump `D`, valid and locked, and no other code may use its context
+/// meanwhile.
 unsafe fn with_cursor<D: Dump, R>(
     cb: *mut netlink_callback,
     f: impl FnOnce(&mut D::Cursor) -> R,

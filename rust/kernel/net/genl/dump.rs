@@ -2,9 +2,9 @@
 
 //! Resumable dumps.
 //!
-//! A dump is answered by as many calls of [`Dump::dump`](super::Dump::dump) as user space
-//! needs to read it, with any amount of time between them. All that is kept meanwhile is the
-//! cursor, which is plain bytes: a dump that nobody reads on keeps nothing alive.
+//! A dump takes as many calls of [`Dump::dump`](super::Dump::dump) as user space needs to read it,
+//! with any amount of time between them. In between only the cursor remains, which is plain bytes:
+//! a dump that user space stops reading keeps no object alive.
 
 use super::message::{
     complete,
@@ -29,21 +29,21 @@ use kernel::{
     types::NotThreadSafe, //
 };
 
-/// Whether a dump is at its end.
+/// Whether a dump is complete.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// There is more to come: call again, with the cursor as it is now.
+    /// More follows: call again, with the cursor as it is now.
     More,
-    /// All is said.
+    /// The dump is complete.
     Done,
 }
 
-/// Where the messages of a dump are written to.
+/// The buffer that the messages of a dump are written to.
 ///
 /// # Invariants
 ///
-/// `skb`, `cb` and `info` are those of a dump that is asking for more, and valid for `'a`. Nobody
-/// else uses `skb` meanwhile.
+/// `skb`, `cb` and `info` are those of a dump that asks for more messages, and valid for `'a`. No
+/// other code uses `skb` meanwhile.
 pub struct DumpWriter<'a> {
     skb: NonNull<bindings::sk_buff>,
     cb: NonNull<netlink_callback>,
@@ -57,7 +57,7 @@ impl DumpWriter<'_> {
     /// # Safety
     ///
     /// The pointers must be what the type invariants say, for as long as the result is in use, and
-    /// nobody else may use `skb` meanwhile.
+    /// no other code may use `skb` meanwhile.
     pub(super) unsafe fn from_raw(
         skb: NonNull<bindings::sk_buff>,
         cb: NonNull<netlink_callback>,
@@ -75,20 +75,20 @@ impl DumpWriter<'_> {
         }
     }
 
-    /// Tells the generation of what is dumped.
+    /// Sets the generation number of what is dumped.
     ///
-    /// If it differs between two messages of a dump, the later one carries `NLM_F_DUMP_INTR`, so
-    /// readers know that the dump is inconsistent. Takes effect for messages begun afterwards. Zero
-    /// turns this off.
+    /// If it differs between two messages of a dump, the later one carries `NLM_F_DUMP_INTR`, which
+    /// tells readers that the dump is inconsistent. It takes effect for messages begun afterwards.
+    /// Zero turns this off.
     pub fn set_seq(&mut self, generation: u32) {
         // SAFETY: The callback is valid by the type invariants.
         // CAST: `unsigned int` has 32 bits.
         unsafe { (*self.cb.as_ptr()).seq = generation as c_uint };
     }
 
-    /// Writes a message that holds what `fill` puts.
+    /// Writes a message whose attributes `fill` puts.
     ///
-    /// If `fill` returns an error the message is taken back.
+    /// If `fill` returns an error, this removes the message.
     ///
     /// # Errors
     ///
@@ -97,8 +97,8 @@ impl DumpWriter<'_> {
         let skb = self.skb.as_ptr();
         // SAFETY: Valid by the type invariants.
         let info = unsafe { self.info.as_ref() };
-        // SAFETY: All are valid by the type invariants; `info` is that of the request, whose port
-        // and sequence number are what the answer goes by.
+        // SAFETY: All are valid by the type invariants; the answer gets the port and sequence
+        // number of the request from `info`.
         let header = unsafe {
             bindings::genlmsg_put(
                 skb,
@@ -116,7 +116,7 @@ impl DumpWriter<'_> {
         unsafe { complete(self.skb, header.as_ptr(), fill) }
     }
 
-    /// Returns the result of a dump callback, after this progress.
+    /// Returns what the dump callback returns to the core after this progress.
     pub(super) fn conclude(&self, progress: Progress) -> Result<c_int> {
         // SAFETY: The buffer is valid by the type invariants.
         let len = unsafe { (*self.skb.as_ptr()).len };

@@ -44,10 +44,10 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Bytes that C gives to a name, which ends with a zero.
+/// Size of a name in C, its final NUL included.
 const NAME_LEN: usize = bindings::GENL_NAMSIZ as usize;
 
-/// Returns a name as C keeps it.
+/// Returns a name in the form of C's field.
 #[inline]
 const fn name(text: &CStr) -> [u8; NAME_LEN] {
     let text = text.to_bytes_with_nul();
@@ -62,12 +62,12 @@ const fn name(text: &CStr) -> [u8; NAME_LEN] {
     name
 }
 
-/// A multicast group: those who listen to it get the events that are sent to it.
+/// A multicast group, whose listeners get the events sent to it.
 #[repr(transparent)]
 pub struct Group(genl_multicast_group);
 
 impl Group {
-    /// Returns a group of this name, at most 15 bytes, for listeners with this permission.
+    /// Makes a group of this name, at most 15 bytes, for listeners with this permission.
     #[inline]
     pub const fn new(text: &CStr, permission: Permission) -> Self {
         Self(genl_multicast_group {
@@ -80,15 +80,15 @@ impl Group {
     }
 }
 
-/// A generic netlink family that can be used from all network namespaces.
+/// A generic netlink family that sockets of all network namespaces can use.
 ///
 /// It is a `static`, because dumps that were begun refer to it even when it is no longer
 /// registered; they keep the module loaded.
 ///
 /// # Invariants
 ///
-/// `family` names commands and groups that are `'static`. It was registered, and its groups have
-/// got their numbers, before `is_registered` was set.
+/// `family` refers to commands and groups that are `'static`. `is_registered` is set only after the
+/// family was registered and its groups got their numbers.
 pub struct Family {
     family: Opaque<genl_family>,
     is_registered: Atomic<bool>,
@@ -99,10 +99,10 @@ pub struct Family {
 unsafe impl Sync for Family {}
 
 impl Family {
-    /// Returns a family. The name has at most 15 bytes.
+    /// Makes a family, for a `static`. The name has at most 15 bytes.
     ///
-    /// Commands are in the order that the core wants: by rising number, of one number the
-    /// [`Do`](super::Do) before the [`Dump`](super::Dump). Only of use for a `static`.
+    /// Commands are in the order that the core wants: by rising number, and for one number the
+    /// [`Do`](super::Do) before the [`Dump`](super::Dump).
     #[inline]
     pub const fn new(
         text: &CStr,
@@ -153,11 +153,11 @@ impl Family {
             1 << 0
         }]);
 
-    /// Makes the family known to user space.
+    /// Registers the family with generic netlink.
     ///
     /// # Errors
     ///
-    /// `EEXIST` if there is a family of this name, be it this one.
+    /// `EEXIST` if a family of this name is registered, such as this one.
     pub fn register(&'static self, _process: &mut Process) -> Result<Registration> {
         let module = ModuleRef::get()?;
         // SAFETY: The family is complete, and as a `static` it stays.
@@ -171,9 +171,9 @@ impl Family {
         })
     }
 
-    /// Returns whether somebody in `net` may listen to the group of this place in the list.
+    /// Returns whether sockets in `net` listen to the group with this index in the family's list.
     ///
-    /// Cheap: for asking before an event is made.
+    /// This is cheap: ask before making an event. Listeners may come and go meanwhile.
     #[inline]
     pub fn has_listeners(&'static self, net: &Net, group: usize) -> bool {
         if group >= self.groups || !self.is_registered.load(Acquire) {
@@ -182,18 +182,17 @@ impl Family {
         // CAST: Below 256.
         let group = group as u32;
         // SAFETY: The group has its number by the type invariants. The namespace is valid, and
-        // keeps its socket for generic netlink for as long as there are devices in it or references
-        // to it.
+        // keeps its socket of generic netlink for as long as it has devices or references.
         let has = unsafe { bindings::genl_has_listeners(self.family.get(), net.as_raw(), group) };
         has != 0
     }
 
-    /// Sends an event that holds what `fill` puts to those in `net` that listen to a group.
+    /// Sends an event, whose attributes `fill` puts, to the listeners of a group in `net`.
     ///
     /// # Errors
     ///
-    /// `ESRCH` if nobody listens, `ENOBUFS` if a listener has no room for it, `ENOMEM`, `EMSGSIZE`
-    /// if a message cannot hold as much, and what `fill` returns.
+    /// `ESRCH` if no socket listens, `ENOBUFS` if a listener has no room for it, `ENOMEM`,
+    /// `EMSGSIZE` if the event does not fit into a message, and what `fill` returns.
     pub fn notify(
         &'static self,
         net: &Net,
@@ -220,7 +219,7 @@ impl Family {
             return Err(error);
         }
         // CAST: Below 256.
-        // SAFETY: As in `has_listeners`; the buffer goes over.
+        // SAFETY: As in `has_listeners`; C takes over the buffer.
         to_result(unsafe {
             genlmsg_multicast_netns(
                 self.family.get(),
@@ -233,35 +232,35 @@ impl Family {
         })
     }
 
-    /// Returns what the core knows of the family.
+    /// Returns C's pointer to the family.
     #[cfg(CONFIG_KUNIT)]
     pub(super) fn as_raw(&self) -> *mut genl_family {
         self.family.get()
     }
 }
 
-/// A family that is registered until this is dropped.
+/// A registered family. The drop unregisters it.
 ///
-/// Dropping it waits for the commands that are being executed. Where one may not sleep it is
-/// leaked, with a warning.
+/// The drop waits for running commands, and sleeps. In atomic context it leaks the registration
+/// instead, with a warning.
 ///
 /// # Invariants
 ///
 /// The family is registered, and there is only one of these for it.
 pub struct Registration {
     family: &'static Family,
-    /// C may call the commands.
+    /// Kept because C may call the commands.
     module: ManuallyDrop<ModuleRef>,
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         if kernel::warn_on!(!reclaim::may_wait()) {
-            // Leaked, with its module reference, so that the module stays too.
+            // Leak the registration with its module reference, which keeps the module loaded.
             return;
         }
-        // An event that is being sent just now may reach those who listen to a group that is made
-        // later; it is still an event.
+        // A `notify` that runs on another CPU may have seen the flag set. Its event may then reach
+        // the listeners of a group that gets the same number later, which harms no memory.
         self.family.is_registered.store(false, Release);
         // SAFETY: Registered by the type invariants; the thread may sleep.
         unsafe { bindings::genl_unregister_family(self.family.family.get()) };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writing attributes.
+//! Writing messages and their attributes.
 
 use crate::{
     bindings::{
@@ -35,11 +35,12 @@ const ALIGN: usize = 4;
 
 /// A message under construction.
 ///
-/// Everything fails with `EMSGSIZE` when there is no room left; what was written before is kept,
-/// and nothing of the attribute that did not fit.
+/// Each method fails with `EMSGSIZE` if its attribute does not fit. Attributes written before it
+/// are kept, and nothing of that one.
 ///
-/// Attributes are written straight into the room behind the message's header. The buffer counts
-/// them when all are there, which saves calls for each: see [`DumpWriter::message`].
+/// Methods write attributes straight into the room behind the message's header. The buffer's length
+/// grows once, when the message is complete, which saves calls for each attribute: see
+/// [`DumpWriter::message`].
 ///
 /// [`DumpWriter::message`]: super::DumpWriter::message
 ///
@@ -53,7 +54,7 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Begins a message in a room that is aligned to [`ALIGN`].
+    /// Begins a message in `room`, which is aligned to [`ALIGN`].
     fn new(room: &'a mut [MaybeUninit<u8>]) -> Self {
         // INVARIANT: Nothing has to be initialised.
         Self {
@@ -63,7 +64,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Returns how many bytes were written. They are initialised.
+    /// Returns the number of bytes written, which are initialised.
     fn used(&self) -> usize {
         self.used
     }
@@ -126,7 +127,7 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// Puts a number of any size: `NLA_UINT`, of four bytes if they suffice, else of eight.
+    /// Puts a number as `NLA_UINT`: in four bytes if they suffice, else in eight.
     pub fn put_uint(&mut self, attribute: u16, value: u64) -> Result {
         match u32::try_from(value) {
             Ok(value) => self.put_u32(attribute, value),
@@ -150,10 +151,10 @@ impl<'a> Message<'a> {
         self.put(attribute, text)
     }
 
-    /// Puts a nested attribute that holds what `fill` puts.
+    /// Puts a nested attribute, whose content `fill` puts.
     ///
-    /// If `fill` returns an error the whole attribute is taken back. To keep what has fitted so
-    /// far, return `Ok`.
+    /// If `fill` returns an error, this removes the whole attribute. To keep what fits, return
+    /// `Ok`.
     #[inline]
     pub fn nest<R>(
         &mut self,
@@ -173,15 +174,15 @@ impl<'a> Message<'a> {
             Ok(value)
         });
         if result.is_err() {
-            // INVARIANT: As it was, and nothing takes initialised bytes back.
+            // INVARIANT: As it was; bytes that were initialised stay so.
             self.used = start;
         }
         result
     }
 }
 
-/// Writes what `fill` puts behind the header of a message, and completes the message; after an
-/// error of `fill` the message is taken back.
+/// Has `fill` put the attributes behind the header of a message, and completes the message. If
+/// `fill` returns an error, this removes the message.
 ///
 /// # Errors
 ///
@@ -189,8 +190,8 @@ impl<'a> Message<'a> {
 ///
 /// # Safety
 ///
-/// `header` must be what `genlmsg_put` has returned for `skb`, which is valid and used by nobody
-/// else.
+/// `header` must be what `genlmsg_put` has returned for `skb`, which is valid and which no other
+/// code uses.
 pub(super) unsafe fn complete<R>(
     skb: NonNull<sk_buff>,
     header: *mut c_void,
@@ -200,14 +201,14 @@ pub(super) unsafe fn complete<R>(
     let (result, used) = {
         // SAFETY: The buffer is valid by the requirements.
         let skb = unsafe { skb.as_ref() };
-        // One in several pieces has room only in the last.
+        // A buffer of several pieces has room only in the last.
         let len = match skb.data_len {
             0 => raw::tailroom(skb),
             _ => 0,
         };
         let start = skb.head.wrapping_add(raw::tail(skb));
-        // SAFETY: There is that much room behind the data, which is nobody else's by the
-        // requirements; it need not be initialised.
+        // SAFETY: There is that much room behind the data, which by the requirements no other code
+        // uses; it need not be initialised.
         let room = unsafe { core::slice::from_raw_parts_mut(start.cast(), len) };
         let mut message = Message::new(room);
         (fill(&mut message), message.used())
@@ -215,7 +216,7 @@ pub(super) unsafe fn complete<R>(
     let skb = skb.as_ptr();
     if result.is_ok() {
         // SAFETY: The buffer is valid, and `used` bytes of its room were written.
-        // CAST: The room is what one buffer has behind its data, less than 4 GiB.
+        // CAST: At most the room behind the data of one buffer, less than 4 GiB.
         unsafe { bindings::skb_put(skb, used as c_uint) };
         // SAFETY: `header` was begun in this buffer.
         unsafe { bindings::genlmsg_end(skb, header.as_ptr()) };
@@ -226,16 +227,16 @@ pub(super) unsafe fn complete<R>(
     result
 }
 
-/// Returns the header of an attribute that is `len` bytes long with it.
+/// Returns the header of an attribute that is `len` bytes long, header included.
 #[inline]
 fn header(len: usize, attribute: u16) -> [MaybeUninit<u8>; HEADER] {
-    // CAST: The callers have compared it.
+    // CAST: The callers have checked that it fits.
     let [l0, l1] = (len as u16).to_ne_bytes();
     let [t0, t1] = attribute.to_ne_bytes();
     [l0, l1, t0, t1].map(MaybeUninit::new)
 }
 
-/// Returns bytes as ones that need not be initialised.
+/// Returns bytes as possibly uninitialised ones.
 #[inline]
 fn as_uninit(bytes: &[u8]) -> &[MaybeUninit<u8>] {
     let start = (&raw const *bytes) as *const [MaybeUninit<u8>];
@@ -247,7 +248,7 @@ fn as_uninit(bytes: &[u8]) -> &[MaybeUninit<u8>] {
 mod tests {
     use super::*;
 
-    /// Returns what a message says that `fill` puts into so much room.
+    /// Returns the content of a message that `fill` writes into a room of `N` bytes.
     fn written<const N: usize>(
         fill: impl FnOnce(&mut Message<'_>) -> Result,
     ) -> Result<([u8; 64], usize)> {

@@ -2,8 +2,8 @@
 
 //! Attribute policies.
 //!
-//! A policy is the table by which the core checks the attributes of a request, all nested ones
-//! included, before a command sees any of them. It can also be read by user space.
+//! A policy is the table by which the core checks the attributes of a request, nested ones
+//! included, before it calls the command. User space can read it.
 
 use crate::bindings::{
     self,
@@ -83,27 +83,27 @@ impl<const N: usize> Policy<N> {
         self.rule(attribute, bindings::NLA_BINARY, check, 0, with)
     }
 
-    /// A `u8`.
+    /// Requires `attribute` to be a `u8`.
     pub const fn u8(self, attribute: u16) -> Self {
         self.plain(attribute, bindings::NLA_U8, 0)
     }
 
-    /// A `u16`.
+    /// Requires `attribute` to be a `u16`.
     pub const fn u16(self, attribute: u16) -> Self {
         self.plain(attribute, bindings::NLA_U16, 0)
     }
 
-    /// A `u32`.
+    /// Requires `attribute` to be a `u32`.
     pub const fn u32(self, attribute: u16) -> Self {
         self.plain(attribute, bindings::NLA_U32, 0)
     }
 
-    /// A `u64`.
+    /// Requires `attribute` to be a `u64`.
     pub const fn u64(self, attribute: u16) -> Self {
         self.plain(attribute, bindings::NLA_U64, 0)
     }
 
-    /// A `u32` of which only the bits in `mask` may be set.
+    /// Requires `attribute` to be a `u32` that has no bits but those in `mask`.
     pub const fn u32_mask(self, attribute: u16, mask: u32) -> Self {
         let check = bindings::nla_policy_validation_NLA_VALIDATE_MASK;
         let mut with: Details = pin_init::zeroed();
@@ -111,7 +111,7 @@ impl<const N: usize> Policy<N> {
         self.rule(attribute, bindings::NLA_U32, check, 0, with)
     }
 
-    /// A `u8` of at most `max`.
+    /// Requires `attribute` to be a `u8` of at most `max`.
     pub const fn u8_max(self, attribute: u16, max: u8) -> Self {
         let check = bindings::nla_policy_validation_NLA_VALIDATE_MAX;
         // CAST: Widening.
@@ -124,7 +124,7 @@ impl<const N: usize> Policy<N> {
         )
     }
 
-    /// A `u32` of at most `max`.
+    /// Requires `attribute` to be a `u32` of at most `max`.
     pub const fn u32_max(self, attribute: u16, max: u16) -> Self {
         // PANIC: As in `rule`.
         assert!(max <= i16::MAX as u16);
@@ -145,42 +145,43 @@ impl<const N: usize> Policy<N> {
         with
     }
 
-    /// An attribute without a payload, which counts by being there.
+    /// Requires `attribute` to be a flag, which has no payload.
     pub const fn flag(self, attribute: u16) -> Self {
         self.plain(attribute, bindings::NLA_FLAG, 0)
     }
 
-    /// Exactly `len` bytes.
+    /// Requires `attribute` to have exactly `len` bytes.
     pub const fn exact_len(self, attribute: u16, len: u16) -> Self {
         let check = bindings::nla_policy_validation_NLA_VALIDATE_RANGE;
         self.binary(attribute, check, len, len)
     }
 
-    /// From `min` to `max` bytes.
+    /// Requires `attribute` to have `min` to `max` bytes.
     pub const fn len_range(self, attribute: u16, min: u16, max: u16) -> Self {
         let check = bindings::nla_policy_validation_NLA_VALIDATE_RANGE;
         self.binary(attribute, check, min, max)
     }
 
-    /// At least `min` bytes.
+    /// Requires `attribute` to have at least `min` bytes.
     pub const fn min_len(self, attribute: u16, min: u16) -> Self {
         let check = bindings::nla_policy_validation_NLA_VALIDATE_MIN;
         self.binary(attribute, check, min, 0)
     }
 
-    /// A string of at most `max` bytes and a NUL.
+    /// Requires `attribute` to be a string of at most `max` bytes and a NUL.
     pub const fn nul_string(self, attribute: u16, max: u16) -> Self {
         self.plain(attribute, bindings::NLA_NUL_STRING, max)
     }
 
-    /// Attributes that obey `inner`.
+    /// Requires `attribute` to hold attributes that obey `inner`.
     pub const fn nested<const M: usize>(self, attribute: u16, inner: &'static Policy<M>) -> Self {
         self.nesting(attribute, bindings::NLA_NESTED, inner)
     }
 
-    /// A list of elements, each of which holds attributes that obey `inner`.
+    /// Requires `attribute` to be a list of elements, each of which holds attributes that obey
+    /// `inner`.
     ///
-    /// The types of the elements themselves do not matter.
+    /// The core ignores the types of the elements themselves.
     pub const fn nested_array<const M: usize>(
         self,
         attribute: u16,
@@ -203,7 +204,7 @@ impl<const N: usize> Policy<N> {
         self.rule(attribute, kind, check, inner.max, with)
     }
 
-    /// Returns the policy without its size in the type.
+    /// Returns a reference to the policy, whose type does not depend on `N`.
     pub const fn table(&'static self) -> Table {
         // INVARIANT: `rules` has entries up to and with `N - 1`. It is never written through.
         Table {
@@ -214,7 +215,7 @@ impl<const N: usize> Policy<N> {
     }
 }
 
-/// A [`Policy`] of any size.
+/// A reference to a [`Policy`] of any size.
 ///
 /// # Invariants
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests, and what is said when one is refused.
+//! Requests, and the reasons that user space gets when a command refuses one.
 
 use super::{
     attr::{
@@ -36,8 +36,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `info` is valid for `'a`, as are its attributes, which nobody else uses meanwhile, and of which
-/// there are those up to `max`. `skb` is the message that they are in.
+/// `info` is valid for `'a`, as are its attributes, which are parsed up to `max` and which no other
+/// code uses meanwhile. `skb` is the message that contains them.
 pub struct Request<'a> {
     info: &'a genl_info,
     skb: *mut sk_buff,
@@ -47,8 +47,8 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// # Safety
     ///
-    /// `info` and `skb` must be valid for `'a`, come from the core with attributes parsed up to
-    /// `max`, and not be used by anybody else meanwhile.
+    /// `info` and `skb` must be valid for `'a` and come from the core with attributes parsed up to
+    /// `max`, and no other code may use them meanwhile.
     pub(super) unsafe fn from_raw(info: *const genl_info, skb: *mut sk_buff, max: u16) -> Self {
         // INVARIANT: By the requirements of this function.
         Self {
@@ -59,7 +59,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Returns what the core knows of the request.
+    /// Returns the core's `struct genl_info` of the request.
     pub(super) fn info(&self) -> NonNull<genl_info> {
         NonNull::from(self.info)
     }
@@ -75,7 +75,7 @@ impl<'a> Request<'a> {
         self.attrs().get(index)
     }
 
-    /// Returns the network namespace of the socket that the request was sent by.
+    /// Returns the network namespace of the sender's socket.
     pub fn net(&self) -> &'a Net {
         // SAFETY: The core has set the namespace, and the sender's socket, which waits for the
         // answer, keeps it alive.
@@ -90,22 +90,22 @@ impl<'a> Request<'a> {
         unsafe { bindings::netlink_net_capable(self.skb, capability) }
     }
 
-    /// Returns where the core takes the reason of an error from, if the sender can be told.
+    /// Returns the extended acknowledgement of the request, if it has one.
     fn extack(&self) -> Option<NonNull<netlink_ext_ack>> {
         NonNull::new(self.info.extack)
     }
 
-    /// Returns `error` after noting why, in a sentence for people.
+    /// Stores `why`, a sentence for people, in the extended acknowledgement, and returns `error`.
     ///
-    /// It is cut after 79 bytes. Only where the request asks for such sentences the sender sees it.
+    /// The text is cut after 79 bytes. The sender sees it if its socket has `NETLINK_EXT_ACK` set.
     pub fn refuse(&self, error: Error, why: &CStr) -> Error {
         let Some(extack) = self.extack() else {
             return error;
         };
-        // SAFETY: By the type invariants the request is being handled, by this thread alone, and so
-        // is what the core made for its errors.
+        // SAFETY: By the type invariants only this thread handles the request, and with it the
+        // extended acknowledgement.
         let extack = unsafe { &mut *extack.as_ptr() };
-        // Not the text itself: the module may be gone when the core reads it.
+        // Copy the text: the module may be unloaded when the core reads it.
         let room = extack._msg_buf.len().saturating_sub(1);
         extack._msg_buf.fill(0);
         let text = why.to_bytes_with_nul();
@@ -116,7 +116,7 @@ impl<'a> Request<'a> {
         error
     }
 
-    /// Returns `error` after noting why, and which attribute is to blame.
+    /// Stores `why` and the attribute that is at fault, and returns `error`.
     pub fn refuse_attr(&self, error: Error, attr: &Attr<'a>, why: &CStr) -> Error {
         if let Some(extack) = self.extack() {
             // SAFETY: As in `refuse`.
@@ -127,8 +127,8 @@ impl<'a> Request<'a> {
         self.refuse(error, why)
     }
 
-    /// Returns `EINVAL` after noting that the attribute `index` is missing, in `nest` or, without
-    /// one, at the top.
+    /// Stores `why` and that the attribute `index` is missing, in `nest` or, without one, at the
+    /// top, and returns `EINVAL`.
     pub fn missing(&self, nest: Option<&Attr<'a>>, index: u16, why: &CStr) -> Error {
         if let Some(extack) = self.extack() {
             // SAFETY: As in `refuse`.
@@ -139,12 +139,12 @@ impl<'a> Request<'a> {
         self.refuse(EINVAL, why)
     }
 
-    /// Answers the request with one message that holds what `fill` puts.
+    /// Answers the request with one message, whose attributes `fill` puts.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, `EMSGSIZE` if a message cannot hold as much, what `fill` returns, and what C says
-    /// of a sender that takes no more.
+    /// `ENOMEM`, `EMSGSIZE` if the answer does not fit into a message, what `fill` returns, and
+    /// what C returns if the sender's socket takes no more.
     pub fn reply(&self, command: u8, fill: impl FnOnce(&mut Message<'_>) -> Result) -> Result {
         // SAFETY: No requirements.
         let skb = unsafe {
@@ -172,7 +172,7 @@ impl<'a> Request<'a> {
             unsafe { bindings::nlmsg_free(skb.as_ptr()) };
             return Err(error);
         }
-        // SAFETY: The namespace is valid as in `net`; the buffer goes over.
+        // SAFETY: The namespace is valid as in `net`; C takes over the buffer.
         to_result(unsafe {
             genlmsg_unicast(self.info._net.net, skb.as_ptr(), self.info.snd_portid)
         })

@@ -2,17 +2,18 @@
 
 //! Sockets and routes of this crate in a network namespace, which must be released before it.
 //!
-//! Sockets of the kernel and routes of IPv6 do not keep their namespace, but use it. Their owner
-//! should release them when the namespace is removed. This file makes sure that a forgotten one
-//! does no harm:
+//! Sockets of the kernel and routes of IPv6 use their namespace but do not keep it. Their owner
+//! should release them when the namespace is removed. If the owner forgets one, this file makes
+//! that harmless:
 //!
-//! * A socket is listed here. [`NetnsResources::release_all`] takes it away from those that send by
-//!   it, waits for a grace period, and releases it. As long as one is listed, there is a [`Hook`].
-//! * A route is counted here. `release_all` waits for a while if there are any. Afterwards none is
-//!   used any more, not even to give it back, so it is leaked, with a warning.
+//! * A socket is on a list here. [`NetnsResources::release_all`] takes it away from its users,
+//!   waits for a grace period, and releases it. While the list has a socket, the namespace has a
+//!   [`Hook`].
+//! * A route is counted here. `release_all` waits a limited time for the count to become zero.
+//!   After that no code touches a route of the namespace, not even to put it: the drop of a
+//!   remaining one leaks it, with a warning.
 //!
-//! `release_all` is called when the hooks of drivers have been through, and before those of IPv6
-//! and UDP are called.
+//! The core runs `release_all` after the hooks of drivers, and before those of IPv6 and UDP.
 
 use super::Net;
 use crate::compat::code::ENONET;
@@ -63,7 +64,7 @@ use kernel::{
     },
 };
 
-/// How often it is waited for routes that are on their way out.
+/// How many rounds `release_all` waits for routes to be put.
 const MAX_ROUNDS: u32 = 20;
 
 /// A socket with a receiver for its datagrams.
@@ -72,16 +73,16 @@ const MAX_ROUNDS: u32 = 20;
 ///
 /// `raw` is null or a UDP socket that belongs to this value, together with the count of the
 /// receiver in its `sk_user_data`, for which `put` is right. It is cleared before the socket is
-/// released, and a grace period before unless nobody can have looked.
+/// released. A grace period lies in between, unless no reader can have loaded it.
 pub(in crate::net) struct Socket {
     raw: AtomicPtr<socket>,
     receiver: NonNull<()>,
     put: unsafe fn(NonNull<()>),
-    /// C may call the receiver.
+    /// Kept because C may call the receiver.
     _module: ModuleRef,
 }
 
-// SAFETY: A socket can be used by any thread, and the receiver is `Send` and `Sync`.
+// SAFETY: Any thread may use a socket, and the receiver is `Send` and `Sync`.
 unsafe impl Send for Socket {}
 // SAFETY: As above.
 unsafe impl Sync for Socket {}
@@ -114,12 +115,12 @@ impl Socket {
         }
     }
 
-    /// Returns the socket for as long as the section lasts, unless it is closed.
+    /// Returns the socket for as long as the section lasts, or `None` if it is closed.
     #[inline]
     pub(in crate::net) fn sk<'g>(&'g self, _section: &'g Bh<'_>) -> Option<NonNull<sock>> {
         let raw = NonNull::new(self.raw.load(Ordering::Acquire))?;
-        // SAFETY: By the type invariant the socket is valid until a grace period from now.
-        // A socket always has its other half.
+        // SAFETY: By the type invariant the socket is valid until a grace period from now. A
+        // `struct socket` always has its `struct sock`.
         NonNull::new(unsafe { (*raw.as_ptr()).sk })
     }
 
@@ -127,7 +128,7 @@ impl Socket {
     ///
     /// # Safety
     ///
-    /// The caller must be allowed to sleep. Without `wait`, nobody may use what [`Self::sk`]
+    /// The caller must be allowed to sleep. Without `wait`, no thread may use what [`Self::sk`]
     /// returned, or call it again.
     unsafe fn close(&self, wait: bool) {
         let Some(raw) = NonNull::new(self.raw.swap(null_mut(), Ordering::AcqRel)) else {
@@ -137,39 +138,39 @@ impl Socket {
             // SAFETY: The caller may sleep.
             unsafe { bindings::synchronize_net() };
         }
-        // SAFETY: By the type invariant the socket was ours. A socket always has its other half.
+        // SAFETY: By the type invariant the socket was ours, and it always has its `struct sock`.
         let sk = unsafe { (*raw.as_ptr()).sk };
         // SAFETY: As above; set when the socket was opened.
         unsafe { bindings::sk_clear_memalloc(sk) };
-        // SAFETY: As above. Nobody uses the socket any more, and the caller may sleep.
+        // SAFETY: As above. No thread uses the socket any more, and the caller may sleep.
         unsafe { bindings::udp_tunnel_sock_release(sk) };
-        // SAFETY: The count that the socket had. It cannot be reached any more; a reader that has
-        // loaded the pointer is in an RCU section, which `RcuArc` waits for.
+        // SAFETY: The count belonged to the socket, which no new reader can reach. A reader that
+        // has loaded the pointer is in an RCU section, for which `RcuArc` waits.
         unsafe { (self.put)(self.receiver) };
     }
 }
 
-/// Sockets and routes that belong to one namespace.
+/// The sockets and routes that belong to one namespace.
 #[pin_data]
 pub(in crate::net) struct NetnsResources {
     #[pin]
     sockets: Mutex<Sockets>,
-    /// How many [`RouteRef`]s there are.
+    /// The number of [`RouteRef`]s.
     route_refs: Atomic<isize>,
-    /// Whether routes must not be touched any more.
+    /// Whether routes of the namespace must not be touched any more.
     released: Atomic<bool>,
 }
 
-/// The sockets that are open.
+/// The list of open sockets.
 struct Sockets {
     first: Option<KBox<Entry>>,
-    /// What looks at the packets that they send.
+    /// The hook that checks the packets that they send.
     hook: Option<Hook>,
-    /// Whether there can be no more.
+    /// Whether the list takes no more sockets.
     released: bool,
 }
 
-/// One of them.
+/// An entry of the list.
 struct Entry {
     socket: Arc<Socket>,
     next: Option<KBox<Entry>>,
@@ -192,7 +193,7 @@ impl Sockets {
 }
 
 impl NetnsResources {
-    /// Nobody.
+    /// Makes an empty list.
     pub(in crate::net) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             sockets <- new_mutex!(Sockets {
@@ -205,7 +206,7 @@ impl NetnsResources {
         })
     }
 
-    /// Lists a socket of this namespace.
+    /// Adds a socket of this namespace to the list.
     ///
     /// # Context
     ///
@@ -227,8 +228,8 @@ impl NetnsResources {
             return Err(ENONET);
         }
         if sockets.hook.is_none() {
-            // SAFETY: Dropped by `remove_socket` or `release_all`, in process context. The
-            // namespace is there until the latter has returned.
+            // SAFETY: `remove_socket` or `release_all` drops it, in process context. The namespace
+            // exists until the latter has returned.
             sockets.hook = Some(unsafe { Hook::new(net) }?);
         }
         entry.next = sockets.first.take();
@@ -236,17 +237,18 @@ impl NetnsResources {
         Ok(())
     }
 
-    /// Closes a socket that nobody can use any more.
+    /// Closes a socket that no thread can use any more.
     ///
     /// # Safety
     ///
-    /// Nobody must use what [`Socket::sk`] returned, or call it again.
+    /// No thread may use what [`Socket::sk`] returned, or call it again.
     pub(in crate::net) unsafe fn remove_socket(&self, socket: &Arc<Socket>) {
         if kernel::warn_on!(!may_sleep()) {
-            // Nobody can wait here. Then the socket stays until the namespace goes.
+            // This thread cannot wait, so the socket stays until the namespace is removed.
             return;
         }
-        // `release_all` does not end before the lock is released, and so the namespace is there.
+        // `release_all` takes the lock once more at its end, so the namespace exists while it is
+        // held here.
         let mut sockets = self.sockets.lock();
         sockets.remove(socket);
         if sockets.first.is_none() {
@@ -256,7 +258,7 @@ impl NetnsResources {
         unsafe { socket.close(false) };
     }
 
-    /// Makes do without the namespace.
+    /// Releases the sockets, and ends the use of the routes, before the namespace is removed.
     ///
     /// # Safety
     ///
@@ -273,24 +275,25 @@ impl NetnsResources {
             unsafe { entry.socket.close(true) };
             next = entry.next.take();
         }
-        // Somebody in `remove_socket` may be closing one that was seen closed here.
+        // `remove_socket` on another CPU may be closing a socket that was found closed above: wait
+        // for it.
         drop(self.sockets.lock());
-        // No route can be looked up any more. Those that there are may belong to something that was
-        // given up just before, and is on its way through RCU.
+        // No route can be looked up any more. Values that were dropped just before may hold routes
+        // until their grace period ends.
         for round in 0..MAX_ROUNDS {
             if self.route_refs.load(Acquire) == 0 {
                 break;
             }
-            // SAFETY: The caller may sleep. The namespace has its resources by a registration with
-            // a module reference, so that there is a barrier, which initialised the worker.
+            // SAFETY: The caller may sleep. The namespace has its resources by a registration,
+            // whose module reference keeps the barrier, which initialised the worker.
             unsafe { reclaim::drain() };
             if round != 0 {
                 fsleep(Delta::from_millis(10));
             }
         }
         self.released.store(true, Relaxed);
-        // Either the count reads zero, together with everything done before it became zero, or a
-        // CPU that does not see the flag is in an RCU section, which is waited for.
+        // Either this reads a count of zero, and sees all that was done under it, or another CPU
+        // that has not seen the flag is in an RCU section, for which the grace period below waits.
         // SAFETY: No requirements.
         unsafe { bindings::smp_mb() };
         if self.route_refs.load(Acquire) != 0 {
@@ -300,7 +303,7 @@ impl NetnsResources {
     }
 }
 
-/// Something that is counted for a namespace and must not be touched without it.
+/// The count of a route, which must not be touched after its namespace was removed.
 ///
 /// # Invariants
 ///
@@ -308,23 +311,23 @@ impl NetnsResources {
 pub(in crate::net) struct RouteRef(Arc<NetnsResources>);
 
 impl RouteRef {
-    /// Counts one more.
+    /// Counts one more route.
     ///
-    /// To be made in an RCU section in which the namespace was found alive, for instance by
-    /// [`Socket::sk`], or from another one.
+    /// Call this in an RCU section in which the namespace was found alive, for instance by
+    /// [`Socket::sk`], or while another [`RouteRef`] exists.
     pub(in crate::net) fn new(resources: &Arc<NetnsResources>) -> Self {
         resources.route_refs.add(1, Relaxed);
         // INVARIANT: Counted just above.
         Self(resources.clone())
     }
 
-    /// Returns whether the namespace is there for as long as the section lasts.
+    /// Returns whether the namespace exists for as long as the section lasts.
     #[inline]
     pub(in crate::net) fn is_netns_alive(&self, _section: &Bh<'_>) -> bool {
         !self.0.released.load(Acquire)
     }
 
-    /// Calls `f` if the namespace is there, and keeps it from going meanwhile.
+    /// Calls `f` if the namespace still exists, and delays its removal meanwhile.
     pub(in crate::net) fn with_netns(&self, f: impl FnOnce()) {
         let section = rcu::read_lock();
         if !kernel::warn_on!(self.0.released.load(Acquire)) {

@@ -2,18 +2,19 @@
 
 //! Which GSO packets may leave by a route.
 //!
-//! A queueing discipline that cuts GSO packets when they are enqueued gives the memory of a TCP
-//! socket back at once (`__udp_gso_segment()` hands on the owner only with `sock_wfree()`), so that
-//! TCP small queues do not hold the sender back; one that does not lets a small packet wait behind
-//! a whole large one. Programs and rules of traffic control see one packet instead of many, and
-//! some refuse it. Tunnels lose it: where a tunnel leaves by another tunnel's device that has
-//! `tx-gso-partial` on, the kernel cuts a UDP GSO packet twice and no datagram arrives, with a
-//! `UDP_SEGMENT` socket too. The second device cannot be seen from the first one's route.
+//! Some queueing disciplines segment GSO packets at enqueue. That returns the memory to a TCP
+//! socket at once (`__udp_gso_segment()` passes the owner on only with `sock_wfree()`), so TCP
+//! small queues do not hold the sender back. With a discipline that does not segment, a small
+//! packet waits behind a whole large one. Programs and rules of traffic control see one packet
+//! instead of many, and some refuse it. Tunnels lose it: where a tunnel leaves by another tunnel's
+//! device that has `tx-gso-partial` on, the kernel segments a UDP GSO packet twice and no datagram
+//! arrives, with a `UDP_SEGMENT` socket too. The second device cannot be seen from the first one's
+//! route.
 //!
-//! A GSO packet that `skb_segment()` cuts right below the socket takes some 5 % more instructions
-//! than its datagrams would one by one; of UDP also as much CPU time or more, of TCP some 3 % less.
-//! It always pays where the device cuts the packet, and where rules of netfilter would look at each
-//! datagram.
+//! A GSO packet that `skb_segment()` segments right below the socket takes some 5 % more
+//! instructions than its datagrams would one by one; of UDP also as much CPU time or more, of TCP
+//! some 3 % less. It always pays where the device segments the packet, and where rules of netfilter
+//! would look at each datagram.
 
 use super::Dst;
 use crate::{
@@ -41,9 +42,9 @@ const fn id(name: &[u8]) -> [u8; 8] {
     id
 }
 
-/// The queueing disciplines that may cut GSO packets when they are enqueued (`skb_gso_segment()` in
-/// `net/sched`; netem does so only to corrupt them) or that share out a rate, and those whose
-/// classes may hold such ones.
+/// The queueing disciplines that may segment GSO packets at enqueue (`skb_gso_segment()` in
+/// `net/sched`; netem does so only to corrupt them) or that limit a rate, and those whose classes
+/// may hold such ones.
 const SHAPERS: [[u8; 8]; 11] = [
     id(b"tbf"),
     id(b"cake"),
@@ -58,8 +59,8 @@ const SHAPERS: [[u8; 8]; 11] = [
     id(b"prio"),
 ];
 
-/// The kinds of tunnel devices (`rtnl_link_ops.kind`) that mark what they send with a tunnel's bit
-/// of `gso_type`.
+/// The kinds of tunnel devices (`rtnl_link_ops.kind`) that set a tunnel's bit in the `gso_type` of
+/// packets they send.
 const TUNNELS: [[u8; 8]; 14] = [
     id(b"ipip"),
     id(b"sit"),
@@ -77,11 +78,11 @@ const TUNNELS: [[u8; 8]; 14] = [
     id(b"amt"),
 ];
 
-/// Returns the first bytes of a string, up to its end, with zeros behind.
+/// Returns the first bytes of a string, padded with zeros.
 ///
 /// # Safety
 ///
-/// `text` must point to a string that stays as it is for the call.
+/// `text` must point to a string that does not change during the call.
 unsafe fn start_of(text: *const c_char) -> [u8; 8] {
     let mut start = [0; 8];
     for (i, byte) in start.iter_mut().enumerate() {
@@ -117,10 +118,10 @@ unsafe fn is_tunnel(dev: *mut net_device) -> bool {
     TUNNELS.contains(&kind)
 }
 
-/// Returns whether the queueing discipline of a device is a shaper, whether it is a tunnel, whether
-/// traffic control has programs or rules for what it sends, whether raw sockets of this machine
-/// read it, as on loopback, or whether it keeps queues of its own behind the place where packets
-/// are cut, as those of mac80211 do.
+/// Returns whether a device should get datagrams one at a time. It should if its queueing
+/// discipline is a shaper, if it is a tunnel, if traffic control has programs or rules for what it
+/// sends, if raw sockets of this machine read its packets, as on loopback, or if it has queues of
+/// its own below segmentation, as mac80211 devices have.
 ///
 /// # Safety
 ///
@@ -143,22 +144,21 @@ unsafe fn wants_singles(dev: *mut net_device) -> bool {
     {
         // SAFETY: By the requirements.
         let programs = unsafe { &raw const (*dev).tcx_egress };
-        // SAFETY: As above; others may change the pointer, which is only compared.
+        // SAFETY: As above; other CPUs may change the pointer, which this only compares.
         if !unsafe { programs.read_volatile() }.is_null() {
             return true;
         }
     }
-    // SAFETY: By the requirements; a device always has such a one.
+    // SAFETY: By the requirements; a device always has a queueing discipline.
     let name = unsafe { bindings::dev_qdisc_id(dev) };
-    // SAFETY: The name has 16 bytes, in an operations structure that stays for as long as the
-    // section.
+    // SAFETY: The name has 16 bytes. It is part of the operations, which exist for as long as the
+    // section lasts.
     let name = unsafe { name.cast::<[u8; 8]>().read() };
     // What follows the end of the name is zero.
     SHAPERS.contains(&name)
 }
 
-/// Returns whether a device segments UDP, or hands on what stands for several datagrams, as a VLAN
-/// or a bridge does.
+/// Returns whether a device segments UDP, or passes on GSO packets, as a VLAN or a bridge does.
 ///
 /// # Safety
 ///
@@ -166,16 +166,16 @@ unsafe fn wants_singles(dev: *mut net_device) -> bool {
 unsafe fn segments_udp(dev: *mut net_device) -> bool {
     // SAFETY: By the requirements.
     let features = unsafe { &raw const (*dev).features };
-    // SAFETY: As above; others may change the field.
+    // SAFETY: As above; other CPUs may change the field.
     let features = unsafe { features.read_volatile() };
     features & bindings::CONST_NETIF_F_GSO_UDP_L4 != 0
 }
 
-/// Returns whether there are hooks of netfilter for what this machine sends, in the namespace of a
-/// device.
+/// Returns whether netfilter has hooks for packets that this machine sends (LOCAL_OUT), in the
+/// namespace of a device.
 ///
 /// Those of POST_ROUTING do not count: security modules have some there without any rules. SELinux
-/// and Smack have some at LOCAL_OUT too, so with these there always are.
+/// and Smack have some at LOCAL_OUT too, so with these the answer is always yes.
 ///
 /// # Safety
 ///
@@ -183,7 +183,8 @@ unsafe fn segments_udp(dev: *mut net_device) -> bool {
 #[cfg(CONFIG_NETFILTER)]
 unsafe fn has_local_out(dev: *mut net_device) -> bool {
     const LOCAL_OUT: usize = bindings::nf_inet_hooks_NF_INET_LOCAL_OUT as usize;
-    // SAFETY: By the requirements. A namespace that its devices leave is there for a grace period.
+    // SAFETY: By the requirements. A namespace that its devices leave exists for a grace period
+    // more.
     let net = unsafe { &raw const (*dev).nd_net.net };
     // SAFETY: As above; the field changes with the namespace.
     let net = unsafe { net.read_volatile() };
@@ -192,7 +193,7 @@ unsafe fn has_local_out(dev: *mut net_device) -> bool {
     // SAFETY: As above.
     let hooks6 = unsafe { &raw const (*net).nf.hooks_ipv6[LOCAL_OUT] };
     [hooks4, hooks6].into_iter().any(|hooks| {
-        // SAFETY: As above; others may change the pointer, which is only compared.
+        // SAFETY: As above; other CPUs may change the pointer, which this only compares.
         !unsafe { hooks.read_volatile() }.is_null()
     })
 }
@@ -216,17 +217,17 @@ unsafe extern "C" fn visit(dev: *mut net_device, _: *mut netdev_nested_priv) -> 
 /// Which UDP GSO packets should use a route, judging by its devices and rules.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum RouteGso {
-    /// None: datagrams go one at a time.
+    /// None: send datagrams one at a time.
     None,
-    /// Those that a packet of TCP was cut into. One made of datagrams of UDP would only be cut
-    /// again.
+    /// Those made of the segments of one TCP packet. One made of UDP datagrams would only be
+    /// segmented again.
     Cut,
-    /// All: the device cuts them itself, or rules look at each packet before it is cut.
+    /// All: the device segments them itself, or rules see each packet before it is segmented.
     All,
 }
 
 impl Dst {
-    /// Returns which GSO packets should use the route.
+    /// Returns which UDP GSO packets should use the route.
     pub(super) fn gso(&self, bh: &Bh<'_>) -> RouteGso {
         let Some(entry) = self.get(bh) else {
             return RouteGso::Cut;
@@ -234,7 +235,7 @@ impl Dst {
         // `bpf_lwt_push_encap()` refuses them.
         // SAFETY: Valid by the type invariants.
         let has_lwtstate = unsafe { bindings::dst_has_lwtstate(entry) };
-        // `udp_send_skb()` makes none for IPsec.
+        // `udp_send_skb()` makes no GSO packets for IPsec.
         // SAFETY: As above.
         let has_xfrm = unsafe { bindings::dst_has_xfrm(entry) };
         if has_lwtstate || has_xfrm {
@@ -243,7 +244,7 @@ impl Dst {
         let _rcu = kernel::sync::rcu::read_lock();
         // SAFETY: As above.
         let dev = unsafe { bindings::dst_dev(entry) };
-        // SAFETY: An entry always has a device, which stays for as long as this RCU section does.
+        // SAFETY: An entry always has a device, which exists for as long as this RCU section lasts.
         if unsafe { wants_singles(dev) } {
             return RouteGso::None;
         }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A look at what the sockets of tunnels send, behind all rules of netfilter.
+//! A hook of netfilter that checks what the sockets of tunnels send, behind all rules.
 //!
-//! Rules take a packet that stands for several datagrams for one. One that rewrites what lies
-//! behind the headers would rewrite that of the first datagram only; [`Receiver::rewritten`] is
-//! called then.
+//! A rule takes a GSO packet for one datagram. If a rule rewrites bytes behind the headers, it has
+//! rewritten those of the first datagram only. Then the hook calls [`Receiver::rewritten`].
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 //!
@@ -41,7 +40,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// The hook of a namespace.
+/// The registered hook of a namespace.
 ///
 /// # Invariants
 ///
@@ -52,11 +51,11 @@ pub(in crate::net) struct Hook {
     ops: RcuArc<Ops>,
 }
 
-// SAFETY: A hook may be removed by another thread.
+// SAFETY: Any thread may remove a hook.
 unsafe impl Send for Hook {}
 
-/// The operations, to which C keeps a pointer. C may run or list the hook until a grace period
-/// after its removal, which is when an [`RcuArc`] is freed.
+/// The operations, to which C has a pointer. C may run or list the hook until a grace period after
+/// its removal, which is when an [`RcuArc`] is freed.
 #[cfg_attr(not(CONFIG_NETFILTER), allow(dead_code))]
 struct Ops(Opaque<nf_hook_ops>);
 
@@ -70,11 +69,12 @@ impl Hook {
     ///
     /// # Errors
     ///
-    /// What C says: `ENOMEM`, or `E2BIG` if there are too many.
+    /// Errors of C: `ENOMEM`, or `E2BIG` if there are too many.
     ///
     /// # Safety
     ///
-    /// In process context, as must be the drop, before which the namespace must not go.
+    /// This and the drop need process context, and the namespace must exist until the drop has
+    /// returned.
     pub(in crate::net) unsafe fn new(net: &Net) -> Result<Self> {
         let ops = nf_hook_ops {
             hook: Some(look),
@@ -108,8 +108,8 @@ impl Drop for Hook {
     }
 }
 
-/// Looks at a packet that leaves the namespace. Most have nothing to do with us: the cheapest
-/// questions come first.
+/// Checks a packet that leaves the namespace. Most packets are not from our sockets, so the
+/// cheapest checks come first.
 ///
 /// # Safety
 ///
@@ -119,12 +119,12 @@ unsafe extern "C" fn look(
     skb: *mut sk_buff,
     state: *const nf_hook_state,
 ) -> c_uint {
-    // SAFETY: C gives us a valid state.
+    // SAFETY: C passes a valid state.
     let sk = unsafe { (*state).sk };
-    // SAFETY: C gives us a valid buffer, which nobody else changes meanwhile.
+    // SAFETY: C passes a valid buffer, which no other code changes meanwhile.
     let skb = unsafe { &*skb };
-    // What is forwarded has no socket.
-    // SAFETY: C gives us a socket that is valid for as long as the hook runs.
+    // A forwarded packet has no socket.
+    // SAFETY: C passes a socket that is valid for as long as the hook runs.
     if sk.is_null() || !has_copied(skb) || unsafe { may_leave(sk, skb) } {
         bindings::NF_ACCEPT
     } else {
@@ -132,11 +132,11 @@ unsafe extern "C" fn look(
     }
 }
 
-/// Asks the receiver, if there is one and the packet was rewritten.
+/// Returns whether a packet may leave: asks the receiver if the packet is ours and was rewritten.
 ///
 /// # Safety
 ///
-/// In an RCU section for which `sk` is valid. It must have sent the packet.
+/// The caller must be in an RCU section for which `sk` is valid. `sk` must have sent the packet.
 #[cold]
 unsafe fn may_leave(sk: *mut sock, skb: &sk_buff) -> bool {
     // SAFETY: By the requirements.

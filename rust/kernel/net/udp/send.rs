@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Routing and sending.
+//! Routing and transmission of datagrams.
 
 use super::{
     Receiver,
@@ -52,13 +52,13 @@ use kernel::{
 
 /// `IPPROTO_UDP`.
 const IPPROTO_UDP: u8 = crate::bindings::CONST_IPPROTO_UDP;
-/// What the headers of UDP over IPv4 take.
+/// Size of the headers of UDP over IPv4.
 const IPV4_HEADERS: u32 = 8 + 20;
-/// What the headers of UDP over IPv6 take.
+/// Size of the headers of UDP over IPv6.
 const IPV6_HEADERS: u32 = 8 + 40;
 
-/// Returns whether several datagrams should be sent as one packet unless user space says otherwise,
-/// which a module parameter says.
+/// Returns the value of the module parameter that says whether to send several datagrams as one GSO
+/// packet unless user space configures otherwise.
 pub fn gso_by_default() -> bool {
     // SAFETY: No requirements.
     unsafe { bindings::udp_gso() }
@@ -67,7 +67,7 @@ pub fn gso_by_default() -> bool {
 impl<H: Receiver> Tunnel<H> {
     /// Returns whether `address` is one of this host's own.
     ///
-    /// For [`Ipv4Addr::UNSPECIFIED`]: whether there is any address at all.
+    /// For [`Ipv4Addr::UNSPECIFIED`]: whether the host has any address at all.
     pub fn is_local4(&self, address: Ipv4Addr, bh: &Bh<'_>) -> bool {
         let Ok(sk) = self.sk(false, bh) else {
             return false;
@@ -95,12 +95,12 @@ impl<H: Receiver> Tunnel<H> {
         found != 0
     }
 
-    /// Looks up the route of packets that are sent by this socket.
+    /// Looks up the route of packets that this socket sends.
     ///
     /// # Errors
     ///
-    /// `EAFNOSUPPORT` if this is not an IPv4 socket; what C says otherwise, among it `EINVAL` for a
-    /// source address that cannot be used with that destination.
+    /// `EAFNOSUPPORT` if this is not an IPv4 socket, and errors of C, such as `EINVAL` for a source
+    /// address that cannot be used with that destination.
     pub fn route4(&self, flow: &Flow4, bh: &Bh<'_>) -> Result<Route4> {
         let sk = self.sk(false, bh)?;
         let mut fl: flowi4 = pin_init::zeroed();
@@ -118,20 +118,20 @@ impl<H: Receiver> Tunnel<H> {
         unsafe { bindings::security_sk_classify_flow4(sk, &raw mut fl) };
         // SAFETY: The socket is valid.
         let net = unsafe { bindings::sock_net(sk) };
-        // SAFETY: As above; the namespace lives as long as the socket.
+        // SAFETY: As above; the namespace exists for as long as the socket.
         let rt = from_err_ptr(unsafe { bindings::ip_route_output_flow(net, &raw mut fl, sk) })?;
         let rt = NonNull::new(rt).ok_or(EHOSTUNREACH)?;
         let saddr = Ipv4Addr::from_be32(fl.saddr);
-        // SAFETY: The look-up has counted the route for us. The socket was found open in this
-        // section, and so its namespace, of which the resources are.
+        // SAFETY: The look-up has counted the route for this call. The socket was found open in
+        // this section, and so was its namespace, to which the resources belong.
         Ok(unsafe { Route4::from_raw(rt, saddr, &self.resources) })
     }
 
-    /// Looks up the route of packets that are sent by this socket.
+    /// Looks up the route of packets that this socket sends.
     ///
     /// # Errors
     ///
-    /// `EAFNOSUPPORT` if this is not an IPv6 socket; what C says otherwise.
+    /// `EAFNOSUPPORT` if this is not an IPv6 socket, and errors of C.
     pub fn route6(&self, flow: &Flow6, bh: &Bh<'_>) -> Result<Route6> {
         let sk = self.sk(true, bh)?;
         let mut fl: flowi6 = pin_init::zeroed();
@@ -149,32 +149,32 @@ impl<H: Receiver> Tunnel<H> {
         unsafe { bindings::security_sk_classify_flow6(sk, &raw mut fl) };
         // SAFETY: The socket is valid.
         let net = unsafe { bindings::sock_net(sk) };
-        // SAFETY: As above; the namespace lives as long as the socket.
+        // SAFETY: As above; the namespace exists for as long as the socket.
         let dst = unsafe { bindings::ip6_dst_lookup_flow(net, sk, &raw mut fl, null()) };
         let dst = from_err_ptr(dst)?;
         let dst = NonNull::new(dst).ok_or(EHOSTUNREACH)?;
         let saddr = Ipv6Addr::from_in6(&fl.saddr);
-        // SAFETY: The look-up has counted the route for us. The socket was found open in this
-        // section, and so its namespace, of which the resources are.
+        // SAFETY: The look-up has counted the route for this call. The socket was found open in
+        // this section, and so was its namespace, to which the resources belong.
         Ok(unsafe { Route6::from_raw(dst, saddr, &self.resources) })
     }
 
-    /// Does to a packet what has to be done before it is sent and can fail. The packet remains one
-    /// that may be given back.
+    /// Prepares a packet for transmission, as far as that can fail: the caller may still give the
+    /// packet back.
     ///
-    /// `headers` is the room that the headers to come take.
+    /// `headers` is the size of the headers that C will write in front of it.
     fn prepare(datagrams: &mut Datagrams, headers: u32, mark: u32) -> Result {
         let is_gso = datagrams.segs.is_some();
         let skb = &mut datagrams.skb;
-        // C would take the segments for those of UDP, or fail to tell where the payload's own
-        // checksum has to go.
+        // C would take the segments for those of UDP, or not find the place of the payload's own
+        // checksum.
         if skb.is_gso() != is_gso {
             return Err(EINVAL);
         }
         skb.finish_checksum()?;
         skb.drop_dst();
         skb.set_mark(mark);
-        // The headers are written without any more checks.
+        // C writes the headers without checking for room.
         // SAFETY: The buffer is valid and ours alone.
         to_result(unsafe { bindings::skb_cow_head(skb.as_raw(), headers) })
     }
@@ -189,7 +189,7 @@ impl<H: Receiver> Tunnel<H> {
             crate::net::skb::check::check_gso(skb, datagrams.segs.unwrap_or(0));
         }
         let skb = skb.as_raw();
-        // Statistics count what lies behind the inner network header.
+        // The statistics count the bytes behind the inner network header.
         // SAFETY: The buffer is valid and ours alone.
         unsafe { bindings::skb_set_inner_network_header(skb, 0) };
         // SAFETY: As above. The device is up for as long as this RCU section lasts.
@@ -198,15 +198,15 @@ impl<H: Receiver> Tunnel<H> {
         unsafe { bindings::skb_set_ignore_df(skb, true) };
     }
 
-    /// Counts what C does not: it takes a GSO packet for one. (Of one that is dropped on this
-    /// machine C counts the bytes as not sent, but these packets are.)
+    /// Counts the datagrams that C does not, as it counts a GSO packet as one. (C does not count
+    /// the bytes of one that this machine drops as sent, but this does count its datagrams.)
     fn count<T: Operations>(running: &Running<'_, T>, segs: Option<u16>) {
         if let Some(count) = segs {
             running.tx_add(u32::from(count).saturating_sub(1), 0);
         }
     }
 
-    /// Sends datagrams to `daddr`, over IPv4, and counts it for the device.
+    /// Sends datagrams to `daddr` over IPv4, and counts them for the device.
     ///
     /// The packet may be fragmented on its way. Its UDP checksum is a real one.
     ///
@@ -243,7 +243,7 @@ impl<H: Receiver> Tunnel<H> {
         // SAFETY: The route is valid, and begins with its entry.
         let ttl = unsafe { bindings::ip4_dst_hoplimit(rt.cast()) };
         // SAFETY: The socket is valid for as long as this RCU section lasts; the buffer has room
-        // for the headers, and goes over to C, as does the count of the route, which is one of
+        // for the headers. C takes over the buffer and the count of the route, which is one of
         // IPv4.
         unsafe {
             bindings::udp_tunnel_xmit_skb(
@@ -267,7 +267,7 @@ impl<H: Receiver> Tunnel<H> {
         Ok(())
     }
 
-    /// Sends datagrams to `daddr`, over IPv6, and counts it for the device.
+    /// Sends datagrams to `daddr` over IPv6, and counts them for the device.
     ///
     /// The packet may be fragmented. Its UDP checksum is a real one, its flow label zero.
     ///
@@ -306,8 +306,8 @@ impl<H: Receiver> Tunnel<H> {
         // SAFETY: The route is valid.
         let hop_limit = unsafe { bindings::ip6_dst_hoplimit(dst) };
         // SAFETY: The socket is valid for as long as this RCU section lasts, as is the device; the
-        // buffer has no route yet, has room for the headers, and goes over to C, as does the count
-        // of the route, which is one of IPv6.
+        // buffer has no route yet and has room for the headers. C takes over the buffer and the
+        // count of the route, which is one of IPv6.
         unsafe {
             bindings::udp_tunnel6_xmit_skb(
                 dst,
