@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which owner an address belongs to: a binary radix trie for each family.
+//! Allowed IPs: a binary radix trie for each family, which finds the owner of an address.
 //!
 //! Each node stands for a prefix; nodes without an owner only join two others. Below a node all
-//! prefixes are longer, so no path has more than 129 nodes. Readers take no lock; writers hold
-//! a [`WriterToken`].
+//! prefixes are longer, so no path has more than 129 nodes. Readers take no lock; writers hold a
+//! [`WriterToken`].
 
 use core::{
     marker::PhantomData,
@@ -24,7 +24,8 @@ use crate::prefix::{
 /// Nodes on the longest path: one for each length of an IPv6 prefix, and the empty one.
 const MAX_DEPTH: usize = u128::WIDTH as usize + 1;
 
-/// Right to change a trie. The driver keeps it in its configuration, one for each [`AllowedIps`].
+/// Proof that the caller may change a trie. The driver keeps it in its configuration, one for each
+/// [`AllowedIps`].
 pub struct WriterToken {
     generation: u64,
 }
@@ -41,7 +42,7 @@ impl WriterToken {
         Self { generation: 1 }
     }
 
-    /// Returns a number that each change of the trie alters.
+    /// Returns the generation of the trie, a number that each change increments.
     pub const fn generation(&self) -> u64 {
         self.generation
     }
@@ -51,11 +52,11 @@ impl WriterToken {
     }
 }
 
-/// The previous owner of a prefix, and the tag that it was inserted with.
+/// The previous owner of a prefix that [`AllowedIps::insert`] has replaced, and its tag.
 pub struct Loss<M: Memory, P: Send + Sync + 'static> {
-    /// The owner.
+    /// The previous owner.
     pub owner: M::Shared<P>,
-    /// The tag.
+    /// The tag of the previous owner.
     pub tag: u64,
 }
 
@@ -72,7 +73,7 @@ impl<M: Memory, P: Send + Sync + 'static> Default for AllowedIps<M, P> {
 }
 
 impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
-    /// Creates an empty trie.
+    /// Makes empty tries.
     pub fn new() -> Self {
         Self {
             v4: Trie::new(),
@@ -82,9 +83,10 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
 
     /// Returns the owner of the longest prefix that holds `address`.
     ///
-    /// A lookup that one change meets finds what was before or what is after. One that several meet
-    /// may have seen the later and not the earlier; it finds an owner of a prefix that held
-    /// `address` meanwhile, and none shorter than one that was there all the time.
+    /// A lookup that runs during one change finds the state before or after it. One that runs
+    /// during several changes may see a later one and miss an earlier one. It then finds the owner
+    /// of a prefix that held `address` at some time during the lookup, but never of one that is
+    /// shorter than a prefix of `address` that was in the trie all the time.
     #[inline]
     pub fn lookup<'g>(
         &'g self,
@@ -101,15 +103,15 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
     #[inline]
     pub fn find(&self, address: Address, guard: &M::Guard<'_>) -> Option<M::Shared<P>> {
         loop {
-            // A count that is gone means that the owner lost this prefix after we had read it: the
-            // next try finds another.
+            // The count is zero if a writer took this prefix from the owner after the lookup had
+            // read it, so the next lookup finds another owner.
             if let Some(owner) = M::upgrade(self.lookup(address, guard)?) {
                 return Some(owner);
             }
         }
     }
 
-    /// Gives `prefix` to `owner`.
+    /// Gives `prefix` to `owner`, with a tag.
     ///
     /// Returns the previous owner of exactly this prefix, which may be `owner` itself with an older
     /// tag. Allocates before it changes anything, so an error changes nothing.
@@ -128,8 +130,7 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
         }
     }
 
-    /// Takes `prefix` from `owner` if it has exactly this one. Returns the tag it was inserted
-    /// with.
+    /// Removes `prefix` if `owner` has exactly this one. Returns the tag it was inserted with.
     pub fn remove(&self, writer: &mut WriterToken, prefix: Prefix, owner: &P) -> Option<u64> {
         writer.changed();
         let len = prefix.len();
@@ -139,14 +140,14 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
         }
     }
 
-    /// Removes everything.
+    /// Removes all prefixes.
     pub fn clear(&self, writer: &mut WriterToken) {
         writer.changed();
         self.v4.clear();
         self.v6.clear();
     }
 
-    /// Returns whether there is no prefix at all.
+    /// Returns whether the tries have no prefix.
     pub fn is_empty(&self, guard: &M::Guard<'_>) -> bool {
         M::load(&self.v4.root, guard).is_none() && M::load(&self.v6.root, guard).is_none()
     }
@@ -155,7 +156,7 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
 type Link<M, P, K> = <M as Memory>::Slot<Node<M, P, K>>;
 type Shared<M, P, K> = <M as Memory>::Shared<Node<M, P, K>>;
 
-/// A prefix in the trie.
+/// A node of the trie, for one prefix.
 ///
 /// # Invariants
 ///
@@ -165,7 +166,7 @@ type Shared<M, P, K> = <M as Memory>::Shared<Node<M, P, K>>;
 struct Node<M: Memory, P: Send + Sync + 'static, K: Bits> {
     bits: K,
     len: u8,
-    /// Only writers look at it.
+    /// Only writers access it.
     tag: M::Word,
     owner: M::Slot<P>,
     zero: Link<M, P, K>,
@@ -173,8 +174,8 @@ struct Node<M: Memory, P: Send + Sync + 'static, K: Bits> {
 }
 
 impl<M: Memory, P: Send + Sync + 'static, K: Bits> Node<M, P, K> {
-    /// Creates a node above `below`, whose prefixes are longer, begin with this one, and differ
-    /// in the bit that follows.
+    /// Makes a node above `below`, whose prefixes are longer, begin with this one, and differ in
+    /// the bit that follows.
     fn new<const N: usize>(
         bits: K,
         len: u8,

@@ -2,10 +2,9 @@
 
 //! The macs that end handshake messages, and the cookies of a loaded receiver.
 //!
-//! The first mac shows that the sender knows the receiver's public key. The second one shows,
-//! when a receiver is under load and so asks for it, that the sender owns its source address: it
-//! is made with a cookie that the receiver derives from that address and a secret of its own, and
-//! that it sent there.
+//! mac1 shows that the sender knows the receiver's public key. mac2 shows that the sender owns its
+//! source address: it is made with a cookie, which the receiver derives from that address and a
+//! secret of its own, and sends to that address. A receiver asks for it when it is under load.
 
 use crate::{
     crypto::{
@@ -31,13 +30,14 @@ use crate::{
 /// Age in seconds at which the secret behind the cookies is replaced.
 const SECRET_MAX_AGE: u64 = 120;
 
-/// Seconds by which a cookie is given up before the secret behind it may go.
+/// A sender uses a cookie for [`SECRET_MAX_AGE`] less this, in seconds, as its secret will be
+/// replaced.
 const LATENCY: u64 = 5;
 
 /// A cookie.
 type Cookie = Secret<kind::Cookie, MAC_LEN>;
 
-/// The two keys derived from a public key, which anybody who knows that key can compute.
+/// The two keys derived from a public key, which everyone who knows the public key can compute.
 struct Labelled {
     mac1: [u8; HASH_LEN],
     cookie: [u8; HASH_LEN],
@@ -57,20 +57,20 @@ impl Labelled {
     }
 }
 
-/// What the macs of a message say.
+/// The result of checking the macs of a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(MODULE), derive(Debug))]
 #[must_use]
 pub enum MacState {
-    /// The first mac is wrong.
+    /// mac1 is wrong.
     Invalid,
-    /// The first mac is right; the second one is wrong or was not asked for.
+    /// mac1 is right; mac2 is wrong or was not asked for.
     Valid,
     /// Both macs are right.
     ValidWithCookie,
 }
 
-/// The receiver's side: that of an interface.
+/// The receiver's side of macs and cookies, one for an interface.
 pub struct CookieChecker {
     keys: Option<Labelled>,
     secret: Secret<kind::CookieSource>,
@@ -78,7 +78,7 @@ pub struct CookieChecker {
 }
 
 impl CookieChecker {
-    /// Makes a checker without identity and secret.
+    /// Makes a checker without public key and secret.
     pub const fn new() -> Self {
         Self {
             keys: None,
@@ -87,7 +87,7 @@ impl CookieChecker {
         }
     }
 
-    /// Takes another public key, or none.
+    /// Sets the public key, or removes it.
     pub fn set_identity<C: Crypto>(&mut self, public: Option<&PublicKey>) {
         self.keys = None;
         if let Some(public) = public {
@@ -96,13 +96,13 @@ impl CookieChecker {
     }
 
     /// Returns whether [`CookieChecker::rotate`] has to be called before cookies are checked or
-    /// made.
+    /// made, as the secret is missing or too old.
     pub fn is_stale(&self, now: u64) -> bool {
         self.born
             .is_none_or(|born| has_expired(born, SECRET_MAX_AGE, now))
     }
 
-    /// Replaces the secret by what `entropy` fills in, unless that was done meanwhile.
+    /// Replaces the secret by what `entropy` writes, unless another thread has done so meanwhile.
     pub fn rotate(&mut self, now: u64, entropy: impl FnOnce(&mut [u8; 32])) {
         if self.is_stale(now) {
             entropy(self.secret.as_mut_bytes());
@@ -110,8 +110,8 @@ impl CookieChecker {
         }
     }
 
-    /// Checks the macs of a handshake message; the second one only under load. Without an identity
-    /// none is right.
+    /// Checks mac1 of a handshake message and, under load only, mac2. Without a public key the
+    /// result is [`MacState::Invalid`].
     ///
     /// `source` is the address and port that the message came from, as on the wire.
     pub fn check<C: Crypto>(&self, message: &[u8], source: &[u8], under_load: bool) -> MacState {
@@ -130,7 +130,7 @@ impl CookieChecker {
         if !C::equal(&mac, mac1) {
             return MacState::Invalid;
         }
-        // Without a secret every source could make its cookies.
+        // Without a secret, which is then zero, every sender could compute its cookie.
         if !under_load || self.born.is_none() {
             return MacState::Valid;
         }
@@ -143,9 +143,10 @@ impl CookieChecker {
         MacState::ValidWithCookie
     }
 
-    /// Writes the cookie for the source of a message, whose sender gave it the index `sender`.
+    /// Writes a cookie reply to a handshake message, whose sender chose the index `sender`.
     ///
-    /// `nonce` is random. Fails if there is no identity or secret, or the message cannot have macs.
+    /// `nonce` is random. Fails without a public key or secret, and if the message is too short for
+    /// macs.
     pub fn reply<C: Crypto>(
         &self,
         out: &mut CookieReply,
@@ -175,7 +176,7 @@ impl CookieChecker {
         Ok(())
     }
 
-    /// Makes the cookie of a source.
+    /// Computes the cookie of a source.
     fn bake<C: Crypto>(&self, out: &mut Cookie, source: &[u8]) {
         C::mac(out.as_mut_bytes(), self.secret.as_bytes(), source);
     }
@@ -187,13 +188,13 @@ impl Default for CookieChecker {
     }
 }
 
-/// The sender's side: what is kept of one remote.
+/// The sender's side of macs and cookies, one for a remote.
 pub struct CookieGenerator {
     keys: Labelled,
     cookie: Cookie,
-    /// When the cookie came, if there is one.
+    /// When the cookie was received, if there is one.
     born: Option<u64>,
-    /// First mac of the last message, until a cookie answers it.
+    /// mac1 of the last message, until a cookie answers it.
     sent: Option<[u8; MAC_LEN]>,
 }
 
@@ -201,7 +202,7 @@ impl CookieGenerator {
     /// How long a cookie is used.
     const MAX_AGE: u64 = SECRET_MAX_AGE - LATENCY;
 
-    /// Makes an empty generator, for [`CookieGenerator::set_remote`].
+    /// Makes an empty generator; [`CookieGenerator::set_remote`] has to follow.
     pub const fn new() -> Self {
         Self {
             keys: Labelled::zeroed(),
@@ -211,12 +212,12 @@ impl CookieGenerator {
         }
     }
 
-    /// Takes the public key of the remote.
+    /// Sets the public key of the remote.
     pub fn set_remote<C: Crypto>(&mut self, public: &PublicKey) {
         self.keys.set::<C>(public);
     }
 
-    /// Writes the macs of a handshake message that is otherwise complete.
+    /// Writes both macs of a handshake message that is otherwise complete.
     pub fn add_macs<C: Crypto>(&mut self, message: &mut [u8], now: u64) -> Result<(), DropReason> {
         let (before2, mac2) = message
             .split_last_chunk_mut::<MAC_LEN>()
@@ -236,7 +237,7 @@ impl CookieGenerator {
         Ok(())
     }
 
-    /// Keeps the cookie of a reply to our last message.
+    /// Decrypts and keeps the cookie of a reply to our last message.
     pub fn consume<C: Crypto>(&mut self, reply: &CookieReply, now: u64) -> Result<(), DropReason> {
         let sent = self.sent.ok_or(DropReason::UnexpectedCookie)?;
         let mut text = Secret::<kind::Cookie, { MAC_LEN + crate::crypto::TAG_LEN }>::zeroed();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The primitives that the protocol asks of the outside.
+//! The cryptographic primitives that the protocol uses, which the caller implements.
 
 /// Length of the tag that an AEAD appends.
 pub const TAG_LEN: usize = 16;
@@ -8,24 +8,24 @@ pub const TAG_LEN: usize = 16;
 /// Length of a BLAKE2s hash.
 pub const HASH_LEN: usize = 32;
 
-/// Length of the macs and of a cookie.
+/// Length of a mac and of a cookie.
 pub const MAC_LEN: usize = 16;
 
-/// Implementation of the primitives.
+/// An implementation of the primitives.
 ///
-/// Implementations leave no copies of secret arguments or results behind.
+/// It leaves no copies of secret arguments or results behind.
 pub trait Crypto {
     /// Puts the BLAKE2s hash of the concatenated `parts` into `out`.
     fn hash(out: &mut [u8; HASH_LEN], parts: &[&[u8]]);
 
     /// Puts BLAKE2s of `text` under `key`, which has one to 32 bytes, into `out`.
     ///
-    /// It is of that length from the start, not a longer one cut short.
+    /// The length of `out` is a parameter of the hash, so the result is no prefix of a longer one.
     fn mac(out: &mut [u8; MAC_LEN], key: &[u8], text: &[u8]);
 
     /// Puts the product of a scalar and a point into `out`; returns `false` if it is zero.
     ///
-    /// The scalar is clamped on the way, the top bit of the point ignored.
+    /// Implementations clamp the scalar and ignore the top bit of the point.
     #[must_use]
     fn x25519(out: &mut [u8; 32], secret: &[u8; 32], point: &[u8; 32]) -> bool;
 
@@ -33,15 +33,15 @@ pub trait Crypto {
     #[must_use]
     fn x25519_public(out: &mut [u8; 32], secret: &[u8; 32]) -> bool;
 
-    /// Encrypts `buf` but for its last [`TAG_LEN`] bytes by ChaCha20-Poly1305 and puts the tag
+    /// Encrypts all of `buf` but its last [`TAG_LEN`] bytes by ChaCha20-Poly1305, and puts the tag
     /// there.
     ///
-    /// The twelve bytes of nonce are four of zero and `nonce` in little-endian order.
+    /// The nonce is four zero bytes, then `nonce` in little-endian order.
     fn seal(key: &[u8; 32], nonce: u64, ad: &[u8], buf: &mut [u8]);
 
     /// Undoes [`Crypto::seal`]; returns `false` if the tag is wrong or `buf` too short.
     ///
-    /// What `buf` then holds is unspecified, but no plaintext.
+    /// After a failure the content of `buf` is unspecified, but it is no plaintext.
     #[must_use]
     fn open(key: &[u8; 32], nonce: u64, ad: &[u8], buf: &mut [u8]) -> bool;
 

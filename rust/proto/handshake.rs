@@ -2,9 +2,9 @@
 
 //! The handshake with one remote.
 //!
-//! A [`Handshake`] lies in the peer, under a lock of the driver. What an incoming message brings is
-//! computed in scratch memory of the caller and goes into the handshake in one last step, so that
-//! the lock need not be held in between:
+//! A [`Handshake`] is part of the peer, under a lock of the driver. The caller's scratch memory
+//! takes what is computed from an incoming message, and a last step moves it to the handshake. So
+//! the lock is held for the first and last accesses only, and not while a CPU computes:
 //!
 //! ```text
 //! initiation                                          response
@@ -15,9 +15,9 @@
 //!   AuthenticInitiation::commit      lock
 //! ```
 //!
-//! Each step consumes the proof of the one before, a reference to the scratch memory, so that
-//! none can be left out. What is checked against the handshake is checked again, or only, in the
-//! last step.
+//! Each step consumes the proof that the one before returned, a reference to the scratch memory, so
+//! that the caller cannot leave a step out. While the lock is not held, another message may change
+//! the handshake; so the last step checks the state of the handshake, again or only there.
 //!
 //! ```text
 //!                    create_initiation
@@ -32,7 +32,7 @@
 //!          +<--------------+------------------------+
 //! ```
 //!
-//! An initiation, sent or committed, may start over from every state.
+//! An initiation, sent or committed, starts a new attempt from every state.
 
 mod identity;
 mod initiation;
@@ -70,16 +70,16 @@ use crate::{
 };
 use pattern::Symmetric;
 
-/// How far a handshake is.
+/// The state of a handshake.
 ///
-/// The secrets lie beside it and not in it, as they would be moved by each transition.
+/// The secrets are fields beside it, as a transition would move secrets within it and leave copies.
 #[derive(Clone, Copy)]
 enum State {
     /// Nothing is going on; all secrets of the handshake are zero.
     Idle,
-    /// Our initiation with this index is on its way.
+    /// We sent an initiation with this index.
     InitiationSent { local: Index },
-    /// A remote's initiation waits for our response.
+    /// We accepted an initiation of the remote, and have not answered it yet.
     InitiationReceived {
         ephemeral: PublicKey,
         remote: Index,
@@ -88,12 +88,12 @@ enum State {
     },
     /// Our response is written.
     ResponseSent { local: Index, remote: Index },
-    /// The remote's response was right.
+    /// The remote's response was authentic.
     ResponseReceived { local: Index, remote: Index },
 }
 
-/// The handshake with one remote, and what outlives each: the remote's keys and what guards
-/// against repeated initiations.
+/// The handshake with one remote. The remote's keys and the guards against repeated initiations
+/// outlive a single attempt.
 pub struct Handshake {
     remote: Remote,
     state: State,
@@ -109,7 +109,7 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Makes an idle handshake with the holder of this public key.
+    /// Makes an idle handshake with the remote that has this public key.
     pub const fn new(remote: PublicKey) -> Self {
         Self {
             remote: Remote::new(remote),
@@ -122,17 +122,17 @@ impl Handshake {
         }
     }
 
-    /// Returns the other side.
+    /// Returns the remote.
     pub const fn remote(&self) -> &Remote {
         &self.remote
     }
 
-    /// Returns the other side for changes.
+    /// Returns the remote, to be changed.
     pub fn remote_mut(&mut self) -> &mut Remote {
         &mut self.remote
     }
 
-    /// Returns the index by which the remote may still answer an attempt of ours.
+    /// Returns the index by which the remote may still answer an attempt of ours, if there is one.
     pub const fn local_index(&self) -> Option<Index> {
         match self.state {
             State::Idle => None,
@@ -143,7 +143,7 @@ impl Handshake {
         }
     }
 
-    /// Forgets the attempt, not the remote; returns the index that is free now.
+    /// Ends the attempt and wipes its secrets, but keeps the remote. Returns the index to free.
     pub fn clear(&mut self) -> Option<Index> {
         let index = self.local_index();
         self.state = State::Idle;

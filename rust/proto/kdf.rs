@@ -17,10 +17,10 @@ use crate::{
 /// Block length of BLAKE2s.
 const BLOCK_LEN: usize = 64;
 
-/// Scratch for an output that is an input too.
+/// Memory for a value that is both an output and an input.
 type Scratch = Secret<kind::Derived>;
 
-/// Puts HMAC-BLAKE2s of the concatenation of `a` and `b` into `out`.
+/// Writes HMAC-BLAKE2s of the concatenation of `a` and `b` to `out`.
 pub fn hmac<C: Crypto>(out: &mut [u8; HASH_LEN], key: &[u8; 32], a: &[u8], b: &[u8]) {
     let mut pad = Secret::<kind::Derived, BLOCK_LEN>::zeroed();
     let mut inner = Scratch::zeroed();
@@ -38,14 +38,14 @@ pub fn hmac<C: Crypto>(out: &mut [u8; HASH_LEN], key: &[u8; 32], a: &[u8], b: &[
     C::hash(out, &[pad.as_bytes(), inner.as_bytes()]);
 }
 
-/// Replaces `chain` by the first key derived from it and `input`.
+/// Replaces `chain` by the first output of HKDF over `chain` and `input`.
 pub fn kdf1<C: Crypto>(chain: &mut ChainingKey, input: &[u8]) {
     let mut prk = Scratch::zeroed();
     extract::<C>(&mut prk, chain, input);
     hmac::<C>(chain.as_mut_bytes(), prk.as_bytes(), &[1], &[]);
 }
 
-/// Replaces `chain` by the first key derived from it and `input`, and puts the second into
+/// Replaces `chain` by the first output of HKDF over `chain` and `input`, and writes the second to
 /// `second`.
 pub fn kdf2<C: Crypto, A>(chain: &mut ChainingKey, second: &mut Secret<A>, input: &[u8]) {
     let mut prk = Scratch::zeroed();
@@ -59,8 +59,8 @@ pub fn kdf2<C: Crypto, A>(chain: &mut ChainingKey, second: &mut Secret<A>, input
     );
 }
 
-/// Replaces `chain` by the first key derived from it and `input`, and puts the next ones into
-/// `second` and `third`.
+/// Replaces `chain` by the first output of HKDF over `chain` and `input`, and writes the other two
+/// to `second` and `third`.
 pub fn kdf3<C: Crypto, A, B>(
     chain: &mut ChainingKey,
     second: &mut Secret<A>,
@@ -84,7 +84,7 @@ pub fn kdf3<C: Crypto, A, B>(
     );
 }
 
-/// Puts the two keys derived from `chain` alone into `first` and `second`.
+/// Writes the two outputs of HKDF over `chain`, without input, to `first` and `second`.
 pub fn split<C: Crypto, A>(chain: &ChainingKey, first: &mut Secret<A>, second: &mut Secret<A>) {
     let mut prk = Scratch::zeroed();
     extract::<C>(&mut prk, chain, &[]);
@@ -97,7 +97,7 @@ pub fn split<C: Crypto, A>(chain: &ChainingKey, first: &mut Secret<A>, second: &
     );
 }
 
-/// Gathers the entropy of `input` in `prk`.
+/// Extracts a pseudorandom key from `chain` and `input` (HKDF-Extract).
 fn extract<C: Crypto>(prk: &mut Scratch, chain: &ChainingKey, input: &[u8]) {
     hmac::<C>(prk.as_mut_bytes(), chain.as_bytes(), input, &[]);
 }

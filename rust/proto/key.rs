@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keys.
+//! Public keys, and secrets of several kinds.
 
 use core::{
     hint::black_box,
     marker::PhantomData, //
 };
 
-/// Length of every key.
+/// Length of every key, in bytes.
 pub const LEN: usize = 32;
 
 /// A public key.
@@ -17,10 +17,10 @@ pub const LEN: usize = 32;
 pub struct PublicKey([u8; LEN]);
 
 impl PublicKey {
-    /// The point zero, which is no valid key.
+    /// The all-zero point, which is no valid key.
     pub const ZERO: Self = Self([0; LEN]);
 
-    /// Takes a key from its bytes.
+    /// Makes a key of its bytes.
     #[inline]
     pub const fn from_bytes(bytes: [u8; LEN]) -> Self {
         Self(bytes)
@@ -32,7 +32,7 @@ impl PublicKey {
         &self.0
     }
 
-    /// Returns the bytes for filling.
+    /// Returns the bytes, to be filled.
     #[inline]
     pub fn as_mut_bytes(&mut self) -> &mut [u8; LEN] {
         &mut self.0
@@ -41,9 +41,9 @@ impl PublicKey {
 
 /// `N` secret bytes of kind `K`.
 ///
-/// A new one is zero: it is put where it shall lie and filled there. Filled ones are not moved, as
-/// that would leave a copy behind, so nothing takes or returns one by value. Neither `Copy` nor
-/// `Clone` nor `Debug`; wiped when dropped.
+/// A new one is zero. The caller makes it at its final place and fills it there. A filled one is
+/// not moved, as that would leave a copy behind, so no function takes or returns one by value. It
+/// is neither `Copy` nor `Clone` nor `Debug`, and its drop wipes it.
 #[repr(transparent)]
 pub struct Secret<K, const N: usize = LEN> {
     bytes: [u8; N],
@@ -51,7 +51,7 @@ pub struct Secret<K, const N: usize = LEN> {
 }
 
 impl<K, const N: usize> Secret<K, N> {
-    /// Makes a secret of zeros.
+    /// Makes a zero secret.
     #[inline]
     pub const fn zeroed() -> Self {
         Self {
@@ -66,13 +66,13 @@ impl<K, const N: usize> Secret<K, N> {
         &self.bytes
     }
 
-    /// Returns the bytes for filling.
+    /// Returns the bytes, to be filled.
     #[inline]
     pub fn as_mut_bytes(&mut self) -> &mut [u8; N] {
         &mut self.bytes
     }
 
-    /// Makes the secret the same as another one.
+    /// Copies another secret to this one.
     #[inline]
     pub fn copy_from(&mut self, other: &Self) {
         self.bytes = other.bytes;
@@ -94,23 +94,23 @@ impl<K, const N: usize> Drop for Secret<K, N> {
     }
 }
 
-/// What secrets are for; a secret of one kind does not pass for one of another.
+/// The kinds of secrets, as types: code cannot use a secret of one kind in place of another.
 pub mod kind {
     /// Scalar of a Curve25519 key pair.
     pub enum Private {}
-    /// Key that both sides were given beforehand.
+    /// Preshared key.
     pub enum Preshared {}
     /// Result of a Diffie-Hellman exchange.
     pub enum Shared {}
     /// Key of the AEAD.
     pub enum Symmetric {}
-    /// What a handshake's keys are derived from.
+    /// Chaining key, from which the keys of a handshake are derived.
     pub enum Chaining {}
-    /// Hash over a handshake's transcript.
+    /// Hash of a handshake's transcript.
     pub enum Transcript {}
-    /// Output or scratch of the key derivation.
+    /// Output of the key derivation, or memory for a step of it.
     pub enum Derived {}
-    /// What a responder makes its cookies from.
+    /// Secret of a receiver, from which it derives cookies.
     pub enum CookieSource {}
     /// Cookie.
     pub enum Cookie {}
@@ -118,19 +118,19 @@ pub mod kind {
 
 /// Private key, static or ephemeral.
 pub type PrivateKey = Secret<kind::Private>;
-/// Key that both sides were given beforehand; zero if none was.
+/// Preshared key; zero if there is none.
 pub type PresharedKey = Secret<kind::Preshared>;
 /// Result of a Diffie-Hellman exchange.
 pub type SharedSecret = Secret<kind::Shared>;
 /// Key of the AEAD.
 pub type SymmetricKey = Secret<kind::Symmetric>;
-/// What a handshake's keys are derived from.
+/// Chaining key, from which the keys of a handshake are derived.
 pub type ChainingKey = Secret<kind::Chaining>;
-/// Hash over a handshake's transcript.
+/// Hash of a handshake's transcript.
 pub type Transcript = Secret<kind::Transcript>;
 
 impl PrivateKey {
-    /// Makes the bytes a scalar as Curve25519 wants it.
+    /// Clamps the bytes to a scalar of Curve25519.
     pub fn clamp(&mut self) {
         let [first, .., last] = &mut self.bytes;
         *first &= 248;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The three sessions a peer may have at a time.
+//! The three sessions that a peer may have at a time.
 //!
-//! `current` is the one to send under. `next` was derived as responder and waits for its first
-//! packet. `previous` still receives what was on its way when `current` changed.
+//! We send in `current`. We derived `next` as responder; it waits for its first packet. `previous`
+//! still receives packets that were on their way when `current` changed.
 
 use core::marker::PhantomData;
 
@@ -12,7 +12,8 @@ use crate::memory::{
     Memory, //
 };
 
-/// Right to change the slots of one peer. The driver keeps it in a lock, one for each [`Keypairs`].
+/// Proof that the caller may change the slots of a peer. The driver keeps it under a lock, one for
+/// each [`Keypairs`].
 #[derive(Default)]
 pub struct WriterToken(());
 
@@ -23,9 +24,10 @@ impl WriterToken {
     }
 }
 
-/// Sessions that have left their slots.
+/// Sessions that were taken out of their slots.
 ///
-/// They must leave the index table, too. Best dropped after the lock was given back.
+/// The caller has to remove them from the index table, too. It should drop them after it has
+/// released the lock.
 #[must_use]
 pub struct Retired<M: Memory, K: Send + Sync + 'static> {
     list: [Option<M::Shared<K>>; 3],
@@ -55,7 +57,7 @@ impl<M: Memory, K: Send + Sync + 'static> Default for Keypairs<M, K> {
 }
 
 impl<M: Memory, K: Send + Sync + 'static> Keypairs<M, K> {
-    /// Creates slots without sessions.
+    /// Makes empty slots.
     pub fn new() -> Self {
         Self {
             previous: M::slot(None),
@@ -65,7 +67,7 @@ impl<M: Memory, K: Send + Sync + 'static> Keypairs<M, K> {
         }
     }
 
-    /// Returns the session to send under.
+    /// Returns the session to send in.
     #[inline]
     pub fn current<'g>(&'g self, guard: &'g M::Guard<'_>) -> Option<M::Ref<'g, K>> {
         M::load(&self.current, guard)
@@ -77,36 +79,36 @@ impl<M: Memory, K: Send + Sync + 'static> Keypairs<M, K> {
         M::load(&self.next, guard)
     }
 
-    /// Returns the session used before.
+    /// Returns the session that was current before.
     #[inline]
     pub fn previous<'g>(&'g self, guard: &'g M::Guard<'_>) -> Option<M::Ref<'g, K>> {
         M::load(&self.previous, guard)
     }
 
-    /// Returns whether `session` waits for its first packet: the cheap question to ask for each
-    /// packet before [`confirm`](Self::confirm).
+    /// Returns whether `session` waits for its first packet. Cheap enough to ask for each packet
+    /// before [`confirm`](Self::confirm).
     #[inline]
     pub fn is_next(&self, session: &K, guard: &M::Guard<'_>) -> bool {
         M::load(&self.next, guard).is_some_and(|next| same(M::target(next), session))
     }
 
-    /// Takes a session that this side initiated: the response was the confirmation, so it is used
-    /// at once.
+    /// Adds a session that this side initiated. The response has confirmed it, so it becomes the
+    /// current one at once.
     ///
-    /// A waiting session becomes the previous one rather than being dropped, which is kinder when
-    /// both sides initiated at the same time.
+    /// A session that waits becomes the previous one instead of being dropped: if both sides
+    /// initiated at the same time, the other side may be sending in it.
     pub fn add_initiated(&self, _: &mut WriterToken, session: M::Shared<K>) -> Retired<M, K> {
         let next = M::swap(&self.next, None);
         let had_next = next.is_some();
         let previous = M::swap(&self.previous, next.or_else(|| M::get(&self.current)));
         let current = M::swap(&self.current, Some(session));
         Retired {
-            // Without a waiting session the old current one lives on as previous.
+            // Without a waiting session the old current one becomes the previous one.
             list: [previous, current.filter(|_| had_next), None],
         }
     }
 
-    /// Takes a session that the other side initiated: it waits for its first packet.
+    /// Adds a session that the other side initiated. It waits for its first packet.
     pub fn add_answered(&self, _: &mut WriterToken, session: M::Shared<K>) -> Retired<M, K> {
         let next = M::swap(&self.next, Some(session));
         let previous = M::swap(&self.previous, None);
@@ -115,13 +117,13 @@ impl<M: Memory, K: Send + Sync + 'static> Keypairs<M, K> {
         }
     }
 
-    /// Uses `session` from now on if it is the one that waits: its first packet came.
+    /// Makes `session` the current one if it waits for its first packet, which has arrived.
     ///
-    /// [`None`] if it is not (any more).
+    /// Returns `None` if it does not wait (any more).
     pub fn confirm(&self, _: &mut WriterToken, session: &K) -> Option<Retired<M, K>> {
         let next = M::get(&self.next).filter(|next| same::<K>(next, session))?;
         let previous = M::swap(&self.previous, M::get(&self.current));
-        // Both stay in a slot: nothing is lost with these counts.
+        // Both sessions are in a slot again, so dropping these counts ends neither.
         let _ = M::swap(&self.current, Some(next));
         let _ = M::swap(&self.next, None);
         Some(Retired {
@@ -129,7 +131,7 @@ impl<M: Memory, K: Send + Sync + 'static> Keypairs<M, K> {
         })
     }
 
-    /// Forgets all sessions.
+    /// Removes all sessions.
     pub fn clear(&self, _: &mut WriterToken) -> Retired<M, K> {
         Retired {
             list: [&self.next, &self.previous, &self.current].map(|slot| M::swap(slot, None)),

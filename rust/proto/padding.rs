@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How much a packet grows so that its exact length stays hidden.
+//! Padding, which hides the exact length of a packet.
 
 const UNIT: usize = 16;
 

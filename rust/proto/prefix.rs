@@ -23,8 +23,8 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// Creates a prefix; bits of `address` behind the first `len` are cleared. [`None`] if `len`
-    /// exceeds the address.
+    /// Makes a prefix of the first `len` bits of `address`, and clears the others. Returns `None`
+    /// if `len` exceeds the length of the address.
     pub fn new(address: Address, len: u8) -> Option<Self> {
         let address = match address {
             Address::V4(bytes) if len <= u32::WIDTH => {
@@ -45,20 +45,20 @@ impl Prefix {
         self.address
     }
 
-    /// Returns how many bits are fixed (`cidr` in the netlink interface).
+    /// Returns the length of the prefix in bits (`cidr` in the netlink interface).
     #[inline]
     pub const fn len(&self) -> u8 {
         self.len
     }
 
-    /// Returns whether the prefix holds every address of its family.
+    /// Returns whether the length is zero: the prefix holds every address of its family.
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 }
 
-/// An address as a number, its first bit highest.
+/// An address as a number, with the first bit as the highest one.
 pub(crate) trait Bits: Copy + Send + Sync + 'static {
     /// Number of bits.
     const WIDTH: u8;
@@ -69,7 +69,7 @@ pub(crate) trait Bits: Copy + Send + Sync + 'static {
     /// Returns how many leading bits both have in common.
     fn common(self, other: Self) -> u8;
 
-    /// Returns the bit behind the first `at` ones.
+    /// Returns bit number `at`, counted from the first one.
     fn bit(self, at: u8) -> bool;
 
     /// Returns the first `len` bits, the others cleared.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Limit of handshake messages per source while under load.
+//! Rate limit for the handshake messages of each source while under load.
 //!
-//! A token bucket per source in a table of fixed size. Sources share sets of [`WAYS`] entries; a
-//! full set refuses newcomers until one of its entries has been idle for a second.
+//! Each source has a token bucket, in a table of fixed size. Sources share sets of [`WAYS`]
+//! entries. A full set refuses new sources until one of its entries has been idle for a second.
 
 const NSEC_PER_SEC: u64 = 1_000_000_000;
 const PACKETS_PER_SECOND: u64 = 20;
@@ -14,7 +14,7 @@ const TOKEN_MAX: u64 = PACKET_COST * PACKETS_BURSTABLE;
 /// Entries in one set.
 pub const WAYS: usize = 8;
 
-/// Whom a bucket belongs to: an IPv4 address or an IPv6 /64, within a namespace.
+/// The owner of a bucket: an IPv4 address or an IPv6 /64, within a namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Source {
     space: u64,
@@ -29,7 +29,7 @@ enum Family {
 }
 
 impl Source {
-    /// Names an IPv4 source in the namespace `space`.
+    /// Makes an IPv4 source in the namespace `space`.
     #[inline]
     pub const fn v4(space: u64, address: [u8; 4]) -> Self {
         Self {
@@ -40,7 +40,7 @@ impl Source {
         }
     }
 
-    /// Names the /64 of an IPv6 source in the namespace `space`.
+    /// Makes a source of the /64 of an IPv6 address, in the namespace `space`.
     #[inline]
     pub const fn v6(space: u64, address: [u8; 16]) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl Source {
     }
 }
 
-/// A bucket.
+/// A token bucket with its source, or a free entry.
 #[derive(Clone, Copy)]
 pub struct Entry {
     source: Option<Source>,
@@ -82,20 +82,20 @@ impl Default for Entry {
 }
 
 impl Entry {
-    /// A free bucket.
+    /// A free entry.
     pub const EMPTY: Self = Self {
         source: None,
         last: 0,
         tokens: 0,
     };
 
-    /// Returns whether a newcomer may have this bucket.
+    /// Returns whether another source may take this entry.
     #[inline]
     fn is_free(&self, now: u64) -> bool {
         self.source.is_none() || now.saturating_sub(self.last) > NSEC_PER_SEC
     }
 
-    /// Takes the price of one packet out.
+    /// Takes the tokens of one packet out, and returns whether there were enough.
     #[inline]
     fn spend(&mut self, now: u64) -> bool {
         let earned = now.saturating_sub(self.last);
@@ -113,8 +113,9 @@ impl Entry {
 
 /// Returns whether a message of `source` may pass at `now` (nanoseconds).
 ///
-/// `entries` is the table (or the part of it that `hash` leads to, if it is split between locks): a
-/// multiple of [`WAYS`], a rest is not used. `hash` is a keyed hash of [`Source::to_bytes`].
+/// `entries` is the table, or the part of it that `hash` selects if several locks guard the table.
+/// Entries at its end that fill no set of [`WAYS`] are not used. `hash` is a keyed hash of
+/// [`Source::to_bytes`].
 #[must_use]
 pub fn allow(entries: &mut [Entry], source: Source, hash: u64, now: u64) -> bool {
     // CAST: Same width or widening; what remains is less than the length.

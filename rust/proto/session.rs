@@ -6,22 +6,22 @@
 
 pub use crate::replay::REJECT_AFTER_MESSAGES;
 
-/// Sent messages after which a peer asks for a new session.
+/// Number of sent messages after which a peer asks for a new session.
 pub const REKEY_AFTER_MESSAGES: u64 = 1 << 60;
 /// Seconds after which the initiator of a session asks for a new one.
 pub const REKEY_AFTER_TIME: u64 = 120;
 /// Seconds after which a session is not used any more.
 pub const REJECT_AFTER_TIME: u64 = 180;
-/// Seconds between two handshake initiations.
+/// Seconds that have to pass between two handshake initiations.
 pub const REKEY_TIMEOUT: u64 = 5;
-/// Seconds after which received data is answered by something.
+/// Seconds after which a side that has received data, and sent nothing since, sends a keepalive.
 pub const KEEPALIVE_TIMEOUT: u64 = 10;
 
 const NSEC_PER_SEC: u64 = 1_000_000_000;
 
 /// Returns whether `seconds` have passed since `birth`.
 ///
-/// Birthdays before the start of the clock are allowed (a wrapped difference), so the comparison is
+/// `birth` may be before the start of the clock (a wrapped difference), so the comparison is
 /// signed.
 #[inline]
 pub const fn has_expired(birth: u64, seconds: u64, now: u64) -> bool {
@@ -29,22 +29,22 @@ pub const fn has_expired(birth: u64, seconds: u64, now: u64) -> bool {
     birth.wrapping_add(seconds.wrapping_mul(NSEC_PER_SEC)) as i64 <= now as i64
 }
 
-/// Returns a birthday that has expired by any of the timeouts used with [`has_expired`] for
-/// handshakes.
+/// Returns a time before `now` for which [`has_expired`] is true with any timeout of handshakes.
 ///
-/// Meant for the clock of sent initiations, to allow the next one at once.
+/// A peer starts with it as the time of its last initiation, so that it may send one at once.
 #[inline]
 pub const fn long_ago(now: u64) -> u64 {
     now.wrapping_sub((REKEY_TIMEOUT + 1) * NSEC_PER_SEC)
 }
 
-/// Returns whether an initiation may be sent, given when the last initiation or response was.
+/// Returns whether an initiation may be sent at `now`. `last_sent` is when the last initiation or
+/// response was.
 #[inline]
 pub const fn may_initiate(last_sent: u64, now: u64) -> bool {
     has_expired(last_sent, REKEY_TIMEOUT, now)
 }
 
-/// What the limits of a session depend on.
+/// The birth and role of a session, on which its limits depend.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Age {
     /// When the keys were derived.
@@ -60,15 +60,15 @@ impl Age {
         has_expired(self.birth, REJECT_AFTER_TIME, now)
     }
 
-    /// Returns whether sending asks for a new session; `sent` is the next counter to be used.
+    /// Returns whether a sent packet asks for a new session; `sent` is the next counter to be used.
     #[inline]
     pub const fn rekeys_on_send(self, sent: u64, now: u64) -> bool {
         sent > REKEY_AFTER_MESSAGES
             || (self.initiator && has_expired(self.birth, REKEY_AFTER_TIME, now))
     }
 
-    /// Returns whether receiving asks for a new session, because little time is left to answer with
-    /// this one.
+    /// Returns whether a received packet asks for a new session, because little time is left to
+    /// answer in this one.
     #[inline]
     pub const fn rekeys_on_receive(self, now: u64) -> bool {
         const LAST_MINUTE: u64 = REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT;

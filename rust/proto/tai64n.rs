@@ -7,22 +7,23 @@ pub(crate) const LEN: usize = 12;
 
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 
-/// Wall clock time as TAI64N label, ordered as the bytes on the wire are.
+/// Wall clock time as TAI64N label, in the byte order of the wire, in which labels compare.
 ///
-/// The nanoseconds are rounded down to 2^24, the largest power of two that still tells apart as
-/// many initiations as are accepted in a second: a remote learns no more of our clock than it must.
+/// The nanoseconds are rounded down to a multiple of 2^24, so that a remote learns no more of our
+/// clock than it must. That is the largest power of two that still distinguishes all initiations
+/// that are accepted in a second.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(not(MODULE), derive(Debug))]
 pub struct Tai64N([u8; LEN]);
 
 impl Tai64N {
-    /// The label of no time: earlier than every other.
+    /// The label that is earlier than every other.
     pub const ZERO: Self = Self([0; LEN]);
 
     /// Label of the Unix epoch: 2^62 and the ten leap seconds of 1972.
     const UNIX_EPOCH: u64 = 0x4000_0000_0000_000a;
 
-    /// Nanoseconds that are not told.
+    /// Resolution of a label, in nanoseconds.
     const QUANTUM: u32 = 1 << 24;
 
     /// Makes the label of a time since the Unix epoch.
@@ -33,7 +34,7 @@ impl Tai64N {
         Self([a, b, c, d, e, f, g, h, i, j, k, l])
     }
 
-    /// Returns the next label that can be told apart from this one.
+    /// Returns the next label that differs from this one at that resolution.
     #[must_use]
     pub const fn next(self) -> Self {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = self.0;
@@ -49,7 +50,7 @@ impl Tai64N {
         Self([a, b, c, d, e, f, g, h, i, j, k, l])
     }
 
-    /// Takes a label from the wire; every byte string is one.
+    /// Makes a label of the bytes on the wire; all bytes are valid.
     pub const fn from_bytes(bytes: [u8; LEN]) -> Self {
         Self(bytes)
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What events mean for the timers of a peer.
+//! The timers of a peer: which events arm or cancel them, and what the driver does when one fires.
 //!
-//! Nothing here runs a timer. Events go in, [`Actions`] come out, and the driver carries them out
-//! in the given order. A timer is only armed while the interface is up and the peer has not been
-//! removed; [`Action::Cancel`] is always carried out.
+//! Nothing here runs a timer. Each event is a function, which returns [`Actions`], and the driver
+//! carries them out in the given order. The driver arms a timer only while the interface is up and
+//! the peer has not been removed; it always carries out [`Action::Cancel`].
 
 use crate::session::{
     Age,
@@ -13,8 +13,7 @@ use crate::session::{
     REKEY_TIMEOUT, //
 };
 
-/// Retries after the first initiation before [`TimerState::expired_retransmit_handshake`] gives up,
-/// less one.
+/// [`TimerState::expired_retransmit_handshake`] gives up when more retries than this were made.
 const MAX_ATTEMPTS: u32 = 90 / REKEY_TIMEOUT as u32;
 
 const MSEC_PER_SEC: u64 = 1_000;
@@ -30,11 +29,11 @@ pub enum Timer {
     NewHandshake,
     /// No new session for long: forget all keys.
     ZeroKeys,
-    /// The user wants regular traffic.
+    /// The user asked for persistent keepalives: send one.
     PersistentKeepalive,
 }
 
-/// One thing the driver has to do.
+/// A step that the driver has to take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
     /// Sets a timer.
@@ -54,30 +53,30 @@ pub enum Action {
     SendKeepalive,
     /// Queues a handshake initiation, unless one was sent within [`REKEY_TIMEOUT`].
     Initiate {
-        /// Whether this goes on with a handshake that was not answered. The count of attempts is
-        /// kept by this module.
+        /// Whether this repeats an initiation that was not answered. This module counts the
+        /// attempts.
         retry: bool,
     },
     /// Drops the packets that wait for a session, and counts them.
     PurgeStaged,
-    /// Forgets the local address and the route used to reach the peer.
+    /// Drops the local address and the route used to reach the peer.
     ClearSource,
-    /// Forgets the handshake and all sessions, in process context.
+    /// Ends the handshake and all sessions, in process context.
     ZeroKeys,
-    /// Notes the wall clock as time of the latest handshake.
+    /// Stores the wall clock time as that of the latest handshake.
     StampHandshake,
 }
 
-/// Bound of the jitter: below a third of a second.
+/// Upper bound of the jitter: a third of a second, in milliseconds.
 pub const JITTER_MS: u64 = 333;
 
-/// A short list of actions.
+/// Up to three actions, in order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct Actions([Option<Action>; 3]);
 
 impl Actions {
-    /// Nothing to do.
+    /// No action.
     pub const NONE: Self = Self([None; 3]);
 
     #[inline]
@@ -116,10 +115,10 @@ const fn arm(timer: Timer, seconds: u64) -> Action {
     }
 }
 
-/// What the timers of a peer have to remember.
+/// The state that the timers of a peer need between events.
 ///
-/// Events that need no memory are associated functions without `self`, so the hot paths take no
-/// lock for them.
+/// Events that need no state are associated functions without `self`, so the hot paths take no lock
+/// for them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TimerState {
     attempts: u32,
@@ -134,7 +133,7 @@ impl Default for TimerState {
 }
 
 impl TimerState {
-    /// Creates the state of a new peer.
+    /// Makes the state of a new peer.
     pub const fn new() -> Self {
         Self {
             attempts: 0,
@@ -143,13 +142,13 @@ impl TimerState {
         }
     }
 
-    /// Returns how often the initiation was repeated.
+    /// Returns how often the current initiation was repeated.
     #[inline]
     pub const fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// A data packet (no keepalive) is about to be sent.
+    /// Event: a data packet (no keepalive) is about to be sent.
     #[inline]
     pub const fn data_sent() -> Actions {
         Actions::one(Action::Arm {
@@ -160,10 +159,10 @@ impl TimerState {
         })
     }
 
-    /// An authentic data packet (no keepalive) was received while the interface is up.
+    /// Event: an authentic data packet (no keepalive) was received while the interface is up.
     ///
-    /// `pending` tells whether [`Timer::SendKeepalive`] is running. If it does not, `self` is left
-    /// alone: callers may then use [`keepalive_after_data`](Self::keepalive_after_data) without a
+    /// `pending` says whether [`Timer::SendKeepalive`] is pending. If it is not, this does not use
+    /// `self`: callers may then call [`keepalive_after_data`](Self::keepalive_after_data) without a
     /// lock.
     #[inline]
     pub fn data_received(&mut self, pending: bool) -> Actions {
@@ -175,26 +174,26 @@ impl TimerState {
         }
     }
 
-    /// The part of [`data_received`](Self::data_received) for an idle [`Timer::SendKeepalive`].
+    /// Event: as [`data_received`](Self::data_received), while [`Timer::SendKeepalive`] is idle.
     #[inline]
     pub const fn keepalive_after_data() -> Actions {
         Actions::one(arm(Timer::SendKeepalive, KEEPALIVE_TIMEOUT))
     }
 
-    /// Any authentic packet was sent: data, keepalive or handshake.
+    /// Event: an authentic packet was sent, be it data, a keepalive or a handshake message.
     #[inline]
     pub const fn any_authenticated_packet_sent() -> Actions {
         Actions::one(Action::Cancel(Timer::SendKeepalive))
     }
 
-    /// Any authentic packet was received: data, keepalive or handshake.
+    /// Event: an authentic packet was received, be it data, a keepalive or a handshake message.
     #[inline]
     pub const fn any_authenticated_packet_received() -> Actions {
         Actions::one(Action::Cancel(Timer::NewHandshake))
     }
 
-    /// Any authentic packet is about to be sent or was received; `interval` is the persistent
-    /// keepalive in seconds.
+    /// Event: an authentic packet is about to be sent, or was received. `interval` is the
+    /// persistent keepalive in seconds.
     #[inline]
     pub const fn any_authenticated_packet_traversal(interval: u16) -> Actions {
         if interval == 0 {
@@ -204,7 +203,7 @@ impl TimerState {
         Actions::one(arm(Timer::PersistentKeepalive, interval as u64))
     }
 
-    /// An initiation was sent.
+    /// Event: an initiation was sent.
     #[inline]
     pub const fn handshake_initiated() -> Actions {
         Actions::one(Action::Arm {
@@ -215,7 +214,7 @@ impl TimerState {
         })
     }
 
-    /// A response was taken, or the first data packet of a session confirmed it.
+    /// Event: the handshake is complete, by a response or by the first data packet of a session.
     pub fn handshake_complete(&mut self) -> Actions {
         self.attempts = 0;
         self.sent_lastminute = false;
@@ -225,24 +224,26 @@ impl TimerState {
         )
     }
 
-    /// Session keys were derived: before a response is sent, or after one was received.
+    /// Event: the keys of a session were derived, before a response is sent or after one was
+    /// received.
     #[inline]
     pub const fn session_derived() -> Actions {
         Actions::one(Self::wipe(false))
     }
 
-    /// An initiation is wanted that goes on with none before: no key, an old key, or the user
-    /// asked.
+    /// Event: an initiation is wanted that repeats none, as there is no key, the key is old, or the
+    /// user asked.
     ///
-    /// Counts anew also when the initiation is then held back because another one was just sent.
+    /// The count of attempts restarts even if the driver then sends none, because another one was
+    /// just sent.
     #[inline]
     pub fn initiation_wanted(&mut self) -> Actions {
         self.attempts = 0;
         Actions::one(Action::Initiate { retry: false })
     }
 
-    /// A packet was received while `current` (if valid for sending) is the session in use: asks
-    /// once per session for a new one when it is about to end.
+    /// Event: a packet was received while `current` is the session in use, if valid for sending.
+    /// Asks once per session for a new one when it is about to end.
     #[inline]
     pub fn keep_key_fresh_on_receive(&mut self, current: Age, now: u64) -> Actions {
         if !current.rekeys_on_receive(now) || self.sent_lastminute {
@@ -252,8 +253,8 @@ impl TimerState {
         self.initiation_wanted()
     }
 
-    /// The user changed the persistent keepalive from `old` to `new` seconds while the interface is
-    /// up.
+    /// Event: the user changed the persistent keepalive from `old` to `new` seconds while the
+    /// interface is up.
     pub const fn interval_changed(old: u16, new: u16) -> Actions {
         if old == 0 && new != 0 {
             Actions::one(Action::SendKeepalive)
@@ -262,7 +263,7 @@ impl TimerState {
         }
     }
 
-    /// [`Timer::RetransmitHandshake`] fired.
+    /// Event: [`Timer::RetransmitHandshake`] fired.
     pub fn expired_retransmit_handshake(&mut self) -> Actions {
         if self.attempts > MAX_ATTEMPTS {
             return Actions::three(
@@ -275,7 +276,7 @@ impl TimerState {
         Actions::two(Action::ClearSource, Action::Initiate { retry: true })
     }
 
-    /// [`Timer::SendKeepalive`] fired.
+    /// Event: [`Timer::SendKeepalive`] fired.
     pub fn expired_send_keepalive(&mut self) -> Actions {
         if core::mem::take(&mut self.need_another_keepalive) {
             Actions::two(
@@ -287,19 +288,19 @@ impl TimerState {
         }
     }
 
-    /// [`Timer::NewHandshake`] fired.
+    /// Event: [`Timer::NewHandshake`] fired.
     pub fn expired_new_handshake(&mut self) -> Actions {
         self.attempts = 0;
         Actions::two(Action::ClearSource, Action::Initiate { retry: false })
     }
 
-    /// [`Timer::ZeroKeys`] fired.
+    /// Event: [`Timer::ZeroKeys`] fired.
     pub const fn expired_zero_keys() -> Actions {
         Actions::one(Action::ZeroKeys)
     }
 
-    /// [`Timer::PersistentKeepalive`] fired; `interval` is the persistent keepalive in seconds, as
-    /// it is now.
+    /// Event: [`Timer::PersistentKeepalive`] fired. `interval` is the persistent keepalive in
+    /// seconds, as it is now.
     pub const fn expired_persistent_keepalive(interval: u16) -> Actions {
         if interval == 0 {
             Actions::NONE

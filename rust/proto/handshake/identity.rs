@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The identities of the two sides.
+//! The long-term keys of both sides.
 
 use crate::{
     crypto::Crypto,
@@ -13,18 +13,18 @@ use crate::{
     DropReason, //
 };
 
-/// Our side: the key pair of an interface, if it has one.
+/// The key pair of an interface, if it has one.
 pub struct Identity {
     private: PrivateKey,
     public: PublicKey,
     exists: bool,
-    /// Grows with each change, so that what was computed from an older key is known as stale.
-    /// Zero only while there never was a key.
+    /// Incremented with each change, which marks results of an older key as stale. Zero only while
+    /// no key was ever set.
     epoch: u64,
 }
 
 impl Identity {
-    /// Makes an identity without keys.
+    /// Makes an identity without key pair.
     pub const fn new() -> Self {
         Self {
             private: PrivateKey::zeroed(),
@@ -34,9 +34,9 @@ impl Identity {
         }
     }
 
-    /// Takes another private key; zero takes the identity away.
+    /// Sets another private key; a zero key removes the key pair.
     ///
-    /// Handshakes and sessions under the old key have to be ended by the caller.
+    /// The caller has to end handshakes and sessions under the old key.
     pub fn set<C: Crypto>(&mut self, private: &PrivateKey) {
         self.private.copy_from(private);
         self.private.clamp();
@@ -47,22 +47,22 @@ impl Identity {
         self.epoch = self.epoch.wrapping_add(1);
     }
 
-    /// Returns whether `private` is the private key as it is stored, clamped.
+    /// Returns whether `private` is the stored private key, which is clamped.
     pub fn is_private<C: Crypto>(&self, private: &PrivateKey) -> bool {
         C::equal(self.private.as_bytes(), private.as_bytes())
     }
 
-    /// Returns the public key if there is an identity.
+    /// Returns the public key, if there is one.
     pub fn public(&self) -> Option<&PublicKey> {
         self.exists.then_some(&self.public)
     }
 
-    /// Returns the private key if there is an identity.
+    /// Returns the private key, if there is one.
     pub fn private(&self) -> Option<&PrivateKey> {
         self.exists.then_some(&self.private)
     }
 
-    /// Returns both keys, or the reason why there is no handshake.
+    /// Returns both keys, or the reason to refuse a handshake without them.
     pub(super) fn keys(&self) -> Result<(&PrivateKey, &PublicKey), DropReason> {
         if self.exists {
             Ok((&self.private, &self.public))
@@ -78,20 +78,20 @@ impl Default for Identity {
     }
 }
 
-/// The other side: what is known of it for good.
+/// The keys of a remote that outlive its handshakes.
 ///
-/// Belongs to one [`Identity`], whatever keys that has in the course of time.
+/// It belongs to one [`Identity`], which may get other keys meanwhile.
 pub struct Remote {
     public: PublicKey,
     preshared: PresharedKey,
     /// Product of the static keys; zero if that is the product or there is no identity.
     static_static: SharedSecret,
-    /// Epoch of the identity that `static_static` was computed with.
+    /// Epoch of the identity for which `static_static` was computed.
     epoch: Option<u64>,
 }
 
 impl Remote {
-    /// Makes the other side with this public key, without a preshared key.
+    /// Makes a remote with this public key, without a preshared key.
     pub const fn new(public: PublicKey) -> Self {
         Self {
             public,
@@ -101,7 +101,7 @@ impl Remote {
         }
     }
 
-    /// Returns the public key.
+    /// Returns the remote's public key.
     pub const fn public(&self) -> &PublicKey {
         &self.public
     }
@@ -111,18 +111,19 @@ impl Remote {
         &self.preshared
     }
 
-    /// Returns the preshared key for filling.
+    /// Returns the preshared key, to be filled.
     pub fn preshared_mut(&mut self) -> &mut PresharedKey {
         &mut self.preshared
     }
 
-    /// Forgets what was computed with a private key of ours, which is to go.
+    /// Wipes what was computed with our private key, before that is replaced.
     pub fn forget_ours(&mut self) {
         self.static_static.wipe();
         self.epoch = None;
     }
 
-    /// Returns the product of the static keys, computed at the first need.
+    /// Returns the product of the static keys, which it computes if it is not known for the current
+    /// key.
     pub fn static_static<C: Crypto>(
         &mut self,
         local: &Identity,

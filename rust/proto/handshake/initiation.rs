@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The first message, both sides.
+//! The first message: making one, and checking a received one.
 
 use super::{
     pattern::{
@@ -36,11 +36,10 @@ use crate::{
 const PAYLOAD_LEN: usize = tai64n::LEN + TAG_LEN;
 
 impl Handshake {
-    /// Starts an attempt: writes an initiation but for its macs.
+    /// Starts an attempt: writes an initiation without its macs.
     ///
-    /// `entropy` fills the ephemeral private key. On success the index of the attempt that this
-    /// one replaces is returned, for the caller to free. On failure nothing is changed, and `index`
-    /// is not used.
+    /// `entropy` fills the ephemeral private key. Returns the index of the attempt that this one
+    /// replaces, for the caller to free. A failure changes nothing, and `index` is not used.
     pub fn create_initiation<C: Crypto>(
         &mut self,
         local: &Identity,
@@ -58,7 +57,7 @@ impl Handshake {
         let Some(text) = out.timestamp.first_chunk_mut() else {
             return Err(DropReason::BadLength);
         };
-        // The remote takes none that is not later than those before, however the clock was set.
+        // The remote accepts rising timestamps only, but our clock may have been set back.
         let timestamp = timestamp.max(self.sent.next());
         *text = *timestamp.as_bytes();
         symmetric.start::<C>(&public);
@@ -84,7 +83,7 @@ impl Handshake {
     }
 }
 
-/// Scratch memory for an initiation that was received.
+/// Scratch memory for a received initiation.
 pub struct IncomingInitiation {
     symmetric: Symmetric,
     static_static: SharedSecret,
@@ -94,15 +93,16 @@ pub struct IncomingInitiation {
     sender: Index,
 }
 
-/// An initiation whose sender claims to be [`OpenedInitiation::sender`].
+/// An initiation whose static key was decrypted. Its sender claims to be
+/// [`OpenedInitiation::sender`].
 #[must_use]
 pub struct OpenedInitiation<'w>(&'w mut IncomingInitiation);
 
-/// An initiation that claims to be of a remote we know.
+/// An initiation whose sender claims to be a remote that we know.
 #[must_use]
 pub struct KnownInitiation<'w>(&'w mut IncomingInitiation);
 
-/// An initiation that was made by the remote, now or earlier.
+/// An initiation that the remote made, now or earlier: it may be a replay.
 #[must_use]
 pub struct AuthenticInitiation<'w>(&'w mut IncomingInitiation);
 
@@ -119,9 +119,9 @@ impl IncomingInitiation {
         }
     }
 
-    /// Decrypts the static key of the sender of `message` to `local`.
+    /// Decrypts the sender's static key in `message`, an initiation to `local`.
     ///
-    /// `local` has to stay the same until the last step.
+    /// `local` must not change before the last step.
     pub fn open<C: Crypto>(
         &mut self,
         local: &Identity,
@@ -155,7 +155,7 @@ impl<'w> OpenedInitiation<'w> {
         &self.0.identity
     }
 
-    /// Takes what is needed from the handshake with the sender.
+    /// Copies from the handshake with the sender what the next steps need.
     pub fn attach<C: Crypto>(
         self,
         local: &Identity,
@@ -169,7 +169,8 @@ impl<'w> OpenedInitiation<'w> {
         Ok(KnownInitiation(self.0))
     }
 
-    /// Checks that the sender, which is no remote of ours, has the static key that it claims.
+    /// Checks that the sender, which is no remote of ours, has the private key of the public key it
+    /// claims.
     pub fn authenticate_stranger<C: Crypto>(
         self,
         local: &Identity,
@@ -185,7 +186,8 @@ impl<'w> OpenedInitiation<'w> {
 }
 
 impl<'w> KnownInitiation<'w> {
-    /// Checks that the sender has the static key that it claims, and decrypts the timestamp.
+    /// Checks that the sender has the private key of the public key it claims, and decrypts the
+    /// timestamp.
     pub fn authenticate<C: Crypto>(
         self,
         message: &Initiation,
@@ -207,9 +209,10 @@ impl AuthenticInitiation<'_> {
     /// Shortest time between two accepted initiations, in nanoseconds: fifty in a second.
     const INTERVAL: u64 = 1_000_000_000 / 50;
 
-    /// Checks that the initiation is new, and replaces whatever the handshake was in by it.
+    /// Checks that the initiation is new, and makes it the current attempt of the handshake,
+    /// whatever the state was.
     ///
-    /// The handshake has to be the one that [`OpenedInitiation::attach`] was given; `now` is in
+    /// `handshake` has to be the one that [`OpenedInitiation::attach`] was given; `now` is in
     /// nanoseconds since boot.
     pub fn commit(self, handshake: &mut Handshake, now: u64) -> Result<(), DropReason> {
         let Self(work) = self;

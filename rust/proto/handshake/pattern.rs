@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s`, whatever the prologue and the payloads are.
+//! `Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s`, for any prologue and payloads.
 //!
 //! ```text
 //! <- s
@@ -54,13 +54,13 @@ const INITIAL_HASH: [u8; HASH_LEN] = [
 /// Length of an encrypted static key.
 pub const STATIC_LEN: usize = key::LEN + TAG_LEN;
 
-/// What both sides of a handshake have in common at each step.
+/// The symmetric state of Noise: the chaining key and the hash of the transcript.
 pub struct Symmetric {
     chain: ChainingKey,
     hash: Transcript,
 }
 
-/// Where the parts of an initiation go.
+/// Buffers for the parts of an initiation.
 pub struct InitiationParts<'a> {
     /// Our ephemeral public key.
     pub ephemeral: &'a mut [u8; key::LEN],
@@ -70,7 +70,7 @@ pub struct InitiationParts<'a> {
     pub payload: &'a mut [u8],
 }
 
-/// Where the parts of a response go.
+/// Buffers for the parts of a response.
 pub struct ResponseParts<'a> {
     /// Our ephemeral public key.
     pub ephemeral: &'a mut [u8; key::LEN],
@@ -79,7 +79,7 @@ pub struct ResponseParts<'a> {
 }
 
 impl Symmetric {
-    /// Makes an empty state.
+    /// Makes a zero state.
     pub const fn zeroed() -> Self {
         Self {
             chain: ChainingKey::zeroed(),
@@ -87,44 +87,44 @@ impl Symmetric {
         }
     }
 
-    /// Starts a WireGuard handshake with a responder.
+    /// Starts a handshake with a responder, with WireGuard's prologue.
     pub fn start<C: Crypto>(&mut self, responder: &PublicKey) {
         *self.chain.as_mut_bytes() = INITIAL_CHAIN;
         *self.hash.as_mut_bytes() = INITIAL_HASH;
         self.mix_hash::<C>(responder.as_bytes());
     }
 
-    /// Starts a handshake with any prologue.
+    /// Starts a handshake with a responder, with any prologue.
     pub fn start_with<C: Crypto>(&mut self, prologue: &[u8], responder: &PublicKey) {
         C::hash(self.chain.as_mut_bytes(), &[NAME]);
         C::hash(self.hash.as_mut_bytes(), &[self.chain.as_bytes(), prologue]);
         self.mix_hash::<C>(responder.as_bytes());
     }
 
-    /// Makes the state the same as another one.
+    /// Copies another state to this one.
     pub fn copy_from(&mut self, other: &Self) {
         self.chain.copy_from(&other.chain);
         self.hash.copy_from(&other.hash);
     }
 
-    /// Forgets everything.
+    /// Overwrites the state with zeros.
     pub fn wipe(&mut self) {
         self.chain.wipe();
         self.hash.wipe();
     }
 
-    /// Returns the hash over all that was sent.
+    /// Returns the hash of the transcript: of all that was sent.
     pub const fn hash(&self) -> &[u8; HASH_LEN] {
         self.hash.as_bytes()
     }
 
-    /// Puts the keys of the session into `initiator` and `responder`, each that of the packets
-    /// which this side sends.
+    /// Derives the keys of the session: `initiator` encrypts the packets of the initiator,
+    /// `responder` those of the responder.
     pub fn split<C: Crypto>(&self, initiator: &mut SymmetricKey, responder: &mut SymmetricKey) {
         kdf::split::<C, _>(&self.chain, initiator, responder);
     }
 
-    /// Writes an initiation as `local`.
+    /// Writes an initiation of the identity `local`.
     pub fn write_initiation<C: Crypto>(
         &mut self,
         local: &Identity,
@@ -151,7 +151,7 @@ impl Symmetric {
         Ok(())
     }
 
-    /// Reads an initiation up to the static key and decrypts that.
+    /// Reads an initiation up to the static key, and decrypts that.
     pub fn read_initiation_identity<C: Crypto>(
         &mut self,
         local: &Identity,
@@ -170,7 +170,7 @@ impl Symmetric {
             .ok_or(DropReason::BadStatic)
     }
 
-    /// Reads the rest of an initiation and decrypts the payload.
+    /// Reads the rest of an initiation, and decrypts the payload.
     pub fn read_initiation_payload<C: Crypto>(
         &mut self,
         static_static: &SharedSecret,
@@ -185,7 +185,7 @@ impl Symmetric {
             .ok_or(DropReason::BadTimestamp)
     }
 
-    /// Writes the response to an initiation of `remote` with the ephemeral key `remote_ephemeral`.
+    /// Writes the response to an initiation of `remote`, whose ephemeral key is `remote_ephemeral`.
     pub fn write_response<C: Crypto>(
         &mut self,
         remote: &PublicKey,
@@ -208,7 +208,7 @@ impl Symmetric {
         Ok(())
     }
 
-    /// Reads the response to our initiation with the private key `ephemeral`.
+    /// Reads the response to our initiation, whose ephemeral private key is `ephemeral`.
     pub fn read_response<C: Crypto>(
         &mut self,
         local: &Identity,
@@ -233,7 +233,7 @@ impl Symmetric {
             .ok_or(DropReason::BadResponse)
     }
 
-    /// Computes the public key of `ephemeral` into the message and mixes it in.
+    /// Writes the public key of `ephemeral` to the message, and mixes it in.
     fn send_ephemeral<C: Crypto>(
         &mut self,
         out: &mut [u8; key::LEN],
@@ -306,7 +306,7 @@ impl Symmetric {
 
     /// Undoes [`Symmetric::seal`].
     fn open<C: Crypto>(&mut self, key: &SymmetricKey, buf: &mut [u8]) -> bool {
-        // The ciphertext is overwritten, so what is mixed in has to be computed before.
+        // The ciphertext is mixed in, but decryption overwrites it, so compute the hash before.
         let mut next = Transcript::zeroed();
         C::hash(next.as_mut_bytes(), &[self.hash.as_bytes(), buf]);
         let valid = C::open(key.as_bytes(), 0, self.hash.as_bytes(), buf);
@@ -323,7 +323,7 @@ impl Default for Symmetric {
     }
 }
 
-/// Puts the product of two keys into `out`.
+/// Writes the product of two keys to `out`.
 fn multiply<C: Crypto>(
     out: &mut SharedSecret,
     private: &PrivateKey,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The second message, both sides.
+//! The second message: making one, and checking a received one.
 
 use super::{
     pattern::{
@@ -26,11 +26,11 @@ use crate::{
 };
 
 impl Handshake {
-    /// Answers the initiation that was committed: writes a response but for its macs.
+    /// Answers the committed initiation: writes a response without its macs.
     ///
-    /// `entropy` fills the ephemeral private key. On success the index of the attempt that the
-    /// initiation replaced is returned, for the caller to free. On failure nothing is changed, and
-    /// `index` is not used.
+    /// `entropy` fills the ephemeral private key. Returns the index of the attempt that the
+    /// initiation replaced, for the caller to free. A failure changes nothing, and `index` is not
+    /// used.
     pub fn create_response<C: Crypto>(
         &mut self,
         out: &mut Response,
@@ -72,7 +72,7 @@ impl Handshake {
     }
 }
 
-/// Scratch memory for a response that was received.
+/// Scratch memory for a received response.
 pub struct IncomingResponse {
     symmetric: Symmetric,
     ephemeral: PrivateKey,
@@ -81,11 +81,11 @@ pub struct IncomingResponse {
     sender: Index,
 }
 
-/// What a response has to answer.
+/// A copy of the state of our initiation, against which a response is checked.
 #[must_use]
 pub struct ExpectedResponse<'w>(&'w mut IncomingResponse);
 
-/// A response that was made by the remote to our initiation.
+/// A response that the remote made to our initiation.
 #[must_use]
 pub struct AuthenticResponse<'w>(&'w mut IncomingResponse);
 
@@ -101,7 +101,7 @@ impl IncomingResponse {
         }
     }
 
-    /// Takes from the handshake that waits for a response what is needed to check one.
+    /// Copies what checking a response needs from a handshake that waits for one.
     pub fn snapshot(&mut self, handshake: &Handshake) -> Result<ExpectedResponse<'_>, DropReason> {
         let State::InitiationSent { local } = handshake.state else {
             return Err(DropReason::WrongState);
@@ -123,7 +123,8 @@ impl Default for IncomingResponse {
 impl<'w> ExpectedResponse<'w> {
     /// Checks that `message` is the remote's answer.
     ///
-    /// `local` has to be the identity that sent the initiation, and stay so until the last step.
+    /// `local` has to be the identity that sent the initiation, and must not change before the last
+    /// step.
     pub fn authenticate<C: Crypto>(
         self,
         local: &Identity,
@@ -147,10 +148,10 @@ impl<'w> ExpectedResponse<'w> {
 }
 
 impl AuthenticResponse<'_> {
-    /// Takes the response, if the handshake still waits for an answer to the same initiation.
+    /// Commits the response, if the handshake still waits for an answer to the same initiation.
     ///
-    /// The state alone does not tell: while the response was checked another initiation may have
-    /// been sent, which has another ephemeral key.
+    /// The state alone does not show that: while this response was checked, another CPU may have
+    /// sent another initiation, which has another ephemeral key.
     pub fn commit<C: Crypto>(self, handshake: &mut Handshake) -> Result<(), DropReason> {
         let Self(work) = self;
         let State::InitiationSent { local } = handshake.state else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a handshake ends in.
+//! The keys of a session, which a finished handshake yields.
 
 use super::{
     Handshake,
@@ -14,34 +14,34 @@ use crate::{
     DropReason, //
 };
 
-/// Which side of a handshake we were.
+/// Our role in a handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(MODULE), derive(Debug))]
 pub enum Role {
     /// We sent the initiation; we may use the session at once.
     Initiator,
-    /// We sent the response; we may use the session once the initiator did.
+    /// We sent the response; we may use the session once the initiator has used it.
     Responder,
 }
 
-/// The keys of a session and what belongs to them.
+/// The keys of a session, with its indices, our role and its age.
 pub struct SessionKeys {
     /// Key of the packets that we send.
     pub sending: SymmetricKey,
     /// Key of the packets that we receive.
     pub receiving: SymmetricKey,
-    /// Index that we gave to the session; it was that of the handshake.
+    /// Index that we chose for the handshake, and that is now the session's.
     pub local: Index,
-    /// Index that the remote gave to the session.
+    /// Index that the remote chose for the session.
     pub remote: Index,
-    /// Which side of the handshake we were.
+    /// Our role in the handshake.
     pub role: Role,
-    /// When the keys were made, in nanoseconds since boot.
+    /// When the keys were derived, in nanoseconds since boot.
     pub birth: u64,
 }
 
 impl SessionKeys {
-    /// Makes keys of zeros, to be filled by [`Handshake::begin_session`] where they lie.
+    /// Makes zero keys, for [`Handshake::begin_session`] to fill in place.
     pub const fn zeroed() -> Self {
         Self {
             sending: SymmetricKey::zeroed(),
@@ -53,7 +53,7 @@ impl SessionKeys {
         }
     }
 
-    /// Returns what the limits of the session depend on.
+    /// Returns the birth and role of the session, on which its limits depend.
     #[inline]
     pub const fn age(&self) -> Age {
         Age {
@@ -64,9 +64,9 @@ impl SessionKeys {
 }
 
 impl Handshake {
-    /// Makes the keys of a finished handshake and forgets the handshake.
+    /// Derives the keys of a finished handshake, and ends the handshake.
     ///
-    /// Its index is the session's from then on.
+    /// The index of the handshake becomes that of the session.
     pub fn begin_session<C: Crypto>(
         &mut self,
         now: u64,
