@@ -316,7 +316,7 @@ mod tests {
         let (queued, ran, off) = {
             let irqs = local_interrupt_disable();
             let bh = process.bh();
-            // SAFETY: The queue is there for as long as the kernel is.
+            // SAFETY: The queue exists for as long as the kernel runs.
             let queue = unsafe { system_bh_wq };
             // CAST: The number of a CPU.
             let cpu = bh.cpu() as i32;

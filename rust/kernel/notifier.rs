@@ -167,7 +167,7 @@ impl<C: Chain> NotifierBlock<C> {
         let entry = block
             .wrapping_byte_sub(offset_of!(Entry, block))
             .cast::<Entry>();
-        // SAFETY: The block is part of an entry, which is there until it is removed.
+        // SAFETY: The block is part of an entry, which exists until the block is removed.
         let entry = unsafe { &*entry };
         // CAST: From small to large.
         entry.action.store(action as u64, Relaxed);

@@ -326,8 +326,8 @@ impl<T, const ID: usize> Work<T, ID> {
             unsafe { bindings::cancel_work(work) }
         };
         if pending {
-            // SAFETY: This call made the item idle, so by the type invariant there is a count that
-            // nobody else takes now.
+            // SAFETY: This call made the item idle, so by the type invariant there is a count, and
+            // no other call takes it now.
             drop(unsafe { self.owner.take() });
         }
         pending

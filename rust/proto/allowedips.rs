@@ -268,8 +268,9 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
                 // A full-length node has no children; `child` is harmless there.
                 next = M::load(node.child(bits), guard);
             }
-            // The owner is read after the way down, not on it: should the prefix have been taken
-            // away meanwhile, then what was seen below may be gone as well, and all starts anew.
+            // Readers load the owner after the way down, not on it. If a writer has taken the
+            // prefix away meanwhile, the nodes seen below may have been unlinked as well, so start
+            // anew.
             let found = found?;
             if let Some(owner) = M::load(&found.owner, guard) {
                 return Some(owner);

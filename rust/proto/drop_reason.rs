@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reasons why a packet or message goes no further.
+//! Reasons why the driver drops a packet or message.
 
 /// Declares [`DropReason`] together with the list and the names of its values, so that they agree.
 macro_rules! rejects {

@@ -75,7 +75,7 @@ use pattern::Symmetric;
 /// The secrets are fields beside it, as a transition would move secrets within it and leave copies.
 #[derive(Clone, Copy)]
 enum State {
-    /// Nothing is going on; all secrets of the handshake are zero.
+    /// No attempt; all secrets of the handshake are zero.
     Idle,
     /// We sent an initiation with this index.
     InitiationSent { local: Index },

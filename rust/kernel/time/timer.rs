@@ -25,8 +25,8 @@
 //! # Why the timer core never touches freed memory
 //!
 //! The last put of an [`RcuArc`] frees after a grace period, and expired timers run in softirq
-//! context, which grace periods wait for. So even if the callback drops the last count at once, the
-//! `timer_list` is there until the timer core is done with the callback. `mod_timer()` and
+//! context, for which grace periods wait. So even if the callback drops the last count at once, the
+//! `timer_list` exists until the timer core does not use it any more. `mod_timer()` and
 //! `timer_delete()` are called through a borrow of the timer.
 //!
 //! An owner may drop its timer alone, if it keeps the timer in a container that drops in place
@@ -212,7 +212,7 @@ impl<T, const ID: usize> Timer<T, ID> {
     ///
     /// The caller must have made the timer idle.
     unsafe fn put(&self) {
-        // SAFETY: By the type invariant the instance had a count, which nobody else takes now.
+        // SAFETY: By the type invariant the instance had a count, which no other call takes now.
         drop(unsafe { self.owner.take() });
     }
 }

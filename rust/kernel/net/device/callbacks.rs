@@ -236,7 +236,7 @@ impl<T: Operations> Callbacks<T> {
         let rtnl = unsafe { Rtnl::assume_held() };
         // SAFETY: C runs this in process context, lets it sleep, and holds RTNL meanwhile.
         let mut ctx = unsafe { Process::under_rtnl() };
-        // SAFETY: A device that C knows is initialised; it is held by C.
+        // SAFETY: A device that C has a pointer to is initialised; C holds it during the call.
         let dev = unsafe { NetDevice::<T>::from_raw(dev) };
         from_result(|| dev.data().open(dev, &rtnl, &mut ctx).map(|()| 0))
     }

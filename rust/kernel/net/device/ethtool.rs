@@ -122,7 +122,7 @@ impl<T: Operations> Ethtool<T> {
     ///
     /// Only for `ethtool_ops`.
     unsafe extern "C" fn get(dev: *mut net_device) -> u32 {
-        // SAFETY: A device that C knows is initialised; it is held by C.
+        // SAFETY: A device that C has a pointer to is initialised; C holds it during the call.
         let dev = unsafe { NetDevice::<T>::from_raw(dev.cast()) };
         dev.data().priv_flags()
     }

@@ -71,7 +71,7 @@ unsafe impl<T: Operations> Sync for Registration<T> {}
 #[pin_data]
 #[repr(C)]
 pub(crate) struct Registry {
-    /// The first field: C hands out a pointer to it.
+    /// The first field, to which C passes a pointer.
     #[pin]
     ops: Opaque<bindings::rtnl_link_ops>,
     users: Refcount,
@@ -151,7 +151,7 @@ impl Registry {
     /// `work` must be initialised, stay valid until it runs, and hold a user of the registry until
     /// then.
     pub(crate) unsafe fn enqueue(&self, work: *mut crate::bindings::work_struct) {
-        // SAFETY: The queue lives as long as the registry has users.
+        // SAFETY: The queue exists for as long as the registry has users.
         unsafe {
             crate::bindings::queue_work_on(
                 // CAST: The constant is a small number.
@@ -234,7 +234,8 @@ impl<T: Operations> Drop for Registration<T> {
         unsafe { bindings::rtnl_link_unregister(self.registry.ops.get()) };
         self.registry.put();
         self.registry.unused.wait_for_completion();
-        // SAFETY: The last user is gone, so nothing points to the registry; it is not used again.
+        // SAFETY: The last user was removed, so nothing points to the registry; it is not used
+        // again.
         unsafe { ManuallyDrop::drop(&mut self.registry) };
     }
 }
@@ -248,7 +249,7 @@ pub struct NewLink<'a> {
 impl NewLink<'_> {
     /// Returns the name asked for, which may still be a pattern with `%d` in it.
     pub fn name(&self) -> Name {
-        // SAFETY: The device is valid while the value lives.
+        // SAFETY: The device is valid while the value exists.
         unsafe { Name::of(self.dev.as_ptr()) }
     }
 

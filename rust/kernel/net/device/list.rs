@@ -25,7 +25,7 @@ static FIRST: Atomic<*mut Header> = Atomic::new(null_mut());
 ///
 /// # Safety
 ///
-/// `new` must be valid, and be removed before the core's reference on it is given up.
+/// `new` must be valid, and be removed before the core's reference to it is put.
 pub(super) unsafe fn insert(new: *mut Header, _rtnl: &Rtnl) {
     let next = FIRST.load(Relaxed);
     // SAFETY: By the requirements.
@@ -60,7 +60,7 @@ pub(super) unsafe fn remove(old: *mut Header, _rtnl: &Rtnl) {
     header.prev.store(null_mut(), Relaxed);
 }
 
-/// Calls `f` for each device with this driver, whatever namespace it is in.
+/// Calls `f` for each device whose driver is `T`, in all namespaces.
 ///
 /// A device is among them from [`Operations::registered`] until [`Operations::destroyed`] has
 /// returned.

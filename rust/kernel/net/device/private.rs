@@ -209,7 +209,7 @@ unsafe extern "C" fn release(work: *mut crate::bindings::work_struct) {
     // SAFETY: No reference is left, so no other code uses the driver's state.
     unsafe { (header.drop)(dev) };
     // The device type lies in this module, which may be unloaded before C frees the memory.
-    // SAFETY: The device is ours, and no longer known to user space.
+    // SAFETY: No other code uses the device, and user space cannot find it any more.
     unsafe { (*dev).dev.type_ = core::ptr::null() };
     // SAFETY: The device is no longer registered, and the core left freeing it to this function.
     unsafe { bindings::free_netdev(dev) };

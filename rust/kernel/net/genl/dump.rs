@@ -112,7 +112,7 @@ impl DumpWriter<'_> {
         let header = NonNull::new(header).ok_or(EMSGSIZE)?;
         // SAFETY: `header` is what `genlmsg_put` returned, and `cb` is valid.
         unsafe { genl_dump_check_consistent(self.cb.as_ptr(), header.as_ptr()) };
-        // SAFETY: As above; the buffer is used by nobody else by the type invariants.
+        // SAFETY: As above; no other code uses the buffer, by the type invariants.
         unsafe { complete(self.skb, header.as_ptr(), fill) }
     }
 

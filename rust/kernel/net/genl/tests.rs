@@ -67,7 +67,7 @@ mod tests {
     fn no_dump_begins_before_the_module_has() {
         let mut cb = MaybeUninit::<netlink_callback>::zeroed();
         let code = module::while_not_started(|| {
-            // SAFETY: Refused before anybody looks at the callback.
+            // SAFETY: The callback refuses before it uses its argument.
             unsafe { start_callback::<Nothing>(cb.as_mut_ptr()) }
         });
         assert_eq!(code, EBUSY.to_errno());
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn families_are_for_all_namespaces() {
-        // SAFETY: The family is not registered, so nobody changes it.
+        // SAFETY: The family is not registered, so no other code changes it.
         let family = unsafe { &*FAMILY.as_raw() };
         assert_eq!(family.netnsok(), 1);
         assert_eq!(family.parallel_ops(), 0);
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_group_says_who_may_listen() {
-        // SAFETY: The family is not registered, so nobody changes it.
+        // SAFETY: The family is not registered, so no other code changes it.
         let family = unsafe { &*FAMILY.as_raw() };
         let flags = |group: usize| {
             // SAFETY: There are two groups.

@@ -91,7 +91,7 @@ impl<T> Owned<T> {
         value: Option<Pin<KBox<T>>>,
         process: &mut Process,
     ) -> Option<Pin<KBox<T>>> {
-        // INVARIANT: One box goes in, the other comes out.
+        // INVARIANT: The slot takes over the new box, and gives the old one away.
         let old = self.ptr.swap(Self::give(value), Ordering::AcqRel);
         if !old.is_null() {
             synchronize(process);

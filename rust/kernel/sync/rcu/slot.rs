@@ -100,7 +100,8 @@ impl<T> Slot<T> {
     /// Exchanges the content of the slot, and returns the old one.
     #[inline]
     pub fn swap(&self, value: Option<RcuArc<T>>) -> Option<RcuArc<T>> {
-        // INVARIANT: The count of `value` goes in, that of the old value comes out.
+        // INVARIANT: The slot takes over the count of `value`, and gives that of the old value
+        // away.
         let old = self.0.swap(Self::give(value), Ordering::AcqRel);
         // SAFETY: It was just taken out.
         unsafe { Self::take(old) }
