@@ -38,7 +38,7 @@ pub trait Module: Send + Sync + Sized + 'static {
     fn started() {}
 }
 
-/// The state of a module, with the [`Barrier`] whose drop waits for the last call into its code.
+/// The state of a module, with the barrier whose drop waits for the last call into its code.
 #[pin_data]
 pub struct Guarded<M> {
     /// Dropped first.

@@ -60,7 +60,7 @@ pub struct Registration<T: Operations> {
 
 // SAFETY: The registration may be dropped by any thread; the rest is up to C.
 unsafe impl<T: Operations> Send for Registration<T> {}
-// SAFETY: A shared registration gives access to nothing but its debugfs directory.
+// SAFETY: A shared registration gives access to its debugfs directory only, which is `Sync`.
 unsafe impl<T: Operations> Sync for Registration<T> {}
 
 /// The part of a registration to which its devices point.

@@ -247,8 +247,8 @@ impl NetnsResources {
             // This thread cannot wait, so the socket stays until the namespace is removed.
             return;
         }
-        // `release_all` takes the lock once more at its end, so the namespace exists while it is
-        // held here.
+        // `release_all` takes the lock once more before it returns, so the namespace exists while
+        // this thread holds the lock.
         let mut sockets = self.sockets.lock();
         sockets.remove(socket);
         if sockets.first.is_none() {
