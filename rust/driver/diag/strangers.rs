@@ -36,6 +36,7 @@ const BURST: u64 = 128;
 const INTERVAL: u64 = 5_000_000;
 
 /// An initiation by a key that no peer has.
+#[derive(Clone, Copy)]
 pub(crate) struct Kept {
     /// The key, which the sender has proved to hold.
     key: PublicKey,
@@ -55,13 +56,13 @@ impl Kept {
 }
 
 /// Memory for [`MAX_KEPT`] initiations.
-pub(super) struct Room(KVec<Kept>);
+pub(super) struct Room(KVec<Option<Kept>>);
 
 impl Room {
     /// Allocates it, or none where nothing is to be kept.
     pub(super) fn new(is_announced: bool) -> Result<Self> {
         if is_announced {
-            Ok(Self(KVec::with_capacity(MAX_KEPT, GFP_KERNEL)?))
+            Ok(Self(KVec::from_elem(None, MAX_KEPT, GFP_KERNEL)?))
         } else {
             Ok(Self(KVec::new()))
         }
@@ -70,8 +71,8 @@ impl Room {
 
 /// What is kept, and how many more may be looked at.
 struct State {
-    /// In the order in which they came. Never grows: it has room for [`MAX_KEPT`], or none.
-    kept: KVec<Kept>,
+    /// [`MAX_KEPT`] places, or none where nothing is to be kept.
+    kept: KVec<Option<Kept>>,
     /// Each look costs a multiplication on the curve, for senders whose addresses may be forged.
     bucket: Bucket<BURST, INTERVAL>,
 }
@@ -124,21 +125,23 @@ impl Strangers {
     ) {
         let at = time::boottime_coarse();
         let mut state = self.state.lock(bh);
-        let kept = &mut state.kept;
-        kept.retain(|old| old.key != key && old.is_awaited(at));
-        if kept.len() >= MAX_KEPT {
-            let _ = kept.remove(0);
-        }
-        // Without room if the interface no longer tells of strangers.
-        let _ = kept.push_within_capacity(Kept {
-            key,
-            at,
-            source: *source,
-            message: *message,
+        let place = state.kept.iter_mut().min_by_key(|place| match place {
+            Some(old) if old.key == key => 0,
+            Some(old) if old.is_awaited(at) => old.at,
+            _ => 1,
         });
+        // There is none if the interface no longer tells of strangers.
+        if let Some(place) = place {
+            *place = Some(Kept {
+                key,
+                at,
+                source: *source,
+                message: *message,
+            });
+        }
     }
 
-    /// Takes the first initiation out whose key `is_known` by now.
+    /// Takes out an initiation whose key `is_known` by now.
     pub(crate) fn take_known(
         &self,
         is_known: impl Fn(&PublicKey) -> bool,
@@ -146,14 +149,18 @@ impl Strangers {
     ) -> Option<Kept> {
         let now = time::boottime_coarse();
         let mut state = self.state.lock(bh);
-        let kept = &mut state.kept;
-        kept.retain(|entry| entry.is_awaited(now));
-        let at = kept.iter().position(|entry| is_known(&entry.key))?;
-        kept.remove(at).ok()
+        let is_wanted = |kept: &Kept| kept.is_awaited(now) && is_known(&kept.key);
+        let mut places = state.kept.iter_mut();
+        let place = places.find(|place| place.as_ref().is_some_and(is_wanted));
+        place?.take()
     }
 
     /// Forgets what is kept.
     pub(crate) fn purge(&self, bh: &Bh<'_>) {
-        self.state.lock(bh).kept.clear();
+        self.state
+            .lock(bh)
+            .kept
+            .iter_mut()
+            .for_each(|place| *place = None);
     }
 }
