@@ -4,6 +4,10 @@
 So each is one statement, without branch, loop, state or macro of its own: nobody reviews
 C for memory errors in a module that is said to be Rust. The one exception are parameters of the module that are true or
 false, as the kernel crate has none that can be changed later.
+
+trace.h is another kind of file: the declarations of the tracepoints. What tracefs, perf and BTF know of their fields
+comes from the macro TRACE_EVENT, which only C has. It may have nothing else, and fills a record by plain assignments.
+trace.c makes the definitions from it, and has no code of its own.
 """
 
 import re
@@ -15,6 +19,13 @@ BRANCHES = {"if", "else", "for", "while", "do", "switch", "case", "goto", "stati
 # pr_fmt is how the kernel lets a file say what its log lines begin with.
 DIRECTIVE = re.compile(r'#\s*(include\b|undef pr_fmt$|define pr_fmt\(fmt\) (KBUILD_MODNAME )?"[^"]*" fmt$)')
 PREFIX = "wg_helper_"
+DECLARATIONS = "rust/helpers/trace.h"
+DECLARING = re.compile(r"#\s*(include\b|undef TRACE_\w+$|define TRACE_\w+ [\w.]+$|define _\w+_H$|endif$"
+                       r"|if !defined\(_\w+_H\) \|\| defined\(TRACE_HEADER_MULTI_READ\)$)")
+DEFINITIONS = "rust/helpers/trace.c"
+DEFINING = re.compile(r'#\s*(include "trace\.h"$|define CREATE_(RUST_)?TRACE_POINTS$)')
+# A field of a record is filled with a text, an argument, or a member of one.
+ASSIGNMENT = re.compile(r"(strscpy_pad \( __entry -> \w+ , \w+( -> \w+)? \)|__entry -> \w+ = \w+( -> \w+)?)")
 
 
 def lex(text):
@@ -60,8 +71,36 @@ def is_parameter(head, tokens):
         words[i:i + 5] == ["module_param", "(", head[2], ",", "bool"] for i in range(len(words)))
 
 
+def check_declarations(path, tokens):
+    """Yields what is no TRACE_EVENT, and what one does beside assignments."""
+    i = 0
+    while i < len(tokens):
+        end = next((j for j in range(i, len(tokens)) if tokens[j][1] == "("), len(tokens) - 1)
+        stop = close(tokens, end, "(", ")")
+        _, name, line = tokens[i]
+        event = tokens[end + 1:stop]
+        if end != i + 1 or name != "TRACE_EVENT" or [t[1] for t in tokens[stop + 1:stop + 2]] != [";"]:
+            yield f"{path}:{line}: no TRACE_EVENT: {name}"
+        for word in sorted({text for _, text, _ in event} & BRANCHES):
+            yield f"{path}:{line}: {word!r} in it"
+        at = next((j for j, t in enumerate(event) if t[1] == "TP_fast_assign"), None)
+        if at is not None:
+            body = " ".join(t[1] for t in event[at + 2:close(event, at + 1, "(", ")")])
+            for statement in filter(None, map(str.strip, body.split(";"))):
+                if not ASSIGNMENT.fullmatch(statement):
+                    yield f"{path}:{line}: no assignment: {statement}"
+        i = stop + 2
+
+
 def check_file(path, text):
     tokens = list(lex(text))
+    for special, allowed in ((DECLARATIONS, DECLARING), (DEFINITIONS, DEFINING)):
+        if path == special:
+            for _, directive, line in (t for t in tokens if t[0] == "hash"):
+                if not allowed.match(directive):
+                    yield f"{path}:{line}: preprocessor: {directive.splitlines()[0]}"
+            yield from check_declarations(path, [t for t in tokens if t[0] != "hash"])
+            return
     for _, directive, line in (t for t in tokens if t[0] == "hash"):
         if not DIRECTIVE.match(directive):
             yield f"{path}:{line}: preprocessor: {directive.splitlines()[0]}"
@@ -96,7 +135,21 @@ def sample(text):
     return {"rust/helpers/a.c": text}
 
 
+def declared(assign, after=""):
+    return {DECLARATIONS: f"TRACE_EVENT(wg_x,\n\tTP_PROTO(int a),\n\tTP_fast_assign({assign})\n);\n{after}"}
+
+
 SAMPLES = [
+    ("a branch in a declaration", declared("__entry->a = a ? 1 : 2;"), "'?' in it"),
+    ("a call in a declaration", declared("__entry->a = f(a);"), "no assignment: __entry -> a = f ( a )"),
+    ("a function among declarations", declared("", "int f(void) { return 1; }"), "no TRACE_EVENT: int"),
+    ("a macro among declarations", declared("", "#define X(a) f(a)\n"), "trace.h:5: preprocessor: #define X(a)"),
+    ("code among definitions", {DEFINITIONS: "#define CREATE_TRACE_POINTS\nint f(void) { return 1; }"}, "no TRACE_EVENT"),
+    ("a tracepoint among helpers", sample("TRACE_EVENT(wg_x, TP_PROTO(int a));"), "not a function"),
+    ("clean declarations", {
+        **declared("strscpy_pad(__entry->b, b); __entry->a = a; __entry->c = dev->c;"),
+        DEFINITIONS: '// SPDX\n#define CREATE_TRACE_POINTS\n#define CREATE_RUST_TRACE_POINTS\n#include "trace.h"\n',
+    }, None),
     ("two statements", sample("int wg_helper_a(void) { f(); return g(); }"), "2 statements"),
     ("none", sample("void wg_helper_a(void) { }"), "0 statements"),
     ("a branch", sample("void wg_helper_a(int x)\n{\n\tif (x)\n\t\tf();\n}"), "'if' in it"),
