@@ -3,6 +3,7 @@
 //! The batches of both directions, and the workers that process them.
 
 use crate::{
+    diag,
     drops::refuse,
     keypair::Keypair,
     parallel::worker, //
@@ -42,7 +43,7 @@ impl Drop for RxBatch {
         let n = self.packets.len() as u64;
         if n != 0 {
             let reason = refuse(core::mem::take(&mut self.packets), DropReason::Gone);
-            self.keypair.peer().device().data().drops().add(reason, n);
+            diag::refused(self.keypair.peer().device(), reason, n, None);
         }
     }
 }

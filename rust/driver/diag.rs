@@ -19,6 +19,7 @@ mod set;
 mod settings;
 mod state;
 mod strangers;
+mod trace;
 
 pub(crate) use self::{
     event::{
@@ -27,6 +28,7 @@ pub(crate) use self::{
     },
     interface::Interface,
     peer::{
+        refused,
         Learnt,
         PeerDiag, //
     },
@@ -34,6 +36,7 @@ pub(crate) use self::{
         Label,
         Pin, //
     },
+    trace::source, //
 };
 
 use kext::net::genl::{

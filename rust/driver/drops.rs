@@ -100,11 +100,6 @@ impl Drops {
         Self([const { Refusal::new() }; DropReason::COUNT])
     }
 
-    /// Counts one drop.
-    pub(crate) fn count(&self, reason: DropReason) {
-        self.add(reason, 1);
-    }
-
     /// Counts `n` drops for the same reason.
     pub(crate) fn add(&self, reason: DropReason, n: u64) {
         if let Some(counter) = self.0.get(reason as usize) {

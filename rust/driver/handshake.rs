@@ -11,6 +11,7 @@ use crate::{
         entropy,
         Library, //
     },
+    diag,
     drops::refuse,
     keypair::Keypair,
     path::HANDSHAKE_DSCP,
@@ -62,11 +63,15 @@ impl WorkItem<0> for HandshakeWorker {
         while let Some(mut skb) = device.handshake_queue().pop(ctx) {
             // The generator was ready when the message was queued.
             let done = random::is_ready()
-                .ok_or(DropReason::RngNotReady)
+                .ok_or(DropReason::RngNotReady.into())
                 .and_then(|seeded| incoming::receive(dev, &mut skb, seeded, ctx));
             match done {
                 Ok(()) => skb.consume(),
-                Err(reason) => device.drops().count(refuse(skb, reason)),
+                Err(refused) => {
+                    let remote = diag::source(&skb);
+                    let _ = refuse(skb, refused.reason());
+                    refused.count(dev, remote, ctx);
+                }
             }
             device.handshake_queue().finished();
             ctx.cond_resched();
@@ -112,7 +117,7 @@ impl WorkItem<ZERO> for Peer {
         );
         this.clear_handshake(ctx);
         let bh = ctx.bh();
-        this.clear_keypairs(&bh);
+        this.wipe_keypairs(&bh);
         this.note_expired(&bh);
     }
 }

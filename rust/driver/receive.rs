@@ -28,10 +28,8 @@ pub(crate) use queue::RxQueue;
 
 use crate::{
     device::Device,
-    drops::{
-        refuse,
-        Drops, //
-    },
+    diag,
+    drops::refuse,
     endpoint::{
         DisplayRemote,
         Endpoint, //
@@ -47,6 +45,7 @@ use kext::{
     context::Bh,
     debug_ratelimited,
     net::{
+        addr::SocketAddr,
         device::NetDevice,
         napi::Napi,
         skb::{
@@ -69,17 +68,16 @@ use wg_proto::{
 
 /// Takes datagrams from the UDP socket.
 pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: skb::List, bh: &Bh<'_>) {
-    let drops = dev.data().drops();
     let mut run = Run {
         session: None,
         packets: skb::List::new(),
     };
     while let Some(skb) = datagrams.pop_front() {
-        if let Err(reason) = sort(dev, skb, &mut run, bh) {
-            drops.count(reason);
+        if let Err((reason, remote)) = sort(dev, skb, &mut run, bh) {
+            diag::refused(dev, reason, 1, remote);
         }
     }
-    run.end(drops, bh);
+    run.end(dev, bh);
 }
 
 /// A run: data messages of one session, one after the other.
@@ -91,7 +89,7 @@ struct Run<'g> {
 
 impl Run<'_> {
     /// Queues the run for its NAPI context.
-    fn end(&mut self, drops: &Drops, bh: &Bh<'_>) {
+    fn end(&mut self, dev: &NetDevice<Device>, bh: &Bh<'_>) {
         let Some((_, peer, napi)) = self.session.take() else {
             return;
         };
@@ -111,11 +109,25 @@ impl Run<'_> {
             Err((reason, packets)) => {
                 // CAST: From small to large.
                 let n = packets.len() as u64;
-                drops.add(refuse(packets, reason), n);
+                diag::refused(dev, refuse(packets, reason), n, None);
                 napi.schedule(bh);
             }
         }
     }
+}
+
+/// Why a datagram is refused, and where it came from; see [`diag::source`].
+type Refused = (DropReason, Option<SocketAddr>);
+
+/// Drops a datagram.
+#[inline(always)]
+fn refuse_datagram(skb: SkBuff, reason: DropReason) -> Refused {
+    // Without its UDP header, nothing tells where it came from.
+    let remote = match reason {
+        DropReason::BadDatagram => None,
+        _ => diag::source(&skb),
+    };
+    (refuse(skb, reason), remote)
 }
 
 /// Sorts a datagram: adds a data message to the run, and queues a handshake message. Drops one that
@@ -125,32 +137,35 @@ fn sort<'g>(
     mut skb: SkBuff,
     run: &mut Run<'g>,
     bh: &'g Bh<'_>,
-) -> Result<(), DropReason> {
+) -> Result<(), Refused> {
     let device = dev.data();
     let (kind, len) = match kind(&mut skb) {
         Ok(found) => found,
-        Err(reason) => return Err(refuse(skb, reason)),
+        Err(reason) => return Err(refuse_datagram(skb, reason)),
     };
     let Kind::Data = kind else {
-        let source = skb.udp_source();
-        return queue_handshake(device, skb, len, bh).inspect_err(|_| {
+        let remote = skb
+            .udp_source()
+            .and_then(|source| Endpoint::of(&source).remote);
+        return queue_handshake(device, skb, len, bh).map_err(|reason| {
             debug_ratelimited!(
                 "{}: Dropping handshake packet from {}\n",
                 dev.name(),
-                DisplayRemote(source.and_then(|source| Endpoint::of(&source).remote))
+                DisplayRemote(remote)
             );
+            (reason, remote)
         });
     };
     let Some((header, _)) = skb.pull_head(DataHeader::LEN).and_then(DataHeader::parse) else {
-        return Err(refuse(skb, DropReason::BadLength));
+        return Err(refuse_datagram(skb, DropReason::BadLength));
     };
     let index = header.receiver().get();
     let counter = header.counter();
     if run.session.is_none_or(|(last, ..)| last != index) {
-        run.end(device.drops(), bh);
+        run.end(dev, bh);
         match find_receiver(device, index, bh) {
             Ok((peer, napi)) => run.session = Some((index, peer, napi)),
-            Err(reason) => return Err(refuse(skb, reason)),
+            Err(reason) => return Err(refuse_datagram(skb, reason)),
         }
     }
     let ds = skb.dsfield();

@@ -21,6 +21,7 @@ mod watchdog;
 use crate::{
     batch::TxBatch,
     device::Device,
+    diag,
     drops::refuse,
     endpoint::DisplayIp,
     keypair::Keypair,
@@ -97,12 +98,12 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
     let device = dev.data();
     let Some(addresses) = skb.ip_version_checked().and_then(|_| skb.inner_addresses()) else {
         debug_ratelimited!("{}: Invalid IP packet\n", dev.name());
-        device.drops().count(refuse(skb, DropReason::TxProtocol));
+        diag::refused(&dev, refuse(skb, DropReason::TxProtocol), 1, None);
         dev.count_tx_error();
         return Err(EPROTONOSUPPORT);
     };
     let count = |reason: DropReason| {
-        device.drops().count(reason);
+        diag::refused(&dev, reason, 1, None);
         dev.count_tx_error();
     };
     let refused = |mut skb: SkBuff, reason: DropReason, error: Error| {

@@ -47,7 +47,12 @@ fi
 [[ ! $(find /proc/sys /proc/net /proc/fs -iname '*wireguard*' 2>/dev/null) ]] || fail "something in /proc"
 if grep -q ' __ksymtab.*\[wireguard\]' /proc/kallsyms; then fail "exported symbols"; fi
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
-[[ ! -e /sys/kernel/tracing/events/wireguard ]] || fail "tracepoints"
+tracepoints=$(find /sys/kernel/tracing/events/wireguard -name 'wg_*' -printf '%f\n' 2>/dev/null | sort | paste -sd ' ' || true)
+if on_c || ! grep -qw tracefs /proc/filesystems; then
+	[[ ! $tracepoints ]] || fail "tracepoints: $tracepoints"
+else
+	[[ $tracepoints == "wg_endpoint wg_handshake wg_refusal wg_session" ]] || fail "tracepoints: $tracepoints"
+fi
 if on_c; then
 	[[ ! -e /sys/kernel/debug/wireguard ]] || fail "a folder in debugfs"
 else
@@ -75,6 +80,7 @@ answers a 192.168.7.2 -w 5 || fail "a ping"
 [[ $(cat /sys/module/wireguard/refcnt) == 0 ]] || fail "$(cat /sys/module/wireguard/refcnt) users with interfaces up"
 unload_module
 for ns in a b; do refuses ip -n $ns link show wg0; done
+[[ ! -e /sys/kernel/tracing/events/wireguard ]] || fail "tracepoints of a module that is gone"
 ip link add wg9 type dummy
 
 # row M4: whoever wants the kind or the family makes the kernel ask for that alias. What it asks for is noted and

@@ -16,7 +16,10 @@ use crate::{
         Config,
         RemovedPeers, //
     },
-    diag::Interface,
+    diag::{
+        self,
+        Interface, //
+    },
     drops::Drops,
     handshake::{
         known::KnownSources,
@@ -204,7 +207,7 @@ impl Operations for Device {
         Ok(())
     }
 
-    fn stop(&self, _dev: &NetDevice<Self>, rtnl: &Rtnl, ctx: &mut Process) {
+    fn stop(&self, dev: &NetDevice<Self>, rtnl: &Rtnl, ctx: &mut Process) {
         let config = self.config.lock(ctx);
         self.sockets.close(ctx);
         for peer in config.peers() {
@@ -221,7 +224,7 @@ impl Operations for Device {
             queue.disable(rtnl, ctx);
             // CAST: From small to large.
             let n = queue.queue().close(&ctx.bh()) as u64;
-            self.drops.add(DropReason::Gone, n);
+            diag::refused(dev, DropReason::Gone, n, None);
         }
         for peer in config.peers() {
             receive::reset(peer, &ctx.bh());

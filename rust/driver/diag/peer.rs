@@ -16,8 +16,14 @@ use super::{
         Pin,
         Settings, //
     },
+    trace::{
+        self,
+        Handshake,
+        Session, //
+    }, //
 };
 use crate::{
+    device::Device,
     drops::Refusals,
     peer::Peer, //
 };
@@ -27,7 +33,10 @@ use kernel::{
 };
 use kext::{
     context::Bh,
-    net::addr::SocketAddr,
+    net::{
+        addr::SocketAddr,
+        device::NetDevice, //
+    },
     new_spinlock,
     sync::{
         lock::SpinLock,
@@ -150,31 +159,38 @@ impl PeerDiag {
             facts.end(why);
         }
     }
+}
 
-    /// Notes that sessions are dropped by something else than their age.
-    pub(crate) fn note_reset(&self, bh: &Bh<'_>) {
-        // What has ended already did so for another reason.
-        if self
-            .facts(bh)
-            .is_some_and(|facts| facts.ended() == Ended::No)
-        {
-            self.end(Ended::Reset, bh);
-        }
-    }
+/// Counts refusals of packets that belong to no peer, and came from `remote` if that is known.
+pub(crate) fn refused(
+    dev: &NetDevice<Device>,
+    reason: DropReason,
+    n: u64,
+    remote: Option<SocketAddr>,
+) {
+    dev.data().drops().add(reason, n);
+    trace::refused(dev, None, reason, n, remote);
 }
 
 impl Peer {
     /// Counts refusals of packets from or to the peer, for the interface too.
     pub(crate) fn refused(&self, reason: DropReason, n: u64, bh: &Bh<'_>) {
-        self.device().data().drops().add(reason, n);
-        self.note_refused(reason, n, bh);
+        self.refused_from(None, reason, n, bh);
     }
 
-    /// Counts refusals for the peer, which the interface counts elsewhere.
-    pub(crate) fn note_refused(&self, reason: DropReason, n: u64, bh: &Bh<'_>) {
+    /// Counts refusals of packets of the peer that came from `remote`, for the interface too.
+    pub(crate) fn refused_from(
+        &self,
+        remote: Option<SocketAddr>,
+        reason: DropReason,
+        n: u64,
+        bh: &Bh<'_>,
+    ) {
+        self.device().data().drops().add(reason, n);
         if let Some(refusals) = self.diag().refusals_or_make(bh) {
             refusals.add(reason, n);
         }
+        trace::refused(self.device(), Some(self), reason, n, remote);
     }
 
     /// Counts a packet that was refused because its source is not in the allowed IPs.
@@ -186,10 +202,11 @@ impl Peer {
 
     /// Notes that an initiation is sent.
     pub(crate) fn note_initiated(&self, bh: &Bh<'_>) {
-        let is_first = self.timers().attempts(bh) == 0;
+        let before = self.timers().attempts(bh);
         if let Some(facts) = self.diag().facts_or_make(bh) {
-            facts.note_initiated(is_first);
+            facts.note_initiated(before == 0);
         }
+        trace::handshake(self, Handshake::Begun(before.saturating_add(1)), bh);
     }
 
     /// Notes that a response is sent.
@@ -197,6 +214,7 @@ impl Peer {
         if let Some(facts) = self.diag().facts_or_make(bh) {
             facts.note_answered();
         }
+        trace::handshake(self, Handshake::Answered, bh);
     }
 
     /// Notes that the response to the last initiation has come.
@@ -204,6 +222,12 @@ impl Peer {
         if let Some(facts) = self.diag().facts_or_make(bh) {
             facts.note_response();
         }
+        trace::handshake(self, Handshake::Response, bh);
+    }
+
+    /// Notes that a cookie has come instead.
+    pub(crate) fn note_cookie(&self, bh: &Bh<'_>) {
+        trace::handshake(self, Handshake::Cookie, bh);
     }
 
     /// Notes that a session can be used in both directions.
@@ -211,14 +235,18 @@ impl Peer {
         if let Some(facts) = self.diag().facts_or_make(bh) {
             facts.note_completed();
         }
+        trace::handshake(self, Handshake::Completed, bh);
+        let current = self.current(bh);
+        trace::session(self, Session::Up, current.as_deref());
         event::of_peer(self, Event::SessionUp, bh);
     }
 
-    /// Notes that no response came for long.
-    pub(crate) fn note_given_up(&self, bh: &Bh<'_>) {
+    /// Notes that no response came to `attempts` initiations.
+    pub(crate) fn note_given_up(&self, attempts: u32, bh: &Bh<'_>) {
         if let Some(facts) = self.diag().facts_or_make(bh) {
             facts.note_given_up();
         }
+        trace::handshake(self, Handshake::GivenUp(attempts), bh);
         event::of_peer(self, Event::GivenUp, bh);
     }
 
@@ -231,11 +259,39 @@ impl Peer {
         {
             self.diag().end(Ended::Expired, bh);
         }
+        trace::session(self, Session::Expired, None);
         event::of_peer(self, Event::SessionExpired, bh);
     }
 
-    /// Notes that an authentic message has moved the endpoint.
-    pub(crate) fn note_moved(&self, old: Option<SocketAddr>, bh: &Bh<'_>) {
+    /// Notes that sessions are dropped by something else than their age; `has_any` says whether
+    /// there are any.
+    pub(crate) fn note_reset(&self, has_any: bool, bh: &Bh<'_>) {
+        // What has ended already did so for another reason.
+        if self
+            .diag()
+            .facts(bh)
+            .is_some_and(|facts| facts.ended() == Ended::No)
+        {
+            self.diag().end(Ended::Reset, bh);
+        }
+        if has_any {
+            trace::session(self, Session::Reset, None);
+        }
+    }
+
+    /// Notes where the endpoint is from now on, and what told that.
+    pub(crate) fn note_moved(
+        &self,
+        how: Learnt,
+        old: Option<SocketAddr>,
+        new: Option<SocketAddr>,
+        bh: &Bh<'_>,
+    ) {
+        trace::moved(self, how, old, new);
+        // Only those of authentic messages are events.
+        if old.is_none() || how == Learnt::Configuration {
+            return;
+        }
         if let Some(facts) = self.diag().facts_or_make(bh) {
             facts.note_moved();
         }

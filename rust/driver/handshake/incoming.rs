@@ -31,6 +31,7 @@ use kext::{
     context::Process,
     debug_ratelimited,
     net::{
+        addr::SocketAddr,
         device::NetDevice,
         skb::{
             SkBuff,
@@ -59,13 +60,53 @@ use wg_proto::{
     DropReason, //
 };
 
+/// Why a message goes no further, and whose it is if that is known.
+pub(super) struct Refused {
+    reason: DropReason,
+    peer: Option<RcuArc<Peer>>,
+}
+
+impl From<DropReason> for Refused {
+    fn from(reason: DropReason) -> Self {
+        Self { reason, peer: None }
+    }
+}
+
+impl Refused {
+    /// Refuses a message of a peer.
+    fn of(peer: &RcuArc<Peer>, reason: DropReason) -> Self {
+        Self {
+            reason,
+            peer: Some(peer.clone()),
+        }
+    }
+
+    /// Returns why.
+    pub(super) fn reason(&self) -> DropReason {
+        self.reason
+    }
+
+    /// Counts the message, which came from `remote`.
+    pub(super) fn count(
+        self,
+        dev: &NetDevice<Device>,
+        remote: Option<SocketAddr>,
+        ctx: &mut Process,
+    ) {
+        match self.peer {
+            Some(peer) => peer.refused_from(remote, self.reason, 1, &ctx.bh()),
+            None => diag::refused(dev, self.reason, 1, remote),
+        }
+    }
+}
+
 /// Acts on a handshake message, which the caller then frees.
 pub(super) fn receive(
     dev: &NetDevice<Device>,
     skb: &mut SkBuff,
     seeded: Seeded,
     ctx: &mut Process,
-) -> Result<(), DropReason> {
+) -> Result<(), Refused> {
     let source = skb.udp_source().ok_or(DropReason::BadDatagram)?;
     let len = skb.len();
     let bytes = skb.pull_head(len).ok_or(DropReason::BadLength)?;
@@ -84,8 +125,8 @@ pub(super) fn answer_strangers(dev: &NetDevice<Device>, seeded: Seeded, ctx: &mu
         let Some(kept) = known else {
             return;
         };
-        if let Err(reason) = act_on(dev, kept.message.as_bytes(), &kept.source, seeded, ctx) {
-            device.drops().count(reason);
+        if let Err(refused) = act_on(dev, kept.message.as_bytes(), &kept.source, seeded, ctx) {
+            refused.count(dev, Endpoint::of(&kept.source).remote, ctx);
         }
         ctx.cond_resched();
     }
@@ -98,7 +139,7 @@ fn act_on(
     source: &UdpSource,
     seeded: Seeded,
     ctx: &mut Process,
-) -> Result<(), DropReason> {
+) -> Result<(), Refused> {
     let len = bytes.len();
     match Message::parse(bytes)? {
         Message::Cookie(reply) => receive_cookie(dev, reply, source, ctx),
@@ -131,7 +172,7 @@ fn act_on(
             Ok(())
         }
         // Never queued here.
-        Message::Data(..) => Err(DropReason::BadType),
+        Message::Data(..) => Err(DropReason::BadType.into()),
     }
 }
 
@@ -141,12 +182,12 @@ fn act_on(
 /// worker is still here, and this would then end the wait for that answer, too.
 fn note_accepted(
     dev: &NetDevice<Device>,
-    accepted: Result<RcuArc<Peer>, DropReason>,
+    accepted: Result<RcuArc<Peer>, Refused>,
     how: Learnt,
     source: &UdpSource,
     len: usize,
     ctx: &mut Process,
-) -> Result<RcuArc<Peer>, DropReason> {
+) -> Result<RcuArc<Peer>, Refused> {
     let kind = match how {
         Learnt::Initiation => "initiation",
         _ => "response",
@@ -302,7 +343,7 @@ fn accept_initiation(
     message: &Initiation,
     source: &UdpSource,
     ctx: &mut Process,
-) -> Result<RcuArc<Peer>, DropReason> {
+) -> Result<RcuArc<Peer>, Refused> {
     let device = dev.data();
     let identity = device.identity().read(ctx);
     let mut scratch = IncomingInitiation::new();
@@ -318,7 +359,7 @@ fn accept_initiation(
             strangers.keep(key, source, message, &bh);
             diag::of_stranger(dev, &key, Endpoint::of(source).remote, &bh);
         }
-        return Err(DropReason::UnknownPeer);
+        return Err(DropReason::UnknownPeer.into());
     };
     let accept = || {
         let known = {
@@ -330,7 +371,7 @@ fn accept_initiation(
         authentic.commit(&mut noise.handshake, time::boottime_coarse())
     };
     let accepted = accept();
-    accepted.inspect_err(|reason| peer.note_refused(*reason, 1, &ctx.bh()))?;
+    accepted.map_err(|reason| Refused::of(&peer, reason))?;
     Ok(peer)
 }
 
@@ -338,11 +379,11 @@ fn accept_response(
     dev: &NetDevice<Device>,
     message: &Response,
     ctx: &mut Process,
-) -> Result<RcuArc<Peer>, DropReason> {
+) -> Result<RcuArc<Peer>, Refused> {
     let device = dev.data();
     let identity = device.identity().read(ctx);
     if identity.public().is_none() {
-        return Err(DropReason::NoIdentity);
+        return Err(DropReason::NoIdentity.into());
     }
     let peer = {
         let bh = ctx.bh();
@@ -352,7 +393,7 @@ fn accept_response(
             .map(|entry| entry.target())
         {
             Some(Target::Handshake(peer)) => peer.clone(),
-            _ => return Err(DropReason::UnknownHandshake),
+            _ => return Err(DropReason::UnknownHandshake.into()),
         }
     };
     let mut scratch = IncomingResponse::new();
@@ -369,7 +410,7 @@ fn accept_response(
         Ok(())
     };
     let accepted = accept();
-    accepted.inspect_err(|reason| peer.note_refused(*reason, 1, &ctx.bh()))?;
+    accepted.map_err(|reason| Refused::of(&peer, reason))?;
     Ok(peer)
 }
 
@@ -378,7 +419,7 @@ fn receive_cookie(
     reply: &CookieReply,
     source: &UdpSource,
     ctx: &mut Process,
-) -> Result<(), DropReason> {
+) -> Result<(), Refused> {
     debug_ratelimited!(
         "{}: Receiving cookie response from {}\n",
         dev.name(),
@@ -398,13 +439,13 @@ fn receive_cookie(
         let mut cookie_generator = peer.cookie_generator().lock(&bh);
         cookie_generator.consume::<Library>(reply, time::boottime_coarse())
     };
-    consumed.inspect_err(|reason| {
-        peer.note_refused(*reason, 1, &bh);
-        if *reason == DropReason::BadCookie {
-            debug_ratelimited!(
-                "{}: Could not decrypt invalid cookie response\n",
-                dev.name()
-            );
-        }
-    })
+    if consumed == Err(DropReason::BadCookie) {
+        debug_ratelimited!(
+            "{}: Could not decrypt invalid cookie response\n",
+            dev.name()
+        );
+    }
+    consumed.map_err(|reason| Refused::of(peer, reason))?;
+    peer.note_cookie(&bh);
+    Ok(())
 }

@@ -117,7 +117,7 @@ impl Peer {
             Pin::WithHandshakes => how != Learnt::Data,
             Pin::Fixed => how == Learnt::Configuration,
         };
-        let (mut old, mut moved) = (None, None);
+        let (mut old, mut is_moved) = (None, false);
         let mut state = self.endpoint().lock(bh);
         let before = state.endpoint.remote;
         let is_elsewhere = !state.endpoint.is_same_remote(endpoint);
@@ -132,15 +132,15 @@ impl Peer {
             state.endpoint = *endpoint;
             if is_elsewhere {
                 state.learnt = (how, time::boottime_coarse());
-                moved = before.filter(|_| how != Learnt::Configuration);
+                is_moved = true;
             }
             old = self.changed(&mut state);
         }
         let change = self.endpoint_changes();
         drop(state);
         drop(old);
-        if moved.is_some() {
-            self.note_moved(moved, bh);
+        if is_moved {
+            self.note_moved(how, before, endpoint.remote, bh);
         }
         change
     }

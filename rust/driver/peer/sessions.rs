@@ -66,9 +66,15 @@ impl Peer {
         true
     }
 
-    /// Forgets all sessions.
+    /// Forgets all sessions, for another reason than their age.
     pub(crate) fn clear_keypairs(&self, bh: &Bh<'_>) {
-        self.diag.note_reset(bh);
+        let has_any = self.current(bh).is_some() || self.next(bh).is_some();
+        self.note_reset(has_any, bh);
+        self.wipe_keypairs(bh);
+    }
+
+    /// Forgets all sessions.
+    pub(crate) fn wipe_keypairs(&self, bh: &Bh<'_>) {
         let retired = {
             let mut writer = self.keypairs_writer.lock(bh);
             self.keypairs.clear(&mut writer)
@@ -92,7 +98,8 @@ impl Peer {
         self.noise().lock(ctx).handshake.remote_mut().forget_ours();
         self.reset_last_sent_handshake();
         let bh = ctx.bh();
-        self.diag.note_reset(&bh);
+        let has_any = self.current(&bh).is_some() || self.next(&bh).is_some();
+        self.note_reset(has_any, &bh);
         let _writer = self.keypairs_writer.lock(&bh);
         for keypair in [self.keypairs.next(&bh), self.keypairs.current(&bh)]
             .into_iter()

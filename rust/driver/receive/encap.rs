@@ -2,7 +2,10 @@
 
 //! Datagrams from the UDP socket.
 
-use crate::socket::Receiver;
+use crate::{
+    diag,
+    socket::Receiver, //
+};
 use kext::{
     context::Bh,
     info_ratelimited,
@@ -23,7 +26,7 @@ impl udp::Receiver for Receiver {
     fn receive(&self, datagrams: List, lost: usize, bh: &Bh<'_>) {
         if lost > 0 {
             // CAST: From small to large.
-            self.0.data().drops().add(DropReason::NoMemory, lost as u64);
+            diag::refused(&self.0, DropReason::NoMemory, lost as u64, None);
         }
         super::datagrams(&self.0, datagrams, bh);
     }

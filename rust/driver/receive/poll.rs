@@ -13,6 +13,7 @@ use super::{
 use crate::{
     batch::RxBatch,
     device::Device,
+    diag,
     drops::refuse,
     keypair::Keypair,
     parallel::reorder::Job,
@@ -117,8 +118,7 @@ pub(crate) fn poll(
         let Some(keypair) = find_session(dev.data(), index, bh) else {
             // CAST: From small to large.
             let n = run.len() as u64;
-            let drops = dev.data().drops();
-            drops.add(refuse(run, DropReason::UnknownSession), n);
+            diag::refused(dev, refuse(run, DropReason::UnknownSession), n, None);
             continue;
         };
         receive_run(keypair, run, shared, queue, gro, bh);

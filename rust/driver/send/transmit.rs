@@ -5,6 +5,7 @@
 use super::HEADROOM;
 use crate::{
     device::Device,
+    diag,
     drops::refuse,
     keypair::Keypair,
     packet::PacketCb,
@@ -89,7 +90,7 @@ fn split(dev: &NetDevice<Device>, packet: Segmented, bh: &Bh<'_>) -> List<Segmen
     let lost = segs.saturating_sub(singles.segs());
     if lost > 0 {
         // CAST: From small to large.
-        dev.data().drops().add(DropReason::NoMemory, lost as u64);
+        diag::refused(dev, DropReason::NoMemory, lost as u64, None);
     }
     singles
 }

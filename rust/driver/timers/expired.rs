@@ -60,7 +60,7 @@ impl Expired<RETRANSMIT_HANDSHAKE> for Peer {
                 this.display_remote(bh),
                 tries.saturating_add(1)
             );
-            this.note_given_up(bh);
+            this.note_given_up(tries.saturating_add(1), bh);
         } else {
             debug!(
                 "{}: Handshake for peer {} ({}) did not complete after {} seconds, retrying (try {})\n",
