@@ -73,7 +73,7 @@ if [[ ! $kernel ]]; then
 fi
 [[ ${WG_MODULE:-ours} == ours ]] || echo "the module under test is the C module (WG_MODULE=c)"
 
-# What others wrote and crates.io has may be missing; then the test that needs it fails, and only that one.
+# What others wrote and has to be fetched may be missing; then the test that needs it fails, and only that one.
 for need in "${!needed[@]}"; do
 	case $need in
 	c-module)
@@ -85,6 +85,7 @@ for need in "${!needed[@]}"; do
 		export WG_PATHS_PROGRAMS=$WG_OUT/paths-programs
 		;;
 	faults) step "wireguard.ko, with faults" "$WG_OUT/log/build-faults.log" "$WG_TOP/tools/variant.sh" faults "$kernel" ;;
+	bpftrace) export WG_BPFTRACE="${WG_BPFTRACE:-$("$WG_TOP/tools/foreign.sh" bpftrace || true)}" ;;
 	boringtun) export WG_BORINGTUN="${WG_BORINGTUN:-$("$WG_TOP/tools/foreign.sh" boringtun || true)}" ;;
 	wireguard-uapi) export WG_UAPI="${WG_UAPI:-$("$WG_TOP/tools/foreign.sh" wireguard-uapi || true)}" ;;
 	*) step "the module $need of selftests/$need" "$WG_OUT/log/$need.log" "$WG_TOP/tools/test-module.sh" "$need" "$kernel" ;;
