@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! New packets.
+//! Allocation of packets.
 
 use super::{
     pages::PageRing,
@@ -16,11 +16,16 @@ use crate::{
 use core::ptr::NonNull;
 use kernel::prelude::*;
 
-/// The most room in a piece of a page.
+/// The most bytes in front of and behind a packet for which its data comes from a [`PageRing`].
 const MAX_PIECE: usize = 3 << 10;
 
 impl SkBuff {
-    /// Allocates an empty packet, with so much room in front of and behind it.
+    /// Allocates an empty packet with at least `headroom` bytes in front of its data and `tailroom`
+    /// bytes behind. Does not sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if that much room is never provided, `ENOMEM`.
     pub fn alloc(headroom: usize, tailroom: usize) -> Result<Self> {
         if headroom > MAX_HEADROOM || tailroom > MAX_TAILROOM {
             return Err(EINVAL);
@@ -32,20 +37,20 @@ impl SkBuff {
         let ptr = NonNull::new(skb).ok_or(ENOMEM)?;
         // SAFETY: Allocated just now.
         let mut skb = unsafe { Self::from_raw(ptr) };
-        // The room can become visible: headers may be anywhere in it.
+        // `SkBuff::header` reads at any offset that a header's field has, so the room must be
+        // initialised.
         // SAFETY: The buffer has at least this size.
         unsafe { skb.c_mut().head.write_bytes(0, size) };
-        // The buffer is empty, and this is at most its size.
+        // The buffer is empty and has this much room.
         raw::reserve(skb.c_mut(), headroom);
         Ok(skb)
     }
 
-    /// Allocates an empty packet, with so much room in front of and behind it, whose content is not
-    /// known.
+    /// Allocates an empty packet as [`SkBuff::alloc`] does, but with uninitialised room.
     ///
-    /// Takes a piece of a large page, and a descriptor that this CPU may have freed before: less
-    /// work than memory from the slab, which many kernels clear. The data can become a fragment of
-    /// another packet.
+    /// The data lies in a piece of a large page, and the `sk_buff` comes from this CPU's NAPI cache
+    /// of freed ones. That is less work than memory from the slab, which many kernels clear. The
+    /// data can become a page fragment of another packet.
     #[inline]
     pub(super) fn alloc_piece(
         headroom: usize,
@@ -60,8 +65,9 @@ impl SkBuff {
         const OVERHEAD: usize = aligned(size_of::<crate::bindings::skb_shared_info>());
 
         let size = headroom.saturating_add(tailroom);
-        // The cache of descriptors belongs to bottom halves. Instead of these interrupts may be
-        // off, even within a bottom half that is at the cache.
+        // This CPU's NAPI cache may be used with bottom halves off only. A [`Bh`] may stand for
+        // interrupts off instead, and such an interrupt may have hit a bottom half that is changing
+        // the cache.
         // SAFETY: No requirements.
         let irqs_off = unsafe { bindings::irqs_disabled() };
         if irqs_off || headroom > MAX_HEADROOM || size > MAX_PIECE {
@@ -76,14 +82,15 @@ impl SkBuff {
         // it. Bottom halves are off, as the caller proves, and interrupts are not.
         let skb = unsafe { bindings::napi_build_skb(piece.start().cast(), size as u32) };
         let Some(ptr) = NonNull::new(skb) else {
-            // C wants to make several descriptors at once here, but only one there.
+            // C refills an empty cache with several `sk_buff`s at once, and memory may suffice for
+            // one.
             return Self::alloc(headroom, tailroom);
         };
-        // The reference of the page goes over to the buffer.
+        // The buffer takes over the reference of the page.
         let _ = piece.into_parts();
         // SAFETY: Made just now.
         let mut skb = unsafe { Self::from_raw(ptr) };
-        // The buffer is empty, and this is at most its size.
+        // The buffer is empty and has this much room.
         raw::reserve(skb.c_mut(), headroom);
         Ok(skb)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How a [`Gso`] packet is made.
+//! [`Builder`], which makes a [`Gso`] packet.
 
 use super::{
     gso::{
@@ -27,16 +27,17 @@ use kernel::{
     ffi::c_int, //
 };
 
-/// A [`Gso`] packet in the making.
+/// A [`Gso`] packet whose datagrams are still to be written.
 pub(super) struct Builder<'r> {
     ring: &'r mut PageRing,
     head: Draft,
-    /// The length of the datagrams but for the last one.
+    /// The length of each datagram in bytes; the last one may be shorter.
     size: usize,
-    /// How many are still to come.
+    /// The number of datagrams for which no slot has been taken yet.
     left: usize,
     segs: u16,
-    /// Where the next ones go, and the lengths of those that lie there already.
+    /// The piece of a page that the next datagrams go to, and the number of bytes that are taken of
+    /// it.
     piece: Option<Piece>,
     used: usize,
     frags: usize,
@@ -44,8 +45,9 @@ pub(super) struct Builder<'r> {
 }
 
 impl<'r> Builder<'r> {
-    /// Begins a packet of `count` datagrams of `size` bytes, and room for headers in front of it.
-    /// [`None`] without memory, or if there would be too many bytes or datagrams, or only one.
+    /// Begins a packet of `count` datagrams of `size` bytes, with `headroom` bytes for the headers
+    /// of the packet. [`None`] without memory, or if there would be too many bytes or datagrams, or
+    /// only one.
     pub(super) fn new(
         ring: &'r mut PageRing,
         headroom: usize,
@@ -70,13 +72,14 @@ impl<'r> Builder<'r> {
         })
     }
 
-    /// Returns how many datagrams are still to come.
+    /// Returns the number of datagrams for which no slot has been taken yet.
     pub(super) fn left(&self) -> usize {
         self.left
     }
 
-    /// Returns where the next datagram goes, all of whose bytes are to be written there. Only the
-    /// last one may be shorter than `size`. [`None`] without memory, or if all of them were taken.
+    /// Returns the slot of the next datagram: `len` bytes, all of which the caller has to write.
+    /// Only the last datagram may be shorter than `size`, and none may be empty. [`None`] for other
+    /// lengths, without memory, or if all slots have been taken.
     pub(super) fn slot(&mut self, len: usize) -> Option<*mut u8> {
         self.left = self.left.checked_sub(1)?;
         if len > self.size || len < self.size && self.left != 0 || len == 0 {
@@ -92,19 +95,19 @@ impl<'r> Builder<'r> {
             }
             let max = self.left.wrapping_add(1);
             let piece = self.ring.take(LEAD + TAIL, self.size, max)?;
-            // SAFETY: The piece is at least so long.
+            // SAFETY: The piece begins with `LEAD` bytes beside the datagrams.
             unsafe { piece.start().write_bytes(0, LEAD) };
             self.piece = Some(piece);
         }
         let piece = self.piece.as_ref()?;
         let slot = piece.start().wrapping_add(LEAD).wrapping_add(self.used);
         self.used = self.used.wrapping_add(len);
-        // SAFETY: There are that many bytes behind the last datagram of a piece, too.
+        // SAFETY: `TAIL` bytes follow even the last datagram of a piece.
         unsafe { slot.wrapping_add(len).write_bytes(0, TAIL) };
         Some(slot)
     }
 
-    /// Makes a fragment of the piece.
+    /// Adds the current piece to the packet as a page fragment.
     fn close_piece(&mut self) {
         let Some(piece) = self.piece.take() else {
             return;
@@ -115,9 +118,9 @@ impl<'r> Builder<'r> {
             .truesize
             .wrapping_add(len.wrapping_add(LEAD + TAIL) as u32);
         let (page, offset) = piece.into_parts();
-        // CAST: As above, and the number of fragments is bounded by that.
-        // SAFETY: The buffer is ours alone and has room for one fragment more. The reference of the
-        // page goes over to it.
+        // CAST: As above, and there are at most `MAX_SKB_FRAGS` fragments.
+        // SAFETY: The buffer is ours alone and has room for one more fragment. It takes over the
+        // reference of the page.
         unsafe {
             bindings::skb_fill_page_desc(
                 self.head.as_raw(),
@@ -136,8 +139,8 @@ impl<'r> Builder<'r> {
         self.used = 0;
     }
 
-    /// Returns the packet with what the stack knows of `from`. [`None`] if not all datagrams were
-    /// taken.
+    /// Returns the packet, with the header fields and the time stamp of `from`. [`None`] if slots
+    /// were not taken.
     ///
     /// # Safety
     ///
@@ -152,7 +155,8 @@ impl<'r> Builder<'r> {
         raw::copy_fields(from.c(), head);
         // CAST: Limited by `new`.
         raw::set_udp_gso(head, self.size as u16, self.segs);
-        // SAFETY: Pieces have no other user, and were written, by the requirements and by `slot`.
+        // SAFETY: Pieces have no other user. The caller has written the datagrams, and `slot` the
+        // rest.
         Some(unsafe { Gso::new(self.head.into_skb()) })
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A look at each GSO packet that goes to the stack. Only in a module built with the cfg
-//! `check_gso`.
+//! Checks the shape of each GSO packet that goes to the stack. Compiled only into a module built
+//! with the cfg `check_gso`.
 
 use super::{
     raw,
@@ -10,8 +10,8 @@ use super::{
 use crate::bindings;
 use kernel::warn_on;
 
-/// Warns if a packet of `segs` datagrams, whose headers are yet to come and whose checksum is left
-/// to the device, is not as a socket with `UDP_SEGMENT` makes it.
+/// Warns if `skb`, a packet of `segs` datagrams, differs from what a socket with `UDP_SEGMENT`
+/// makes. Its headers are not there yet, and its checksum is left to the device.
 pub(in crate::net) fn check_gso(skb: &SkBuff, segs: u16) {
     let size = usize::from(raw::gso_size(skb.c()));
     let frags = || (0..).map_while(|number| raw::frag(skb.c(), number));
@@ -20,11 +20,11 @@ pub(in crate::net) fn check_gso(skb: &SkBuff, segs: u16) {
     warn_on!(raw::gso_type(skb.c()) != crate::bindings::SKB_GSO_UDP_L4 as u32);
     warn_on!(raw::has_frag_list(skb.c()));
     warn_on!(skb.head_len() != 0 || skb.data_len() != behind || skb.len() != behind);
-    // One less would be too few, and none is empty.
+    // The last byte must lie in the last of `segs` datagrams.
     let (all, last) = (usize::from(segs), skb.len().saturating_sub(1));
     warn_on!(segs != raw::gso_segs(skb.c()) || segs < 2);
     warn_on!(last.checked_div(size) != Some(all.saturating_sub(1)));
-    // No datagram straddles two fragments.
+    // No datagram lies in two fragments.
     let mut rest = behind;
     for frag in frags() {
         warn_on!(frag.len != rest && frag.len.checked_rem(size) != Some(0));
@@ -37,7 +37,8 @@ pub(in crate::net) fn check_gso(skb: &SkBuff, segs: u16) {
     check_owner(skb, behind);
 }
 
-/// Warns if the socket does not count the packet, or for less than it takes.
+/// Warns if `truesize` is less than the memory of the packet, or if the packet's socket counts less
+/// than `truesize`.
 fn check_owner(skb: &SkBuff, behind: usize) {
     // CAST: From 32 bits to at least as many.
     let truesize = skb.c().truesize as usize;
@@ -52,7 +53,7 @@ fn check_owner(skb: &SkBuff, behind: usize) {
         destructor as *const () as usize == f as *const () as usize
     };
     warn_on!(!is(bindings::sock_wfree) && !is(bindings::tcp_wfree));
-    // SAFETY: The packet is a part of the socket's count, so it is valid.
+    // SAFETY: The socket's count contains the packet, so the socket is valid.
     let count = unsafe { bindings::sk_wmem_alloc_get(sk) };
     // CAST: A count of bytes below 2^31.
     warn_on!(count < truesize as i32);

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a socket sends at once.
+//! [`Datagrams`], which a socket sends with one call.
 
 use super::{
     Segmented,
     SkBuff, //
 };
 
-/// One datagram or a [`Gso`](super::Gso) packet of them, to be sent.
+/// One datagram, or several in a [`Gso`](super::Gso) packet, to be sent.
 pub struct Datagrams {
     pub(in crate::net) skb: SkBuff,
-    /// How many these are, if it is a GSO packet.
+    /// The number of datagrams in a GSO packet; [`None`] for a single datagram.
     pub(in crate::net) segs: Option<u16>,
 }
 
 impl Datagrams {
-    /// Sets the priority.
+    /// Sets the priority (`skb->priority`).
     #[inline]
     pub fn set_priority(&mut self, priority: u32) {
         self.skb.set_priority(priority);

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets whose data goes on in other buffers.
+//! The `frag_list` of a packet: further buffers, in which its data continues.
 //!
-//! The buffers of such a list may have other owners, which leave their links and lengths as they
-//! are.
+//! Clones may share these buffers. Their owners do not change the links and lengths of a list.
 
 use super::raw;
 use crate::bindings;
 use crate::bindings::sk_buff;
 use core::ptr::null_mut;
 
-/// Sums up the lengths and sizes of a list.
+/// Returns the sums of `len` and of `truesize` over a list of buffers.
 ///
 /// # Safety
 ///
-/// `first` must be null or start a list of valid buffers, whose links and lengths nobody changes.
+/// `first` must be null or start a list of valid buffers, whose links and lengths no code changes
+/// meanwhile.
 unsafe fn sums(first: *const sk_buff) -> (u32, u32) {
     let (mut len, mut truesize) = (0u32, 0u32);
     let mut next = first;
@@ -29,8 +29,9 @@ unsafe fn sums(first: *const sk_buff) -> (u32, u32) {
     (len, truesize)
 }
 
-/// Returns whether the data is that of a packet of the size that it stands for, behind `header_len`
-/// bytes, and a list of others.
+/// Returns whether the packet is a list of datagrams as GRO has made it: `gso_size` bytes behind
+/// `header_len` bytes, and all other data in its `frag_list`. C code that pulls data out of the
+/// list changes the first length; code that does not trust the list marks it (`SKB_GSO_DODGY`).
 pub(super) fn is_untouched(skb: &sk_buff, header_len: usize) -> bool {
     // CAST: Bits of an unsigned field.
     const LIST: u32 = bindings::SKB_GSO_FRAGLIST as u32;
@@ -41,14 +42,14 @@ pub(super) fn is_untouched(skb: &sk_buff, header_len: usize) -> bool {
     if list.is_null() || raw::gso_type(skb) & (LIST | DODGY) != LIST {
         return false;
     }
-    // SAFETY: The members of the list are valid buffers, which stay as they are while the list has
-    // an owner.
+    // SAFETY: The members of the list are valid buffers. None of their owners changes links or
+    // lengths while the list has an owner, as it has during the borrow of `skb`.
     let (len, _) = unsafe { sums(list) };
     // CAST: From 32 bits to at least as many.
     skb.len.wrapping_sub(len) as usize == usize::from(raw::gso_size(skb)).wrapping_add(header_len)
 }
 
-/// Puts the first buffer on the list, without counting its length.
+/// Makes `first` the `frag_list` of a packet. The caller adds its length to the packet's.
 #[inline]
 pub(super) fn start(skb: &mut sk_buff, first: *mut sk_buff) {
     let info = raw::shared_info(skb).cast_mut();
@@ -57,14 +58,14 @@ pub(super) fn start(skb: &mut sk_buff, first: *mut sk_buff) {
     unsafe { (*info).frag_list = first };
 }
 
-/// Takes the list of buffers out of a packet, which stands for itself then. The data must have no
-/// other owner.
+/// Takes `frag_list` out of a packet, which is no GSO packet any more then, and returns its first
+/// buffer. The packet's data must have no other owner.
 pub(super) fn take(skb: &mut sk_buff) -> *mut sk_buff {
     let info = raw::shared_info_mut(skb);
     let list = core::mem::replace(&mut info.frag_list, null_mut());
     (info.gso_size, info.gso_segs, info.gso_type) = (0, 0, 0);
-    // SAFETY: The members of the list are valid buffers. Others may own them too, but leave them as
-    // they are.
+    // SAFETY: The members of the list are valid buffers. They may have other owners, which do not
+    // change links or lengths.
     let (len, truesize) = unsafe { sums(list) };
     skb.len = skb.len.wrapping_sub(len);
     skb.data_len = skb.data_len.wrapping_sub(len);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Putting packets that came one by one into one [`Gso`] packet.
+//! [`Gso::gather`], which copies single packets into one [`Gso`] packet.
 
 use super::{
     builder::Builder,
@@ -31,9 +31,9 @@ use kernel::{
 };
 
 impl SkBuff {
-    /// Returns whether this packet may become a part of a [`Gso`] packet: nobody wants to know when
-    /// it is sent, its socket, if any, counts it in one of the usual ways, and a checksum that is
-    /// left to the device lies within it.
+    /// Returns whether this packet may become a part of a [`Gso`] packet: it is a single packet,
+    /// its sender does not wait for a time stamp or a zero-copy notification, its socket, if any,
+    /// counts it by `truesize`, and a checksum that is left to the device lies within it.
     fn may_gather(&self) -> bool {
         let headers = raw::headers(self.c());
         owner::is_usual(self.c())
@@ -44,8 +44,8 @@ impl SkBuff {
             && self.checksum_range().is_some()
     }
 
-    /// Returns whether this packet may become a part of the same [`Gso`] packet as another one that
-    /// may become one: they have one socket, one flow and one delivery time.
+    /// Returns whether this packet may become a part of the same [`Gso`] packet as `other`, which
+    /// may become a part of one: the two have one socket, one flow and one delivery time.
     fn gathers_with(&self, other: &SkBuff) -> bool {
         let (a, b) = (raw::headers(self.c()), raw::headers(other.c()));
         // CAST: Addresses of functions, to be compared.
@@ -59,8 +59,9 @@ impl SkBuff {
             && self.leaves_with(other)
     }
 
-    /// Returns whether both are to leave at the same time. TCP gives each packet a time, which has
-    /// come already unless it paces them.
+    /// Returns whether both packets may leave at the same time: their delivery times are equal, or
+    /// have passed. TCP gives each packet such a time, which lies in the past unless TCP paces the
+    /// connection.
     fn leaves_with(&self, other: &SkBuff) -> bool {
         let (a, b) = (raw::tstamp(self.c()), raw::tstamp(other.c()));
         if a == b {
@@ -70,7 +71,7 @@ impl SkBuff {
             return false;
         }
         match raw::headers(self.c()).tstamp_type() {
-            // Not a delivery time, which encapsulation takes away.
+            // No delivery time, and encapsulation clears the field.
             0 => true,
             // CAST: The constant has two bits.
             t if t == crate::bindings::skb_tstamp_type_SKB_CLOCK_MONOTONIC as u8 => {
@@ -80,8 +81,9 @@ impl SkBuff {
         }
     }
 
-    /// Returns from where on a checksum that was left to the device is to be computed, and where it
-    /// goes. Without one the first is the end of the packet. [`None`] if that is not in the packet.
+    /// Returns where the bytes start that a checksum left to the device covers, and where it is
+    /// stored, both as offsets into the packet. Without such a checksum the first is the packet's
+    /// length. [`None`] if one of them is not in the packet.
     fn checksum_range(&self) -> Option<(usize, Option<usize>)> {
         let Some((start, offset)) = raw::partial_checksum(self.c()) else {
             return Some((self.len(), None));
@@ -91,24 +93,24 @@ impl SkBuff {
         (check.checked_add(2)? <= self.len()).then_some((start, Some(check)))
     }
 
-    /// Copies the packet to a place of its length, and writes the checksum that was left to the
-    /// device.
+    /// Copies the packet to `to`, and computes the checksum there if it was left to the device.
     ///
     /// # Safety
     ///
-    /// `to` must be valid for writes of the packet's length that nobody else knows.
+    /// `to` must be valid for writes of the packet's length, and nothing else may access these
+    /// bytes.
     unsafe fn copy_finished(&self, to: *mut u8) -> Result {
         let len = self.len();
         let (start, check) = self.checksum_range().ok_or(EINVAL)?;
         // CAST: Parts of the packet's length, which C limits to 31 bits.
         let (from, n) = (start as c_int, len.saturating_sub(start) as c_int);
-        // SAFETY: The packet is so long, and so is the place.
+        // SAFETY: `from` is at most the packet's length, for which `to` is valid.
         to_result(unsafe { bindings::skb_copy_bits(self.as_raw(), 0, to.cast(), from) })?;
         if let Some(check) = check {
             let rest = to.wrapping_add(start);
             // SAFETY: As above.
             let sum = unsafe { bindings::skb_copy_and_csum_bits(self.as_raw(), from, rest, n) };
-            // Zero would mean for UDP that there is no checksum.
+            // A UDP checksum of zero means that there is none.
             let sum = match fold(sum.into()) {
                 [0, 0] => [0xff, 0xff],
                 sum => sum,
@@ -121,12 +123,13 @@ impl SkBuff {
 }
 
 impl Gso {
-    /// Makes one packet of the first packets of the list, as many as may become parts of one: they
-    /// have one length, but for a shorter last one, one socket, one flow and one delivery time, and
-    /// `goes_with` the first one. It gets what the stack knows of that, and its control block, and
-    /// counts for the socket as much as all of them did, at least.
+    /// Makes one packet of the first packets of the list, which are removed from it. Takes as many
+    /// as have one length (the last may be shorter), one socket, one flow and one delivery time,
+    /// and as `goes_with` accepts with the first one. The new packet gets the header fields, the
+    /// time stamp and the control block of the first. Its socket counts it for at least the sum of
+    /// their `truesize`.
     ///
-    /// [`None`] if there are no two such packets, or without memory. The packets stay then.
+    /// [`None`] if there are no two such packets, or without memory; the list is unchanged then.
     pub fn gather<F: Fn(usize) -> usize>(
         packets: &mut List<Segmented>,
         layout: &Layout<'_, F>,
@@ -149,7 +152,7 @@ impl Gso {
                 break;
             }
             count = count.wrapping_add(1);
-            // Only the last one may be shorter.
+            // Only the last datagram may be shorter.
             if len < size {
                 break;
             }
@@ -160,7 +163,7 @@ impl Gso {
             let len = skb.len();
             let datagram = layout.datagram_len(len);
             let slot = builder.slot(datagram)?;
-            // SAFETY: The slot is so long.
+            // SAFETY: The slot has `datagram` bytes: the header, the packet and the trailer.
             unsafe { slot.write_bytes(0, layout.header) };
             let to = slot.wrapping_add(layout.header);
             // SAFETY: As above.
@@ -170,7 +173,7 @@ impl Gso {
             unsafe { to.wrapping_add(len).write_bytes(0, trailer) };
         }
         let mut gathered = List::new();
-        // SAFETY: All slots were written as long as they are.
+        // SAFETY: Each slot was written in full.
         let mut gso = unsafe { builder.finish(first) }?;
         gso.c_mut().cb = first.c().cb;
         for _ in 0..count {

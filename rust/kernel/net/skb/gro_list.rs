@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Datagrams that come up the stack as one packet.
+//! GRO lists: datagrams that come up the stack as one packet.
 //!
-//! While a device's queue is polled, C passes each datagram for a socket with GRO to
-//! [`gro_receive`], together with the packets that GRO holds. A datagram with the same key is
-//! linked to the held one by `frag_list`. GRO passes that list on ([`gro_complete`]): routing and
-//! filters see one packet with the headers of the first datagram, and the others keep theirs in
-//! front of their data. In the end [`SkBuff::segment_list`] takes the list apart, or C does
-//! (`skb_segment_list()`) if the packet was not for that socket after all.
+//! While NAPI polls a device's queue, C passes each datagram for a socket with GRO to
+//! [`gro_receive`], together with the packets that GRO holds. `gro_receive` links a datagram to the
+//! held packet with the same key by `frag_list`. GRO passes that list on ([`gro_complete`]):
+//! routing and filters see one packet with the headers of the first datagram, and the others keep
+//! theirs in front of their data. At the socket, [`SkBuff::segment_list`] splits the list. If the
+//! packet is not for that socket after all, C does (`skb_segment_list()`).
 //!
 //! ```text
 //!   first datagram ── frag_list ──► datagram ──► datagram ──► ...
@@ -42,20 +42,21 @@ use kernel::{
     prelude::*, //
 };
 
-/// What the header of UDP takes.
+/// The length of a UDP header.
 const UDP_HEADER_LEN: u32 = 8;
 
-/// Datagrams in one list.
+/// The most datagrams in one list.
 const MAX_COUNT: u16 = 64;
 
-/// Bytes of one list: with headers they have to fit 16 bits.
+/// The most bytes in one list: with headers, the length has to fit 16 bits.
 const MAX_BYTES: u32 = 65_000;
 
-/// A packet that C passes in, or that GRO holds.
+/// A packet that C offers to GRO, or one that GRO holds.
 ///
 /// # Invariants
 ///
-/// The pointer is such a packet, which nobody else uses for as long as this exists.
+/// The pointer is such a packet, which no other code uses while the value exists: C offers packets
+/// on the CPU that polls the queue, and waits for the callback.
 struct Held(NonNull<sk_buff>);
 
 impl Held {
@@ -64,12 +65,12 @@ impl Held {
         unsafe { self.0.as_mut() }
     }
 
-    /// Returns what C keeps in the control block.
+    /// Returns the state that GRO keeps in the control block (`NAPI_GRO_CB()`).
     fn state(&mut self) -> &mut napi_gro_cb {
         const { raw::assert_cb_fits::<napi_gro_cb>() };
         let cb = (&raw mut self.skb().cb).cast::<napi_gro_cb>();
-        // SAFETY: By the type invariants this is what is there. Any bytes will do for its integers;
-        // its pointers are only followed as `append` says.
+        // SAFETY: By the type invariants the control block has this type. Any bytes are values of
+        // its integers; its pointers are followed only as `append` says.
         unsafe { &mut *cb }
     }
 
@@ -85,7 +86,7 @@ impl Held {
         self.state().__bindgen_anon_2 = bits;
     }
 
-    /// Returns whether C has found a socket that takes GRO lists.
+    /// Returns whether C has passed this packet to the GRO callback of a UDP socket (`encap_mark`).
     fn is_for_socket(&mut self) -> bool {
         // SAFETY: As above.
         unsafe { self.state().__bindgen_anon_2.__bindgen_anon_1.encap_mark() != 0 }
@@ -97,7 +98,7 @@ impl Held {
         skb.len.saturating_sub(skb.data_len) as usize
     }
 
-    /// Returns `len` bytes from `offset` on, if they are in the first piece.
+    /// Returns `len` bytes from `offset` on. [`None`] if they are not in the linear part.
     fn header(&mut self, offset: u32, len: u32) -> Option<&[u8]> {
         let skb = self.skb();
         if skb.len.saturating_sub(skb.data_len) < offset.checked_add(len)? {
@@ -105,11 +106,12 @@ impl Held {
         }
         // CAST: From 32 bits to at least as many, twice.
         let start = skb.data.wrapping_add(offset as usize);
-        // SAFETY: The first piece has that many bytes.
+        // SAFETY: The linear part has that many bytes.
         Some(unsafe { core::slice::from_raw_parts(start, len as usize) })
     }
 
-    /// Returns how the checksums of the packet were verified, and how many of them.
+    /// Returns how the checksums of the packet were verified, and how many of them (`ip_summed` and
+    /// `csum_level`).
     fn checksums(&mut self) -> (u8, u8) {
         let headers = raw::headers(self.skb());
         (headers.ip_summed(), headers.csum_level())
@@ -121,25 +123,26 @@ impl Held {
         unsafe { self.state().__bindgen_anon_3.network_offsets[0] }
     }
 
-    /// Returns whether C would not put these two together because of their IP headers, say for
-    /// another traffic class.
+    /// Returns whether the IP headers forbid merging the two, as with different traffic classes
+    /// (`gro_network_flush()`).
     ///
     /// # Safety
     ///
-    /// In both the UDP header must be at `transport` in the first piece, behind the IP header.
+    /// In both packets the UDP header must start at `transport` in the linear part, behind the IP
+    /// header.
     unsafe fn differs(&mut self, new: &mut Held, transport: u32) -> bool {
         // CAST: From 32 bits to at least as many.
         let th = new.skb().data.wrapping_add(transport as usize);
         let th2 = self.skb().data.wrapping_add(transport as usize);
         let diff = transport.saturating_sub(u32::from(self.network_offset()));
-        // CAST: An IP header has no more.
-        // SAFETY: By the requirements; only the IP headers are looked at.
+        // CAST: IP headers are shorter than that.
+        // SAFETY: By the requirements both IP headers are there, and C reads only these.
         unsafe {
             bindings::gro_network_flush(th.cast(), th2.cast(), self.0.as_ptr(), diff as u16) != 0
         }
     }
 
-    /// Returns whether the packet is for an address of this machine.
+    /// Returns whether the destination of the packet is an address of this machine.
     fn is_local(&mut self) -> bool {
         let skb = self.0.as_ptr();
         let offset = u32::from(self.network_offset());
@@ -148,7 +151,7 @@ impl Held {
         };
         if first >> 4 == 4 {
             let ip = self.header(offset, 20).map(|ip| ip.as_ptr());
-            // SAFETY: C offers packets in an RCU section and with their devices; the header is
+            // SAFETY: C offers packets in an RCU section and with their devices set. The header is
             // complete.
             return ip.is_some_and(|ip| unsafe { bindings::gro_is_local4(skb, ip.cast()) });
         }
@@ -157,18 +160,18 @@ impl Held {
         ip.is_some_and(|ip| unsafe { bindings::gro_is_local6(skb, ip.cast()) })
     }
 
-    /// Finds what C holds of the flow that it has just looked at: one packet at most, as a second
-    /// one lets the first go.
+    /// Returns the packet that GRO holds of the flow of the packet that C offers. There is one at
+    /// most, as C passes on the held packet before it holds a second one.
     ///
     /// # Safety
     ///
-    /// `list` must be a list of packets that C holds, linked by the first member of each.
+    /// `list` must be a list of packets that GRO holds, linked by the first member of each.
     unsafe fn of_same_flow(list: *mut list_head) -> Option<Held> {
         const { assert!(offset_of!(sk_buff, __bindgen_anon_1) == 0) };
         // SAFETY: By the requirements.
         let mut link = unsafe { (*list).next };
         while link != list {
-            // INVARIANT: C holds it, and offers another one.
+            // INVARIANT: GRO holds it, and C waits for the callback.
             let mut held = Held(NonNull::new(link.cast())?);
             if held.is_same_flow() {
                 return Some(held);
@@ -179,8 +182,8 @@ impl Held {
         None
     }
 
-    /// Returns where the data of a datagram starts, and its key. None for a packet that cannot be
-    /// part of a list.
+    /// Returns where the UDP payload starts in the data, and its GRO key. [`None`] for a packet
+    /// that cannot be part of a list.
     fn datagram(
         &mut self,
         header_len: u32,
@@ -195,7 +198,7 @@ impl Held {
         }
         let key = key(self.header(offset, header_len)?)?;
         let transport = offset.checked_sub(UDP_HEADER_LEN)?;
-        // Where one datagram comes in another (FOU), C has noted the headers of the outer one only.
+        // For UDP in UDP (FOU), the stored offset is that of the outer UDP header.
         // CAST: From 32 bits to at least as many.
         let start = raw::headroom(self.skb()).saturating_add(transport as usize);
         if usize::from(raw::headers(self.skb()).transport_header) != start {
@@ -203,13 +206,13 @@ impl Held {
         }
         let udp: &[u8; 8] = self.header(transport, UDP_HEADER_LEN)?.try_into().ok()?;
         let [_, _, _, _, _, _, high, low] = *udp;
-        // C overwrites the checksum of the first datagram of a list; see `gro_complete`. Nobody
-        // else uses this field.
+        // C overwrites the UDP checksum of a list's first datagram, and `gro_complete` restores it
+        // from this field. No other code uses the field.
         self.state().pad = u16::from_ne_bytes([high, low]);
         Some((offset, key))
     }
 
-    /// Moves the first `len` bytes to the first piece. Returns whether they are there.
+    /// Pulls data until the linear part has at least `len` bytes. Returns whether it has.
     fn pull(&mut self, len: u32) -> bool {
         let skb = self.skb();
         let missing = len.saturating_sub(skb.len.saturating_sub(skb.data_len));
@@ -220,32 +223,33 @@ impl Held {
             return false;
         }
         // CAST: Less than the length, which has 31 bits.
-        // SAFETY: There are that many bytes behind the first piece. By the type invariants the
+        // SAFETY: There are that many bytes behind the linear part. By the type invariants the
         // buffer is not shared.
         !unsafe { bindings::__pskb_pull_tail(self.0.as_ptr(), missing as c_int) }.is_null()
     }
 
-    /// Links a datagram, whose data starts at `offset`, behind this one and those linked before.
+    /// Appends `new`, whose payload starts at `offset`, to the list that this packet begins.
     ///
     /// # Safety
     ///
-    /// `self` must be held, and `new` be offered and at least `offset` bytes in its first piece.
+    /// GRO must hold `self`, and C must offer `new`, with at least `offset` bytes in its linear
+    /// part.
     unsafe fn append(&mut self, mut new: Held, offset: u32) {
         let first = self.0.as_ptr();
-        // SAFETY: Of a packet that is held, this member is set.
+        // SAFETY: C sets this member of the union in each packet that GRO holds.
         let last = unsafe { self.state().__bindgen_anon_1.__bindgen_anon_2.last };
         if last == first {
             frag_list::start(self.skb(), new.0.as_ptr());
         } else {
-            // SAFETY: C has set it to the packet itself, and else this function to the last of its
-            // list.
+            // SAFETY: C sets the pointer to the packet itself, and this function sets it to the
+            // last packet of the list, which the list owns.
             raw::set_next(unsafe { &mut *last }, new.0.as_ptr());
         }
         let mut ends = self.state().__bindgen_anon_1;
         ends.__bindgen_anon_2.last = new.0.as_ptr();
         self.state().__bindgen_anon_1 = ends;
         self.state().count = self.state().count.wrapping_add(1);
-        // C leaves it at what may be a header in front of that.
+        // C may have left this offset at a header in front of the IP header.
         let network = new.network_offset();
         raw::set_network_header(new.skb(), network);
         // CAST: From 32 bits to at least as many.
@@ -274,15 +278,17 @@ pub(in crate::net) unsafe fn device(skb: *const sk_buff) -> *mut bindings::net_d
     unsafe { raw::dev_of(skb) }
 }
 
-/// Links a datagram to a held one with the same key, if there is one; see [`Receiver::key`].
+/// Links the datagram `skb` to the packet that GRO holds with the same key, if there is one; see
+/// [`Receiver::key`].
 ///
-/// Returns the one to be passed on now, if any. `header_len` is how much of a datagram `key` gets.
+/// Returns the held packet that C has to pass on now, or null. `key` gets the first `header_len`
+/// bytes of a UDP payload.
 ///
 /// [`Receiver::key`]: crate::net::udp::Receiver::key
 ///
 /// # Safety
 ///
-/// Only for `udp_tunnel_sock_cfg::gro_receive`.
+/// Only C may call this, as `udp_tunnel_sock_cfg::gro_receive`.
 pub(in crate::net) unsafe fn gro_receive(
     held: *mut list_head,
     skb: *mut sk_buff,
@@ -292,45 +298,46 @@ pub(in crate::net) unsafe fn gro_receive(
     let Some(skb) = NonNull::new(skb) else {
         return null_mut();
     };
-    // INVARIANT: C offers the packet to us alone.
+    // INVARIANT: C offers the packet to this callback alone.
     let mut new = Held(skb);
     let found = new.datagram(header_len, &key);
     // SAFETY: C passes a list of packets, linked by the first member of each.
     let old = unsafe { Held::of_same_flow(held) };
     let Some((offset, new_key)) = found else {
-        // It goes on as it came, after the one that is held.
+        // C passes this packet on by itself, after the held one.
         new.state().flush = 1;
         return old.map_or(null_mut(), |old| old.0.as_ptr());
     };
     let Some(mut old) = old else {
         return null_mut();
     };
-    // What does not go with the held one lets it go first, so that the order is kept.
+    // If the two do not match, C passes the held packet on first, so that the order is kept.
     if !old.is_for_socket() || old.header(offset, header_len).and_then(&key) != Some(new_key) {
         return old.0.as_ptr();
     }
-    // Where they are not for the socket, C takes them apart only if they are of one size, but for
-    // the last one.
+    // If the list is not for the socket after all, C splits it into datagrams of one size, of which
+    // only the last may be shorter.
     let (size, len) = (
         u32::from(raw::gso_size(old.skb())),
         new.skb().len.saturating_sub(offset),
     );
     let transport = offset.saturating_sub(UDP_HEADER_LEN);
-    // SAFETY: C has set the offset of the IP header of both, and that of UDP comes right before
-    // `offset`.
+    // SAFETY: C has set the offsets of both IP headers. In both linear parts, the UDP header ends
+    // at `offset`.
     let differs = unsafe { old.differs(&mut new, transport) };
-    // C lets the first one's checksum stand for those of all.
+    // C takes the checksum state of the first datagram for that of all.
     let differs = differs || old.checksums() != new.checksums();
     if differs || len > size || old.skb().len.saturating_add(len) > MAX_BYTES {
         return old.0.as_ptr();
     }
-    // A datagram that may have to be forwarded goes on as it came: C would not decrement hop limits
-    // in the headers of linked ones.
+    // If the stack forwards a list, it decrements the hop limit of the first datagram only. So a
+    // datagram for another machine begins no list of several.
     if old.state().count == 1 && !new.is_local() {
         new.state().flush = 1;
         return old.0.as_ptr();
     }
-    // SAFETY: As said above; the header, which comes after `offset`, was pulled.
+    // SAFETY: GRO holds `old`, and C offers `new`, of which `datagram` has pulled more than
+    // `offset` bytes.
     unsafe { old.append(new, offset) };
     if len < size || old.state().count >= MAX_COUNT {
         return old.0.as_ptr();
@@ -338,29 +345,31 @@ pub(in crate::net) unsafe fn gro_receive(
     null_mut()
 }
 
-/// Prepares a list, whose first message starts at `offset` of the data, for its way up the stack.
+/// Sets the GSO fields of a list, whose first payload starts at `offset` of the data, before it
+/// goes up the stack.
 ///
 /// # Safety
 ///
-/// Only for `udp_tunnel_sock_cfg::gro_complete`.
+/// Only C may call this, as `udp_tunnel_sock_cfg::gro_complete`.
 pub(in crate::net) unsafe fn gro_complete(skb: *mut sk_buff, offset: c_int) {
     let Some(skb) = NonNull::new(skb) else {
         return;
     };
-    // INVARIANT: C still holds the packet, but for this call.
+    // INVARIANT: GRO still holds the packet, and C waits for the callback.
     let mut first = Held(skb);
     let (count, checksum) = (first.state().count, first.state().pad);
-    // Where the list is not for us, C takes it apart with the checksums as they are.
+    // If the list is not for this socket, C splits it and keeps the checksums as they are.
     // CAST: From 32 bits to at least as many.
     let field = offset
         .checked_sub(2)
         .and_then(|at| usize::try_from(at).ok());
     if let Some(field) = field.filter(|at| at.saturating_add(2) <= first.head_len()) {
         let field = first.skb().data.wrapping_add(field);
-        // SAFETY: In the first piece, where C itself has just written.
+        // SAFETY: The field is in the linear part, and C has just written to it.
         unsafe { field.cast::<[u8; 2]>().write(checksum.to_ne_bytes()) };
     }
-    // The last of these tells the socket layer that a list is what the socket expects.
+    // Without the last of these, the socket layer splits the list before the socket's callback sees
+    // it (`udp_unexpected_gso()`).
     // CAST: Bits of an unsigned field.
     const TYPE: u32 = (crate::bindings::SKB_GSO_UDP_L4
         | crate::bindings::SKB_GSO_FRAGLIST
@@ -368,7 +377,8 @@ pub(in crate::net) unsafe fn gro_complete(skb: *mut sk_buff, offset: c_int) {
     raw::set_gso(first.skb(), TYPE, count);
     let headers = raw::headers_mut(first.skb());
     headers.set_encapsulation(0);
-    // All of them were checked before they were offered. What is left to a device stays so.
+    // C checks the checksums of each datagram before it offers it. One that is left to a device
+    // stays so.
     // CAST: The constants have two bits.
     if headers.ip_summed() != bindings::CHECKSUM_PARTIAL as u8 {
         headers.set_ip_summed(bindings::CHECKSUM_UNNECESSARY as u8);
@@ -376,8 +386,8 @@ pub(in crate::net) unsafe fn gro_complete(skb: *mut sk_buff, offset: c_int) {
 }
 
 impl SkBuff {
-    /// Returns whether this is a list of datagrams as [`gro_complete`] has left it, but for its
-    /// first headers.
+    /// Returns whether this is a list of datagrams as [`gro_complete`] has left it. Only the
+    /// headers of the first one may have changed or been removed.
     ///
     /// The data must start with the UDP header.
     #[inline]
@@ -386,9 +396,9 @@ impl SkBuff {
         frag_list::is_untouched(self.c(), UDP_HEADER_LEN as usize)
     }
 
-    /// Takes a list of datagrams apart. Each of them starts with its UDP header.
+    /// Splits a GRO list. Each of the datagrams returned starts with its UDP header.
     ///
-    /// Those for which there is no memory are dropped, for [`Reason::NOMEM`].
+    /// Datagrams for which there is no memory are dropped, for [`Reason::NOMEM`].
     pub(in crate::net) fn segment_list(mut self) -> List {
         let mut list = List::new();
         if self.make_private().is_err() {
@@ -396,7 +406,7 @@ impl SkBuff {
             return list;
         }
         let mut next = frag_list::take(self.c_mut());
-        // It got the length of all.
+        // C has set its UDP length to that of the whole list.
         let start = self.headroom();
         self.set_udp_len(start);
         let (iif, protocol) = {
@@ -407,10 +417,10 @@ impl SkBuff {
         list.push_back(self);
         while !next.is_null() {
             let skb = next;
-            // SAFETY: A member of the list is a valid buffer, whose reference is ours now. A copy
-            // of the list may have another, but leaves the links as they are.
+            // SAFETY: A member of the list is a valid buffer, whose reference is ours now. A clone
+            // of the list may hold another reference, and its owner does not change the links.
             next = unsafe { raw::next_of(skb) };
-            // SAFETY: As above. The list that it is on is that of such a copy, or no more.
+            // SAFETY: As above. If it is on a list, then on that of such a clone.
             let Some(mut skb) = (unsafe { SkBuff::from_shared(skb) }) else {
                 continue;
             };
@@ -426,7 +436,8 @@ impl SkBuff {
                 continue;
             }
             raw::push(skb.c_mut(), gap);
-            // What translates addresses or changes the traffic class has seen the first one only.
+            // A rule that translates addresses or changes the traffic class has changed the first
+            // datagram only.
             if skb.flow() == flow || flow.is_some_and(|flow| skb.set_flow(&flow).is_ok()) {
                 list.push_back(skb);
             } else {
@@ -436,7 +447,7 @@ impl SkBuff {
         list
     }
 
-    /// Makes sure that nobody else looks at the data.
+    /// Unshares the linear part: copies it if a clone shares it. Fails with `ENOMEM`.
     pub(super) fn make_private(&mut self) -> Result {
         if !raw::is_cloned(self.c()) {
             return Ok(());
@@ -446,12 +457,12 @@ impl SkBuff {
         to_result(unsafe { bindings::pskb_expand_head(self.as_raw(), 0, 0, gfp) })
     }
 
-    /// Takes apart what stands for several datagrams and is no list of ours. Each starts with its
-    /// UDP header.
+    /// Splits a GSO packet that is no list of [`gro_complete`] (`udp_rcv_segment()`). Each of the
+    /// datagrams returned starts with its UDP header.
     ///
     /// # Safety
     ///
-    /// `sk` must be a valid socket of UDP, and `dev` what the packet was received by.
+    /// `sk` must be a valid UDP socket, and `dev` the device that the packet was received by.
     #[cold]
     pub(in crate::net) unsafe fn segment_received(
         mut self,
@@ -467,7 +478,7 @@ impl SkBuff {
         };
         raw::push(self.c_mut(), gap);
         raw::set_dev(self.c_mut(), dev);
-        // SAFETY: By the requirements. The buffer goes over to C.
+        // SAFETY: By the requirements. C takes over the buffer.
         let mut next = unsafe { bindings::udp_rcv_segment(sk, self.into_raw(), is_v4) };
         while !next.is_null() {
             let skb = next;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Several datagrams as one packet.
+//! [`Gso`], several UDP datagrams as one packet.
 //!
 //! The shape is the one that a socket with `UDP_SEGMENT` makes (`__ip_append_data()` with pages
 //! spliced in): headers in the linear part, the datagrams one after the other in page fragments,
-//! `SKB_GSO_UDP_L4`, no `frag_list`, and one owner. The stack takes it through routing, filters and
-//! queues as one packet, and a device or a socket gets it whole or cut by `__udp_gso_segment()`.
+//! `SKB_GSO_UDP_L4`, no `frag_list`, and one owner. Routing, filters and queues handle one packet.
+//! A device or a receiving socket gets it whole, or after `__udp_gso_segment()` has cut it.
 //!
 //! ```text
 //!   linear: headers yet to come, no data
 //!   frags:  [ datagram | datagram | ... ] [ datagram | ... | last datagram ]
 //! ```
 //!
-//! No datagram lies in two fragments, so that it can be encrypted in place, in one piece.
+//! No datagram lies in two fragments, so the cipher can encrypt each in place.
 
 use super::{
     owner::hand_over,
@@ -31,20 +31,20 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// The largest sum of the lengths of the datagrams: with headers it has to fit 16 bits.
+/// The most bytes of datagrams in one packet: with headers, the length has to fit 16 bits.
 pub(super) const MAX_BYTES: usize = 65_000;
 
-/// Datagrams in one packet: a half of what `UDP_MAX_SEGMENTS` allows, and all that NAPI takes at
-/// once.
+/// The most datagrams in one packet: half of what `UDP_MAX_SEGMENTS` allows, and as many as one
+/// NAPI poll takes.
 pub(super) const MAX_SEGS: usize = 64;
 
-/// Bytes in front of a datagram that a [`Slot`] has beside it.
+/// The number of bytes in front of a datagram that its [`Slot`] has as well.
 pub const LEAD: usize = 48;
 
-/// Bytes behind a datagram that a [`Slot`] has beside it.
+/// The number of bytes behind a datagram that its [`Slot`] has as well.
 pub const TAIL: usize = 16;
 
-/// Divides and rounds up; by nothing, to nothing.
+/// Divides and rounds up. Returns 0 if `by` is 0.
 #[inline]
 pub(super) fn div_ceil(n: usize, by: usize) -> usize {
     n.saturating_add(by.saturating_sub(1))
@@ -52,24 +52,25 @@ pub(super) fn div_ceil(n: usize, by: usize) -> usize {
         .unwrap_or(0)
 }
 
-/// How datagrams are made of the packets that they carry.
+/// How packets are laid out in the datagrams that carry them, and in which memory. All lengths are
+/// in bytes.
 pub struct Layout<'a, F: Fn(usize) -> usize> {
-    /// Room for the headers that come in front of a datagram.
+    /// The room for headers in front of a datagram.
     pub headroom: usize,
-    /// Bytes of a datagram in front of the packet in it.
+    /// The length of the part of a datagram that comes in front of the packet in it.
     pub header: usize,
-    /// Bytes of a datagram behind a packet of that length.
+    /// Returns the length of the part that comes behind a packet of the given length.
     pub trailer: F,
-    /// Room behind a packet that is sent in a buffer of its own; at least the trailer's.
+    /// The room behind a packet in a buffer of its own; at least the trailer's length.
     pub tailroom: usize,
-    /// Memory for the datagrams.
+    /// The pages that datagrams are written to.
     pub pages: &'a SpinLock<PageRing>,
-    /// Whether several datagrams may become one packet.
+    /// Whether several datagrams may become one GSO packet.
     pub may_gso: bool,
 }
 
 impl<F: Fn(usize) -> usize> Layout<'_, F> {
-    /// Returns the length of the datagram that carries a packet of that length.
+    /// Returns the length of the datagram that carries a packet of `len` bytes.
     #[inline]
     pub fn datagram_len(&self, len: usize) -> usize {
         self.header
@@ -77,8 +78,8 @@ impl<F: Fn(usize) -> usize> Layout<'_, F> {
             .saturating_add((self.trailer)(len))
     }
 
-    /// Returns how many of `count` datagrams of `len` bytes go into one packet, such that all
-    /// packets have about the same number.
+    /// Returns how many of `count` datagrams of `len` bytes to put into each packet, so that there
+    /// are as few packets as possible and all have about the same number.
     pub fn share(&self, count: usize, len: usize) -> usize {
         if !self.may_gso {
             return 1;
@@ -88,7 +89,7 @@ impl<F: Fn(usize) -> usize> Layout<'_, F> {
     }
 }
 
-/// A packet that was segmented: one datagram in the making, or several of them.
+/// A result of segmentation: the content of one datagram, or of several in a [`Gso`] packet.
 ///
 /// # Invariants
 ///
@@ -96,7 +97,8 @@ impl<F: Fn(usize) -> usize> Layout<'_, F> {
 #[repr(transparent)]
 pub struct Segmented(SkBuff);
 
-// SAFETY: A wrapper.
+// SAFETY: A transparent wrapper, whose invariant leaves control block and owner open. Nothing
+// changes `gso_segs` of a packet on a list.
 unsafe impl Packet for Segmented {
     #[inline]
     fn segs(&self) -> usize {
@@ -109,7 +111,7 @@ unsafe impl Packet for Segmented {
 }
 
 impl Segmented {
-    /// Returns the packet to look at.
+    /// Returns the packet for reading.
     #[inline]
     pub fn as_skb(&self) -> &SkBuff {
         &self.0
@@ -130,12 +132,13 @@ impl Segmented {
         self.0
     }
 
-    /// Forgets where the packet was to be routed.
+    /// See [`SkBuff::drop_dst`].
     pub(super) fn drop_dst(&mut self) {
         self.0.drop_dst();
     }
 
-    /// Makes single datagrams of it: see [`Gso::into_singles`].
+    /// Splits a GSO packet into single datagrams, see [`Gso::into_singles`]. A single one stays as
+    /// it is.
     pub fn into_singles(self, headroom: usize, pages: &mut PageRing, bh: &Bh<'_>) -> List<Self> {
         match self.into_gso() {
             Ok(gso) => gso.into_singles(headroom, pages, bh),
@@ -148,7 +151,7 @@ impl Segmented {
         }
     }
 
-    /// Returns the several datagrams, or the one.
+    /// Returns the GSO packet of several datagrams, or the single one as error.
     #[inline]
     pub fn into_gso(self) -> Result<Gso, SkBuff> {
         if self.0.is_gso() {
@@ -171,14 +174,14 @@ impl From<Gso> for Segmented {
 impl TryFrom<SkBuff> for Segmented {
     type Error = SkBuff;
 
-    /// Fails for a GSO packet, which is given back.
+    /// Fails for a GSO packet, and returns it.
     #[inline]
     fn try_from(skb: SkBuff) -> Result<Self, SkBuff> {
         if skb.is_gso() {
             return Err(skb);
         }
-        // INVARIANT: It is none, and does not become one: `gso_size` is only written by the one
-        // owner of a packet's data (`skb_unclone()`), also where a clone of this one is elsewhere.
+        // INVARIANT: This is no GSO packet. A clone elsewhere does not make it one: C unshares the
+        // data (`skb_unclone()`) before it writes `gso_size`.
         Ok(Self(skb))
     }
 }
@@ -188,8 +191,8 @@ impl TryFrom<SkBuff> for Segmented {
 /// # Invariants
 ///
 /// * The buffer has no linear data, and is neither shared nor cloned.
-/// * All fragments lie in memory that has no other user, with [`LEAD`] bytes in front and [`TAIL`]
-///   bytes behind that belong to it. All of it was written.
+/// * All fragments lie in initialised memory that has no other user. [`LEAD`] bytes in front of
+///   them and [`TAIL`] bytes behind belong to that memory.
 /// * `gso_size` is the length of the datagrams. It divides the length of each fragment but the
 ///   last.
 pub struct Gso(SkBuff);
@@ -204,7 +207,7 @@ impl Gso {
         Self(skb)
     }
 
-    /// Returns the datagrams for changes.
+    /// Returns the datagrams one after the other, for changes in place.
     #[inline]
     pub fn slots(&mut self) -> Slots<'_> {
         Slots {
@@ -235,8 +238,9 @@ impl Gso {
         self.0.reset_for_encap();
     }
 
-    /// Copies each datagram into a buffer of its own, with so much room in front of it. They take
-    /// over the socket. Those that there is no memory for are missing.
+    /// Copies each datagram into a buffer of its own, with `headroom` bytes in front of it. Their
+    /// socket counts these buffers instead of the packet. Datagrams for which there is no memory
+    /// are missing; the packet then counts as dropped, for [`Reason::NOMEM`].
     ///
     /// The packet must have been prepared by [`Gso::reset_for_encap`].
     pub fn into_singles(
@@ -255,7 +259,7 @@ impl Gso {
                 continue;
             };
             let to = skb.c().data;
-            // SAFETY: There is that much room, which nobody else knows.
+            // SAFETY: The new buffer has that much room, and nothing else accesses it.
             unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
             // CAST: Less than the length of the packet.
             raw::set_len(skb.c_mut(), bytes.len() as u32);
@@ -275,7 +279,7 @@ impl Gso {
         singles
     }
 
-    /// Returns the packet, and how many datagrams it consists of.
+    /// Returns the packet, and the number of its datagrams.
     pub(in crate::net) fn into_parts(self) -> (SkBuff, u16) {
         let segs = raw::gso_segs(self.0.c());
         (self.0, segs)
@@ -287,7 +291,7 @@ pub struct Slots<'a> {
     gso: &'a mut Gso,
     size: usize,
     frag: usize,
-    /// Where in the fragment the next datagram starts.
+    /// The offset of the next datagram in the fragment.
     offset: usize,
 }
 
@@ -322,7 +326,7 @@ impl Slots<'_> {
 ///
 /// # Invariants
 ///
-/// There are [`LEAD`], `len` and [`TAIL`] bytes from `start` on, which were written and have no
+/// From `start` on there are [`LEAD`], then `len`, then [`TAIL`] initialised bytes, which have no
 /// other user for `'a`.
 pub struct Slot<'a> {
     start: *mut u8,
@@ -337,14 +341,14 @@ impl Slot<'_> {
         self.len
     }
 
-    /// Returns whether the datagram is empty, which it is never.
+    /// Returns whether the datagram is empty. It never is.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Returns the datagram with [`LEAD`] bytes in front and [`TAIL`] bytes behind it. These are
-    /// the ends of the datagrams before and after it, if there are such.
+    /// Returns the datagram with [`LEAD`] bytes in front and [`TAIL`] bytes behind it. These belong
+    /// to the datagrams before and after it, if there are such.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         let len = self.len.wrapping_add(LEAD + TAIL);
@@ -378,7 +382,7 @@ mod tests {
         for number in 0..count {
             let len = if number + 1 == count { last } else { size };
             let slot = builder.slot(len)?;
-            // SAFETY: The slot is so long.
+            // SAFETY: The slot has `len` bytes.
             unsafe { slot.write_bytes(number as u8, len) };
         }
         let from = SkBuff::alloc(0, 0).ok()?;
@@ -416,7 +420,7 @@ mod tests {
             let frags = (0..).map_while(|n| raw::frag(skb.c(), n));
             let mut behind = 0;
             for frag in frags {
-                // None straddles two fragments.
+                // No datagram lies in two fragments.
                 assert!(behind % size == 0);
                 behind += frag.len;
             }

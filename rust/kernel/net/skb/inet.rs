@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What cutting TCP and cutting UDP have in common.
+//! The part of segmentation that TCP and UDP share: checks of the packet, IP headers, checksums.
 
 use super::{
     ip::IpVersion,
@@ -16,7 +16,7 @@ use zerocopy_derive::{
     KnownLayout, //
 };
 
-/// The first byte of a header of IPv4 without options.
+/// The first byte of an IPv4 header without options.
 pub(super) const IPV4_WITHOUT_OPTIONS: u8 = 0x45;
 
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -43,7 +43,8 @@ pub(super) struct Ipv6Header {
     pub(super) addresses: [u8; 32],
 }
 
-/// Sums up words for a checksum of the Internet. The length has to be a multiple of four.
+/// Returns the sum of the 32-bit words of `bytes`, for an Internet checksum. The length has to be a
+/// multiple of four.
 #[inline]
 pub(super) fn sum(bytes: &[u8]) -> u64 {
     let words = bytes.chunks_exact(4);
@@ -53,45 +54,47 @@ pub(super) fn sum(bytes: &[u8]) -> u64 {
     })
 }
 
-/// Makes a checksum of a sum of words, which are fewer than 2^31.
+/// Folds a sum of fewer than 2^31 words to 16 bits, and returns the complement: the checksum as it
+/// is stored.
 #[inline]
 pub(super) fn fold(sum: u64) -> [u8; 2] {
     let halves = |sum: u64| (sum & 0xffff_ffff).wrapping_add(sum >> 32);
     let quarters = |sum: u64| (sum & 0xffff).wrapping_add(sum >> 16);
-    // Each can carry once more.
+    // An addition can carry, and the next one adds that carry.
     let sum = quarters(quarters(quarters(halves(halves(sum)))));
     // CAST: Has 16 bits by now.
     (!(sum as u16)).to_ne_bytes()
 }
 
-/// A protocol over IP whose packets can be cut.
+/// A transport protocol whose packets this crate can segment.
 pub(super) struct Protocol {
-    /// Its number.
+    /// The number of the protocol in the IP header.
     pub(super) number: u8,
-    /// The length of its header without options.
+    /// The length of its header without options, in bytes.
     pub(super) header_len: usize,
-    /// Where the checksum is in its header.
+    /// The offset of the checksum in its header.
     pub(super) check_offset: u16,
 }
 
-/// What the segments of a packet have in common.
+/// What all segments of a packet have in common. Lengths are in bytes.
 pub(super) struct Inet {
     version: IpVersion,
-    /// The length of the header of IP.
+    /// The length of the IP header.
     pub(super) ip_len: usize,
-    /// The length of both headers.
+    /// The length of IP header and transport header together.
     pub(super) headers_len: usize,
-    /// The most bytes of a segment behind its headers.
+    /// The most bytes of payload in a segment (`gso_size`).
     pub(super) mss: usize,
-    /// Whether all segments have the identification of the packet.
+    /// Whether all segments keep the IPv4 identification of the packet (`SKB_GSO_TCP_FIXEDID`).
     is_id_fixed: bool,
 }
 
 impl Inet {
-    /// Looks at a packet that stands for several of a protocol over a version of IP. [`None`] if it
-    /// is unusual in some way: that is left to C.
+    /// Checks a GSO packet of `protocol` over `version`, and pulls its headers. [`None`] if it is
+    /// unusual in some way; C segments such a packet.
     ///
-    /// `header_len` gets the first bytes of the protocol's header, and tells how long that is.
+    /// `header_len` gets the first bytes of the transport header, and returns its length with
+    /// options.
     pub(super) fn of(
         skb: &mut SkBuff,
         version: IpVersion,
@@ -113,7 +116,8 @@ impl Inet {
         let number = match version {
             IpVersion::V4 => {
                 let (ip, _) = Ipv4Header::ref_from_prefix(start).ok()?;
-                // With a source route the checksum is over another address than that of the header.
+                // With a source route, the checksum covers another destination than that in the
+                // header.
                 if ip.version_ihl != IPV4_WITHOUT_OPTIONS {
                     return None;
                 }
@@ -145,9 +149,9 @@ impl Inet {
         })
     }
 
-    /// Writes what differs between the IP headers of segments. Returns the header of the protocol
-    /// and the sum of its pseudo header. `bytes` is a segment that starts `offset` bytes into the
-    /// text.
+    /// Writes the fields of the IP header in which segments differ. Returns the transport header
+    /// and the sum of its pseudo header. `bytes` is a segment whose payload starts `offset` bytes
+    /// into that of the packet.
     #[inline]
     pub(super) fn write_ip<'b>(
         &self,
@@ -163,7 +167,7 @@ impl Inet {
                 let header = Ipv4Header::mut_from_prefix(ip).ok()?.0;
                 header.len = u16::try_from(len).ok()?.to_be_bytes();
                 if !self.is_id_fixed {
-                    // CAST: There are less than 2^16 of them.
+                    // CAST: There are fewer than 2^16 segments.
                     let number = offset.checked_div(self.mss)? as u16;
                     let id = u16::from_be_bytes(header.id).wrapping_add(number);
                     header.id = id.to_be_bytes();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the IP and UDP headers of a packet say.
+//! Reading and writing the IP and UDP headers of a packet.
 
 use super::{
     raw,
@@ -25,7 +25,7 @@ pub enum IpVersion {
 }
 
 impl IpVersion {
-    /// Returns the protocol number, in network byte order.
+    /// Returns the EtherType of the version, in network byte order.
     #[inline]
     pub(super) fn protocol(self) -> u16 {
         // CAST: The constants have 16 bits.
@@ -35,7 +35,7 @@ impl IpVersion {
         }
     }
 
-    /// Returns the version of a protocol number in network byte order.
+    /// Returns the version that an EtherType in network byte order stands for.
     #[inline]
     fn of_protocol(protocol: u16) -> Option<Self> {
         [IpVersion::V4, IpVersion::V6]
@@ -43,7 +43,7 @@ impl IpVersion {
             .find(|v| v.protocol() == protocol)
     }
 
-    /// Returns the version that the first byte of a header tells.
+    /// Returns the version that the first byte of an IP header contains.
     #[inline]
     fn of_byte(byte: u8) -> Option<Self> {
         match byte >> 4 {
@@ -53,7 +53,7 @@ impl IpVersion {
         }
     }
 
-    /// Returns the length of the fixed header.
+    /// Returns the length of the header without options, in bytes.
     #[inline]
     pub const fn header_len(self) -> usize {
         match self {
@@ -63,7 +63,7 @@ impl IpVersion {
     }
 }
 
-/// Where a packet comes from and where it goes to.
+/// The source and destination addresses of a packet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum IpAddrs {
     /// Those of an IPv4 packet.
@@ -82,7 +82,7 @@ pub enum IpAddrs {
     },
 }
 
-/// The source of a UDP datagram, and the address where it arrived.
+/// The source of a received UDP datagram, and where it arrived. The port is in host byte order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum UdpSource {
     /// Over IPv4.
@@ -109,22 +109,22 @@ pub enum UdpSource {
     },
 }
 
-/// What datagrams of one flow have in common.
+/// The header fields that datagrams of one flow have in common, as they are on the wire.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Flow {
-    /// The first bytes of the IP header, with the traffic class.
+    /// The first two bytes of the IP header, which contain the traffic class.
     class: [u8; 2],
     addresses: IpAddrs,
     ports: [u8; 4],
 }
 
-/// Returns a part of an array.
+/// Returns the `N` bytes from `at` on.
 #[inline]
 fn part<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }
 
-/// Returns whether an address means something on one link only.
+/// Returns whether an IPv6 address is link-local, unicast or multicast, so that it needs a scope.
 fn needs_scope(address: &[u8; 16]) -> bool {
     match address {
         [0xfe, b, ..] => b & 0xc0 == 0x80,
@@ -164,21 +164,22 @@ impl SkBuff {
         self.header(self.network_header())
     }
 
-    /// Returns the version of the network header, if that is complete.
+    /// Returns the version in the network header. [`None`] if that is incomplete or not of IP.
     #[inline]
     fn ip_version(&self) -> Option<IpVersion> {
         let version = IpVersion::of_byte(*self.ip4()?.first()?)?;
         (version == IpVersion::V4 || self.ip6().is_some()).then_some(version)
     }
 
-    /// Returns the version of IP, if the packet's protocol and a complete header agree on it.
+    /// Returns the version of IP, if `skb->protocol` and a complete header agree on it.
     #[inline]
     pub fn ip_version_checked(&self) -> Option<IpVersion> {
         self.ip_version()
             .filter(|v| v.protocol() == self.protocol())
     }
 
-    /// Sets the protocol to what the network header says, if there is a complete one.
+    /// Sets `skb->protocol` to the version in the network header, and returns that. [`None`] if the
+    /// header is incomplete or not of IP.
     ///
     /// The packet must have been prepared by [`SkBuff::reset_for_decap`].
     pub fn set_protocol_from_version(&mut self) -> Option<IpVersion> {
@@ -192,7 +193,7 @@ impl SkBuff {
         Some(version)
     }
 
-    /// Returns the addresses in the network header.
+    /// Returns the addresses in the network header. [`None`] if that is incomplete or not of IP.
     #[inline]
     pub fn inner_addresses(&self) -> Option<IpAddrs> {
         match self.ip_version()? {
@@ -213,7 +214,7 @@ impl SkBuff {
         }
     }
 
-    /// Returns the length of the packet as the network header gives it.
+    /// Returns the length of the packet in bytes that the network header gives, with that header.
     #[inline]
     pub fn ip_length(&self) -> Option<usize> {
         match self.ip_version()? {
@@ -225,8 +226,8 @@ impl SkBuff {
         }
     }
 
-    /// Returns whether this is a segment of TCP that only acknowledges others, as far as the
-    /// first piece tells.
+    /// Returns whether this is a TCP segment that only acknowledges: one without payload, SYN, FIN
+    /// or RST. `false` if the headers are not in the linear part.
     #[inline]
     pub fn is_bare_ack(&self) -> bool {
         let is_bare = || {
@@ -266,10 +267,10 @@ impl SkBuff {
         field().unwrap_or(0)
     }
 
-    /// Removes the headers in front of the payload of a UDP datagram, which stay in place for
-    /// [`SkBuff::udp_source`], and what follows it.
+    /// Removes the headers in front of a UDP datagram's payload, and what follows the datagram. The
+    /// headers stay in the headroom, for [`SkBuff::udp_source`].
     ///
-    /// Fails with `EINVAL` if the headers do not describe the packet.
+    /// Fails with `EINVAL` if the headers do not describe the packet, and with `ENOMEM`.
     pub fn strip_udp(&mut self) -> Result {
         self.ip_version_checked().ok_or(EINVAL)?;
         let transport = self.transport_header();
@@ -288,8 +289,8 @@ impl SkBuff {
         self.pull(payload).ok_or(EINVAL)
     }
 
-    /// Returns what the headers of a UDP datagram, which are in the first piece, have in common
-    /// with others of its flow.
+    /// Returns the flow of a UDP datagram whose headers are in the linear part. [`None`] if they
+    /// are not.
     pub(super) fn flow(&self) -> Option<Flow> {
         Some(Flow {
             class: *self.header(self.network_header())?,
@@ -298,7 +299,8 @@ impl SkBuff {
         })
     }
 
-    /// Makes a UDP datagram, over the same version of IP, one of that flow.
+    /// Writes the header fields of `flow` to this UDP datagram, which must be over the same version
+    /// of IP. Checksums stay as they are.
     pub(super) fn set_flow(&mut self, flow: &Flow) -> Result {
         let network = usize::from(self.network_header());
         let transport = usize::from(self.transport_header());
@@ -318,27 +320,28 @@ impl SkBuff {
         self.write(transport, flow.ports)
     }
 
-    /// Writes bytes to a place of the buffer, before its tail. Nobody else may look at the data.
+    /// Writes bytes at offset `at` of the buffer. Fails with `EINVAL` if they do not end before its
+    /// tail, or if a clone shares the data.
     fn write<const N: usize>(&mut self, at: usize, bytes: [u8; N]) -> Result {
         if at.checked_add(N).ok_or(EINVAL)? > raw::tail(self.c()) || raw::is_cloned(self.c()) {
             return Err(EINVAL);
         }
         let to = self.c_mut().head.wrapping_add(at).cast::<[u8; N]>();
-        // SAFETY: What lies before the tail is part of the buffer, of which nobody else is an
-        // owner.
+        // SAFETY: The bytes lie before the tail, so they are part of the buffer. No clone shares
+        // them.
         unsafe { to.write(bytes) };
         Ok(())
     }
 
-    /// Writes the length of a datagram whose UDP header starts at `start` of the buffer, in its
-    /// first piece.
+    /// Sets the length field of the UDP header at offset `start` of the buffer to the length of the
+    /// packet.
     pub(super) fn set_udp_len(&mut self, start: usize) {
         // CAST: Limited just now.
         let len = self.len().min(usize::from(u16::MAX)) as u16;
         let _ = self.write(start.saturating_add(4), len.to_be_bytes());
     }
 
-    /// Returns the source of a datagram that [`SkBuff::strip_udp`] has accepted.
+    /// Returns the source of a datagram from which [`SkBuff::strip_udp`] has removed the headers.
     pub fn udp_source(&self) -> Option<UdpSource> {
         let version = self.ip_version_checked()?;
         let udp: &[u8; 8] = self.header(self.transport_header())?;
@@ -355,7 +358,7 @@ impl SkBuff {
                 src,
                 sport,
                 dst,
-                // CAST: An index is not negative.
+                // CAST: The index of a device is not negative.
                 scope: if needs_scope(&src) { iif as u32 } else { 0 },
             },
             _ => return None,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets that can be changed in place.
+//! [`Linear`], a packet that can be changed in place.
 
 use super::{
     raw,
@@ -14,35 +14,35 @@ use zerocopy::{
     KnownLayout, //
 };
 
-/// A packet in one piece, which nobody else sees.
+/// A packet whose data is linear and not shared.
 ///
-/// Made by [`SkBuff::into_linear`].
+/// [`SkBuff::into_linear`] makes one.
 ///
 /// # Invariants
 ///
-/// All of the data lies in the head of the buffer, which has no other owner.
+/// All data lies in the linear part, which no clone shares.
 pub struct Linear(SkBuff);
 
 impl Linear {
-    /// Wraps a buffer for which the invariants hold.
+    /// Makes the value of a buffer for which the invariants hold.
     #[inline]
     pub(super) fn new(skb: SkBuff) -> Self {
         Self(skb)
     }
 
-    /// Returns the fields of the buffer for changes. They must keep to the invariants.
+    /// Returns the fields of the buffer for changes, which must keep to the invariants.
     #[inline]
     pub(super) fn c_mut(&mut self) -> &mut bindings::sk_buff {
         self.0.c_mut()
     }
 
-    /// Returns the packet, without the right to change it in place.
+    /// Returns the packet as one that cannot be changed in place.
     #[inline]
     pub fn into_skb(self) -> SkBuff {
         self.0
     }
 
-    /// Returns the packet to look at.
+    /// Returns the packet for reading.
     #[inline]
     pub fn as_skb(&self) -> &SkBuff {
         &self.0
@@ -54,14 +54,14 @@ impl Linear {
         self.0.cb_mut()
     }
 
-    /// Writes the checksum that was left to the device.
+    /// See [`SkBuff::finish_checksum`].
     #[inline]
     pub fn finish_checksum(&mut self) -> kernel::error::Result {
-        // The data stays in one piece, and private.
+        // The data stays linear, and no clone comes to share it.
         self.0.finish_checksum()
     }
 
-    /// Returns the length of the packet.
+    /// Returns the length of the packet in bytes.
     #[inline]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -73,46 +73,46 @@ impl Linear {
         self.0.is_empty()
     }
 
-    /// Returns the packet.
+    /// Returns the data of the packet.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         self.0.head()
     }
 
-    /// Returns the packet for changes.
+    /// Returns the data of the packet for changes.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         let data = self.0.c_mut().data;
-        // SAFETY: All of the data lies there, and nobody else sees it.
+        // SAFETY: By the type invariants all data lies from there on, and nothing else accesses it.
         unsafe { core::slice::from_raw_parts_mut(data, self.0.len()) }
     }
 
-    /// Returns the room in front of the packet.
+    /// Returns the room in front of the data, in bytes.
     #[inline]
     pub fn headroom(&self) -> usize {
         self.0.headroom()
     }
 
-    /// Returns the room behind the packet.
+    /// Returns the room behind the data, in bytes.
     #[inline]
     pub fn tailroom(&self) -> usize {
         raw::tailroom(self.0.c())
     }
 
-    /// Puts `n` zeroes in front of the packet, and returns them.
+    /// Puts `n` zeroes in front of the data, and returns them. [`None`] without that much headroom.
     #[inline]
     pub fn push(&mut self, n: usize) -> Option<&mut [u8]> {
         if n > self.headroom() {
             return None;
         }
         raw::push(self.0.c_mut(), n);
-        // What was there may never have been written.
-        // SAFETY: There was so much room.
+        // The room may be uninitialised.
+        // SAFETY: The headroom had that many bytes.
         unsafe { self.0.c_mut().data.write_bytes(0, n) };
         self.bytes_mut().get_mut(..n)
     }
 
-    /// Puts `n` zeroes behind the packet, and returns them.
+    /// Puts `n` zeroes behind the data, and returns them. [`None`] without that much tailroom.
     #[inline]
     pub fn put(&mut self, n: usize) -> Option<&mut [u8]> {
         if n > self.tailroom() {
@@ -121,20 +121,20 @@ impl Linear {
         let len = self.len();
         let sum = u32::try_from(len.checked_add(n)?).ok()?;
         let start = self.0.c_mut().data.wrapping_add(len);
-        // What was there may never have been written.
-        // SAFETY: There is that much room behind the data, which is in one piece.
+        // The room may be uninitialised.
+        // SAFETY: The tailroom has that many bytes, and starts behind the data, which is linear.
         unsafe { write_zeroes(start, n) };
         raw::set_len(self.0.c_mut(), sum);
         self.bytes_mut().get_mut(len..)
     }
 
-    /// Removes the first `n` bytes.
+    /// Removes the first `n` bytes. [`None`] if there are fewer.
     #[inline]
     pub fn pull(&mut self, n: usize) -> Option<()> {
         self.0.pull(n)
     }
 
-    /// Cuts the packet down to `len` bytes, if it is longer.
+    /// Shortens the packet to `len` bytes, if it is longer.
     #[inline]
     pub fn trim(&mut self, len: usize) {
         if len < self.len() {
@@ -144,25 +144,25 @@ impl Linear {
     }
 }
 
-/// Writes zeroes, of which there are a few in most cases: faster than a call of `memset()`.
+/// Writes `n` zeroes. For a few, the usual case, this is faster than a call of `memset()`.
 ///
 /// # Safety
 ///
 /// `start` must be valid for writes of `n` bytes.
 #[inline]
 unsafe fn write_zeroes(start: *mut u8, n: usize) {
-    // SAFETY: By the requirements, as these are the last ones.
+    // SAFETY: By the requirements: these are the last `len` of the `n` bytes.
     let end = |len: usize| unsafe { start.add(n.wrapping_sub(len)) };
     match n {
         0 => {}
         16..=32 => {
-            // SAFETY: There are at least that many. They may overlap.
+            // SAFETY: There are at least 16 bytes. The two writes may overlap.
             unsafe { start.cast::<[u8; 16]>().write([0; 16]) };
             // SAFETY: As above.
             unsafe { end(16).cast::<[u8; 16]>().write([0; 16]) };
         }
         4..=8 => {
-            // SAFETY: As above.
+            // SAFETY: As above, with at least 4 bytes.
             unsafe { start.cast::<[u8; 4]>().write([0; 4]) };
             // SAFETY: As above.
             unsafe { end(4).cast::<[u8; 4]>().write([0; 4]) };
@@ -182,7 +182,7 @@ mod tests {
     };
     use kernel::prelude::*;
 
-    /// Makes a packet of these bytes.
+    /// Makes a packet with these bytes as data.
     fn packet(bytes: &[u8]) -> Result<SkBuff> {
         let skb = SkBuff::alloc(16, 0)?;
         let mut linear = skb.into_linear(16, bytes.len()).map_err(|_| ENOMEM)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lists of packets.
+//! [`List`], a first-in first-out list of packets.
 
 use super::{
     raw,
@@ -24,15 +24,16 @@ use zerocopy::{
     KnownLayout, //
 };
 
-/// A kind of packet that a [`List`] can hold: an [`SkBuff`] with more or fewer rights.
+/// A type of packet that a [`List`] can hold: an [`SkBuff`], or a wrapper with more or fewer
+/// rights.
 ///
 /// # Safety
 ///
-/// The type must be a transparent wrapper of [`SkBuff`], or that itself. It must allow for the
-/// control block to be written and the owner to be given up. [`Packet::segs`] must not change while
-/// the packet is on a list.
+/// The type must be [`SkBuff`] or a transparent wrapper of it. Its invariants must hold whatever is
+/// written to the control block, and without an owner. [`Packet::segs`] must not change while the
+/// packet is on a list.
 pub unsafe trait Packet: Send + Sync {
-    /// Returns how many packets this one becomes on the wire, at least one.
+    /// Returns the number of packets that this one becomes on the wire, at least one.
     fn segs(&self) -> usize;
 }
 
@@ -48,8 +49,8 @@ unsafe impl Packet for SkBuff {
 ///
 /// # Invariants
 ///
-/// `first` starts a chain of `len` buffers by their `next`, which ends with `last`. Each is owned
-/// by the list, and fulfils the invariants of `P` but for being on it.
+/// `first` starts a chain of `len` buffers, linked by `next`, which ends with `last`. The list owns
+/// each of them, and the invariants of `P` hold for each, except that it is on a list.
 pub struct List<P: Packet = SkBuff> {
     first: *mut bindings::sk_buff,
     last: *mut bindings::sk_buff,
@@ -60,23 +61,23 @@ pub struct List<P: Packet = SkBuff> {
 
 // SAFETY: The list owns its buffers, which are `Send`.
 unsafe impl<P: Packet> Send for List<P> {}
-// SAFETY: `&List` gives no more than `&P`.
+// SAFETY: `&List` gives access to `&P` only, and `P` is `Sync`.
 unsafe impl<P: Packet> Sync for List<P> {}
 
-/// Wraps a buffer.
+/// Makes the value of a buffer.
 ///
 /// # Safety
 ///
-/// The invariants of `P` must hold for it, but for being on a list.
+/// The invariants of `P` must hold for the buffer, except that it may be on a list.
 #[inline]
 unsafe fn wrap<P: Packet>(skb: NonNull<bindings::sk_buff>) -> P {
     const { assert!(size_of::<P>() == size_of::<NonNull<bindings::sk_buff>>()) };
-    // SAFETY: `P` is a wrapper of `SkBuff`, which is one of such a pointer; the rest by the
-    // requirements.
+    // SAFETY: `P` is a transparent wrapper of `SkBuff`, which is one of such a pointer. The rest
+    // holds by the requirements.
     unsafe { core::mem::transmute_copy(&skb) }
 }
 
-/// Takes the buffer out of its wrapper.
+/// Returns the buffer of a value, whose reference then belongs to the caller.
 #[inline]
 fn unwrap<P: Packet>(packet: P) -> *mut bindings::sk_buff {
     const { assert!(size_of::<P>() == size_of::<*mut bindings::sk_buff>()) };
@@ -98,7 +99,7 @@ impl<P: Packet> List<P> {
         }
     }
 
-    /// Returns how many packets these become on the wire.
+    /// Returns the number of packets that these become on the wire.
     #[inline]
     pub fn segs(&self) -> usize {
         self.segs
@@ -142,14 +143,14 @@ impl<P: Packet> List<P> {
             self.last = null_mut();
         }
         self.len = self.len.wrapping_sub(1);
-        // INVARIANT: By those of the list; it is on it no more.
+        // INVARIANT: Those of `P` hold by those of the list, which the buffer has just left.
         // SAFETY: As above.
         let packet: P = unsafe { wrap(first) };
         self.segs = self.segs.wrapping_sub(packet.segs());
         Some(packet)
     }
 
-    /// Takes the first packets, as many as become at most `max` on the wire.
+    /// Takes the first packets, as many as become at most `max` packets on the wire.
     #[inline]
     pub fn split_front(&mut self, max: usize) -> Self {
         if self.segs <= max {
@@ -211,13 +212,13 @@ impl<P: Packet> List<P> {
         self.append(other);
     }
 
-    /// Gives the buffers to C: the first one, which the others follow.
+    /// Hands the buffers over to C, linked by `next`. Returns the first one, or null.
     #[inline]
     pub(super) fn into_raw(self) -> *mut bindings::sk_buff {
         ManuallyDrop::new(self).first
     }
 
-    /// Returns the packets one after the other.
+    /// Returns the packets in order.
     #[inline]
     pub fn iter(&self) -> Iter<'_, P> {
         Iter {
@@ -226,7 +227,7 @@ impl<P: Packet> List<P> {
         }
     }
 
-    /// Returns the packets one after the other, with the right to change their control blocks.
+    /// Returns the packets in order, with the right to change their control blocks.
     #[inline]
     pub fn iter_mut(&mut self) -> IterMut<'_, P> {
         IterMut {
@@ -251,7 +252,7 @@ impl<P: Packet> Drop for List<P> {
     }
 }
 
-/// A packet on a list.
+/// A borrow of a packet on a list.
 pub struct Listed<'a, P: Packet = SkBuff> {
     packet: ManuallyDrop<P>,
     list: PhantomData<&'a List<P>>,
@@ -266,18 +267,18 @@ impl<P: Packet> Deref for Listed<'_, P> {
     }
 }
 
-/// A packet on a list that is borrowed for changes.
+/// A borrow of a packet on a list, for changes of its control block and owner.
 pub struct ListedMut<'a, P: Packet = SkBuff> {
     packet: ManuallyDrop<P>,
     list: PhantomData<&'a mut List<P>>,
 }
 
 impl<P: Packet> ListedMut<'_, P> {
-    /// Returns the buffer, which must stay one of `P` and on its list.
+    /// Returns the buffer, which the caller must leave on its list and with the invariants of `P`.
     #[inline]
     fn skb_mut(&mut self) -> &mut SkBuff {
         let packet: *mut P = &mut *self.packet;
-        // SAFETY: `P` is a wrapper of `SkBuff`, or that itself.
+        // SAFETY: `P` is `SkBuff` or a transparent wrapper of it.
         unsafe { &mut *packet.cast() }
     }
 
@@ -287,7 +288,7 @@ impl<P: Packet> ListedMut<'_, P> {
         self.skb_mut().cb_mut()
     }
 
-    /// Returns the fields of the buffer for changes, but for its place on the list.
+    /// Returns the fields of the buffer for changes, except for its links.
     #[inline]
     pub(super) fn c_mut(&mut self) -> &mut bindings::sk_buff {
         self.skb_mut().c_mut()

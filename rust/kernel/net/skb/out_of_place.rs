@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets made of other packets' data, which stays as it is.
+//! Decryption out of place: from one packet into another.
 //!
-//! Data in page fragments, or with other readers, must not be changed. A function that reads one
-//! buffer and writes another one, such as a cipher, needs no copy of it:
+//! Data in page fragments, or data that clones share, must not be changed. A cipher can read one
+//! buffer and write another, so it needs no copy of such data:
 //!
 //! ```text
 //!   packet.piece(offset, len) ── Source ──► f ──► Room ── packet.successor(…).put_with(len, f)
@@ -41,19 +41,19 @@ use kernel::{
     prelude::*, //
 };
 
-/// Room in front of a packet that is made of another one: for the headers of that one, and for
-/// those of a tunnel that it may be sent on by.
+/// The headroom of a packet that is made of another one: for the headers of that one, and for those
+/// of a tunnel that may carry the new packet on.
 const HEADROOM: usize = 128;
-/// Room behind it: for what such a tunnel puts there.
+/// Its tailroom, for the trailer of such a tunnel.
 const TAILROOM: usize = 48;
 
-/// Returns where `len` bytes lie, `at` bytes behind the first piece, if they lie in one fragment of
-/// memory that user space has no access to: see [`SkBuff::piece`].
+/// Returns the address of `len` bytes that start `at` bytes behind the linear part, if they lie in
+/// one fragment to whose memory user space has no access: see [`SkBuff::piece`].
 fn private_fragment(skb: &sk_buff, at: usize, len: usize) -> Option<*const u8> {
     // CAST: Bits of a byte.
     const FOREIGN: u8 = (SKBFL_ZEROCOPY_ENABLE | SKBFL_SHARED_FRAG | SKBFL_MANAGED_FRAG_REFS) as u8;
     let info = raw::shared_info(skb);
-    // SAFETY: The structure is part of a valid buffer; only its count may be changed by others.
+    // SAFETY: The structure is part of a valid buffer. Owners of clones change only its count.
     let flags = unsafe { (*info).flags };
     // SAFETY: As above.
     let count = unsafe { (*info).nr_frags };
@@ -66,7 +66,7 @@ fn private_fragment(skb: &sk_buff, at: usize, len: usize) -> Option<*const u8> {
     for i in 0..usize::from(count) {
         let frag = frags.wrapping_add(i);
         // CAST: From 32 bits to at least as many.
-        // SAFETY: There are that many fragments.
+        // SAFETY: `i` is less than the number of fragments.
         let size = unsafe { (*frag).len } as usize;
         match at.checked_sub(size) {
             Some(rest) => at = rest,
@@ -74,11 +74,11 @@ fn private_fragment(skb: &sk_buff, at: usize, len: usize) -> Option<*const u8> {
             None => {
                 // SAFETY: As above.
                 let page = unsafe { bindings::skb_frag_page(frag) };
-                // SAFETY: The packet holds the page, if it is one.
+                // SAFETY: The packet has a reference of the page, if there is one.
                 if page.is_null() || unsafe { is_foreign(page) } {
                     return None;
                 }
-                // SAFETY: As above. The page is always mapped into the kernel.
+                // SAFETY: As above. The page is not in highmem, so the kernel maps it permanently.
                 let start = unsafe { bindings::skb_frag_address(frag) };
                 return Some(start.cast::<u8>().cast_const().wrapping_add(at));
             }
@@ -87,11 +87,11 @@ fn private_fragment(skb: &sk_buff, at: usize, len: usize) -> Option<*const u8> {
     None
 }
 
-/// Returns whether a page has to do with user space, or lies where the kernel cannot see it.
+/// Returns whether a page belongs to user space or a file, or lies in highmem.
 ///
 /// # Safety
 ///
-/// The page must be valid.
+/// `page` must be valid.
 unsafe fn is_foreign(page: *const page) -> bool {
     // SAFETY: By the requirements.
     let is_highmem = unsafe { bindings::page_is_highmem(page) };
@@ -103,8 +103,8 @@ unsafe fn is_foreign(page: *const page) -> bool {
 }
 
 impl SkBuff {
-    /// Returns the packet as one private piece if it is that already, or if what lies behind its
-    /// first piece has room there.
+    /// Returns the packet as a [`Linear`] if its data is linear and not shared, or if all fragments
+    /// fit into the tailroom of data that is not shared. Otherwise returns the packet as error.
     #[inline]
     pub fn try_linear(mut self) -> Result<Linear, SkBuff> {
         let behind = self.data_len();
@@ -117,28 +117,29 @@ impl SkBuff {
         if self.data_len() != 0 || !is_private {
             return Err(self);
         }
-        // INVARIANT: The data is in one piece, and there is one owner of it.
+        // INVARIANT: All data is in the linear part, and no clone shares it.
         Ok(Linear::new(self))
     }
 
-    /// Returns `len` bytes from `offset` on if they lie in one piece, and nobody changes them while
-    /// the packet is there.
+    /// Returns `len` bytes from `offset` on for reading. [`None`] if they do not lie in one place,
+    /// or if they may change while the packet exists.
     ///
     /// # What does not change
     ///
-    /// The first piece belongs to its buffer, and owners of clones leave the data as it is. A page
-    /// belongs to anybody. If user space could write to it, it could exchange the text after a look
-    /// at its tag: with a cipher that adds a key stream, every bit that is turned then is turned in
-    /// the plain text. So not even reading in place will do, and a fragment is only used if
+    /// The linear part belongs to its buffer, and owners of clones do not write to it. A page of a
+    /// fragment can have any other user. If user space could write to it, it could change the
+    /// ciphertext after the cipher has verified the tag: with a stream cipher, each bit that
+    /// changes then changes in the plain text as well. So such a page must not even be read in
+    /// place. A fragment is used only if
     ///
-    /// * C does not say that it is shared (`SKBFL_SHARED_FRAG`: sendfile and splice, rings of
-    ///   AF_PACKET) or the sender's memory (`MSG_ZEROCOPY`, io_uring). Of the latter nothing should
-    ///   get here, as C copies it before it passes such packets up.
-    /// * The page belongs to no file and no process, and is not mapped by any. This finds what
-    ///   comes without a mark, such as the memory of AF_XDP.
+    /// * C does not mark it as shared (`SKBFL_SHARED_FRAG`: sendfile, splice, rings of AF_PACKET)
+    ///   or as memory of the sender (`MSG_ZEROCOPY`, io_uring). C copies memory of senders before
+    ///   it passes packets up, so none should arrive here.
+    /// * Its page belongs to no file and no process, and no process maps it. This finds pages
+    ///   without such a mark, as those of AF_XDP.
     ///
-    /// What is left are pages that drivers and sockets of this machine have allocated for packets.
-    /// Nobody writes to these where a packet is.
+    /// The pages that remain are those that drivers and sockets of this machine have allocated for
+    /// packets. They do not write to a page while a packet uses it.
     pub fn piece(&self, offset: usize, len: usize) -> Option<Source<'_>> {
         if offset.checked_add(len)? > self.len() {
             return None;
@@ -148,11 +149,11 @@ impl SkBuff {
             _ if offset.checked_add(len)? > self.head_len() => return None,
             _ => self.c().data.cast_const().wrapping_add(offset),
         };
-        // SAFETY: There are that many, which are valid while the packet is.
+        // SAFETY: There are that many bytes, which are valid while the packet is.
         Some(unsafe { Source::new(start, len) })
     }
 
-    /// Copies bytes of the packet.
+    /// Copies `len` bytes from `offset` on. [`None`] if the packet ends before.
     ///
     /// # Safety
     ///
@@ -163,18 +164,18 @@ impl SkBuff {
         }
         // CAST: Not more than the length, which has 31 bits.
         let (offset, len) = (offset as c_int, len as c_int);
-        // SAFETY: The packet is valid and so long; the rest by the requirements.
+        // SAFETY: The packet is valid and has these bytes. The rest holds by the requirements.
         to_result(unsafe { crate::bindings::skb_copy_bits(self.c(), offset, to.cast(), len) }).ok()
     }
 
-    /// Makes an empty packet, for `len` bytes that are made of this one's, which was received: with
-    /// its control block, and with the headers in front of its data, for [`SkBuff::udp_source`].
+    /// Makes an empty packet for `len` bytes that the caller makes of this received packet's data.
+    /// It gets the control block and the headers in front of the data, for [`SkBuff::udp_source`].
     ///
-    /// Its data can become a fragment of another packet.
+    /// Its data can become a page fragment of another packet.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and `EINVAL` if there are more headers than usual.
+    /// `ENOMEM`, and `EINVAL` if the headers are longer than the headroom of the new packet.
     pub fn successor(&self, len: usize, pages: &mut PageRing, bh: &Bh<'_>) -> Result<Linear> {
         let from = raw::headers(self.c());
         let (network, transport) = (from.network_header, from.transport_header);
@@ -189,8 +190,8 @@ impl SkBuff {
         let start = skb.headroom().saturating_sub(headers_len);
         let first = self.c().head.wrapping_add(usize::from(network));
         let to = skb.c_mut().head.wrapping_add(start);
-        // SAFETY: So many bytes lie between the header and the data, and so much room is in front
-        // of the new packet.
+        // SAFETY: `headers_len` bytes lie between the network header and the data of this packet,
+        // and the new packet has as much headroom.
         unsafe { to.copy_from_nonoverlapping(first, headers_len) };
         skb.c_mut().cb = self.c().cb;
         let headers = raw::headers_mut(skb.c_mut());
@@ -198,14 +199,14 @@ impl SkBuff {
         // CAST: Within the headroom.
         headers.network_header = start as u16;
         headers.transport_header = transport.wrapping_sub(network).wrapping_add(start as u16);
-        // INVARIANT: The new packet is in one piece, and nobody else knows it.
+        // INVARIANT: The new packet is linear, and has no clone.
         Ok(Linear::new(skb))
     }
 }
 
 impl Linear {
-    /// Puts `n` bytes behind the packet, which `write` has to write. None if there is no room, or
-    /// if it does not.
+    /// Appends `n` bytes that `write` writes to the data. [`None`] without that much tailroom, or
+    /// if `write` fails.
     #[inline]
     pub fn put_with(
         &mut self,
@@ -220,23 +221,24 @@ impl Linear {
         Some(())
     }
 
-    /// Puts `n` bytes of another packet behind this one.
+    /// Appends `n` bytes of `from`, from `offset` on, to the data. [`None`] without that much
+    /// tailroom, or if `from` ends before.
     pub fn put_copy(&mut self, from: &SkBuff, offset: usize, n: usize) -> Option<()> {
         let len = u32::try_from(self.len().checked_add(n)?).ok()?;
         let room = self.room().get_mut(..n)?;
-        // SAFETY: There is so much room.
+        // SAFETY: `room` has `n` bytes.
         unsafe { from.copy_bits(offset, room.as_mut_ptr().cast(), n) }?;
         raw::set_len(self.c_mut(), len);
         Some(())
     }
 
-    /// Returns the room behind the packet.
+    /// Returns the tailroom.
     #[inline]
     fn room(&mut self) -> &mut [MaybeUninit<u8>] {
         let (len, room) = (self.len(), self.tailroom());
         let start = self.c_mut().data.wrapping_add(len).cast();
-        // SAFETY: There is that much room behind the data, which is in one piece. Nobody else sees
-        // it.
+        // SAFETY: The tailroom has that many bytes, and starts behind the data, which is linear.
+        // Nothing else accesses it.
         unsafe { core::slice::from_raw_parts_mut(start, room) }
     }
 }
@@ -251,8 +253,8 @@ mod tests {
         PAGE_SIZE, //
     };
 
-    /// Makes a received datagram: the headers before its data, four bytes of that, and fragments
-    /// with these of a page of 0xab.
+    /// Makes a received datagram with its headers in front of the data, four bytes of linear data,
+    /// and fragments that lie at these offsets and lengths in pages with bytes 0xab.
     fn packet(fragments: &[(u32, u32)]) -> Result<SkBuff> {
         let mut linear = SkBuff::alloc(64, 64)?
             .into_linear(64, 64)
@@ -272,7 +274,7 @@ mod tests {
         skb.pull(28).ok_or(EINVAL)?;
         for (i, (offset, len)) in fragments.iter().enumerate() {
             let page = Page::alloc_page(GFP_KERNEL)?;
-            // SAFETY: Nobody else knows the page.
+            // SAFETY: The page is new, and no other code has it.
             unsafe { page.fill_zero_raw(0, PAGE_SIZE) }?;
             // SAFETY: As above.
             unsafe { page.write_raw([0xab; 100].as_ptr(), 1000, 100) }?;
@@ -284,7 +286,7 @@ mod tests {
                 len: *len,
                 offset: *offset,
             };
-            // SAFETY: Nobody else has the buffer, which has room for 17 fragments.
+            // SAFETY: No other code has the buffer, which has room for 17 fragments.
             unsafe {
                 (&raw mut (*info).frags)
                     .cast::<skb_frag_t>()
@@ -300,7 +302,7 @@ mod tests {
         Ok(skb)
     }
 
-    /// Returns the first fragment's page.
+    /// Returns the page of the first fragment.
     fn page_of(skb: &SkBuff) -> *mut page {
         // SAFETY: There is a fragment.
         unsafe { bindings::skb_frag_page((&raw const (*raw::shared_info(skb.c())).frags).cast()) }
@@ -341,7 +343,7 @@ mod tests {
             SKBFL_MANAGED_FRAG_REFS,
         ] {
             // CAST: A bit of a byte.
-            // SAFETY: Nobody else has the buffer.
+            // SAFETY: No other code has the buffer.
             unsafe { (*info).flags = flag as u8 };
             assert!(!is_piece(&skb, 4, 50));
             assert!(is_piece(&skb, 0, 4));
@@ -350,9 +352,9 @@ mod tests {
         unsafe { (*info).flags = 0 };
         assert!(is_piece(&skb, 4, 50));
         let page = page_of(&skb);
-        // SAFETY: The packet holds the page, and nobody else does. Union fields are words.
+        // SAFETY: Only the packet has the page. Fields of the union are words.
         let mapping = unsafe { &raw mut (*page).__bindgen_anon_1.__bindgen_anon_1.mapping };
-        // SAFETY: As above. Nobody follows the pointer.
+        // SAFETY: As above. No code follows the pointer.
         unsafe { mapping.write(core::ptr::dangling_mut()) };
         assert!(!is_piece(&skb, 4, 50));
         // SAFETY: As above.
@@ -383,7 +385,7 @@ mod tests {
         assert!(new.tailroom() >= 20 + TAILROOM);
         new.put_copy(&skb, 2, 4).ok_or(EINVAL)?;
         assert!(new.bytes() == [3, 4, 0xab, 0xab]);
-        // Nothing is put there that was not written.
+        // Bytes that were not written are not appended.
         assert!(new.put_with(4, |_| None).is_none());
         assert!(new.put_copy(&skb, 52, 4).is_none());
         assert!(new.len() == 4);
@@ -394,7 +396,7 @@ mod tests {
     #[test]
     fn private_linear_data_is_there_already() -> Result {
         assert!(packet(&[])?.try_linear().is_ok());
-        // What fits behind the first piece goes there, and nothing else.
+        // Fragments that fit into the tailroom go there, others do not.
         let pulled = packet(&[(1000, 50)])?.try_linear();
         let pulled = pulled.map_err(|_| EINVAL)?;
         assert!(pulled.len() == 54 && pulled.bytes().ends_with(&[0xab; 50]));

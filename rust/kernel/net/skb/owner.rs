@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sockets that count the packets which they have sent.
+//! Accounting of packets to the socket that has sent them.
 //!
-//! A socket gets memory back when the destructor of its packet runs: `sock_wfree()`, or
-//! `tcp_wfree()` for TCP, which then sends more. Both take the packet's `truesize` off
-//! `sk_wmem_alloc`. Where packets are made of others, as much has to be given to that count as the
-//! new ones will take off.
+//! A packet's destructor gives its memory back to the socket: `sock_wfree()`, or `tcp_wfree()` for
+//! TCP, which then sends more. Both subtract the packet's `truesize` from `sk_wmem_alloc`. Code
+//! that makes new packets of such packets must add to that count as much as their destructors will
+//! subtract.
 //!
 //! C sources: `net/core/sock.c`, `net/ipv4/tcp_output.c`; `tcp_gso_segment()` hands over likewise.
 
@@ -24,8 +24,8 @@ use crate::bindings;
 use bindings::sk_buff;
 use kernel::ffi::c_int;
 
-/// Returns whether the packet has no owner among sockets, or one that counts its size. Another
-/// destructor would have to be asked what it counts.
+/// Returns whether the packet has no destructor, or one that subtracts `truesize`. What others
+/// count is not known here.
 #[inline]
 pub(super) fn is_usual(skb: &sk_buff) -> bool {
     // CAST: Addresses of functions, to be compared.
@@ -37,10 +37,12 @@ pub(super) fn is_usual(skb: &sk_buff) -> bool {
     })
 }
 
-/// Lets the socket count the segments instead of the packet, so that it learns when each of them is
-/// gone: a GSO packet of them is when it is cut, unless its destructor is `sock_wfree()`. A
-/// [`Gso`](super::Gso) packet counts as much as buffers of `room` bytes for its datagrams would, if
-/// that is more than it takes: so a socket may have no more on its way than with those.
+/// Makes the socket count the segments in `list` instead of the packet, so that it gets memory back
+/// when each of them is freed. If C cuts a GSO packet of the list later, it frees that packet at
+/// once. Only for `sock_wfree()` it makes the socket count what it has cut.
+///
+/// A [`Gso`](super::Gso) packet counts for at least as much as buffers of `room` bytes for its
+/// datagrams would, so that a socket cannot have more data on its way than with these.
 pub(super) fn hand_over(skb: &mut SkBuff, list: &mut List<Segmented>, room: usize) {
     let owner = raw::destructor(skb.c());
     if owner.is_none() || list.is_empty() {
@@ -66,10 +68,11 @@ pub(super) fn hand_over(skb: &mut SkBuff, list: &mut List<Segmented>, room: usiz
     // CAST: The difference of two sizes far below 2^31.
     let more = truesize.wrapping_sub(skb.c().truesize) as c_int;
     match u32::try_from(more) {
-        // SAFETY: The socket is valid: the packet has a part of the count.
+        // SAFETY: The socket's count contains the packet, so the socket is valid.
         Ok(1..) => unsafe { bindings::sk_wmem_alloc_add(sk, more) },
         Ok(0) => {}
-        // What the packet counted for beyond them is to be given back as well.
+        // The packet counted for more than its segments. The first segment gives back the
+        // difference.
         Err(_) => {
             if let Some(mut first) = list.iter_mut().next() {
                 let first = first.c_mut();
@@ -80,8 +83,8 @@ pub(super) fn hand_over(skb: &mut SkBuff, list: &mut List<Segmented>, room: usiz
     raw::disown(skb.c_mut());
 }
 
-/// Lets the socket of some packets, which is the same for all, count the one that was made of them
-/// instead: for as much as all of them, at least. They are freed.
+/// Makes the socket of `packets`, which is the same for all, count `head` instead of them, for at
+/// least the sum of their `truesize`. Frees `packets`.
 pub(super) fn take_over(head: &mut sk_buff, mut packets: List<Segmented>) {
     let owner = packets.front().map(|first| {
         let skb = first.as_skb().c();
@@ -98,7 +101,7 @@ pub(super) fn take_over(head: &mut sk_buff, mut packets: List<Segmented>) {
         head.truesize = head.truesize.max(truesize);
         raw::set_owner(head, sk, Some(destructor));
         if more > 0 {
-            // SAFETY: The socket is valid: the packet has a part of the count.
+            // SAFETY: The socket's count contains the packet, so the socket is valid.
             unsafe { bindings::sk_wmem_alloc_add(sk, more) };
         }
     }
@@ -136,14 +139,14 @@ mod tests {
         prelude::*, //
     };
 
-    /// A socket to count packets.
+    /// A socket that packets are charged to.
     struct Owner(*mut socket);
 
     impl Owner {
         fn new() -> Result<Self> {
             let mut socket = null_mut();
             let net = &raw mut init_net;
-            // SAFETY: The namespace is always there. 2: datagrams.
+            // SAFETY: The initial namespace always exists. 2 is `SOCK_DGRAM`.
             to_result(unsafe { sock_create_kern(net, AF_INET as i32, 2, 0, &raw mut socket) })?;
             Ok(Self(socket))
         }
@@ -153,15 +156,15 @@ mod tests {
             unsafe { (*self.0).sk }
         }
 
-        /// What the socket counts for packets.
+        /// Returns the bytes that the socket counts for packets.
         fn count(&self) -> u32 {
             // SAFETY: As above.
             let count = unsafe { bindings::sk_wmem_alloc_get(self.sk()) };
-            // One is for the socket itself.
+            // A socket counts 1 for itself.
             count as u32 - 1
         }
 
-        /// Makes a packet charged to the socket, with a size that is wrong by `more`.
+        /// Makes a packet that is charged to the socket, with a `truesize` that is wrong by `more`.
         fn packet(&self, len: usize, more: i32) -> Result<SkBuff> {
             let mut linear = SkBuff::alloc(64, len)?
                 .into_linear(64, len)
@@ -179,7 +182,7 @@ mod tests {
 
     impl Drop for Owner {
         fn drop(&mut self) {
-            // SAFETY: Nobody else has the socket.
+            // SAFETY: No other code has the socket.
             unsafe { sock_release(self.0) };
         }
     }
@@ -210,8 +213,8 @@ mod tests {
         let mut process = unsafe { Process::new() };
         let owner = Owner::new()?;
         let pages = KBox::pin_init(new_spinlock!(PageRing::new()), GFP_KERNEL)?;
-        // More than it takes itself for large packets, and less for some whose size is given far
-        // too small.
+        // A sum of `truesize` above that of the new packet, and one below, as the `truesize` of
+        // each packet is set far too small.
         for (len, more, is_less) in [(1000, 0, false), (1000, -1500, true)] {
             let bh = process.bh();
             let mut packets = List::new();
@@ -266,7 +269,8 @@ mod tests {
     #[test]
     fn segments_count_instead_of_the_packet() -> Result {
         let owner = Owner::new()?;
-        // Less than the packet took, as much, and more; and absurd room.
+        // Segments with a smaller `truesize` than the packet, with about the same and with a larger
+        // one, and absurd room.
         for (more, room) in [(0, 0), (9000, 0), (-1500, 0), (0, 3000), (0, usize::MAX)] {
             let mut skb = owner.packet(2000, more)?;
             let mut list = List::new();

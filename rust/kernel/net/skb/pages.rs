@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Page fragments for packets that are about to be sent.
+//! [`PageRing`], page fragments for packets that are about to be sent.
 //!
-//! A [`PageRing`] hands out pieces of large pages. Once nobody else uses one of its pages, the ring
-//! takes the page again without a way through the page allocator, which many kernels let clear it
-//! byte by byte. `skb_page_frag_refill()` does the same for the pages of sockets, and so do drivers
-//! of network cards for those that they receive into.
+//! A [`PageRing`] hands out pieces of large pages. When no piece of a page is in use any more, the
+//! ring hands out the page again. It need not call the page allocator, which many kernels make
+//! clear each page. `skb_page_frag_refill()` does the same for the pages of sockets, and drivers of
+//! network cards for those that they receive into.
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
@@ -16,27 +16,29 @@ use core::ptr::{
     NonNull, //
 };
 
-/// As `SKB_FRAG_PAGE_ORDER`: 32 kB, or a page if that is more.
+/// The order of a large page, as `SKB_FRAG_PAGE_ORDER`: 32 kB, or a page if that is more.
 const ORDER: u32 = match ((32 << 10) / kernel::page::PAGE_SIZE).checked_ilog2() {
     Some(order) => order,
     None => 0,
 };
 
-/// Bytes of a large page.
+/// The length of a large page in bytes.
 const PAGE_LEN: usize = kernel::page::PAGE_SIZE << ORDER;
 
-/// Large pages that a ring keeps: about what is on its way to a card or to a socket nearby.
+/// The number of large pages in a ring: about as many as hold packets that are on their way to a
+/// network card or to a socket of this machine.
 const PAGES: usize = 16;
 
-/// Alignment of pieces, so that two CPUs do not write to one cache line.
+/// The alignment of pieces, so that two CPUs do not write to one cache line.
 const ALIGN: usize = bindings::CONST_SMP_CACHE_BYTES;
 
-/// Large pages that are handed out piece by piece, and again when all of their pieces are gone.
+/// A ring of large pages that are handed out in pieces, and again when all of their pieces have
+/// been released.
 ///
 /// # Invariants
 ///
 /// Each pointer is null or a page of order [`ORDER`] in lowmem, of which the ring has one
-/// reference. Of the page at `next`, all bytes from `offset` on belong to no piece.
+/// reference. In the page at `next`, no piece contains bytes from `offset` on.
 pub struct PageRing {
     pages: [*mut page; PAGES],
     next: usize,
@@ -57,7 +59,7 @@ impl PageRing {
     }
 
     /// Takes a piece with room for at least one and at most `max` units of `unit` bytes, and for
-    /// `fixed` bytes beside them. [`None`] if that is more than a page, or without memory.
+    /// `fixed` further bytes. [`None`] if one unit does not fit a page, or without memory.
     #[inline]
     pub(super) fn take(&mut self, fixed: usize, unit: usize, max: usize) -> Option<Piece> {
         let fits = |left: usize| {
@@ -75,14 +77,14 @@ impl PageRing {
         let page = NonNull::new(*self.pages.get(self.next)?)?;
         let len = unit.checked_mul(units)?.checked_add(fixed)?;
         let offset = self.offset;
-        // At most a page.
+        // At most `PAGE_LEN`.
         self.offset = offset.wrapping_add(len).wrapping_add(ALIGN - 1) & !(ALIGN - 1);
         // SAFETY: By the type invariants.
         unsafe { bindings::get_page(page.as_ptr()) };
-        // SAFETY: As above. Such a page has an address.
+        // SAFETY: As above. A page in lowmem has an address.
         let start = unsafe { bindings::page_address(page.as_ptr()) };
-        // INVARIANT: The reference was taken just now. Nobody else has these bytes by those of the
-        // ring, which goes on behind them.
+        // INVARIANT: The reference was taken just now. By the invariants of the ring no other piece
+        // contains these bytes, and its `offset` is behind them now.
         Some(Piece {
             start: NonNull::new(start.cast::<u8>().wrapping_add(offset))?,
             page,
@@ -91,15 +93,16 @@ impl PageRing {
         })
     }
 
-    /// Goes on to the next page of the ring, or to a new one if somebody still uses that.
+    /// Goes on to the next page of the ring, or replaces that by a new page if pieces of it are in
+    /// use. Returns whether there is a page.
     #[cold]
     fn turn(&mut self) -> bool {
         let next = self.next.wrapping_add(1).checked_rem(PAGES).unwrap_or(0);
         let Some(slot) = self.pages.get_mut(next) else {
             return false;
         };
-        // A reference of the ring alone, as in `skb_page_frag_refill()`: all pieces were given
-        // back.
+        // If the ring has the only reference, all pieces have been released, and no other CPU can
+        // take one: as in `skb_page_frag_refill()`.
         // SAFETY: By the type invariants.
         let is_unused = !slot.is_null() && unsafe { bindings::page_ref_count(*slot) } == 1;
         if !is_unused {
@@ -111,11 +114,12 @@ impl PageRing {
             }
             let old = core::mem::replace(slot, new);
             if !old.is_null() {
-                // SAFETY: By the type invariants; the ring has it no more.
+                // SAFETY: By the type invariants the ring had a reference, and it has removed the
+                // page.
                 unsafe { bindings::put_page(old) };
             }
         }
-        // INVARIANT: Nobody has a piece of that page.
+        // INVARIANT: There is no piece of that page.
         (self.next, self.offset) = (next, 0);
         true
     }
@@ -152,18 +156,18 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// Returns where the piece starts.
+    /// Returns the address of the piece.
     pub(super) fn start(&self) -> *mut u8 {
         self.start.as_ptr()
     }
 
-    /// Returns for how many units there is room.
+    /// Returns the number of units that the piece has room for.
     pub(super) fn units(&self) -> usize {
         self.units
     }
 
-    /// Gives up the value; its reference of the page belongs to the caller, and so do the bytes.
-    /// Returns the page, and where in it the piece starts.
+    /// Returns the page, and the offset of the piece in it. The caller owns the reference of the
+    /// page and the bytes of the piece then.
     pub(super) fn into_parts(self) -> (*mut page, usize) {
         let this = core::mem::ManuallyDrop::new(self);
         (this.page.as_ptr(), this.offset)
@@ -216,7 +220,8 @@ mod tests {
         assert!(ring
             .take(0, 1, usize::MAX)
             .is_some_and(|piece| piece.units() == PAGE_LEN));
-        // The whole page is gone, although its only piece was given back.
+        // All of the page has been handed out, although its only piece has been released: the ring
+        // goes on to another page.
         assert!(ring
             .take(0, PAGE_LEN, 1)
             .is_some_and(|piece| piece.units() == 1));

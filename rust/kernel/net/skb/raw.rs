@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where the fields of `struct sk_buff` are.
+//! Access to the fields of `struct sk_buff`.
 //!
-//! The numbers of anonymous members depend on the configuration of the kernel; they are used only
-//! here. A reference to a buffer is its only owner's, so the fields may be looked at and changed;
-//! it is up to [`SkBuff`](super::SkBuff) to change them only in ways that C expects.
+//! The numbers of anonymous members depend on the configuration of the kernel, so only this file
+//! and its submodule use them. A reference to a buffer proves that its owner is the only one, so
+//! these functions may read and change its fields; [`SkBuff`](super::SkBuff) has to change them
+//! only in ways that C expects.
 //!
-//! Other owners of a buffer change its count at any time, and other owners of its data change the
-//! count in [`shared_info`]. So there is no reference to either as a whole: what may have other
-//! owners is a pointer here, of which single fields are read and written.
+//! Other owners of a buffer may change its count (`users`) at any time, and owners of clones the
+//! count in [`shared_info`]. So there is no reference to either structure as a whole while there
+//! may be such owners: these functions take a pointer to it, and read and write single fields.
 
 mod info;
 
@@ -44,10 +45,10 @@ use kernel::ffi::{
 /// The fields that `__copy_skb_header()` copies at once.
 pub(super) type Headers = bindings::sk_buff__bindgen_ty_4__bindgen_ty_1;
 
-/// What is called when a packet leaves its socket.
+/// A packet's destructor, which C calls when the packet leaves its socket.
 pub(super) type Destructor = Option<unsafe extern "C" fn(skb: *mut sk_buff)>;
 
-/// The group that the fields make up.
+/// The other member of the union, the named group of the same fields.
 type HeadersGroup = bindings::sk_buff__bindgen_ty_4__bindgen_ty_2;
 
 #[inline]
@@ -72,7 +73,7 @@ pub(super) fn clear_headers(skb: &mut sk_buff) {
     unsafe { headers.write_bytes(0, 1) };
 }
 
-/// Copies the group, but for the CPU that the buffer was allocated on.
+/// Copies the group, except for the CPU that the buffer was allocated on.
 #[inline]
 pub(super) fn copy_headers(from: &sk_buff, to: &mut sk_buff) {
     let alloc_cpu = headers(to).alloc_cpu;
@@ -83,15 +84,15 @@ pub(super) fn copy_headers(from: &sk_buff, to: &mut sk_buff) {
     unsafe { (*to).alloc_cpu = alloc_cpu };
 }
 
-/// Returns when the packet is to be sent, or was received.
+/// Returns the delivery time or the time of reception, in nanoseconds. `tstamp_type` names the
+/// clock.
 #[inline]
 pub(super) fn tstamp(skb: &sk_buff) -> i64 {
     // SAFETY: All members of the union are integers.
     unsafe { skb.__bindgen_anon_2.tstamp }
 }
 
-/// Copies when the packet is to be sent, or was received: what clock tells that is up to the fields
-/// of the group.
+/// Copies the delivery time or the time of reception. Its clock, `tstamp_type`, is in the group.
 #[inline]
 pub(super) fn copy_tstamp(from: &sk_buff, to: &mut sk_buff) {
     to.__bindgen_anon_2 = from.__bindgen_anon_2;
@@ -118,7 +119,7 @@ pub(super) fn set_dev(skb: &mut sk_buff, dev: *mut net_device) {
     skb.__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev = dev.cast();
 }
 
-/// What a buffer begins with.
+/// The fields that a `struct sk_buff` begins with.
 #[repr(C)]
 struct Links {
     next: *mut sk_buff,
@@ -126,7 +127,7 @@ struct Links {
     dev: *mut net_device,
 }
 
-/// Returns where that is, for a buffer that may have other owners.
+/// Returns a pointer to these fields, for a buffer that may have other owners.
 #[inline]
 fn links(skb: *const sk_buff) -> *const Links {
     const { assert!(core::mem::offset_of!(sk_buff, __bindgen_anon_1) == 0) };
@@ -150,11 +151,11 @@ pub(super) fn next(skb: &sk_buff) -> *mut sk_buff {
     unsafe { next_of(skb) }
 }
 
-/// Returns what follows a buffer that may have other owners.
+/// Returns the next buffer of the list, for a buffer that may have other owners.
 ///
 /// # Safety
 ///
-/// `skb` must be a valid buffer, whose links nobody changes.
+/// `skb` must be a valid buffer, whose links no code changes meanwhile.
 #[inline]
 pub(super) unsafe fn next_of(skb: *const sk_buff) -> *mut sk_buff {
     // SAFETY: By the requirements.
@@ -166,7 +167,7 @@ pub(super) fn set_next(skb: &mut sk_buff, next: *mut sk_buff) {
     skb.__bindgen_anon_1.__bindgen_anon_1.next = next;
 }
 
-/// Returns the next buffer, and takes this one off its list.
+/// Unlinks a buffer from the next one, which it returns.
 #[inline]
 pub(super) fn take_next(skb: &mut sk_buff) -> *mut sk_buff {
     let next = next(skb);
@@ -175,14 +176,14 @@ pub(super) fn take_next(skb: &mut sk_buff) -> *mut sk_buff {
     next
 }
 
-/// Returns the destination, with its flag.
+/// Returns the destination with its flag (`skb->_skb_refdst`).
 #[inline]
 pub(super) fn refdst(skb: &sk_buff) -> c_ulong {
     // SAFETY: All members of the union are words or made of them.
     unsafe { skb.__bindgen_anon_3.__bindgen_anon_1._skb_refdst }
 }
 
-/// Sets the destination, with its flag. Returns the one before, which the caller answers for.
+/// Sets the destination with its flag. Returns the old one, whose reference the caller has then.
 #[inline]
 pub(super) fn replace_refdst(skb: &mut sk_buff, destination: c_ulong) -> c_ulong {
     let old = refdst(skb);
@@ -190,7 +191,8 @@ pub(super) fn replace_refdst(skb: &mut sk_buff, destination: c_ulong) -> c_ulong
     old
 }
 
-/// Takes away what is not counted: the device, links of lists, a borrowed destination.
+/// Clears the fields that hold no reference: the device, links of lists, a `SKB_DST_NOREF`
+/// destination.
 #[inline]
 pub(super) fn detach(skb: &mut sk_buff) {
     take_next(skb);
@@ -201,13 +203,13 @@ pub(super) fn detach(skb: &mut sk_buff) {
     }
 }
 
-/// Returns how far behind the start of the buffer its data starts.
+/// Returns the offset of the data from the start of the buffer.
 #[inline]
 pub(super) fn headroom(skb: &sk_buff) -> usize {
     (skb.data as usize).wrapping_sub(skb.head as usize)
 }
 
-/// Returns how far behind the start of the buffer the first piece ends.
+/// Returns the offset from the start of the buffer at which the linear part ends.
 #[inline]
 pub(in crate::net) fn tail(skb: &sk_buff) -> usize {
     #[cfg(CONFIG_64BIT)]
@@ -217,7 +219,7 @@ pub(in crate::net) fn tail(skb: &sk_buff) -> usize {
     (skb.tail as usize).wrapping_sub(skb.head as usize)
 }
 
-/// Returns how far behind the start of the buffer the room behind the first piece ends.
+/// Returns the offset from the start of the buffer at which the tailroom ends.
 #[inline]
 pub(super) fn end(skb: &sk_buff) -> usize {
     #[cfg(CONFIG_64BIT)]
@@ -227,14 +229,14 @@ pub(super) fn end(skb: &sk_buff) -> usize {
     (skb.end as usize).wrapping_sub(skb.head as usize)
 }
 
-/// Returns the room behind the first piece.
+/// Returns the tailroom: the bytes behind the linear part.
 #[inline]
 pub(in crate::net) fn tailroom(skb: &sk_buff) -> usize {
     end(skb).saturating_sub(tail(skb))
 }
 
-/// Copies what the stack knows of a packet to a buffer with other data, whose headers start where
-/// its data does and have their checksums.
+/// Copies header fields and time stamp to a buffer with other data. The headers of that start where
+/// its data does, and their checksums are complete.
 #[inline]
 pub(super) fn copy_fields(from: &sk_buff, to: &mut sk_buff) {
     // CAST: Headers start within the first 64 kB, here as in C.
@@ -248,7 +250,7 @@ pub(super) fn copy_fields(from: &sk_buff, to: &mut sk_buff) {
     headers.transport_header = at;
 }
 
-/// Returns the memory of a buffer with `len` bytes of data: `SKB_TRUESIZE()`.
+/// Returns the `truesize` of a buffer with `len` bytes of data: `SKB_TRUESIZE()`.
 #[inline]
 pub(super) fn truesize_of(len: usize) -> usize {
     const ALIGN: usize = crate::bindings::CONST_SMP_CACHE_BYTES;
@@ -258,7 +260,7 @@ pub(super) fn truesize_of(len: usize) -> usize {
         .saturating_add(aligned(size_of::<bindings::skb_shared_info>()))
 }
 
-/// Sets where the network header is in the data.
+/// Sets the network header to `offset` bytes into the data.
 #[inline]
 pub(super) fn set_network_header(skb: &mut sk_buff, offset: u16) {
     // CAST: Headers start within the first 64 kB, here as in C.
@@ -266,8 +268,8 @@ pub(super) fn set_network_header(skb: &mut sk_buff, offset: u16) {
     headers_mut(skb).network_header = at;
 }
 
-/// Returns where the checksum that was left to the device starts, from the start of the buffer, and
-/// where from there it is to be put.
+/// Returns `csum_start`, from the start of the buffer, and `csum_offset`, from there. [`None`] if
+/// no checksum was left to the device.
 #[inline]
 pub(super) fn partial_checksum(skb: &sk_buff) -> Option<(u16, u16)> {
     let headers = headers(skb);
@@ -279,7 +281,7 @@ pub(super) fn partial_checksum(skb: &sk_buff) -> Option<(u16, u16)> {
     Some((at.csum_start, at.csum_offset))
 }
 
-/// Returns what is called when the packet leaves its socket.
+/// Returns the packet's destructor.
 #[inline]
 pub(super) fn destructor(skb: &sk_buff) -> Destructor {
     // SAFETY: All members of the union are words or made of them, and any that was set is a
@@ -287,21 +289,21 @@ pub(super) fn destructor(skb: &sk_buff) -> Destructor {
     unsafe { skb.__bindgen_anon_3.__bindgen_anon_1.destructor }
 }
 
-/// Sets the owner among sockets, which must count the buffer's size, and what is called in the end.
+/// Sets socket and destructor. The socket must count the buffer's `truesize`.
 #[inline]
 pub(super) fn set_owner(skb: &mut sk_buff, sk: *mut bindings::sock, destructor: Destructor) {
     skb.__bindgen_anon_3.__bindgen_anon_1.destructor = destructor;
     skb.sk = sk;
 }
 
-/// Lets the packet have no owner among sockets; the one it had, if any, is served by another
-/// packet.
+/// Clears socket and destructor. Another packet must serve the socket that was set, if any.
 #[inline]
 pub(super) fn disown(skb: &mut sk_buff) {
     set_owner(skb, null_mut(), None);
 }
 
-/// Leaves a checksum to the device, over all from `start`, which lies before the data, to the end.
+/// Leaves a checksum to the device. It covers all bytes from offset `start` of the buffer, which
+/// lies before the data, and its place is `offset` bytes behind `start`.
 #[inline]
 pub(super) fn set_partial_checksum(skb: &mut sk_buff, start: u16, offset: u16) {
     let headers = headers_mut(skb);
@@ -314,7 +316,7 @@ pub(super) fn set_partial_checksum(skb: &mut sk_buff, start: u16, offset: u16) {
         };
 }
 
-/// Adds to the tail, whose type depends on the architecture.
+/// Adds to the tail. The type of that field depends on the word size.
 macro_rules! move_tail {
     ($skb:expr, $by:expr) => {{
         let skb: &mut sk_buff = $skb;
@@ -331,7 +333,7 @@ macro_rules! move_tail {
     }};
 }
 
-/// Moves the data of an empty buffer. There must be so much room.
+/// Moves the data of an empty buffer by `n` bytes (`skb_reserve()`). There must be that much room.
 #[inline]
 pub(super) fn reserve(skb: &mut sk_buff, n: usize) {
     skb.data = skb.data.wrapping_add(n);
@@ -339,7 +341,7 @@ pub(super) fn reserve(skb: &mut sk_buff, n: usize) {
     move_tail!(skb, n as isize);
 }
 
-/// Shortens the data at its front. The first piece must have that many bytes.
+/// Removes `n` bytes at the front of the data. The linear part must have them.
 #[inline]
 pub(super) fn pull(skb: &mut sk_buff, n: usize) {
     skb.data = skb.data.wrapping_add(n);
@@ -347,7 +349,7 @@ pub(super) fn pull(skb: &mut sk_buff, n: usize) {
     skb.len = skb.len.wrapping_sub(n as u32);
 }
 
-/// Lengthens the data at its front. There must be so much room.
+/// Adds `n` bytes at the front of the data. The headroom must have them.
 #[inline]
 pub(super) fn push(skb: &mut sk_buff, n: usize) {
     skb.data = skb.data.wrapping_sub(n);
@@ -355,7 +357,7 @@ pub(super) fn push(skb: &mut sk_buff, n: usize) {
     skb.len = skb.len.wrapping_add(n as u32);
 }
 
-/// Sets the length of a buffer in one piece, which must have the room.
+/// Sets the length of a linear buffer, which must have the room.
 #[inline]
 pub(super) fn set_len(skb: &mut sk_buff, len: u32) {
     // CAST: Lengths have 31 bits.
@@ -365,7 +367,7 @@ pub(super) fn set_len(skb: &mut sk_buff, len: u32) {
     move_tail!(skb, by as isize);
 }
 
-/// Lets the link and network headers start where the data does.
+/// Sets the link and network headers to where the data starts.
 #[inline]
 pub(super) fn reset_link_headers(skb: &mut sk_buff) {
     // CAST: Headers start within the first 64 kB, here as in C.
@@ -376,7 +378,7 @@ pub(super) fn reset_link_headers(skb: &mut sk_buff) {
     skb.mac_len = 0;
 }
 
-/// Checks that a `C` can lie in the control block.
+/// Checks that a `C` fits into the control block.
 pub(super) const fn assert_cb_fits<C>() {
     assert!(size_of::<C>() <= 48, "the control block has 48 bytes");
     assert!(

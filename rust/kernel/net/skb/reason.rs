@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Why packets are freed: dropped for a reason, or consumed.
+//! Freeing packets: dropped for a reason, or consumed.
 //!
-//! The stack tells the two apart (`skb:kfree_skb` and `skb:consume_skb`), and notes who freed a
-//! packet. So these functions are inlined: the address noted is that of the driver's function.
+//! The stack distinguishes the two (`skb:kfree_skb` and `skb:consume_skb`), and records the address
+//! of the code that freed a packet. These functions are inlined, so that this is an address in the
+//! driver's function.
 //!
 //! C header: [`include/net/dropreason-core.h`](srctree/include/net/dropreason-core.h)
 
@@ -30,27 +31,27 @@ use kernel::sync::atomic::{
     Relaxed, //
 };
 
-/// Why a packet is dropped: `enum skb_drop_reason`.
+/// The reason why a packet is dropped: `enum skb_drop_reason`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Reason(bindings::skb_drop_reason);
 
 impl Reason {
-    /// What `skb:consume_skb` shows.
+    /// The packet was consumed: `skb:consume_skb` reports it.
     const CONSUMED: Self = Self(bindings::skb_drop_reason_SKB_CONSUMED);
 
-    /// The stack knows no such reason.
+    /// The stack has no name for the reason.
     pub const NOT_SPECIFIED: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED);
 
-    /// There is no socket to send by.
+    /// There is no socket to send the packet with.
     pub const NO_SOCKET: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NO_SOCKET);
 
-    /// The packet is shorter than it says.
+    /// The packet is shorter than its headers say.
     pub const PKT_TOO_SMALL: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_PKT_TOO_SMALL);
 
     /// The IP header is wrong.
     pub const IP_INHDR: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_IP_INHDR);
 
-    /// There is no route to where the packet would go.
+    /// There is no route to the destination.
     pub const IP_OUTNOROUTES: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_IP_OUTNOROUTES);
 
     /// The protocol is not supported.
@@ -60,10 +61,10 @@ impl Reason {
     /// The packet cannot be segmented.
     pub const SKB_GSO_SEG: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_SKB_GSO_SEG);
 
-    /// The header that belongs to the kind of device is wrong.
+    /// The header that is specific to the kind of device is wrong.
     pub const DEV_HDR: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_DEV_HDR);
 
-    /// The device, or what it needs, is not up.
+    /// The device, or a part that it needs, is not up.
     pub const DEV_READY: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_DEV_READY);
 
     /// A queue is full.
@@ -72,33 +73,34 @@ impl Reason {
     /// There is no memory.
     pub const NOMEM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM);
 
-    /// A header cannot be had.
+    /// A header is incomplete, or cannot be pulled.
     pub const HDR_TRUNC: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_HDR_TRUNC);
 
-    /// All that waits in a queue is freed.
+    /// A queue was emptied, and this packet waited in it.
     pub const QUEUE_PURGE: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_QUEUE_PURGE);
 
     /// The device has no target for the packet.
     pub const NO_TX_TARGET: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NO_TX_TARGET);
 }
 
-/// What can be freed. Not for drivers, which say how by [`Buffer`].
+/// A value whose packets can be freed. Drivers use the methods of [`Buffer`] instead.
 pub trait Free: Sized {
     /// Frees all packets of the value for this reason.
     fn free(self, reason: Reason);
 }
 
-/// An owner of packets, one or several.
+/// An owner of one or more packets.
 ///
-/// Its plain drop frees them too, without a reason, and is counted: see [`unreasoned`].
+/// Dropping the value in the sense of Rust frees the packets as well, without a reason, and counts
+/// them: see [`unreasoned`].
 pub trait Buffer: Free {
-    /// Frees packets that go no further: they count as dropped, for this reason.
+    /// Frees packets that go no further. They count as dropped, for this reason.
     #[inline(always)]
     fn drop(self, reason: Reason) {
         self.free(reason);
     }
 
-    /// Frees packets that were handled: they do not count as dropped.
+    /// Frees packets that were handled. They do not count as dropped.
     #[inline(always)]
     fn consume(self) {
         self.free(Reason::CONSUMED);
@@ -148,18 +150,18 @@ impl<P: Packet> Free for List<P> {
     /// Frees the buffers in bulk.
     #[inline(always)]
     fn free(self, reason: Reason) {
-        // SAFETY: By the type invariants of the list, which gives its buffers up; the last one has
-        // no next.
+        // SAFETY: By the type invariants the list owns its buffers, which nothing uses after this.
+        // The last one has no next.
         unsafe { bindings::kfree_skb_list_reason(self.into_raw(), reason.0) };
     }
 }
 
-/// A buffer in the making. If it does not become a packet, nothing is lost with it: its plain drop
-/// consumes it.
+/// A buffer that is still being filled. If it does not become a packet, no packet is lost, so its
+/// plain drop consumes it.
 pub(super) struct Draft(ManuallyDrop<SkBuff>);
 
 impl Draft {
-    /// Begins with this buffer.
+    /// Makes a draft of this buffer.
     #[inline]
     pub(super) fn new(skb: SkBuff) -> Self {
         Self(ManuallyDrop::new(skb))
@@ -197,22 +199,22 @@ impl Drop for Draft {
     }
 }
 
-/// How many packets were freed by a plain drop.
+/// The number of packets that a plain drop has freed.
 static UNREASONED: Atomic<u64> = Atomic::new(0);
 
-/// Returns how many packets were dropped without a reason since the module was loaded.
+/// Returns the number of packets that were freed without a reason since the module was loaded.
 ///
-/// It should be none: a driver says of each packet what became of it. A module built with the cfg
-/// `check_reasons` warns of the first one, with the calls that led there.
+/// It should be 0: a driver drops each packet for a reason or consumes it. A module built with the
+/// cfg `check_reasons` warns of the first one, with a stack trace.
 pub fn unreasoned() -> u64 {
     UNREASONED.load(Relaxed)
 }
 
-/// Frees a packet that is dropped without a reason.
+/// Frees a packet without a reason, and counts it.
 ///
 /// # Safety
 ///
-/// The buffer must be valid, and its reference belong to the caller.
+/// `skb` must be a valid buffer, and the caller must own the reference that it passes.
 #[cold]
 pub(super) unsafe fn free_unreasoned(skb: *mut bindings::sk_buff) {
     count_unreasoned(1);
@@ -220,7 +222,7 @@ pub(super) unsafe fn free_unreasoned(skb: *mut bindings::sk_buff) {
     unsafe { bindings::sk_skb_reason_drop(null_mut(), skb, Reason::NOT_SPECIFIED.0) };
 }
 
-/// Frees a list of packets that is dropped without a reason.
+/// Frees a list of packets without a reason, and counts them.
 #[cold]
 pub(super) fn free_list_unreasoned<P: Packet>(packets: List<P>) {
     // CAST: From small to large.
@@ -228,11 +230,11 @@ pub(super) fn free_list_unreasoned<P: Packet>(packets: List<P>) {
     packets.free(Reason::NOT_SPECIFIED);
 }
 
-/// Counts `n` packets that are dropped without a reason.
+/// Counts `n` packets that are freed without a reason.
 #[cold]
 fn count_unreasoned(n: u64) {
     let _before = UNREASONED.fetch_add(n, Relaxed);
-    // Unit tests drop what they have made.
+    // KUnit tests drop their packets plainly.
     #[cfg(all(check_reasons, not(CONFIG_KUNIT = "y")))]
     kernel::warn_on!(_before == 0);
 }

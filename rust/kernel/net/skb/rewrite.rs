@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Detects whether a rule has rewritten the datagrams of a [`Gso`] packet on its way down the
-//! stack.
+//! Detects whether a netfilter rule has rewritten the datagrams of a [`Gso`] packet on its way down
+//! the stack.
 //!
-//! The linear part of such a packet has its headers and nothing else. C code that rewrites what
-//! lies behind them copies that to the linear part first (`skb_ensure_writable()`), which shortens
-//! the first fragment at its front. The page keeps the original:
+//! The linear part of such a packet has its headers and nothing else. C code that rewrites bytes
+//! behind them first copies these bytes to the linear part (`skb_ensure_writable()`), and removes
+//! them from the first fragment. The page keeps the original:
 //!
 //! ```text
 //!   linear: [ headers | copy ]    page: [ ... | original | first fragment ... ]
@@ -16,27 +16,27 @@
 use super::raw;
 use crate::bindings::sk_buff;
 
-/// What the header of UDP takes.
+/// The length of a UDP header.
 const UDP_HEADER_LEN: usize = 8;
 
-/// Returns how many bytes behind the UDP header were copied to the linear part.
+/// Returns the number of bytes behind the UDP header that were copied to the linear part.
 #[inline]
 fn copied(skb: &sk_buff) -> usize {
     let header = usize::from(raw::headers(skb).transport_header);
     raw::tail(skb).saturating_sub(header.saturating_add(UDP_HEADER_LEN))
 }
 
-/// Returns whether the packet stands for several datagrams, and its linear part has more than their
-/// headers.
+/// Returns whether this is a GSO packet of UDP datagrams whose linear part has more than headers.
 #[inline]
 pub(in crate::net) fn has_copied(skb: &sk_buff) -> bool {
     // CAST: A bit of an unsigned field.
     raw::gso_type(skb) & crate::bindings::SKB_GSO_UDP_L4 as u32 != 0 && copied(skb) > 0
 }
 
-/// Returns whether these bytes are others than there were.
+/// Returns whether the copied bytes differ from the original.
 ///
-/// A packet of whose first datagram nothing was left in its place counts as rewritten.
+/// If the whole first datagram was copied, there may be no original left, and the packet counts as
+/// rewritten.
 ///
 /// # Safety
 ///
@@ -44,18 +44,19 @@ pub(in crate::net) fn has_copied(skb: &sk_buff) -> bool {
 pub(in crate::net) unsafe fn is_rewritten(skb: &sk_buff) -> bool {
     let len = copied(skb);
     let first = raw::frag(skb, 0).filter(|frag| len <= frag.offset);
-    // The first fragment began with at least one whole datagram. If that is used up, this may be
-    // another fragment.
+    // The first fragment began with at least one whole datagram. If all of that was copied, what is
+    // the first fragment now may have been another one.
     if first.is_none() || len >= usize::from(raw::gso_size(skb)) {
         return true;
     }
     let copy = skb.head.wrapping_add(raw::tail(skb)).wrapping_sub(len);
-    // SAFETY: There is such a fragment. All of them are in lowmem, by the requirements.
+    // SAFETY: There is a first fragment. By the requirements all fragments are in lowmem.
     let original = unsafe { raw::frag_address(skb, 0) }.wrapping_sub(len);
-    // SAFETY: The linear part ends with that many bytes, which nobody else changes.
+    // SAFETY: The linear part ends with that many bytes, and nothing changes them during the
+    // borrow.
     let copy = unsafe { core::slice::from_raw_parts(copy, len) };
-    // SAFETY: As the first fragment is still the first it has lost that many bytes at its front, in
-    // memory that nobody writes to as long as the packet has a reference of the page.
+    // SAFETY: The first fragment is still the first, so that many bytes were removed at its front.
+    // Nothing writes to that memory as long as the packet has a reference of the page.
     let original = unsafe { core::slice::from_raw_parts(original, len) };
     copy != original
 }
@@ -79,7 +80,8 @@ mod tests {
         prelude::*, //
     };
 
-    /// Sends three datagrams of 1000 bytes to a rule, which has `count` of their bytes copied.
+    /// Makes a packet of three datagrams of 1000 bytes, and copies `count` of their bytes as a rule
+    /// does.
     fn copied_by_rule(count: usize) -> Result<SkBuff> {
         // SAFETY: Tests run in a thread of their own.
         let mut process = unsafe { Process::new() };
@@ -88,7 +90,7 @@ mod tests {
         let mut builder = Builder::new(&mut ring, 64, 1000, 3, &bh).ok_or(ENOMEM)?;
         for number in 1..4 {
             let slot = builder.slot(1000).ok_or(ENOMEM)?;
-            // SAFETY: The slot is so long.
+            // SAFETY: The slot has 1000 bytes.
             unsafe { slot.write_bytes(number, 1000) };
         }
         let from = SkBuff::alloc(0, 0)?;
@@ -113,10 +115,10 @@ mod tests {
         for count in [1, 16, 999] {
             for at in [0, count / 2, count - 1] {
                 let skb = copied_by_rule(count)?;
-                // SAFETY: It would have been sent as such.
+                // SAFETY: The packet is as a `Gso` packet is when it is sent.
                 assert!(!unsafe { is_rewritten(skb.c()) });
                 let byte = skb.c().head.wrapping_add(raw::tail(skb.c()) - count + at);
-                // SAFETY: The linear part has that many bytes, and nobody else has them.
+                // SAFETY: The linear part has that many bytes, and no other code has the packet.
                 unsafe { byte.write(0) };
                 // SAFETY: As above.
                 assert!(unsafe { is_rewritten(skb.c()) });
@@ -129,7 +131,7 @@ mod tests {
     fn nothing_left_to_compare_with() -> Result {
         for count in [1000, 1001, 2500, 3000] {
             let skb = copied_by_rule(count)?;
-            // SAFETY: It would have been sent as such.
+            // SAFETY: The packet is as a `Gso` packet is when it is sent.
             assert!(unsafe { is_rewritten(skb.c()) });
         }
         Ok(())

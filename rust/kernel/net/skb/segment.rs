@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Segmentation of packets that are to be carried in datagrams.
+//! Segmentation of GSO packets whose segments are to be carried in datagrams.
 //!
-//! `skb_segment()` can cut any packet, but takes a buffer of a power of two from the slab for each
-//! segment, which kernels that clear new memory clear byte by byte, and copies fields that
-//! encapsulation resets anyway. Plain TCP and UDP over IP are cut here: each segment is copied
-//! once, with its checksum, to its place in a [`Gso`](super::Gso) packet or in a buffer of its own.
-//! What is on the wire is the same.
+//! `skb_segment()` can cut any packet. But for each segment it takes a buffer with a power of two
+//! of bytes from the slab, which many kernels clear, and it copies fields that encapsulation resets
+//! anyway. This module cuts plain TCP and UDP over IP: it copies each segment once, with its
+//! checksum, to its place in a [`Gso`](super::Gso) packet or in a buffer of its own. The segments
+//! are the same bytes.
 //!
 //! C sources: `net/core/skbuff.c`, `net/ipv4/tcp_offload.c`, `net/ipv4/udp_offload.c`
 
@@ -43,31 +43,32 @@ use kernel::{
     prelude::*, //
 };
 
-/// How a packet of a protocol is cut.
+/// How packets of a transport protocol are cut. Lengths are in bytes.
 pub(super) trait Cut {
-    /// What its segments have in common.
+    /// Returns what the segments have in common.
     fn inet(&self) -> &Inet;
 
-    /// The length of the IP header.
+    /// Returns the length of the IP header.
     #[inline]
     fn ip_len(&self) -> usize {
         self.inet().ip_len
     }
 
-    /// The length of all headers that each segment gets.
+    /// Returns the length of the headers that each segment gets: IP and transport.
     #[inline]
     fn headers_len(&self) -> usize {
         self.inet().headers_len
     }
 
-    /// The most bytes of a segment behind its headers.
+    /// Returns the most bytes of payload in a segment.
     #[inline]
     fn mss(&self) -> usize {
         self.inet().mss
     }
 
-    /// Writes what differs between segments. `bytes` is a segment that starts `offset` bytes into
-    /// the text of a packet of `packet_len` bytes; the sum of its own text is `text`.
+    /// Writes the header fields in which segments differ. `bytes` is a segment with the headers of
+    /// the packet, and its payload starts `offset` bytes into that of the packet, which has
+    /// `packet_len` bytes with its headers. `text` is the sum of the segment's payload.
     fn write_headers(
         &self,
         bytes: &mut [u8],
@@ -78,13 +79,13 @@ pub(super) trait Cut {
 }
 
 impl SkBuff {
-    /// Cuts the packet into those that it stands for, without their destination, which `dev` is to
-    /// send as `layout` says.
+    /// Cuts the packet into the packets that it stands for, as datagrams of `layout` carry them.
+    /// Drops the destination. `dev` is the device that sends the packet.
     ///
     /// # Errors
     ///
-    /// What C says of a packet that it cannot cut, `ENOMEM` among it. The packet is dropped then,
-    /// for [`Reason::SKB_GSO_SEG`].
+    /// The error that C returns for a packet that it cannot cut, or `ENOMEM`. The packet is dropped
+    /// then, for [`Reason::SKB_GSO_SEG`].
     pub fn segment<T: Operations, F: Fn(usize) -> usize>(
         self,
         dev: Running<'_, T>,
@@ -109,12 +110,12 @@ impl SkBuff {
                 packet.drop(Reason::SKB_GSO_SEG);
                 Err(e)
             }
-            // SAFETY: The device is there as long as `dev` is. Tunnels ask for it.
+            // SAFETY: The device exists as long as `dev`. C reads it for packets of tunnels.
             None => unsafe { packet.segment_in_c(dev.as_raw()) },
         }
     }
 
-    /// The part of [`SkBuff::segment`] that is done here. [`None`] for a packet that is left to C.
+    /// Segments plain TCP and UDP. [`None`] for a packet that C has to segment.
     fn segment_here<F: Fn(usize) -> usize>(
         &mut self,
         layout: &Layout<'_, F>,
@@ -127,7 +128,7 @@ impl SkBuff {
         Some(split(&udp, self, layout, bh))
     }
 
-    /// The part of [`SkBuff::segment`] that the stack does.
+    /// Segments a packet by `__skb_gso_segment()`, and frees it.
     ///
     /// # Safety
     ///
@@ -137,16 +138,15 @@ impl SkBuff {
         dev: *mut bindings::net_device,
     ) -> Result<List<Segmented>> {
         raw::set_dev(self.c_mut(), dev);
-        // The destination is not needed any more, and each segment would have to take a reference
-        // of it.
+        // Each segment would take a reference of the destination, which is not needed any more.
         let destination = raw::replace_refdst(self.c_mut(), 0);
-        // SAFETY: The buffer is not shared. Without features, all is done in software.
+        // SAFETY: The buffer is not shared. Without features, C does everything in software.
         let first = unsafe { bindings::__skb_gso_segment(self.as_raw(), 0, true) };
-        // INVARIANT: The device is not set again, and the destination is that of before. The
+        // INVARIANT: The device is cleared again, and the destination is the one of before. The
         // segments are detached below.
         raw::set_dev(self.c_mut(), null_mut());
         raw::replace_refdst(self.c_mut(), destination);
-        // On failure C may have taken the packet apart already, so nobody gets it back.
+        // On failure C may have cut off parts of the packet already, so it is not returned.
         let first = kernel::error::from_err_ptr(first).and_then(|first| match first.is_null() {
             true => Err(EINVAL),
             false => Ok(first),
@@ -158,7 +158,7 @@ impl SkBuff {
                 return Err(e);
             }
         };
-        // If this one is among its segments, then there is a reference more.
+        // If this buffer is one of the segments, C has taken a further reference of it.
         self.consume();
         let mut list = List::new();
         while !next.is_null() {
@@ -180,8 +180,8 @@ impl SkBuff {
     }
 }
 
-/// Makes the segments of a packet that can be cut so. They take over its socket; without memory,
-/// nothing changes.
+/// Makes the segments of a packet that `cut` has accepted. They take over its socket. On failure
+/// the packet and its socket's count are unchanged.
 pub(super) fn split<F: Fn(usize) -> usize>(
     cut: &impl Cut,
     skb: &mut SkBuff,
@@ -208,7 +208,7 @@ pub(super) fn split<F: Fn(usize) -> usize>(
                 match segment {
                     Ok(segment) => list.push_back(segment),
                     Err(e) => {
-                        // What is lost is the packet that they would have been.
+                        // These segments are copies, and the caller drops the packet itself.
                         list.consume();
                         return Err(e);
                     }
@@ -224,7 +224,7 @@ pub(super) fn split<F: Fn(usize) -> usize>(
     Ok(list)
 }
 
-/// Makes a packet of all the segments that `builder` has room for, from `start` on.
+/// Makes a [`Gso`](super::Gso) packet of as many segments as `builder` has slots, from `start` on.
 #[inline]
 fn several<F: Fn(usize) -> usize>(
     cut: &impl Cut,
@@ -237,7 +237,7 @@ fn several<F: Fn(usize) -> usize>(
         let len = segment_len(cut, skb, start)?;
         let datagram = layout.datagram_len(len);
         let slot = builder.slot(datagram)?;
-        // SAFETY: The slot is so long.
+        // SAFETY: The slot has `datagram` bytes: the header, the segment and the trailer.
         unsafe { slot.write_bytes(0, layout.header) };
         let to = slot.wrapping_add(layout.header);
         // SAFETY: As above.
@@ -247,11 +247,11 @@ fn several<F: Fn(usize) -> usize>(
         unsafe { to.wrapping_add(len).write_bytes(0, trailer) };
         start = start.checked_add(cut.mss())?;
     }
-    // SAFETY: All slots were written as long as they are.
+    // SAFETY: Each slot was written in full.
     Some(unsafe { builder.finish(skb) }?.into())
 }
 
-/// Makes a buffer of the segment that starts there.
+/// Makes a buffer of the segment whose payload starts at `start` of the packet.
 fn single<F: Fn(usize) -> usize>(
     cut: &impl Cut,
     skb: &SkBuff,
@@ -264,7 +264,7 @@ fn single<F: Fn(usize) -> usize>(
     let room = len.checked_add(layout.tailroom).ok_or(EINVAL)?;
     let mut segment = Draft::new(SkBuff::alloc_piece(layout.headroom, room, pages, bh)?);
     let to = segment.c().data;
-    // SAFETY: There is more room than that, which nobody else knows.
+    // SAFETY: The buffer has `room` bytes, which is at least `len`, and nothing else accesses it.
     unsafe { write(cut, skb, start, to, len) }.ok_or(EINVAL)?;
     // CAST: Less than the length of the packet.
     raw::set_len(segment.c_mut(), len as u32);
@@ -278,18 +278,19 @@ fn single<F: Fn(usize) -> usize>(
     })
 }
 
-/// Returns the length of the segment that starts there, with its headers.
+/// Returns the length of the segment whose payload starts at `start` of the packet, with its
+/// headers.
 #[inline]
 fn segment_len(cut: &impl Cut, skb: &SkBuff, start: usize) -> Option<usize> {
     let text = skb.len().checked_sub(start)?.min(cut.mss());
     cut.headers_len().checked_add(text)
 }
 
-/// Writes the segment of `len` bytes that starts there.
+/// Writes the segment of `len` bytes whose payload starts at `start` of the packet.
 ///
 /// # Safety
 ///
-/// `to` must be valid for writes of `len` bytes that nobody else knows.
+/// `to` must be valid for writes of `len` bytes, and nothing else may access them.
 #[inline]
 unsafe fn write(cut: &impl Cut, skb: &SkBuff, start: usize, to: *mut u8, len: usize) -> Option<()> {
     let headers = skb.head().get(..cut.headers_len())?;
@@ -298,9 +299,10 @@ unsafe fn write(cut: &impl Cut, skb: &SkBuff, start: usize, to: *mut u8, len: us
     // CAST: Parts of the packet's length, which C limits to 31 bits.
     let (from, n) = (start as c_int, len.checked_sub(headers.len())? as c_int);
     let to_text = to.wrapping_add(headers.len());
-    // SAFETY: The packet is valid and so long, and so is the room.
+    // SAFETY: The packet is valid and has these bytes, and `to` has room for them behind the
+    // headers.
     let text = unsafe { bindings::skb_copy_and_csum_bits(skb.as_raw(), from, to_text, n) };
-    // SAFETY: All of the segment has just been written. Nobody else sees it.
+    // SAFETY: All of the segment has just been written, and nothing else accesses it.
     let bytes = unsafe { core::slice::from_raw_parts_mut(to, len) };
     let offset = start.checked_sub(headers.len())?;
     cut.write_headers(bytes, offset, skb.len(), text)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cutting a TCP packet that stands for several.
+//! [`Tcp`], which segments a TCP GSO packet.
 //!
 //! C source: `net/ipv4/tcp_offload.c`
 
@@ -24,7 +24,7 @@ use zerocopy_derive::{
     KnownLayout, //
 };
 
-/// The number of the protocol.
+/// The number of TCP in the IP header.
 pub(super) const NUMBER: u8 = 6;
 
 const TCP: Protocol = Protocol {
@@ -33,7 +33,7 @@ const TCP: Protocol = Protocol {
     check_offset: 16,
 };
 
-// The flags of TCP: those of the last segment alone, and that of the first.
+// Flags of TCP. Segmentation keeps FIN and PSH in the last segment only, and CWR in the first.
 pub(super) const FIN: u8 = 0x01;
 pub(super) const SYN: u8 = 0x02;
 pub(super) const RST: u8 = 0x04;
@@ -53,8 +53,8 @@ struct TcpHeader {
     urgent: [u8; 2],
 }
 
-/// Returns the length of the header of a segment that, if nothing follows, only acknowledges
-/// others.
+/// Returns the header length of a segment with neither SYN, FIN nor RST, in bytes. If nothing
+/// follows the header, such a segment only acknowledges.
 #[inline]
 pub(super) fn bare_len(header: &[u8; size_of::<TcpHeader>()]) -> Option<usize> {
     let header = TcpHeader::ref_from_bytes(header).ok()?;
@@ -62,11 +62,11 @@ pub(super) fn bare_len(header: &[u8; size_of::<TcpHeader>()]) -> Option<usize> {
         .then(|| usize::from(header.offset >> 4).saturating_mul(4))
 }
 
-/// A packet of TCP, to be cut.
+/// A TCP GSO packet that is to be cut.
 pub(super) struct Tcp(Inet);
 
 impl Tcp {
-    /// Looks at a packet that stands for several. [`None`] if it is none that can be cut here.
+    /// Checks a GSO packet, and pulls its headers. [`None`] for one that C has to segment.
     pub(super) fn of(skb: &mut SkBuff) -> Option<Self> {
         // CAST: Bits of an unsigned field.
         const V4: u32 = crate::bindings::SKB_GSO_TCPV4 as u32;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What encapsulation does to a packet.
+//! What encapsulation and decapsulation change in a packet, except for its data.
 
 use super::{
     raw,
@@ -13,27 +13,28 @@ use crate::bindings;
 use crate::bindings::CHECKSUM_UNNECESSARY;
 use core::ptr::null_mut;
 
-/// The bits of a DS field that hold ECN.
+/// The bits of a DS field that contain ECN.
 const ECN_MASK: u8 = 3;
 const ECN_ECT_1: u8 = 1;
 const ECN_ECT_0: u8 = 2;
 const ECN_CE: u8 = 3;
 
 const UDP_HEADER_LEN: usize = 8;
-/// Where the checksum is in the header of UDP.
+/// The offset of the checksum in a UDP header.
 const UDP_CHECKSUM_OFFSET: u16 = 6;
 
 impl SkBuff {
-    /// Makes the packet look as if it came from nowhere, but keeps the hash of its flow.
+    /// Clears what the stack has stored in the packet, except for the hash of its flow and its
+    /// delivery time.
     ///
-    /// For a packet that becomes the payload of another.
+    /// For a packet that becomes the payload of another one.
     pub fn reset_for_encap(&mut self) {
         self.reset(true);
     }
 
-    /// Makes the packet look as if it came from nowhere.
+    /// Clears what the stack has stored in the packet.
     ///
-    /// For a packet that was the payload of another.
+    /// For a packet that was the payload of another one.
     pub fn reset_for_decap(&mut self) {
         self.reset(false);
     }
@@ -45,7 +46,7 @@ impl SkBuff {
         let tstamp_type = headers.tstamp_type();
         // SAFETY: By the type invariants.
         unsafe { bindings::skb_scrub_packet(self.as_raw(), true) };
-        // The group also holds the marks of redirection, the index for traffic control and the
+        // The group also contains the marks of redirection, the index for traffic control and the
         // offsets of all headers.
         raw::clear_headers(self.c_mut());
         // CAST: Headers start within the first 64 kB, here as in C.
@@ -72,19 +73,20 @@ impl SkBuff {
         raw::set_dev(skb, null_mut());
     }
 
-    /// Tells the stack that all checksums in the packet have been verified.
+    /// Marks all checksums in the packet as verified.
     #[inline]
     pub fn mark_checksum_verified(&mut self) {
         let headers = raw::headers_mut(self.c_mut());
         // CAST: The constant has two bits.
         headers.set_ip_summed(CHECKSUM_UNNECESSARY as u8);
-        // All levels: the field has two bits.
+        // All levels: 3 is the largest value of the field.
         headers.set_csum_level(3);
     }
 
     /// Returns the DS field for a packet that carries this one: its ECN, without DSCP.
     ///
-    /// What has met congestion starts anew outside, as RFC 6040 says. 0 for what is not IP.
+    /// A mark of congestion is not copied to the outer header, see RFC 6040. Returns 0 if this
+    /// packet is not IP.
     #[inline]
     pub fn ecn_encap(&self) -> u8 {
         match self.dsfield() & ECN_MASK {
@@ -93,7 +95,8 @@ impl SkBuff {
         }
     }
 
-    /// Takes over the congestion that the outer packet, whose DS field is given, has met.
+    /// Applies the ECN field of the outer packet, whose DS field is `outer`, as RFC 6040 says:
+    /// congestion (CE) and ECT(1) are copied.
     ///
     /// A packet that does not take part in ECN stays as it is.
     #[inline]
@@ -108,9 +111,10 @@ impl SkBuff {
         }
     }
 
-    /// Leaves the UDP checksums of a GSO packet to the device or code that cuts it.
+    /// Leaves the UDP checksums of a GSO packet to the device, or to the code that cuts it.
     ///
-    /// The UDP header comes right in front of the data, for which there must be room.
+    /// The UDP header, which is not there yet, will lie right in front of the data. The headroom
+    /// must have the room.
     #[inline]
     pub(in crate::net) fn leave_udp_checksum(&mut self) {
         let start = self.headroom().saturating_sub(UDP_HEADER_LEN);
@@ -118,17 +122,17 @@ impl SkBuff {
         raw::set_partial_checksum(self.c_mut(), start as u16, UDP_CHECKSUM_OFFSET);
     }
 
-    /// Tells the sender of the packet, which `dev` was to send, that its destination cannot be
-    /// reached.
+    /// Sends an ICMP error to the sender of the packet, which `dev` was to send: the host or
+    /// address cannot be reached.
     ///
     /// Overwrites the control block.
     pub fn icmp_unreachable<T: Operations>(&mut self, dev: Running<'_, T>) {
         let Some(version) = self.ip_version_checked() else {
             return;
         };
-        // What is in the block would be taken for options of IP.
+        // C takes the content of the control block for IP options.
         *self.cb_mut::<[u8; 48]>() = [0; 48];
-        // The device is valid for the call.
+        // The device exists as long as `dev`, and so for the call.
         raw::set_dev(self.c_mut(), dev.as_raw());
         let skb = self.as_raw();
         match version {
@@ -137,7 +141,7 @@ impl SkBuff {
             // SAFETY: As above.
             IpVersion::V6 => unsafe { bindings::icmpv6_ndo_send_addr_unreach(skb) },
         }
-        // INVARIANT: The device is not set again.
+        // INVARIANT: The device is cleared again.
         raw::set_dev(self.c_mut(), null_mut());
     }
 }

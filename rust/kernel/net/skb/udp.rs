@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cutting a UDP packet that stands for several: what programs send with `UDP_SEGMENT`, as those
-//! that speak QUIC do.
+//! [`Udp`], which segments a UDP GSO packet: one that a program sends with `UDP_SEGMENT`, as QUIC
+//! implementations do.
 //!
 //! C source: `net/ipv4/udp_offload.c`
 
@@ -38,11 +38,11 @@ struct UdpHeader {
     check: [u8; 2],
 }
 
-/// A packet of UDP, to be cut.
+/// A UDP GSO packet that is to be cut.
 pub(super) struct Udp(Inet);
 
 impl Udp {
-    /// Looks at a packet that stands for several. [`None`] if it is none that can be cut here.
+    /// Checks a GSO packet, and pulls its headers. [`None`] for one that C has to segment.
     pub(super) fn of(skb: &mut SkBuff) -> Option<Self> {
         // CAST: A bit of an unsigned field.
         const KIND: u32 = crate::bindings::SKB_GSO_UDP_L4 as u32;
@@ -76,7 +76,7 @@ impl Cut for Udp {
         header.len = u16::try_from(len).ok()?.to_be_bytes();
         header.check = [0; 2];
         let check = pseudo.wrapping_add(sum(udp)).wrapping_add(u64::from(text));
-        // Zero would mean that there is no checksum.
+        // A UDP checksum of zero means that there is none.
         UdpHeader::mut_from_prefix(udp).ok()?.0.check = match fold(check) {
             [0, 0] => [0xff, 0xff],
             check => check,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `struct skb_shared_info`, which follows the data of a buffer: its fragments, and how many
-//! packets it stands for.
+//! `struct skb_shared_info`, which follows the data of a buffer: its page fragments, `frag_list`
+//! and GSO fields.
 
 use super::end;
 use crate::bindings::{
@@ -15,7 +15,7 @@ pub(in crate::net::skb) fn shared_info(skb: &sk_buff) -> *const bindings::skb_sh
     skb.head.cast_const().wrapping_add(end(skb)).cast()
 }
 
-/// Returns whether there are other owners of the data.
+/// Returns whether clones share the data (`skb_cloned()`).
 #[inline]
 pub(in crate::net::skb) fn is_cloned(skb: &sk_buff) -> bool {
     if skb.cloned() == 0 {
@@ -23,20 +23,20 @@ pub(in crate::net::skb) fn is_cloned(skb: &sk_buff) -> bool {
     }
     // SAFETY: The structure is part of a valid buffer.
     let count = unsafe { &raw const (*shared_info(skb)).dataref.counter };
-    // SAFETY: As above; other owners may change the count, hence the volatile read.
+    // SAFETY: As above. Another CPU may free a clone at the same time, hence the volatile read.
     let count = unsafe { count.read_volatile() };
-    // The upper half counts those that do without the headers.
+    // The upper half counts the owners that have released the headers (`SKB_DATAREF_SHIFT`).
     count & 0xffff != 1
 }
 
-/// Returns whether the packet stands for several.
+/// Returns whether this is a GSO packet (`skb_is_gso()`).
 #[inline]
 pub(in crate::net::skb) fn is_gso(skb: &sk_buff) -> bool {
     // SAFETY: The structure is part of a valid buffer.
     unsafe { (*shared_info(skb)).gso_size != 0 }
 }
 
-/// Returns the structure that follows the buffer, which must have no other owner.
+/// Returns the structure that follows the buffer, for changes. The data must have no other owner.
 #[inline]
 pub(in crate::net::skb) fn shared_info_mut(skb: &mut sk_buff) -> &mut bindings::skb_shared_info {
     let info = shared_info(skb).cast_mut();
@@ -46,13 +46,13 @@ pub(in crate::net::skb) fn shared_info_mut(skb: &mut sk_buff) -> &mut bindings::
 
 /// A page fragment.
 pub(in crate::net::skb) struct Frag {
-    /// Where in its page it starts.
+    /// Its offset in its page.
     pub(in crate::net::skb) offset: usize,
-    /// Its length.
+    /// Its length in bytes.
     pub(in crate::net::skb) len: usize,
 }
 
-/// Returns a page fragment of the packet by its number.
+/// Returns page fragment `number` of the packet. [`None`] if there are fewer.
 #[inline]
 pub(in crate::net::skb) fn frag(skb: &sk_buff, number: usize) -> Option<Frag> {
     let info = shared_info(skb);
@@ -63,7 +63,7 @@ pub(in crate::net::skb) fn frag(skb: &sk_buff, number: usize) -> Option<Frag> {
     }
     // SAFETY: As above.
     let frags = unsafe { &raw const (*info).frags }.cast::<bindings::skb_frag_t>();
-    // SAFETY: There are that many.
+    // SAFETY: `number` is less than the number of fragments.
     let frag = unsafe { frags.add(number) };
     // SAFETY: As above.
     let offset = unsafe { (*frag).offset };
@@ -74,7 +74,7 @@ pub(in crate::net::skb) fn frag(skb: &sk_buff, number: usize) -> Option<Frag> {
     Some(Frag { offset, len })
 }
 
-/// Returns where a page fragment lies.
+/// Returns the address of page fragment `number`.
 ///
 /// # Safety
 ///
@@ -90,7 +90,7 @@ pub(in crate::net::skb) unsafe fn frag_address(skb: &sk_buff, number: usize) -> 
     unsafe { crate::bindings::skb_frag_address(frag) }.cast()
 }
 
-/// Makes the packet stand for `segments` datagrams of one size.
+/// Makes the packet a GSO packet of `segments` UDP datagrams of `size` bytes.
 #[inline]
 pub(in crate::net::skb) fn set_udp_gso(skb: &mut sk_buff, size: u16, segments: u16) {
     let info = shared_info_mut(skb);
@@ -100,7 +100,7 @@ pub(in crate::net::skb) fn set_udp_gso(skb: &mut sk_buff, size: u16, segments: u
     info.gso_type = bindings::SKB_GSO_UDP_L4 as u32;
 }
 
-/// Makes the packet stand for `segments` packets of its size.
+/// Sets the type of a GSO packet, and the number of packets that it stands for. `gso_size` stays.
 #[inline]
 pub(in crate::net::skb) fn set_gso(skb: &mut sk_buff, kind: u32, segments: u16) {
     let info = shared_info(skb).cast_mut();
@@ -111,28 +111,29 @@ pub(in crate::net::skb) fn set_gso(skb: &mut sk_buff, kind: u32, segments: u16) 
     unsafe { (*info).gso_segs = segments };
 }
 
-/// Returns how many the packet stands for, 0 if its sender did not say.
+/// Returns the number of packets that this one stands for; 0 if its sender did not set it.
 #[inline]
 pub(in crate::net::skb) fn gso_segs(skb: &sk_buff) -> u16 {
     // SAFETY: The structure is part of a valid buffer.
     unsafe { (*shared_info(skb)).gso_segs }
 }
 
-/// Returns the size of what the packet stands for.
+/// Returns the bytes of payload of each packet that this one stands for; 0 if this is no GSO
+/// packet.
 #[inline]
 pub(in crate::net::skb) fn gso_size(skb: &sk_buff) -> u16 {
     // SAFETY: The structure is part of a valid buffer.
     unsafe { (*shared_info(skb)).gso_size }
 }
 
-/// Returns whether the packet has a list of buffers.
+/// Returns whether the packet has a `frag_list`.
 #[cfg(check_gso)]
 pub(in crate::net::skb) fn has_frag_list(skb: &sk_buff) -> bool {
     // SAFETY: The structure is part of a valid buffer.
     unsafe { !(*shared_info(skb)).frag_list.is_null() }
 }
 
-/// Returns whether the fragments of the packet may be changed by others.
+/// Returns whether others may change the data in fragments of the packet (`SKBFL_SHARED_FRAG`).
 #[inline]
 pub(in crate::net::skb) fn has_shared_frags(skb: &sk_buff) -> bool {
     // SAFETY: The structure is part of a valid buffer.
@@ -141,7 +142,7 @@ pub(in crate::net::skb) fn has_shared_frags(skb: &sk_buff) -> bool {
     flags & bindings::SKBFL_SHARED_FRAG as u8 != 0
 }
 
-/// Tells that fragments of the packet may be changed by others.
+/// Marks that others may change the data in fragments of the packet.
 #[inline]
 pub(in crate::net::skb) fn set_shared_frags(skb: &mut sk_buff) {
     let info = shared_info(skb).cast_mut();
@@ -150,14 +151,14 @@ pub(in crate::net::skb) fn set_shared_frags(skb: &mut sk_buff) {
     unsafe { (*info).flags |= bindings::SKBFL_SHARED_FRAG as u8 };
 }
 
-/// Returns the kinds of packet that this one stands for several of.
+/// Returns the GSO type of the packet: bits `SKB_GSO_*`.
 #[inline]
 pub(in crate::net::skb) fn gso_type(skb: &sk_buff) -> u32 {
     // SAFETY: The structure is part of a valid buffer.
     unsafe { (*shared_info(skb)).gso_type }
 }
 
-/// Returns whether the sender wants to know when the packet leaves (time stamps, zero copy).
+/// Returns whether the sender waits for a time stamp or a zero-copy notification (`tx_flags`).
 #[inline]
 pub(in crate::net::skb) fn has_tx_flags(skb: &sk_buff) -> bool {
     // SAFETY: The structure is part of a valid buffer.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Segments beside those that the stack makes.
+//! Tests that compare segments with those that `skb_segment()` makes.
 
 #[kernel::macros::kunit_tests(kext_skb_segment)]
 mod tests {
@@ -50,10 +50,10 @@ mod tests {
         }
     }
 
-    /// Makes a packet of TCP or UDP with this many bytes of text, for segments of `mss`.
+    /// Makes a TCP or UDP GSO packet with this many bytes of payload, for segments of `mss` bytes.
     fn packet(version: IpVersion, kind: i32, text: usize, mss: u16) -> Result<SkBuff> {
         let is_udp = kind & SKB_GSO_UDP_L4 != 0;
-        // The one of TCP with options.
+        // The TCP header has options.
         let (protocol, header_len, check_at) = if is_udp { (17, 8, 6) } else { (6, 32, 16) };
         let ip_len = version.header_len();
         let behind = header_len + text;
@@ -70,7 +70,7 @@ mod tests {
         let addresses = match version {
             IpVersion::V4 => {
                 ip[0] = 0x45;
-                // The identifications of the next ones overflow.
+                // The identifications of the next segments overflow.
                 ip[4..8].copy_from_slice(&[0xff, 0xfe, 0x40, 0]);
                 ip[9] = protocol;
                 12..20
@@ -90,7 +90,7 @@ mod tests {
             // CWR, ACK, PSH and FIN.
             rest[13] = 0x99;
         }
-        // What is left to the device: the sum of what is not in the packet.
+        // A checksum left to the device: so far the sum of the pseudo header.
         let pseudo = u64::from((behind as u32).to_be()) + u64::from(u32::from(protocol).to_be());
         let check = fold(sum(&ip[addresses]) + pseudo).map(|byte| !byte);
         rest[check_at..check_at + 2].copy_from_slice(&check);
@@ -106,13 +106,13 @@ mod tests {
         Ok(skb)
     }
 
-    /// What the stack makes of the same packet.
+    /// Returns the segments that C makes of the same packet.
     fn reference(skb: SkBuff) -> Result<List<Segmented>> {
-        // SAFETY: It asks for no device.
+        // SAFETY: A null device is allowed.
         unsafe { skb.segment_in_c(null_mut()) }
     }
 
-    /// Takes the next of the packets that the stack has made, whose bytes must be these.
+    /// Takes the next segment that C has made, and checks that it has these bytes.
     fn is_next(theirs: &mut List<Segmented>, bytes: &[u8]) -> Result {
         let theirs = theirs.pop_front().ok_or(EINVAL)?;
         assert!(theirs.as_skb().data_len() == 0);
@@ -145,7 +145,7 @@ mod tests {
             let mut ours = ours?;
             let mut theirs = reference(packet(version, kind, text, mss)?)?;
             assert!(ours.segs() == segs && theirs.len() == segs);
-            // All that can be are one packet.
+            // The segments form as few packets as possible.
             assert!(!may_gso || ours.len() == 1 || segs > 64);
             assert!(may_gso || ours.len() == segs);
             while let Some(packet) = ours.pop_front() {
@@ -218,7 +218,8 @@ mod tests {
         Ok(())
     }
 
-    /// Whether a segment with this many bytes of text and these flags is a bare acknowledgement.
+    /// Returns whether a segment with this many bytes of payload and these flags is a bare
+    /// acknowledgement.
     fn is_bare(version: IpVersion, text: usize, flags: u8) -> Result<bool> {
         let mut skb = packet(version, 0, text, 1)?
             .into_linear(0, 0)
@@ -247,7 +248,7 @@ mod tests {
             }
             let mut udp = packet(version, SKB_GSO_UDP_L4, 0, 1)?;
             assert!(!udp.is_bare_ack());
-            // A header that is not all there.
+            // An incomplete header.
             udp = packet(version, 0, 0, 1)?;
             udp.trim(version.header_len() + 4)?;
             assert!(!udp.is_bare_ack());
