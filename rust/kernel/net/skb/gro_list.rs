@@ -110,8 +110,7 @@ impl Held {
         Some(unsafe { core::slice::from_raw_parts(start, len as usize) })
     }
 
-    /// Returns how the checksums of the packet were verified, and how many of them (`ip_summed` and
-    /// `csum_level`).
+    /// Returns `ip_summed` and `csum_level`: how checksums were verified, and how many.
     fn checksums(&mut self) -> (u8, u8) {
         let headers = raw::headers(self.skb());
         (headers.ip_summed(), headers.csum_level())
@@ -128,8 +127,7 @@ impl Held {
     ///
     /// # Safety
     ///
-    /// In both packets the UDP header must start at `transport` in the linear part, behind the IP
-    /// header.
+    /// In both linear parts the UDP header must start at `transport`, behind the IP header.
     unsafe fn differs(&mut self, new: &mut Held, transport: u32) -> bool {
         // CAST: From 32 bits to at least as many.
         let th = new.skb().data.wrapping_add(transport as usize);
@@ -206,8 +204,8 @@ impl Held {
         }
         let udp: &[u8; 8] = self.header(transport, UDP_HEADER_LEN)?.try_into().ok()?;
         let [_, _, _, _, _, _, high, low] = *udp;
-        // C overwrites the UDP checksum of a list's first datagram, and `gro_complete` restores it
-        // from this field. No other code uses the field.
+        // C overwrites the UDP checksum of a list's first datagram. `gro_complete` restores it from
+        // here.
         self.state().pad = u16::from_ne_bytes([high, low]);
         Some((offset, key))
     }
@@ -232,8 +230,7 @@ impl Held {
     ///
     /// # Safety
     ///
-    /// GRO must hold `self`, and C must offer `new`, with at least `offset` bytes in its linear
-    /// part.
+    /// GRO must hold `self`; C must offer `new`, whose linear part has at least `offset` bytes.
     unsafe fn append(&mut self, mut new: Held, offset: u32) {
         let first = self.0.as_ptr();
         // SAFETY: C sets this member of the union in each packet that GRO holds.
@@ -241,8 +238,8 @@ impl Held {
         if last == first {
             frag_list::start(self.skb(), new.0.as_ptr());
         } else {
-            // SAFETY: C sets the pointer to the packet itself, and this function sets it to the
-            // last packet of the list, which the list owns.
+            // SAFETY: C sets it to the packet itself, and this function to the last packet of the
+            // list.
             raw::set_next(unsafe { &mut *last }, new.0.as_ptr());
         }
         let mut ends = self.state().__bindgen_anon_1;
@@ -345,8 +342,7 @@ pub(in crate::net) unsafe fn gro_receive(
     null_mut()
 }
 
-/// Sets the GSO fields of a list, whose first payload starts at `offset` of the data, before it
-/// goes up the stack.
+/// Sets the GSO fields of a list, whose first payload starts at `offset`, for the way up the stack.
 ///
 /// # Safety
 ///
@@ -436,8 +432,7 @@ impl SkBuff {
                 continue;
             }
             raw::push(skb.c_mut(), gap);
-            // A rule that translates addresses or changes the traffic class has changed the first
-            // datagram only.
+            // A rule that changes addresses or traffic class has changed the first datagram only.
             if skb.flow() == flow || flow.is_some_and(|flow| skb.set_flow(&flow).is_ok()) {
                 list.push_back(skb);
             } else {
