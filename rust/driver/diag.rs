@@ -7,7 +7,6 @@
 //!
 //! Schema: `docs/netlink/wireguard-diag.yaml`.
 
-mod bucket;
 mod event;
 mod facts;
 mod find;

@@ -77,7 +77,7 @@ pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: skb::List, bh: &
             diag::refused(dev, reason, 1, remote);
         }
     }
-    run.end(dev, bh);
+    run.end(bh);
 }
 
 /// A run: data messages of one session, one after the other.
@@ -89,7 +89,7 @@ struct Run<'g> {
 
 impl Run<'_> {
     /// Queues the run for its NAPI context.
-    fn end(&mut self, dev: &NetDevice<Device>, bh: &Bh<'_>) {
+    fn end(&mut self, bh: &Bh<'_>) {
         let Some((_, peer, napi)) = self.session.take() else {
             return;
         };
@@ -109,7 +109,7 @@ impl Run<'_> {
             Err((reason, packets)) => {
                 // CAST: From small to large.
                 let n = packets.len() as u64;
-                diag::refused(dev, refuse(packets, reason), n, None);
+                peer.refused(refuse(packets, reason), n, bh);
                 napi.schedule(bh);
             }
         }
@@ -162,7 +162,7 @@ fn sort<'g>(
     let index = header.receiver().get();
     let counter = header.counter();
     if run.session.is_none_or(|(last, ..)| last != index) {
-        run.end(dev, bh);
+        run.end(bh);
         match find_receiver(device, index, bh) {
             Ok((peer, napi)) => run.session = Some((index, peer, napi)),
             Err(reason) => return Err(refuse_datagram(skb, reason)),

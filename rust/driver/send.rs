@@ -102,15 +102,6 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
         dev.count_tx_error();
         return Err(EPROTONOSUPPORT);
     };
-    let count = |reason: DropReason| {
-        diag::refused(&dev, reason, 1, None);
-        dev.count_tx_error();
-    };
-    let refused = |mut skb: SkBuff, reason: DropReason, error: Error| {
-        skb.icmp_unreachable(dev);
-        count(refuse(skb, reason));
-        Err(error)
-    };
     let Some(peer) = device.allowed_ips().lookup(destination(&addresses), bh) else {
         debug_ratelimited!(
             "{}: No peer has allowed IPs matching {}\n",
@@ -118,7 +109,10 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
             DisplayIp(destination(&addresses))
         );
         device.diag().note_destination(destination(&addresses), bh);
-        return refused(skb, DropReason::TxNoPeer, ENOKEY);
+        skb.icmp_unreachable(dev);
+        diag::refused(&dev, refuse(skb, DropReason::TxNoPeer), 1, None);
+        dev.count_tx_error();
+        return Err(ENOKEY);
     };
     if !peer.has_endpoint() {
         debug_ratelimited!(
@@ -147,7 +141,10 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
     let pays = peer.gathers_gso() || !skb.is_udp_gso();
     let layout = layout(&peer, cb.mtu, pays, bh);
     let packets = skb.segment(dev, &layout, bh);
-    let mut packets = packets.inspect_err(|_| count(DropReason::TxSegmentation))?;
+    let mut packets = packets.inspect_err(|_| {
+        peer.refused(DropReason::TxSegmentation, 1, bh);
+        dev.count_tx_error();
+    })?;
     for mut packet in packets.iter_mut() {
         *packet.cb_mut() = cb;
     }

@@ -2,7 +2,8 @@
 /*
  * The driver's tracepoints. Rust hands over the texts as they are shown: public keys in base64, addresses as in the
  * log. What is not known is "(none)". Texts lie in the record, with room for the longest: bpftrace 0.23 reads nothing
- * from a field that lies behind it (__string).
+ * from a field that lies behind it (__string). Their sizes leave no hole between fields: what lies there would be
+ * memory that nobody has written.
  */
 
 #undef TRACE_SYSTEM
@@ -21,9 +22,9 @@ TRACE_EVENT(wg_refusal,
 	TP_STRUCT__entry(
 		__array(char, interface, IFNAMSIZ)
 		__field(int, ifindex)
-		__array(char, peer, 45)
+		__array(char, peer, 48)
 		__array(char, reason, 32)
-		__array(char, remote, 80)
+		__array(char, remote, 84)
 		__field(u64, count)
 	),
 	TP_fast_assign(
@@ -46,7 +47,7 @@ TRACE_EVENT(wg_handshake,
 	TP_STRUCT__entry(
 		__array(char, interface, IFNAMSIZ)
 		__field(int, ifindex)
-		__array(char, peer, 45)
+		__array(char, peer, 48)
 		__array(char, state, 32)
 		__array(char, endpoint, 80)
 		__field(u32, attempt)
@@ -71,9 +72,9 @@ TRACE_EVENT(wg_session,
 	TP_STRUCT__entry(
 		__array(char, interface, IFNAMSIZ)
 		__field(int, ifindex)
-		__array(char, peer, 45)
+		__array(char, peer, 48)
 		__array(char, change, 32)
-		__array(char, role, 32)
+		__array(char, role, 36)
 		__field(u64, keypair)
 	),
 	TP_fast_assign(
@@ -96,7 +97,7 @@ TRACE_EVENT(wg_endpoint,
 	TP_STRUCT__entry(
 		__array(char, interface, IFNAMSIZ)
 		__field(int, ifindex)
-		__array(char, peer, 45)
+		__array(char, peer, 48)
 		__array(char, learnt, 32)
 		__array(char, old, 80)
 		__array(char, new, 80)

@@ -58,15 +58,20 @@ load_module
 mount -t tracefs tracefs "$tracing" 2>/dev/null || true
 # row M5
 [[ $(cd "$events" && echo wg_*) == "wg_endpoint wg_handshake wg_refusal wg_session" ]] || fail "events: $(ls "$events")"
-begin="char interface[16],int ifindex,char peer[45]"
-[[ $(fields wg_refusal) == "$begin,char reason[32],char remote[80],u64 count" ]] ||
+begin="char interface[16],int ifindex,char peer[48]"
+[[ $(fields wg_refusal) == "$begin,char reason[32],char remote[84],u64 count" ]] ||
 	fail "wg_refusal: $(fields wg_refusal)"
 [[ $(fields wg_handshake) == "$begin,char state[32],char endpoint[80],u32 attempt" ]] ||
 	fail "wg_handshake: $(fields wg_handshake)"
-[[ $(fields wg_session) == "$begin,char change[32],char role[32],u64 keypair" ]] ||
+[[ $(fields wg_session) == "$begin,char change[32],char role[36],u64 keypair" ]] ||
 	fail "wg_session: $(fields wg_session)"
 [[ $(fields wg_endpoint) == "$begin,char learnt[32],char old[80],char new[80]" ]] ||
 	fail "wg_endpoint: $(fields wg_endpoint)"
+# A hole between fields would show memory that nobody has written.
+for event in wg_endpoint wg_handshake wg_refusal wg_session; do
+	sed -nE 's/.*offset:([0-9]+);\tsize:([0-9]+);.*/\1 \2/p' "$events/$event/format" |
+		awk '$1 != end { exit 1 } { end = $1 + $2 }' || fail "the record of $event has a hole: $(<"$events/$event/format")"
+done
 
 echo 8192 >"$tracing/buffer_size_kb"
 afresh

@@ -218,7 +218,7 @@ impl Operations for Device {
             peer.reset_last_sent_handshake();
         }
         let n = self.handshake_queue.purge(&ctx.bh());
-        self.drops.add(DropReason::Gone, n);
+        diag::refused(dev, DropReason::Gone, n, None);
         self.diag.strangers().purge(&ctx.bh());
         for queue in self.rx_queues.get().iter().flat_map(|queues| queues.iter()) {
             queue.disable(rtnl, ctx);

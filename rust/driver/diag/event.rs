@@ -4,7 +4,6 @@
 
 use super::{
     attr,
-    bucket::Bucket,
     command,
     group,
     peer_attr,
@@ -34,7 +33,10 @@ use kext::{
     },
     time, //
 };
-use wg_proto::key::PublicKey;
+use wg_proto::{
+    bucket::Bucket,
+    key::PublicKey, //
+};
 
 /// Events of an interface and group that may come at once.
 const BURST: u64 = 4096;

@@ -4,7 +4,6 @@
 //!
 //! A daemon that listens may add the peer. Its initiation is answered then.
 
-use super::bucket::Bucket;
 use kernel::{
     alloc::flags::GFP_KERNEL,
     prelude::*,
@@ -21,6 +20,7 @@ use kext::{
     time, //
 };
 use wg_proto::{
+    bucket::Bucket,
     key::PublicKey,
     message::Initiation,
     session, //

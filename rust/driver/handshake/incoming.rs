@@ -361,16 +361,17 @@ fn accept_initiation(
         }
         return Err(DropReason::UnknownPeer.into());
     };
-    let accept = || {
-        let known = {
-            let mut noise = peer.noise().lock(ctx);
-            opened.attach::<Library>(&identity, &mut noise.handshake)?
-        };
-        let authentic = known.authenticate::<Library>(message)?;
+    let known = {
+        let mut noise = peer.noise().lock(ctx);
+        opened.attach::<Library>(&identity, &mut noise.handshake)
+    };
+    let known = known.map_err(|reason| Refused::of(&peer, reason))?;
+    // A forged message names the peer, but is not the peer's: it must not cost memory for each.
+    let authentic = known.authenticate::<Library>(message)?;
+    let accepted = {
         let mut noise = peer.noise().lock(ctx);
         authentic.commit(&mut noise.handshake, time::boottime_coarse())
     };
-    let accepted = accept();
     accepted.map_err(|reason| Refused::of(&peer, reason))?;
     Ok(peer)
 }

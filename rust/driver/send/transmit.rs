@@ -4,8 +4,6 @@
 
 use super::HEADROOM;
 use crate::{
-    device::Device,
-    diag,
     drops::refuse,
     keypair::Keypair,
     packet::PacketCb,
@@ -16,7 +14,6 @@ use crate::{
 use kext::{
     context::Bh,
     net::{
-        device::NetDevice,
         skb::{
             List,
             Packet,
@@ -62,7 +59,7 @@ fn send_all(path: &Path<'_>, peer: &RcuArc<Peer>, mut packets: List<Segmented>, 
         // The route or the rules may have changed since the packet was made.
         let is_single = dev.data().is_rewritten() || !path.takes_gso();
         if packet.segs() > 1 && is_single {
-            packets.prepend(&mut split(dev, packet, bh));
+            packets.prepend(&mut split(peer, packet, bh));
             continue;
         }
         let cb = *packet.cb::<PacketCb>();
@@ -84,13 +81,13 @@ fn send_all(path: &Path<'_>, peer: &RcuArc<Peer>, mut packets: List<Segmented>, 
 }
 
 /// Makes single datagrams of a GSO packet.
-fn split(dev: &NetDevice<Device>, packet: Segmented, bh: &Bh<'_>) -> List<Segmented> {
+fn split(peer: &Peer, packet: Segmented, bh: &Bh<'_>) -> List<Segmented> {
     let segs = packet.segs();
-    let singles = packet.into_singles(HEADROOM, &mut dev.pages(bh).lock(bh), bh);
+    let singles = packet.into_singles(HEADROOM, &mut peer.device().pages(bh).lock(bh), bh);
     let lost = segs.saturating_sub(singles.segs());
     if lost > 0 {
         // CAST: From small to large.
-        diag::refused(dev, DropReason::NoMemory, lost as u64, None);
+        peer.refused(DropReason::NoMemory, lost as u64, bh);
     }
     singles
 }
