@@ -29,6 +29,24 @@ mod parallel {
     pub(crate) mod worker;
 }
 
+/// What those who ask why are told: the counters.
+mod diag {
+    use crate::{device::Device, drops::Drops, endpoint::Endpoint};
+    use kext::net::device::NetDevice;
+    use wg_proto::DropReason;
+
+    /// As in the driver.
+    pub(crate) fn refused(
+        dev: &NetDevice<Device>,
+        reason: DropReason,
+        n: u64,
+        _remote: Option<Endpoint>,
+    ) {
+        let drops: &Drops = dev.data().drops();
+        drops.add(reason, n);
+    }
+}
+
 /// Where a peer is: not by these models.
 mod endpoint {
     #[derive(Clone, Copy)]

@@ -12,14 +12,17 @@ use kernel::{
     sync::atomic::{Atomic, Relaxed},
 };
 use kext::{
-    context::Process,
+    context::{Bh, Process},
     net::device::{DeviceRef, NetDevice},
     new_spinlock, new_timer, new_work,
     sync::{lock::SpinLock, rcu::RcuArc},
     time::timer::Timer,
     workqueue::Work,
 };
-use wg_proto::keypairs::{self, Keypairs};
+use wg_proto::{
+    keypairs::{self, Keypairs},
+    DropReason,
+};
 
 /// Work item that has received packets polled while others have their turn.
 pub(crate) const RECEIVE: usize = 4;
@@ -102,6 +105,12 @@ impl Peer {
     pub(crate) fn rx(&self) -> &SpinLock<Rx> {
         &self.rx
     }
+
+    pub(crate) fn refused(&self, reason: DropReason, n: u64, _bh: &Bh<'_>) {
+        self.device().data().drops().add(reason, n);
+    }
+
+    fn note_reset(&self, _has_any: bool, _bh: &Bh<'_>) {}
 
     fn clear_handshake(&self, _ctx: &mut Process) {}
 
