@@ -119,6 +119,11 @@ echo "selftests in a virtual machine whose random numbers are not ready:"
 shown "$log/selftests-unseeded.log" \
 	"$WG_TOP/tools/test-vm.sh" --no-build "${core[@]}" --mode unseeded
 
+if with selftests; then
+	echo "selftests in virtual machines, four CPUs:"
+	shown "$log/selftests-smp4.log" "$WG_TOP/tools/test-vm.sh" --no-build --mode smp4
+fi
+
 if with two-vms; then
 	part "two virtual machines, ours and the C module" "$log/two-vms.log" "$WG_TOP/tools/test-two-vms.sh" --no-build
 fi
