@@ -4,11 +4,13 @@
 
 mod endpoint;
 mod sessions;
+mod traffic;
 
 pub(crate) use endpoint::{
     EndpointState,
     Route, //
 };
+use traffic::Direction;
 
 use crate::{
     crypto::Library,
@@ -128,29 +130,6 @@ impl Cold {
                 psk_used: 0,
             }),
             cookie_generator <- new_spinlock!(generator),
-        })
-    }
-}
-
-/// The state of one direction. Sending CPUs write one of these for each batch, receiving CPUs the
-/// other.
-#[pin_data]
-struct Direction<T> {
-    #[pin]
-    state: SpinLock<T>,
-    /// Authentic messages.
-    packets: Atomic<u64>,
-    /// Their bytes.
-    bytes: Atomic<u64>,
-}
-
-impl<T> Direction<T> {
-    /// Creates a direction in which nothing was received or sent.
-    fn new(state: impl PinInit<SpinLock<T>>) -> impl PinInit<Self> {
-        pin_init!(Self {
-            state <- state,
-            packets: Atomic::new(0),
-            bytes: Atomic::new(0),
         })
     }
 }
@@ -429,34 +408,10 @@ impl Peer {
         *self.last_handshake.lock(bh)
     }
 
-    /// Counts authentic messages received.
-    #[inline]
-    pub(crate) fn add_rx(&self, packets: u64, bytes: u64) {
-        self.rx.packets.fetch_add(packets, Relaxed);
-        self.rx.bytes.fetch_add(bytes, Relaxed);
-    }
-
-    /// Counts messages sent.
-    #[inline]
-    pub(crate) fn add_tx(&self, packets: u64, bytes: u64) {
-        self.tx.packets.fetch_add(packets, Relaxed);
-        self.tx.bytes.fetch_add(bytes, Relaxed);
-    }
-
-    /// Returns the messages received and sent.
-    pub(crate) fn packets(&self) -> (u64, u64) {
-        (self.rx.packets.load(Relaxed), self.tx.packets.load(Relaxed))
-    }
-
     /// Returns what is kept for those who ask why.
     #[inline]
     pub(crate) fn diag(&self) -> &PeerDiag {
         &self.diag
-    }
-
-    /// Returns the bytes received and sent.
-    pub(crate) fn transfer(&self) -> (u64, u64) {
-        (self.rx.bytes.load(Relaxed), self.tx.bytes.load(Relaxed))
     }
 
     /// The flag that is set when data is received, and taken when data is sent.
