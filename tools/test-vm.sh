@@ -60,6 +60,8 @@ fi
 # What has to be built for them.
 declare -A needed=()
 for name in "${names[@]}"; do
+	# Machines of two modes may run side by side, and must not make anew what the other one uses.
+	[[ ! $only || $(selftest_says "$name" vm) == "$only" ]] || continue
 	for need in $(selftest_says "$name" needs); do needed[$need]=yes; done
 done
 
