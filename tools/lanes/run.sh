@@ -20,10 +20,6 @@ fi
 lanes=("$@")
 ((${#lanes[@]})) || mapfile -t lanes < <(awk '!/^#/ && $1 != "main" { print $1 }' "$WG_TOP/tools/lanes/table")
 
-passed=0
-failed=0
-skipped=0
-
 # cannot TEXT: the lane in $LANE is left out.
 cannot() {
 	printf 'SKIP lane %s: %s\n' "$LANE" "$1"
@@ -33,7 +29,10 @@ cannot() {
 # lane: the one in $LANE.
 lane() {
 	local names status=0 name log result=compiled,
+	local counts=("$passed" "$failed" "$skipped")
+	# The folders of this lane; it begins to count anew, too.
 	. "$WG_TOP/tools/lib.sh"
+	read -r passed failed skipped <<<"${counts[*]}"
 	log=$WG_OUT/log
 	mkdir -p "$log"
 	if [[ $cached ]] && ((SECONDS > 300)); then
@@ -91,5 +90,4 @@ for LANE in "${lanes[@]}"; do
 	export LANE
 	lane
 done
-echo "$passed passed, $failed failed, $skipped skipped"
-((failed == 0))
+tally
