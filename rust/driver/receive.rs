@@ -147,7 +147,7 @@ fn sort<'g>(
         let remote = skb
             .udp_source()
             .and_then(|source| Endpoint::of(&source).remote);
-        return queue_handshake(device, skb, len, bh).map_err(|reason| {
+        return queue_handshake(device, skb, len, remote, bh).map_err(|reason| {
             debug_ratelimited!(
                 "{}: Dropping handshake packet from {}\n",
                 dev.name(),
@@ -204,11 +204,12 @@ fn find_receiver<'g>(
     Ok((peer, napi))
 }
 
-/// Queues a handshake message, or drops it.
+/// Queues a handshake message that came from `remote`, or drops it.
 fn queue_handshake(
     device: &Device,
     mut skb: SkBuff,
     len: usize,
+    remote: Option<SocketAddr>,
     bh: &Bh<'_>,
 ) -> Result<(), DropReason> {
     // An answer needs secrets. The sender will retry, so nothing is kept until the generator is
@@ -219,9 +220,6 @@ fn queue_handshake(
     if skb.pull_head(len).is_none() {
         return Err(refuse(skb, DropReason::BadLength));
     }
-    let remote = skb
-        .udp_source()
-        .and_then(|source| Endpoint::of(&source).remote);
     let is_known = || remote.is_some_and(|remote| device.known().contains(&remote));
     device
         .handshake_queue()

@@ -246,7 +246,6 @@ impl Operations for Device {
         self.sockets.close(ctx);
         dead.finish(ctx);
         let _ = self.handshake_queue.purge(&ctx.bh());
-        self.diag.strangers().purge(&ctx.bh());
         self.handshake_queue.stop_workers();
         drop(self.rx_queues.swap(None));
         drop(self.debugfs.lock(ctx).take());

@@ -263,9 +263,8 @@ impl Peer {
         event::of_peer(self, Event::SessionExpired, bh);
     }
 
-    /// Notes that sessions are dropped by something else than their age; `has_any` says whether
-    /// there are any.
-    pub(crate) fn note_reset(&self, has_any: bool, bh: &Bh<'_>) {
+    /// Notes that the sessions there are, if any, are dropped by something else than their age.
+    pub(crate) fn note_reset(&self, bh: &Bh<'_>) {
         // What has ended already did so for another reason.
         if self
             .diag()
@@ -274,7 +273,7 @@ impl Peer {
         {
             self.diag().end(Ended::Reset, bh);
         }
-        if has_any {
+        if self.current(bh).is_some() || self.next(bh).is_some() {
             trace::session(self, Session::Reset, None);
         }
     }

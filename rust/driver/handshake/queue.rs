@@ -174,8 +174,8 @@ impl HandshakeQueue {
         Ok(())
     }
 
-    /// Wakes a worker, which also answers strangers who have become
-    /// peers (`rust/driver/diag/strangers.rs`).
+    /// Wakes a worker. It also answers strangers that have become peers
+    /// (`rust/driver/diag/strangers.rs`).
     pub(crate) fn wake(&self, queue: &workqueue::Queue, bh: &Bh<'_>) {
         let cpu = cpu::next_online(self.last_cpu.load(Relaxed));
         self.last_cpu.store(cpu, Relaxed);

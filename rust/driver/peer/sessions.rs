@@ -68,8 +68,7 @@ impl Peer {
 
     /// Forgets all sessions, for another reason than their age.
     pub(crate) fn clear_keypairs(&self, bh: &Bh<'_>) {
-        let has_any = self.current(bh).is_some() || self.next(bh).is_some();
-        self.note_reset(has_any, bh);
+        self.note_reset(bh);
         self.wipe_keypairs(bh);
     }
 
@@ -98,8 +97,7 @@ impl Peer {
         self.noise().lock(ctx).handshake.remote_mut().forget_ours();
         self.reset_last_sent_handshake();
         let bh = ctx.bh();
-        let has_any = self.current(&bh).is_some() || self.next(&bh).is_some();
-        self.note_reset(has_any, &bh);
+        self.note_reset(&bh);
         let _writer = self.keypairs_writer.lock(&bh);
         for keypair in [self.keypairs.next(&bh), self.keypairs.current(&bh)]
             .into_iter()

@@ -110,7 +110,7 @@ impl Peer {
         self.device().data().drops().add(reason, n);
     }
 
-    fn note_reset(&self, _has_any: bool, _bh: &Bh<'_>) {}
+    fn note_reset(&self, _bh: &Bh<'_>) {}
 
     fn clear_handshake(&self, _ctx: &mut Process) {}
 
