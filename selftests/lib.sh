@@ -396,6 +396,17 @@ kernel_log() {
 	dmesg | awk '/selftest: / { n = 0; delete line } { line[n++] = $0 } END { for (i = 0; i < n; i++) print line[i] }'
 }
 
+# log_times REGEX: when the kernel wrote the lines like this since the mark, in seconds, one a line. What has to happen at
+# a certain time is measured by these: the programs that look for it need time themselves, seconds on a busy machine.
+log_times() {
+	kernel_log | awk -v like="$1" '$0 ~ like { sub(/^\[ */, ""); printf "%.3f\n", $0 + 0 }'
+}
+
+# within LEAST MOST FROM TO: whether at least LEAST and at most MOST seconds lie between the two times.
+within() {
+	awk -v least="$1" -v most="$2" -v from="$3" -v to="$4" 'BEGIN { exit !(to - from >= least && to - from <= most) }'
+}
+
 # check_clean_log: no complaint of the kernel since the mark, which is still there, but for lines like $WG_LOG_EXPECTED.
 check_clean_log() {
 	local found
