@@ -95,19 +95,16 @@ impl KeyTable {
     }
 }
 
-/// What an index stands for.
-pub(crate) enum Target {
-    /// A handshake that waits for its answer.
-    Handshake(RcuArc<Peer>),
-    /// A session.
-    Session(RcuArc<Keypair>),
-}
-
-/// An index in use.
+/// An index in use: that of a handshake or of a session.
+///
+/// A reader may keep a removed entry for some grace periods, one for each removed entry before it
+/// in the chain. The session's keys must not wait for that, so removing empties the entry.
 pub(crate) struct Entry {
     index: u32,
     next: Slot<Entry>,
-    target: Target,
+    /// The peer, if the index is that of a handshake.
+    handshake: Slot<Peer>,
+    session: Slot<Keypair>,
 }
 
 impl Entry {
@@ -116,20 +113,42 @@ impl Entry {
         self.index
     }
 
-    /// Returns what the index stands for.
-    pub(crate) fn target(&self) -> &Target {
-        &self.target
+    /// Returns the session, if the index is that of one.
+    #[inline]
+    pub(crate) fn session<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Keypair>> {
+        self.session.load(bh)
     }
 
-    fn new(index: u32, target: Target) -> Result<RcuArc<Self>> {
+    /// Returns the peer of a handshake that waits for its answer, if the index is that of one.
+    pub(crate) fn handshake(&self, bh: &Bh<'_>) -> Option<RcuArc<Peer>> {
+        self.handshake.load(bh)?.upgrade()
+    }
+
+    /// Returns the peer of the handshake or session.
+    pub(crate) fn peer(&self, bh: &Bh<'_>) -> Option<RcuArc<Peer>> {
+        self.handshake(bh)
+            .or_else(|| Some(self.session(bh)?.peer().clone()))
+    }
+
+    fn new(
+        index: u32,
+        handshake: Option<RcuArc<Peer>>,
+        session: Option<RcuArc<Keypair>>,
+    ) -> Result<RcuArc<Self>> {
         RcuArc::new(
             Self {
                 index,
                 next: Slot::empty(),
-                target,
+                handshake: Slot::new(handshake),
+                session: Slot::new(session),
             },
             GFP_KERNEL,
         )
+    }
+
+    /// Gives away what the entry owns.
+    fn clear(&self) {
+        drop((self.handshake.swap(None), self.session.swap(None)));
     }
 }
 
@@ -189,7 +208,7 @@ impl IndexTable {
         ctx: &mut Process,
     ) -> Result<RcuArc<Entry>> {
         loop {
-            let entry = Entry::new(seeded.u32(), Target::Handshake(peer.clone()))?;
+            let entry = Entry::new(seeded.u32(), Some(peer.clone()), None)?;
             let bh = ctx.bh();
             let _writer = self.writer.lock(&bh);
             if self.find(entry.index, &bh).is_some() {
@@ -211,7 +230,7 @@ impl IndexTable {
         keypair: &RcuArc<Keypair>,
         ctx: &mut Process,
     ) -> Result<bool> {
-        let new = Entry::new(old.index, Target::Session(keypair.clone()))?;
+        let new = Entry::new(old.index, None, Some(keypair.clone()))?;
         let bh = ctx.bh();
         let _writer = self.writer.lock(&bh);
         let Some(link) = self.link_to(old, &bh) else {
@@ -219,6 +238,7 @@ impl IndexTable {
         };
         let _ = new.next.swap(old.next.get());
         let _ = link.swap(Some(new));
+        old.clear();
         Ok(true)
     }
 
@@ -227,6 +247,7 @@ impl IndexTable {
         let _writer = self.writer.lock(bh);
         if let Some(link) = self.link_to(old, bh) {
             let _ = link.swap(old.next.get());
+            old.clear();
         }
     }
 
@@ -235,7 +256,10 @@ impl IndexTable {
         let Some(entry) = self.find(keypair.index().get(), bh) else {
             return;
         };
-        if matches!(&entry.target, Target::Session(other) if core::ptr::eq(&**other, keypair)) {
+        if entry
+            .session(bh)
+            .is_some_and(|other| core::ptr::eq(&*other, keypair))
+        {
             self.remove(entry, bh);
         }
     }

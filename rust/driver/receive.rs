@@ -37,8 +37,7 @@ use crate::{
     keypair::Keypair,
     packet::PacketCb,
     parallel::stream,
-    peer::Peer,
-    peerlookup::Target, //
+    peer::Peer, //
 };
 use kernel::prelude::*;
 use kext::{
@@ -54,7 +53,10 @@ use kext::{
         }, //
     },
     random,
-    sync::rcu::RcuArc,
+    sync::rcu::{
+        RcuArc,
+        Ref, //
+    },
     time::hrtimer, //
 };
 use queue::Queued;
@@ -196,7 +198,7 @@ fn find_receiver<'g>(
     bh: &'g Bh<'_>,
 ) -> Result<(&'g RcuArc<Peer>, &'g Napi<Device>), DropReason> {
     let keypair = find_session(device, index, bh).ok_or(DropReason::UnknownSession)?;
-    let peer = keypair.peer();
+    let peer = keypair.target().peer();
     if peer.is_dead() {
         return Err(DropReason::Gone);
     }
@@ -226,11 +228,8 @@ fn queue_handshake(
         .push(skb, is_known, device.handshake_receive_wq(), bh)
 }
 
-fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'g RcuArc<Keypair>> {
-    match device.index_table().find(index, bh)?.target() {
-        Target::Session(keypair) => Some(keypair),
-        Target::Handshake(_) => None,
-    }
+fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<Ref<'g, Keypair>> {
+    device.index_table().find(index, bh)?.session(bh)
 }
 
 /// Forgets the batches of a peer that are in flight. Its queue must be closed.

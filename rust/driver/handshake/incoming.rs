@@ -22,7 +22,6 @@ use crate::{
     },
     path::Path,
     peer::Peer,
-    peerlookup::Target,
     send,
     timers, //
 };
@@ -388,14 +387,11 @@ fn accept_response(
     }
     let peer = {
         let bh = ctx.bh();
-        match device
+        device
             .index_table()
             .find(message.receiver().get(), &bh)
-            .map(|entry| entry.target())
-        {
-            Some(Target::Handshake(peer)) => peer.clone(),
-            _ => return Err(DropReason::UnknownHandshake.into()),
-        }
+            .and_then(|entry| entry.handshake(&bh))
+            .ok_or(DropReason::UnknownHandshake)?
     };
     let mut scratch = IncomingResponse::new();
     let mut accept = || {
@@ -427,15 +423,12 @@ fn receive_cookie(
         display(source)
     );
     let bh = ctx.bh();
-    let entry = dev
+    let peer = dev
         .data()
         .index_table()
         .find(reply.receiver().get(), &bh)
+        .and_then(|entry| entry.peer(&bh))
         .ok_or(DropReason::UnknownCookie)?;
-    let peer = match entry.target() {
-        Target::Handshake(peer) => peer,
-        Target::Session(keypair) => keypair.peer(),
-    };
     let consumed = {
         let mut cookie_generator = peer.cookie_generator().lock(&bh);
         cookie_generator.consume::<Library>(reply, time::boottime_coarse())
@@ -446,7 +439,7 @@ fn receive_cookie(
             dev.name()
         );
     }
-    consumed.map_err(|reason| Refused::of(peer, reason))?;
+    consumed.map_err(|reason| Refused::of(&peer, reason))?;
     peer.note_cookie(&bh);
     Ok(())
 }

@@ -33,7 +33,10 @@ use kext::{
         napi::Gro,
         skb, //
     },
-    sync::rcu::RcuArc,
+    sync::rcu::{
+        RcuArc,
+        Ref, //
+    },
     time,
     workqueue::WorkItem, //
 };
@@ -122,7 +125,7 @@ pub(crate) fn poll(
             continue;
         };
         receive_run(keypair, run, shared, queue, gro, bh);
-        last = Some(keypair.peer());
+        last = Some(keypair.target().peer());
     }
     if work < max_work {
         return work;
@@ -141,7 +144,7 @@ pub(crate) fn poll(
 
 /// Decrypts and delivers packets of one session, or has another CPU decrypt them.
 fn receive_run(
-    keypair: &RcuArc<Keypair>,
+    keypair: Ref<'_, Keypair>,
     run: skb::List,
     shared: bool,
     queue: &RxQueue,
@@ -163,24 +166,24 @@ fn receive_run(
     };
     // A batch that goes to a worker comes back through the queue.
     let worker = worker.filter(|_| queue.expect_opened(bh).is_ok());
-    let next = peer.rx().lock(bh).begin(taken, worker.is_some());
-    let seq = match next {
+    let next = peer.rx().lock(bh).begin(keypair, taken, worker.is_some());
+    let (seq, counted) = match next {
         Next::Inline => {
-            let opened = open_all(keypair, run, bh);
-            return deliver(keypair, opened, gro, bh);
+            let opened = open_all(&keypair, run, bh);
+            return deliver(&keypair, opened, gro, bh);
         }
-        Next::Full => {
+        Next::Dropped(reason) => {
             if worker.is_some() {
                 queue.expect_less(bh);
             }
-            return peer.refused(refuse(run, DropReason::RxQueueFull), n, bh);
+            return peer.refused(refuse(run, reason), n, bh);
         }
-        Next::Queued(seq) => seq,
+        Next::Queued(seq, counted) => (seq, counted),
     };
     let mut job = Job {
         seq,
         batch: RxBatch {
-            keypair: keypair.clone(),
+            keypair: counted,
             packets: run,
             taken,
         },
@@ -193,6 +196,6 @@ fn receive_run(
         queue.expect_less(bh);
     }
     let packets = core::mem::take(&mut job.batch.packets);
-    job.batch.packets = open_all(keypair, packets, bh);
+    job.batch.packets = open_all(&keypair, packets, bh);
     complete(peer, job, gro, bh);
 }

@@ -5,11 +5,17 @@
 use crate::{
     batch::RxBatch,
     endpoint::Endpoint,
+    keypair::Keypair,
     parallel::{
         reorder::ReorderQueue,
         stream::StreamDetector, //
     }, //
 };
+use kext::sync::rcu::{
+    RcuArc,
+    Ref, //
+};
+use wg_proto::DropReason;
 
 /// Packets of one peer that may be with workers, or wait for those, at once. (A test fills this up
 /// a thousand times.)
@@ -20,9 +26,9 @@ pub(super) enum Next {
     /// It is decrypted and delivered at once: nothing is ahead of it.
     Inline,
     /// It becomes the batch with this sequence number.
-    Queued(u64),
-    /// It is dropped: too many packets are in flight, or there is no memory.
-    Full,
+    Queued(u64, RcuArc<Keypair>),
+    /// It is dropped.
+    Dropped(DropReason),
 }
 
 /// What a peer has received and not delivered.
@@ -69,17 +75,22 @@ impl Rx {
         self.seen = Some((endpoint, change));
     }
 
-    /// Chooses how a run of `n` packets goes on. `shares` tells whether another CPU decrypts it.
-    pub(super) fn begin(&mut self, n: usize, shares: bool) -> Next {
+    /// Chooses how a run of `n` packets of a session goes on. `shares` tells whether another CPU
+    /// decrypts it.
+    pub(super) fn begin(&mut self, keypair: Ref<'_, Keypair>, n: usize, shares: bool) -> Next {
         if !shares && self.reorder.in_flight() == 0 {
             return Next::Inline;
         }
         // Before decryption, so that a flood of packets is dropped at no cost.
         if self.packets >= MAX_SHARED_PACKETS || self.reorder.reserve().is_err() {
-            return Next::Full;
+            return Next::Dropped(DropReason::RxQueueFull);
         }
+        // Only a batch outlives this softirq, so only a batch counts its session.
+        let Some(keypair) = keypair.upgrade() else {
+            return Next::Dropped(DropReason::Gone);
+        };
         self.packets = self.packets.saturating_add(n);
-        Next::Queued(self.reorder.assign_seq())
+        Next::Queued(self.reorder.assign_seq(), keypair)
     }
 
     /// Hands a decrypted batch back, and takes the oldest one if it is ready.

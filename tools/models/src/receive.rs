@@ -14,21 +14,15 @@ pub(crate) mod rx;
 
 pub(crate) use poll::{poll, take_over};
 
-use crate::{
-    batch::RxBatch, device::Device, keypair::Keypair, parallel::reorder::Job, peer::Peer,
-    peerlookup::Target,
-};
+use crate::{batch::RxBatch, device::Device, keypair::Keypair, parallel::reorder::Job, peer::Peer};
 use kext::{
     context::{Bh, Process},
     net::skb::List,
-    sync::rcu::RcuArc,
+    sync::rcu::{RcuArc, Ref},
 };
 
-fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<&'g RcuArc<Keypair>> {
-    match device.index_table().find(index, bh)?.target() {
-        Target::Session(keypair) => Some(keypair),
-        Target::Handshake(_) => None,
-    }
+fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<Ref<'g, Keypair>> {
+    device.index_table().find(index, bh)?.session(bh)
 }
 
 /// As in `rust/driver/receive.rs`.
@@ -43,15 +37,16 @@ pub(crate) fn batch(peer: &RcuArc<Peer>, packets: List) -> Job<RxBatch> {
     // SAFETY: A model.
     let mut process = unsafe { Process::new() };
     let bh = process.bh();
-    let keypair = peer.current(&bh).and_then(|current| current.upgrade());
+    let keypair = peer.current(&bh).expect("there is one");
     let taken = packets.len();
-    let rx::Next::Queued(seq) = peer.rx().lock(&bh).begin(taken, true) else {
+    let next = peer.rx().lock(&bh).begin(keypair, taken, true);
+    let rx::Next::Queued(seq, keypair) = next else {
         unreachable!("there is room");
     };
     Job {
         seq,
         batch: RxBatch {
-            keypair: keypair.expect("there is one"),
+            keypair,
             packets,
             taken,
         },

@@ -5,7 +5,7 @@
 //! `rust/driver/peerlookup.rs`).
 
 use super::{bounds, process, session, try_session, World};
-use crate::{device::Device, peer::Peer, peerlookup::Target};
+use crate::{device::Device, peer::Peer};
 use engine::explore_with;
 use kernel::model::machine::Machine;
 use kext::{
@@ -21,7 +21,7 @@ fn finds(dev: &DeviceRef<Device>, index: u32) -> bool {
     let mut ctx = process();
     let bh = ctx.bh();
     let entry = dev.data().index_table().find(index, &bh);
-    matches!(entry.map(|entry| entry.target()), Some(Target::Session(_)))
+    entry.is_some_and(|entry| entry.session(&bh).is_some())
 }
 
 /// Takes nonces of whatever session is current, and notes session and nonce.
@@ -164,5 +164,22 @@ fn nothing_is_left_of_a_removed_peer() {
             );
         }
         assert_eq!(Peer::ended(), 1, "the peer is not freed");
+    });
+}
+
+/// The keys of a session that leaves its slot wait for one grace period only: nothing counts them
+/// any more, although readers may keep the entries of the table for longer.
+#[test]
+fn a_removed_session_is_counted_by_nobody() {
+    explore_with(bounds(1), || {
+        let world = World::new();
+        let mut ctx = process();
+        let bh = ctx.bh();
+        let current = world.peer.current(&bh).expect("there is one");
+        let table = world.dev.data().index_table();
+        let entry = table.find(world.index, &bh).expect("it is in the table");
+        world.peer.clear_keypairs(&bh);
+        assert!(entry.session(&bh).is_none());
+        assert!(current.upgrade().is_none(), "the session has a count");
     });
 }
