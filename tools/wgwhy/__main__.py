@@ -35,7 +35,6 @@ class Seen:
         self.mtu = host.link(name).get("mtu", 0)
         self.addresses = host.addresses(name)
         self.allowed_ips = host.allowed_ips(name)
-        self.last_handshakes = host.of_wg(name, "latest-handshakes")
         self.bad_addresses = earlier.bad_addresses if earlier else host.bad_addresses()
         self.is_port_taken = [] if self.interface.get("up") else host.listeners(self.port)
 
@@ -70,9 +69,6 @@ class Seen:
         before = self.earlier and self.earlier.by_key().get(self.key(peer))
         return bool(before and before.get("awaiting") and before["rx-packets"] == peer["rx-packets"]
                     and before["tx-packets"] < peer["tx-packets"])
-
-    def handshake_in_future(self, peer):
-        return int(self.last_handshakes.get(self.key(peer), 0)) - int(time.time())
 
     def by_key(self):
         return {self.key(peer): peer for peer in self.peers}
@@ -123,6 +119,10 @@ def without_family(names):
             elif seconds == "0":
                 lines.append(f"{name}, peer {key}: there was no handshake yet with "
                              f"{endpoints.get(key)}.\n  Try: send something to it, and look again.")
+            elif int(seconds) > time.time() + host.CLOCK_SLACK:
+                lines.append(f"{name}, peer {key}: the last handshake is in the future: our clock went "
+                             "back, and the peer refuses handshakes until it has caught up.\n"
+                             "  Try: set the clock here.")
     return lines, 1 if len(lines) > 1 else 0
 
 

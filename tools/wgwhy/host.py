@@ -7,6 +7,10 @@ import json
 import pathlib
 import re
 import subprocess
+import time
+
+# Seconds that clocks may differ by without a trouble.
+CLOCK_SLACK = 5
 
 IPV4_OVERHEAD, IPV6_OVERHEAD = 60, 80
 
@@ -33,6 +37,11 @@ def sysctl(name):
         return int(pathlib.Path("/proc/sys", name).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return 0
+
+
+def is_clock_behind():
+    """Whether the clock is at a time before this program came to this machine."""
+    return time.time() < pathlib.Path(__file__).stat().st_mtime - CLOCK_SLACK
 
 
 def interfaces():

@@ -68,6 +68,7 @@ class Case(unittest.TestCase):
             "listeners": lambda port: [],
             "blocking_rules": lambda port, remote: [],
             "sysctl": lambda name: 0,
+            "is_clock_behind": lambda: False,
         }
 
     def causes(self, *peers, before=None, owners=None, **interface):
@@ -153,7 +154,7 @@ class Peer(Case):
         self.finds("clock", peer(refusal=refusals("rx-initiation-replayed")))
 
     def test_our_clock(self):
-        self.host["of_wg"] = lambda name, what: {host.key_text(KEY): "99999999999"}
+        self.host["is_clock_behind"] = lambda: True
         self.finds("our-clock", peer(state="waiting", attempt=5))
 
     def test_two_hosts(self):
