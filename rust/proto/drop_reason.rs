@@ -3,7 +3,7 @@
 //! Reasons why the driver drops a packet or message.
 
 /// Declares [`DropReason`] together with the list and the names of its values, so that they agree.
-macro_rules! rejects {
+macro_rules! drop_reasons {
     ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
         /// Why a packet or message was refused.
         ///
@@ -32,90 +32,90 @@ macro_rules! rejects {
     };
 }
 
-rejects! {
-    /// The outer IP or UDP header is bogus or lies about the length.
+drop_reasons! {
+    /// The outer IP or UDP header is malformed, or its length is wrong.
     BadDatagram = "rx-bad-datagram",
-    /// No message of this type has this length.
+    /// A message of this type never has this length.
     BadLength = "rx-bad-length",
-    /// The type is unknown or a reserved byte is not zero.
+    /// The message type is unknown, or a reserved byte is not zero.
     BadType = "rx-bad-type",
-    /// The kernel's random numbers are not ready, so no handshake is taken.
+    /// A handshake message came before the kernel's random number generator was seeded.
     RngNotReady = "rx-rng-not-ready",
-    /// Too many handshake messages wait already.
+    /// The queue of received handshake messages is full.
     HandshakeQueueFull = "rx-handshake-queue-full",
-    /// The first mac is not right: the sender does not know our public key.
+    /// The mac1 of a handshake message is wrong: the sender does not know our public key.
     BadMac1 = "rx-bad-mac1",
-    /// Under load, and the message had no valid second mac: a cookie was sent instead.
+    /// The interface is under load and the message had no valid mac2: a cookie reply was sent.
     CookieSent = "rx-cookie-sent",
-    /// Under load, and this source sends too much.
+    /// The interface is under load and the source exceeds its rate limit.
     RateLimited = "rx-rate-limited",
     /// The interface has no private key.
     NoIdentity = "no-identity",
-    /// A Diffie-Hellman result is zero: a public key is of low order.
+    /// The result of a Diffie-Hellman function is zero: the public key is of low order.
     LowOrder = "low-order-key",
-    /// The static key in an initiation does not decrypt.
+    /// The encrypted static key of an initiation is not authentic.
     BadStatic = "rx-initiation-bad-static",
-    /// No peer has the static key in an initiation.
+    /// No peer has the static key of an initiation.
     UnknownPeer = "rx-initiation-unknown-peer",
-    /// The timestamp in an initiation does not decrypt.
+    /// The encrypted timestamp of an initiation is not authentic.
     BadTimestamp = "rx-initiation-bad-timestamp",
-    /// The timestamp of an initiation is not later than the latest one.
+    /// The timestamp of an initiation is not later than the last one that was accepted.
     ReplayedTimestamp = "rx-initiation-replayed",
-    /// The last initiation of this peer was accepted a moment ago.
+    /// An initiation came too soon after the last one that was accepted.
     Flood = "rx-initiation-flood",
-    /// The receiver index of a response is no pending handshake's.
+    /// No pending handshake has the receiver index of a response.
     UnknownHandshake = "rx-response-unknown-index",
-    /// The handshake is not in the state for this step.
+    /// The handshake is in another state than the message needs.
     WrongState = "handshake-wrong-state",
-    /// The payload of a response does not decrypt.
+    /// The encrypted part of a response is not authentic.
     BadResponse = "rx-response-bad",
-    /// The handshake that a response answers was replaced while the response was checked.
+    /// A new handshake replaced the one that a response answers.
     Superseded = "rx-response-superseded",
     /// No handshake or session has the receiver index of a cookie reply.
     UnknownCookie = "rx-cookie-unknown-index",
-    /// A cookie came without a message of ours that it could answer.
+    /// A cookie reply came although no message of ours awaited one.
     UnexpectedCookie = "rx-cookie-unexpected",
-    /// A cookie does not decrypt.
+    /// The cookie in a cookie reply is not authentic.
     BadCookie = "rx-cookie-bad",
-    /// The receiver index of a data message is no session's.
+    /// No session has the receiver index of a data message.
     UnknownSession = "rx-data-unknown-index",
-    /// The session of a data message is too old or was ended.
+    /// The session of a data message has expired or was ended.
     ExpiredSession = "rx-data-expired",
     /// The session of a data message has used up its counters.
     CounterLimit = "rx-data-counter-limit",
-    /// A queue on the way of a received data message is full.
+    /// A queue of received data messages is full.
     RxQueueFull = "rx-data-queue-full",
-    /// A data message does not decrypt.
+    /// A data message is not authentic.
     BadData = "rx-data-bad",
-    /// The counter of a data message was seen or is too old.
+    /// The counter of a data message was received before, or is older than the window.
     ReplayedCounter = "rx-data-replayed",
-    /// The peer or interface went away while the message was on its way.
+    /// The peer or the interface was removed, or the interface was set down, meanwhile.
     Gone = "gone",
-    /// No memory.
+    /// An allocation failed.
     NoMemory = "no-memory",
-    /// The decrypted packet is neither IPv4 nor IPv6 or too short for its header.
+    /// The decrypted packet is not IPv4 or IPv6, or is shorter than its header.
     InnerHeader = "rx-inner-bad-header",
-    /// The decrypted packet is longer in its header than in fact.
+    /// The decrypted packet is shorter than its IP header says.
     InnerLength = "rx-inner-bad-length",
-    /// The decrypted packet comes from an address that is not the peer's.
+    /// The source address of the decrypted packet is not in the peer's allowed IPs.
     InnerSource = "rx-inner-bad-source",
-    /// The packet to send is neither IPv4 nor IPv6 or too short for its header.
+    /// The packet to send is not IPv4 or IPv6, or is shorter than its header.
     TxProtocol = "tx-bad-protocol",
-    /// No peer has the destination.
+    /// The destination address is in no peer's allowed IPs.
     TxNoPeer = "tx-no-peer",
     /// The peer of the destination has no endpoint.
     TxNoEndpoint = "tx-no-endpoint",
-    /// The packet could not be split into segments.
+    /// The packet to send could not be segmented.
     TxSegmentation = "tx-segmentation",
-    /// The oldest waiting packet made room for a newer one.
+    /// A newer packet took the place of this one, the oldest that waited for a session.
     TxStagedOverflow = "tx-staged-overflow",
-    /// No session came about in time for the waiting packets.
+    /// The handshake that the packet waited for did not complete.
     TxGaveUp = "tx-gave-up",
-    /// A queue on the way of a packet to send is full.
+    /// A queue of packets to send is full.
     TxQueueFull = "tx-queue-full",
-    /// The packet could not be brought into the form that is encrypted.
+    /// The buffer of the packet could not be prepared for encryption.
     TxEncrypt = "tx-encrypt",
-    /// There is no socket for the endpoint's family.
+    /// The interface has no socket of the endpoint's address family.
     TxNoSocket = "tx-no-socket",
     /// There is no route to the endpoint.
     TxNoRoute = "tx-no-route",

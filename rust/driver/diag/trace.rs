@@ -37,10 +37,10 @@ use wg_proto::{
     DropReason, //
 };
 
-/// How far a handshake has come.
+/// A step of a handshake with a peer.
 #[derive(Clone, Copy)]
 pub(super) enum Handshake {
-    /// We send an initiation, the how manyth in a row.
+    /// We send an initiation. The number is one for the first attempt, and counts the retries.
     Begun(u32),
     /// We send a response.
     Answered,
@@ -50,7 +50,7 @@ pub(super) enum Handshake {
     Cookie,
     /// The session can be used in both directions.
     Completed,
-    /// No response came to that many initiations.
+    /// No response came. The number says how many initiations were sent.
     GivenUp(u32),
 }
 
@@ -75,7 +75,7 @@ impl Handshake {
     }
 }
 
-/// What has become of a peer's session.
+/// A change of a peer's sessions.
 #[derive(Clone, Copy)]
 pub(crate) enum Session {
     /// There is a new one.
@@ -120,7 +120,7 @@ impl Display for Base64<'_> {
     }
 }
 
-/// What may not be known.
+/// A value, shown as `(none)` if it is unknown.
 struct Maybe<T>(Option<T>);
 
 impl<T: Display> Display for Maybe<T> {
@@ -132,7 +132,7 @@ impl<T: Display> Display for Maybe<T> {
     }
 }
 
-/// Returns where a datagram came from, for [`refused`]; [`None`] if nobody wants to know.
+/// Returns where a datagram came from, for [`refused`], or [`None`] while the tracepoint is off.
 #[inline]
 pub(crate) fn source(skb: &SkBuff) -> Option<SocketAddr> {
     if !Refusal::is_on() {

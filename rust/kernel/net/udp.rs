@@ -164,8 +164,8 @@ pub fn ipv6_enabled() -> bool {
     unsafe { bindings::ipv6_mod_enabled() }
 }
 
-/// Binds a socket to a port of all addresses of its family, and returns the port, which C chooses
-/// if `port` is zero.
+/// Binds a socket to the wildcard address of its family and to `port`, and returns the port. If
+/// `port` is zero, the kernel chooses one.
 ///
 /// # Safety
 ///
