@@ -52,4 +52,4 @@ impl Drop for RxBatch {
 pub(crate) type Workers = worker::Workers<TxBatch, RxBatch>;
 
 /// A worker that was found idle.
-pub(crate) type IdleWorker<'w> = worker::IdleWorker<'w, TxBatch, RxBatch>;
+pub(crate) type LessBusyWorker<'w> = worker::LessBusyWorker<'w, TxBatch, RxBatch>;

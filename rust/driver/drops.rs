@@ -20,7 +20,7 @@ use kext::net::skb::{
 };
 use wg_proto::DropReason;
 
-/// Drops what is refused, and returns why, for the counters.
+/// Drops packets for a reason, and returns that for the caller to count.
 ///
 /// Inlined, as tracing shows the address of the call: so it names the function that refuses.
 #[inline(always)]
@@ -77,7 +77,7 @@ const fn traced(reason: DropReason) -> Reason {
     }
 }
 
-/// How many packets of all interfaces were freed without a reason: none, or the driver forgot one.
+/// How many packets were freed without a reason, on all interfaces. Any at all are a bug.
 ///
 /// Shown by debugfs as `wireguard/unreasoned-packets`. The name is longer than that of any
 /// interface, which would have a folder beside it.

@@ -408,19 +408,19 @@ impl Peer {
         *self.last_handshake.lock(bh)
     }
 
-    /// Returns what is kept for those who ask why.
+    /// Returns the state for diagnostics.
     #[inline]
     pub(crate) fn diag(&self) -> &PeerDiag {
         &self.diag
     }
 
-    /// The flag that is set when data is received, and taken when data is sent.
+    /// Returns the flag that is set when data is received, and taken when data is sent.
     #[inline]
     pub(crate) fn rx_seen(&self) -> &SeenFlag {
         &self.seen_flags.rx
     }
 
-    /// The flag that is set when data is sent, and taken when data is received.
+    /// Returns the flag that is set when data is sent, and taken when data is received.
     #[inline]
     pub(crate) fn tx_seen(&self) -> &SeenFlag {
         &self.seen_flags.tx
@@ -449,8 +449,8 @@ impl Peer {
         self.dead.store(true, Relaxed);
     }
 
-    /// Drops the references that a removed peer has to itself, a grace period after
-    /// [`mark_dead`](Self::mark_dead).
+    /// Stops a removed peer's timers, ends its sessions and handshake, and drops its staged
+    /// packets, a grace period after [`mark_dead`](Self::mark_dead).
     pub(crate) fn end(&self, ctx: &mut Process) {
         // First: a timer that runs may still stage a packet.
         self.timers.stop(ctx);

@@ -91,7 +91,8 @@ pub(crate) const HEADROOM: usize = 128;
 /// Tail room for padding, the tag, and the slack that lets encryption run in one pass.
 const TAILROOM: usize = 3 * TAG_LEN;
 
-/// Sends the packets of one `ndo_start_xmit` to the peer that its destination belongs to.
+/// Handles one packet of `ndo_start_xmit`: finds the peer by destination, segments the packet, and
+/// sends or stages the result.
 ///
 /// On failure the sender gets the error, and an ICMP message for reasons that it can act on.
 pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result {

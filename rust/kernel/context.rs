@@ -183,9 +183,9 @@ impl Bh<'_> {
         unsafe { bindings::current_is_idle() }
     }
 
-    /// Returns whether this is softirq context, which no task on this CPU can preempt. With
-    /// `PREEMPT_RT` a softirq runs in a thread with a priority, and a NAPI thread is one as well:
-    /// neither counts.
+    /// Returns whether this CPU serves a softirq, be it in ksoftirqd (`in_serving_softirq()`).
+    ///
+    /// Always false with `PREEMPT_RT`, and in NAPI threads: the scheduler can preempt those.
     #[inline]
     pub fn is_unscheduled(&self) -> bool {
         // SAFETY: No requirements.

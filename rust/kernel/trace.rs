@@ -124,11 +124,11 @@ macro_rules! call {
     }};
 }
 
-/// Something was refused.
+/// Tracepoint: packets were dropped.
 pub enum Refusal {}
 
 impl Refusal {
-    /// Returns whether anything listens.
+    /// Returns whether the tracepoint is enabled.
     #[inline(always)]
     pub fn is_on() -> bool {
         // SAFETY: C defines this tracepoint.
@@ -159,11 +159,11 @@ impl Refusal {
     }
 }
 
-/// A state in the making of something that both sides agree on was reached.
+/// Tracepoint: a negotiation with a remote host reached a state.
 pub enum Progress {}
 
 impl Progress {
-    /// Returns whether anything listens.
+    /// Returns whether the tracepoint is enabled.
     #[inline(always)]
     pub fn is_on() -> bool {
         // SAFETY: C defines this tracepoint.
@@ -194,11 +194,11 @@ impl Progress {
     }
 }
 
-/// What both sides agree on has changed.
+/// Tracepoint: what was negotiated with a remote host has changed.
 pub enum Change {}
 
 impl Change {
-    /// Returns whether anything listens.
+    /// Returns whether the tracepoint is enabled.
     #[inline(always)]
     pub fn is_on() -> bool {
         // SAFETY: C defines this tracepoint.
@@ -230,18 +230,18 @@ impl Change {
     }
 }
 
-/// The other side is somewhere else.
+/// Tracepoint: a remote host has another address.
 pub enum Move {}
 
 impl Move {
-    /// Returns whether anything listens.
+    /// Returns whether the tracepoint is enabled.
     #[inline(always)]
     pub fn is_on() -> bool {
         // SAFETY: C defines this tracepoint.
         unsafe { is_on!(__tracepoint_wg_endpoint) }
     }
 
-    /// Records who has moved, what told it, from where, and to where.
+    /// Records the host, the source of the new address, and the old and new address.
     #[cold]
     pub fn record<T: Operations>(
         dev: &NetDevice<T>,

@@ -153,7 +153,7 @@ impl Queue {
         })
     }
 
-    /// Enqueues `work`, which lies in `owner`, and returns whether it was idle.
+    /// Enqueues `work`, which lies in `owner`, and returns whether it was not pending.
     ///
     /// Does nothing, with a warning, if it does not lie in `owner`.
     #[inline]

@@ -102,7 +102,7 @@ impl CookieChecker {
             .is_none_or(|born| has_expired(born, SECRET_MAX_AGE, now))
     }
 
-    /// Replaces the secret by what `entropy` writes, unless another thread has done so meanwhile.
+    /// Replaces a stale secret by what `entropy` writes.
     pub fn rotate(&mut self, now: u64, entropy: impl FnOnce(&mut [u8; 32])) {
         if self.is_stale(now) {
             entropy(self.secret.as_mut_bytes());

@@ -29,7 +29,7 @@ pub const fn has_expired(birth: u64, seconds: u64, now: u64) -> bool {
     birth.wrapping_add(seconds.wrapping_mul(NSEC_PER_SEC)) as i64 <= now as i64
 }
 
-/// Returns a time before `now` for which [`has_expired`] is true with any timeout of handshakes.
+/// Returns a time so long before `now` that [`may_initiate`] allows an initiation at once.
 ///
 /// A peer starts with it as the time of its last initiation, so that it may send one at once.
 #[inline]
@@ -60,15 +60,15 @@ impl Age {
         has_expired(self.birth, REJECT_AFTER_TIME, now)
     }
 
-    /// Returns whether a sent packet asks for a new session; `sent` is the next counter to be used.
+    /// Returns whether sending a packet now triggers a rekey; `sent` is the next counter to use.
     #[inline]
     pub const fn rekeys_on_send(self, sent: u64, now: u64) -> bool {
         sent > REKEY_AFTER_MESSAGES
             || (self.initiator && has_expired(self.birth, REKEY_AFTER_TIME, now))
     }
 
-    /// Returns whether a received packet asks for a new session, because little time is left to
-    /// answer in this one.
+    /// Returns whether receiving a packet now triggers a rekey, because little time is left to
+    /// answer in this session.
     #[inline]
     pub const fn rekeys_on_receive(self, now: u64) -> bool {
         const LAST_MINUTE: u64 = REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT;

@@ -231,8 +231,7 @@ impl TimerState {
         Actions::one(Self::wipe(false))
     }
 
-    /// Event: an initiation is wanted that repeats none, as there is no key, the key is old, or the
-    /// user asked.
+    /// Event: a new initiation is needed: there is no key, the key is old, or the user asked.
     ///
     /// The count of attempts restarts even if the driver then sends none, because another one was
     /// just sent.
@@ -242,8 +241,8 @@ impl TimerState {
         Actions::one(Action::Initiate { retry: false })
     }
 
-    /// Event: a packet was received while `current` is the session in use, if valid for sending.
-    /// Asks once per session for a new one when it is about to end.
+    /// Event: a packet was received, and the session in use, `current`, may still send. Asks for a
+    /// new session once, when this one is about to end.
     #[inline]
     pub fn keep_key_fresh_on_receive(&mut self, current: Age, now: u64) -> Actions {
         if !current.rekeys_on_receive(now) || self.sent_lastminute {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Events for those who listen.
+//! Events for listeners.
 
 use super::{
     attr,
@@ -63,7 +63,7 @@ pub(super) enum Event {
     Removed,
 }
 
-/// Number of the event that somebody who is no peer has begun a handshake.
+/// Number of the event that a sender that is no peer has begun a handshake.
 const UNKNOWN_PEER: u32 = 7;
 
 impl Event {
@@ -113,7 +113,7 @@ impl Stream {
     }
 }
 
-/// Sends an event about a peer, which `put` writes, to those who listen in `net`.
+/// Sends an event about a peer, which `put` writes, to the listeners in `net`.
 fn send(
     net: &Net,
     group: usize,

@@ -98,7 +98,7 @@ impl Interface {
         &self.strangers
     }
 
-    /// Notes something that was refused, unless somebody else does so just now: one is enough.
+    /// Notes a refusal, unless another CPU is noting one: one is enough.
     fn note(&self, bh: &Bh<'_>, change: impl FnOnce(&mut Last)) {
         if let Some(mut last) = self.last.try_lock(bh) {
             change(&mut last);

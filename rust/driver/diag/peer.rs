@@ -52,7 +52,7 @@ use wg_proto::{
     DropReason, //
 };
 
-/// What told the endpoint of a peer.
+/// The source of a peer's endpoint.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Learnt {
     /// Nothing: it is not known.
@@ -73,7 +73,7 @@ pub(crate) struct PeerDiag {
     settings: Slot<Settings>,
     facts: Slot<Facts>,
     refusals: Slot<Refusals>,
-    /// Held by who fills an empty slot.
+    /// Held while an empty slot is filled.
     #[pin]
     filling: SpinLock<()>,
 }

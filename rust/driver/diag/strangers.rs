@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Initiations by keys that no peer has: told to those who listen, and kept for a moment.
+//! Initiations by keys that no peer has: announced to listeners, and kept for a moment.
 //!
 //! A daemon that listens may add the peer. Its initiation is answered then.
 

@@ -112,7 +112,7 @@ pub(super) fn receive(
     act_on(dev, bytes, &source, seeded, ctx)
 }
 
-/// Acts on the initiations that were kept of those who are peers by now.
+/// Acts on kept initiations whose senders are peers by now.
 pub(super) fn answer_strangers(dev: &NetDevice<Device>, seeded: Seeded, ctx: &mut Process) {
     let device = dev.data();
     let strangers = device.diag().strangers();

@@ -259,13 +259,14 @@ impl CpuLoads {
         }
     }
 
-    /// Returns whether [`find_idle`](Self::find_idle) finds a CPU. The next call then returns it.
-    pub(crate) fn has_idle(&self, max: u32, bh: &Bh<'_>) -> bool {
+    /// Returns whether [`find_less_busy`](Self::find_less_busy) finds a CPU. The next call then
+    /// returns it.
+    pub(crate) fn has_less_busy(&self, max: u32, bh: &Bh<'_>) -> bool {
         let Some(own) = self.own(bh) else {
             return false;
         };
         let last_asked = own.last_asked.load(Relaxed);
-        let found = self.find_idle(max, bh).is_some();
+        let found = self.find_less_busy(max, bh).is_some();
         if found {
             own.last_asked.store(last_asked, Relaxed);
         }
@@ -273,7 +274,7 @@ impl CpuLoads {
     }
 
     /// Returns another CPU that is less busy than this one, with fewer than `max` batches queued.
-    pub(crate) fn find_idle(&self, max: u32, bh: &Bh<'_>) -> Option<u32> {
+    pub(crate) fn find_less_busy(&self, max: u32, bh: &Bh<'_>) -> Option<u32> {
         let own = self.own(bh)?;
         for _ in 0..cpu::online_count().min(MAX_ASKED) {
             let mut other = cpu::next_online(own.last_asked.load(Relaxed));

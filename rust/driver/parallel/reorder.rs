@@ -52,7 +52,7 @@ pub(crate) struct ReorderQueue<B> {
     head: u64,
     /// How many numbers are assigned and not released.
     in_flight: u32,
-    /// Whether somebody releases batches.
+    /// Whether a CPU is releasing batches.
     draining: bool,
     jobs: KVec<JobState<B>>,
 }
@@ -109,7 +109,7 @@ impl<B> ReorderQueue<B> {
         seq
     }
 
-    /// Starts draining if nothing is in flight and nobody drains. Returns whether it did.
+    /// Starts draining if nothing is in flight and no CPU drains. Returns whether it did.
     ///
     /// The caller may then release packets that have no sequence number, and calls
     /// [`stop_draining`](Self::stop_draining).
@@ -135,12 +135,12 @@ impl<B> ReorderQueue<B> {
         Ok(())
     }
 
-    /// Returns whether the oldest batch is complete and nobody drains.
+    /// Returns whether the oldest batch is complete and no CPU drains.
     pub(crate) fn head_ready(&self) -> bool {
         !self.draining && self.is_head_complete()
     }
 
-    /// Takes the oldest batch and starts draining, if the batch is complete and nobody drains.
+    /// Takes the oldest batch and starts draining, if the batch is complete and no CPU drains.
     ///
     /// A failed batch is `Some(None)`. [`head_released`](Self::head_released) must follow.
     pub(crate) fn take_head(&mut self) -> Option<Option<B>> {

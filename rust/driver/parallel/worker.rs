@@ -225,8 +225,8 @@ pub(crate) fn is_nested(bh: &Bh<'_>) -> bool {
     xmit_depth(bh) >= MAX_DEPTH
 }
 
-/// The worker of a CPU that was found idle.
-pub(crate) struct IdleWorker<'w, S: Batch, O: Batch>(&'w RcuArc<Worker<S, O>>);
+/// The worker of a CPU that was found to be less busy than this one.
+pub(crate) struct LessBusyWorker<'w, S: Batch, O: Batch>(&'w RcuArc<Worker<S, O>>);
 
 /// The workers of an interface, one for each CPU.
 pub(crate) struct Workers<S: Batch, O: Batch> {
@@ -278,11 +278,11 @@ impl<S: Batch, O: Batch> Workers<S, O> {
         cpu::online_count() > 1 && self.loads.is_busy(bh)
     }
 
-    /// Returns the worker to offload the next batch to, if this CPU is busy and another one is
-    /// idle.
-    pub(crate) fn offload_target(&self, bh: &Bh<'_>) -> Option<IdleWorker<'_, S, O>> {
+    /// Returns the worker to offload the next batch to, if this CPU is busy and a less busy one is
+    /// found.
+    pub(crate) fn offload_target(&self, bh: &Bh<'_>) -> Option<LessBusyWorker<'_, S, O>> {
         if self.should_offload(bh) {
-            self.find_idle(bh)
+            self.find_less_busy(bh)
         } else {
             None
         }
@@ -291,20 +291,20 @@ impl<S: Batch, O: Batch> Workers<S, O> {
     /// Returns whether there is an [`offload_target`](Self::offload_target). The next call of that
     /// then returns it.
     pub(crate) fn has_offload_target(&self, bh: &Bh<'_>) -> bool {
-        self.should_offload(bh) && self.loads.has_idle(MAX_QUEUED, bh)
+        self.should_offload(bh) && self.loads.has_less_busy(MAX_QUEUED, bh)
     }
 
     /// Returns the worker of another CPU that is less busy than this one.
-    pub(crate) fn find_idle(&self, bh: &Bh<'_>) -> Option<IdleWorker<'_, S, O>> {
-        let cpu = self.loads.find_idle(MAX_QUEUED, bh)?;
-        self.worker(cpu).map(IdleWorker)
+    pub(crate) fn find_less_busy(&self, bh: &Bh<'_>) -> Option<LessBusyWorker<'_, S, O>> {
+        let cpu = self.loads.find_less_busy(MAX_QUEUED, bh)?;
+        self.worker(cpu).map(LessBusyWorker)
     }
 
     /// Queues a batch to be encrypted by `target`. If its queue is full, the batch comes back.
     pub(crate) fn seal(
         &self,
         job: Job<S>,
-        target: &IdleWorker<'_, S, O>,
+        target: &LessBusyWorker<'_, S, O>,
         bh: &Bh<'_>,
     ) -> Result<(), Job<S>> {
         self.offload(target, || target.0.seal.lock(bh).push(job))
@@ -314,7 +314,7 @@ impl<S: Batch, O: Batch> Workers<S, O> {
     pub(crate) fn open(
         &self,
         job: Job<O>,
-        target: &IdleWorker<'_, S, O>,
+        target: &LessBusyWorker<'_, S, O>,
         bh: &Bh<'_>,
     ) -> Result<(), Job<O>> {
         self.offload(target, || target.0.open.lock(bh).push(job))
@@ -322,7 +322,7 @@ impl<S: Batch, O: Batch> Workers<S, O> {
 
     fn offload<J>(
         &self,
-        target: &IdleWorker<'_, S, O>,
+        target: &LessBusyWorker<'_, S, O>,
         push: impl FnOnce() -> Result<(), J>,
     ) -> Result<(), J> {
         let worker = target.0;

@@ -58,7 +58,7 @@ impl Route {
 /// The endpoint of a peer and the route to it, under one lock so that they always match.
 pub(crate) struct EndpointState {
     pub(crate) endpoint: Endpoint,
-    /// What told the remote address, and when in nanoseconds since boot.
+    /// The source of the remote address, and when it was learnt, in nanoseconds since boot.
     learnt: (Learnt, u64),
     pub(crate) route: Option<Route>,
     /// Which GSO packets should use that route, and when that was looked up.
@@ -103,7 +103,7 @@ impl Peer {
         self.endpoint().lock(bh).endpoint.remote
     }
 
-    /// Returns what told the remote address, and when in nanoseconds since boot.
+    /// Returns the source of the remote address, and when it was learnt, in nanoseconds since boot.
     pub(crate) fn learnt(&self, bh: &Bh<'_>) -> (Learnt, u64) {
         self.endpoint().lock(bh).learnt
     }

@@ -90,8 +90,8 @@ impl Peer {
         }
     }
 
-    /// Stops sending under all sessions, so that the next packet begins a handshake, and forgets
-    /// what was computed with our private key: it was changed.
+    /// Stops sending under all sessions after our private key was changed, so that the next packet
+    /// begins a handshake, and forgets what was computed with the old key.
     pub(crate) fn expire_keypairs(&self, ctx: &mut Process) {
         self.clear_handshake(ctx);
         self.noise().lock(ctx).handshake.remote_mut().forget_ours();

@@ -55,7 +55,7 @@ fn open(
     };
     let packet = match packet.try_linear() {
         Ok(packet) => return open_in_place(keypair, packet, DataHeader::LEN, text),
-        // Somebody else may look at the packet, or own it.
+        // The data may have other readers, or another owner.
         Err(packet) => packet,
     };
     let sealed = text.saturating_add(TAG_LEN);

@@ -160,7 +160,7 @@ fn receive_run(
         return peer.refused(refuse(run, reason), n, bh);
     }
     let worker = if shared {
-        device.workers().find_idle(bh)
+        device.workers().find_less_busy(bh)
     } else {
         None
     };

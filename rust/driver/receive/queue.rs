@@ -230,9 +230,9 @@ impl RxQueue {
         budget.min(SMALL_POLL)
     }
 
-    /// Begins a pause, which the worker ends, if packets are left or the poll was a small one: then
-    /// more of the same burst is likely to follow. Returns whether it did; the caller queues the
-    /// worker then.
+    /// Pauses polling if packets are left or the poll was a small one, as more of the same burst is
+    /// likely to follow. Returns whether it did: the caller then queues the worker that ends the
+    /// pause.
     pub(crate) fn pause(&self, was_small: bool, bh: &Bh<'_>) -> bool {
         let mut input = self.input.lock(bh);
         let waits = was_small || !input.packets.is_empty();

@@ -75,8 +75,8 @@ impl Rx {
         self.seen = Some((endpoint, change));
     }
 
-    /// Chooses how a run of `n` packets of a session goes on. `shares` tells whether another CPU
-    /// decrypts it.
+    /// Admits a run of `n` packets of a session: it is decrypted at once, becomes a batch with a
+    /// sequence number, or is dropped. `shares` tells whether another CPU decrypts it.
     pub(super) fn begin(&mut self, keypair: Ref<'_, Keypair>, n: usize, shares: bool) -> Next {
         if !shares && self.reorder.in_flight() == 0 {
             return Next::Inline;

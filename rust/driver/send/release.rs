@@ -58,7 +58,7 @@ pub(super) fn complete(peer: Ref<'_, Peer>, seq: u64, batch: Option<TxBatch>, bh
     }
 }
 
-/// Sends ready batches, unless somebody else drains the queue.
+/// Sends ready batches, unless another CPU drains the queue.
 ///
 /// Workers may complete batches as fast as this CPU sends them. After its budget a work item goes
 /// on, so that one sender does not send for all, and so that this CPU runs softirqs.
@@ -78,7 +78,7 @@ fn kick(cpu: u32, peer: Ref<'_, Peer>) {
     }
 }
 
-/// Sends ready batches up to the budget, unless somebody else drains. Returns whether more are
+/// Sends ready batches up to the budget, unless another CPU drains. Returns whether more are
 /// ready.
 fn send_some_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
     let workers = peer.device().data().workers();

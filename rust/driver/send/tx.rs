@@ -5,7 +5,7 @@
 use super::staged::Packets;
 use crate::{
     batch::{
-        IdleWorker,
+        LessBusyWorker,
         TxBatch,
         Workers, //
     },
@@ -76,7 +76,7 @@ pub(super) enum SealMode<'w> {
     /// Here, to be sent in order: others are ahead, or packets leave from another CPU.
     InlineQueued(u64),
     /// On another CPU, as this one is busy. The flag tells whether packets leave from this CPU.
-    Offload(u64, IdleWorker<'w>, bool),
+    Offload(u64, LessBusyWorker<'w>, bool),
 }
 
 /// What a sender does next with staged packets.
@@ -102,7 +102,7 @@ pub(super) enum Head {
     Ready(Option<TxBatch>, usize),
     /// It is ready, but the work item has to send it.
     Deferred,
-    /// It is not encrypted, somebody else drains the queue, or there is none.
+    /// It is not encrypted, another CPU drains the queue, or there is none.
     NotReady,
 }
 
@@ -187,7 +187,10 @@ impl Tx {
         first
     }
 
-    /// Stages packets. Without a session, returns the oldest ones beyond the limit, to be dropped.
+    /// Adds packets to the staged ones, and returns what the caller does next.
+    ///
+    /// Also returns the oldest packets beyond the limit, which holds without a session, for the
+    /// caller to drop.
     pub(super) fn stage(
         &mut self,
         peer: Ref<'_, Peer>,

@@ -68,7 +68,7 @@ pub fn synchronize(_process: &mut Process) {
     unsafe { bindings::synchronize_net() };
 }
 
-/// Waits until all values whose last count was put so far have been dropped and freed.
+/// Waits until all values whose last count was put before the call have been dropped and freed.
 ///
 /// Values that those owned in turn may still exist. Called in the drop of such a value, this does
 /// nothing, with a warning.

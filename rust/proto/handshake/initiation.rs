@@ -209,8 +209,8 @@ impl AuthenticInitiation<'_> {
     /// Shortest time between two accepted initiations, in nanoseconds: fifty in a second.
     const INTERVAL: u64 = 1_000_000_000 / 50;
 
-    /// Checks that the initiation is new, and makes it the current attempt of the handshake,
-    /// whatever the state was.
+    /// Checks timestamp and rate of the initiation, and makes it the current attempt of the
+    /// handshake, whatever the state was.
     ///
     /// `handshake` has to be the one that [`OpenedInitiation::attach`] was given; `now` is in
     /// nanoseconds since boot.

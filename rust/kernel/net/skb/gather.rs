@@ -123,11 +123,12 @@ impl SkBuff {
 }
 
 impl Gso {
-    /// Makes one packet of the first packets of the list, which are removed from it. Takes as many
-    /// as have one length (the last may be shorter), one socket, one flow and one delivery time,
-    /// and as `goes_with` accepts with the first one. The new packet gets the header fields, the
-    /// time stamp and the control block of the first. Its socket counts it for at least the sum of
-    /// their `truesize`.
+    /// Copies the first packets of the list into one GSO packet, and removes them from the list.
+    ///
+    /// Takes as many as have one length (the last may be shorter), one socket, one flow and one
+    /// delivery time, and as `goes_with` accepts with the first one. The new packet gets the header
+    /// fields, the time stamp and the control block of the first. Its socket counts it for at least
+    /// the sum of their `truesize`.
     ///
     /// [`None`] if there are no two such packets, or without memory; the list is unchanged then.
     pub fn gather<F: Fn(usize) -> usize>(

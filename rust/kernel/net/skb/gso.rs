@@ -227,7 +227,7 @@ impl Gso {
         self.0.cb_mut()
     }
 
-    /// Returns the fields of the buffer for changes, but for its data.
+    /// Returns the fields of the buffer, except its data, for changes.
     #[inline]
     pub(super) fn c_mut(&mut self) -> &mut bindings::sk_buff {
         self.0.c_mut()

@@ -79,8 +79,11 @@ pub(super) trait Cut {
 }
 
 impl SkBuff {
-    /// Cuts the packet into the packets that it stands for, as datagrams of `layout` carry them.
-    /// Drops the destination. `dev` is the device that sends the packet.
+    /// Segments a GSO packet, with the room around each segment that `layout` asks for.
+    ///
+    /// The result may be [`Gso`](super::Gso) packets of several datagrams. A packet that is not GSO
+    /// is the only one of the list. Drops the destination. `dev` is the device that sends the
+    /// packet.
     ///
     /// # Errors
     ///

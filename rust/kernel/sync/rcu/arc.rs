@@ -92,10 +92,11 @@ impl<T> Inner<T> {
     }
 }
 
-/// A counted pointer to a value that readers may still be using when the count reaches zero.
+/// A counted pointer; the value is dropped a grace period after the last put.
 ///
-/// After the last put and a grace period a worker drops the value, so the drop may sleep. It must
-/// not call [`barrier`](super::barrier), which waits for that worker. The value is pinned.
+/// Readers under RCU may use the value until then. A worker drops it, so the drop may sleep. It
+/// must not call [`barrier`](super::barrier), which waits for that worker. Memory without a
+/// destructor is freed by RCU's callback. The value is pinned.
 ///
 /// # Invariants
 ///

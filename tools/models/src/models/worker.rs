@@ -51,7 +51,7 @@ fn give(
             .loads()
             .account(Task::Seal, 1, &bh, || timer::pass(5));
         let target = loop {
-            if let Some(target) = workers.find_idle(&bh) {
+            if let Some(target) = workers.find_less_busy(&bh) {
                 break target;
             }
         };
