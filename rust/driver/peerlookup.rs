@@ -97,8 +97,10 @@ impl KeyTable {
 
 /// An index in use: that of a handshake or of a session.
 ///
-/// A reader may keep a removed entry for some grace periods, one for each removed entry before it
-/// in the chain. The session's keys must not wait for that, so removing empties the entry.
+/// A removed entry owns its successor until it is dropped. So an entry that is removed meanwhile
+/// may wait a further grace period for each removed entry before it in the chain. The session's
+/// keys must not wait for that: removing or replacing an entry empties it, and a reader may find
+/// it empty.
 pub(crate) struct Entry {
     index: u32,
     next: Slot<Entry>,
@@ -146,7 +148,7 @@ impl Entry {
         )
     }
 
-    /// Gives away what the entry owns.
+    /// Drops the counts of peer and session. `next` stays, for readers on this entry.
     fn clear(&self) {
         drop((self.handshake.swap(None), self.session.swap(None)));
     }
@@ -223,7 +225,8 @@ impl IndexTable {
 
     /// Puts a session in the place of the handshake that led to it.
     ///
-    /// Returns whether the handshake was still in the table; if not, nothing is changed.
+    /// Returns whether the handshake was still in the table, and empties its entry then; if not,
+    /// nothing is changed.
     pub(crate) fn replace(
         &self,
         old: &RcuArc<Entry>,

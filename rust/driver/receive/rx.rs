@@ -85,9 +85,9 @@ impl Rx {
         if self.packets >= MAX_SHARED_PACKETS || self.reorder.reserve().is_err() {
             return Next::Dropped(DropReason::RxQueueFull);
         }
-        // Only a batch outlives this softirq, so only a batch counts its session.
+        // Only a batch outlives this poll, so only a batch counts its session.
         let Some(keypair) = keypair.upgrade() else {
-            return Next::Dropped(DropReason::Gone);
+            return Next::Dropped(DropReason::UnknownSession);
         };
         self.packets = self.packets.saturating_add(n);
         Next::Queued(self.reorder.assign_seq(), keypair)

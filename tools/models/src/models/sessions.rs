@@ -168,7 +168,7 @@ fn nothing_is_left_of_a_removed_peer() {
 }
 
 /// The keys of a session that leaves its slot wait for one grace period only: nothing counts them
-/// any more, although readers may keep the entries of the table for longer.
+/// any more, although removed entries before its own may keep that for longer.
 #[test]
 fn a_removed_session_is_counted_by_nobody() {
     explore_with(bounds(1), || {
