@@ -196,6 +196,10 @@ tells a clock
 
 row our-clock
 used
+# Until a's keepalive comes, b waits for an answer, and would begin a handshake itself after 15 s.
+before=$(received b a)
+heard_more() { (($(received b a) > before)); }
+eventually 15 heard_more || fault "no keepalive of a"
 now=$(date +%s)
 # The timestamps of a peer never fall; those of one that is configured anew begin with the clock.
 peer a b remove
