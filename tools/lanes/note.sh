@@ -12,8 +12,9 @@ lane=${LANE:-main}
 kernel=$(kernel_folder)
 release=$(cat "$kernel/release")
 compiler=$(sed -nE 's/^CONFIG_RUSTC_VERSION_TEXT="?rustc ([^ ]+).*/\1/p' "$kernel/tree/.config")
-# A plus tells of changes that no commit has.
-commit=$(git -C "$WG_TOP" describe --always --dirty=+ --exclude '*' 2>/dev/null || echo unknown)
+commit=$(git -C "$WG_TOP" rev-parse --short HEAD 2>/dev/null || echo unknown)
+# A plus tells of changes that no commit has; a row that another lane has just written is none.
+git -C "$WG_TOP" diff --quiet HEAD -- . ':!docs/lanes.md' 2>/dev/null || commit+=+
 
 [[ $lane != main ]] || ! grep -qF "| main | amd64 | $release | $compiler |" "$file" || exit 0
 awk -v lane="| $lane |" \
