@@ -218,10 +218,10 @@ impl Peer {
             device: dev.hold(),
         };
         let farewell = (life.device.clone(), life.number);
-        // CAST: The remainder is below the number of CPUs.
-        let queue = place
-            .checked_rem(u64::from(cpu::possible_count()))
-            .unwrap_or(0) as u32;
+        // CAST: The lower half spreads the peers as well.
+        let queue = (place as u32)
+            .checked_rem(cpu::possible_count())
+            .unwrap_or(0);
         let cold = Cold::new(&public_key);
         let peer = RcuArc::pin_init(
             try_pin_init!(Self {

@@ -14,6 +14,7 @@ use kext::{
         Bh,
         Process, //
     },
+    math,
     new_spinlock,
     new_timer,
     random,
@@ -45,7 +46,7 @@ const NEW_HANDSHAKE: usize = 2;
 const ZERO_KEYS: usize = 3;
 const PERSISTENT_KEEPALIVE: usize = 4;
 
-const MSEC_PER_SEC: u64 = 1_000;
+const MSEC_PER_SEC: u32 = 1_000;
 
 /// The timers of a peer and their state.
 #[pin_data]
@@ -130,7 +131,7 @@ impl Timers {
 
 /// Converts milliseconds to jiffies, rounding down: the C driver's `seconds * HZ` is exact.
 fn jiffies(ms: u64) -> u64 {
-    ms.saturating_mul(HZ) / MSEC_PER_SEC
+    math::div::<MSEC_PER_SEC>(ms.saturating_mul(HZ))
 }
 
 /// Carries out what an event means.

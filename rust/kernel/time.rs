@@ -60,12 +60,23 @@ pub fn realtime() -> (i64, u32) {
     (now.tv_sec, now.tv_nsec as u32)
 }
 
-/// Returns the tick counter, which starts at an arbitrary value and wraps on 32-bit machines.
+/// Returns the tick counter, which starts at an arbitrary value and does not wrap.
+///
+/// On a 32-bit machine the C variable `jiffies` is its lower half, which wraps five minutes after
+/// boot and then every few weeks.
 #[inline]
 pub fn jiffies() -> u64 {
-    let jiffies = &raw const crate::bindings::jiffies;
-    // SAFETY: Always valid for reads. Volatile, as the timer interrupt writes to it
-    // (`READ_ONCE()`).
-    // CAST: From `unsigned long`.
-    unsafe { jiffies.read_volatile() as u64 }
+    #[cfg(CONFIG_64BIT)]
+    {
+        let jiffies = &raw const bindings::jiffies;
+        // SAFETY: Always valid for reads. Volatile, as the timer interrupt writes to it
+        // (`READ_ONCE()`).
+        // CAST: From `unsigned long`.
+        unsafe { jiffies.read_volatile() as u64 }
+    }
+    #[cfg(not(CONFIG_64BIT))]
+    // SAFETY: No requirements.
+    unsafe {
+        bindings::get_jiffies_64()
+    }
 }

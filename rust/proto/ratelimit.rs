@@ -118,12 +118,11 @@ impl Entry {
 /// [`Source::to_bytes`].
 #[must_use]
 pub fn allow(entries: &mut [Entry], source: Source, hash: u64, now: u64) -> bool {
-    // CAST: Same width or widening; what remains is less than the length.
-    let sets = (entries.len() / WAYS) as u64;
-    let Some(set) = hash.checked_rem(sets) else {
+    // CAST: The bits that remain choose as well.
+    let Some(set) = (hash as usize).checked_rem(entries.len() / WAYS) else {
         return false;
     };
-    let Some(set) = entries.chunks_exact_mut(WAYS).nth(set as usize) else {
+    let Some(set) = entries.chunks_exact_mut(WAYS).nth(set) else {
         return false;
     };
     if let Some(entry) = set.iter_mut().find(|entry| entry.source == Some(source)) {

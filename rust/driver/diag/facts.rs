@@ -6,9 +6,12 @@ use kernel::sync::atomic::{
     Atomic,
     Relaxed, //
 };
-use kext::time;
+use kext::{
+    math,
+    time, //
+};
 
-const NSEC_PER_USEC: u64 = 1_000;
+const NSEC_PER_USEC: u32 = 1_000;
 const MINUTE: u64 = 60_000_000_000;
 
 /// Moves of the endpoint that are remembered.
@@ -99,7 +102,7 @@ impl Facts {
         let passed = now.saturating_sub(self.initiated_exactly.load(Relaxed));
         // At least one, as zero says that nothing is known.
         self.round_trip
-            .store((passed / NSEC_PER_USEC).max(1), Relaxed);
+            .store(math::div::<NSEC_PER_USEC>(passed).max(1), Relaxed);
     }
 
     /// Notes that a session can be used in both directions.

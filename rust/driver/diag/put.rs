@@ -24,6 +24,7 @@ use kext::{
         Bh,
         Process, //
     },
+    math,
     net::{
         addr::SocketAddr,
         device::NetDevice,
@@ -37,12 +38,12 @@ use wg_proto::{
     DropReason, //
 };
 
-const NSEC_PER_MSEC: u64 = 1_000_000;
+const NSEC_PER_MSEC: u32 = 1_000_000;
 const MSEC_PER_SEC: u64 = 1_000;
 
 /// Returns how many milliseconds have passed since `then`, in nanoseconds since boot.
 fn age(then: u64) -> u64 {
-    time::boottime_coarse().saturating_sub(then) / NSEC_PER_MSEC
+    math::div::<NSEC_PER_MSEC>(time::boottime_coarse().saturating_sub(then))
 }
 
 /// Puts an address of either family, by its length.
@@ -232,7 +233,7 @@ fn handshakes(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
             // CAST: Not before 1970.
             (seconds.max(0) as u64)
                 .saturating_mul(MSEC_PER_SEC)
-                .saturating_add(u64::from(nanos) / NSEC_PER_MSEC)
+                .saturating_add(u64::from(nanos / NSEC_PER_MSEC))
         };
         let passed = ms(time::realtime()).saturating_sub(ms((seconds, nanos)));
         message.put_uint(peer_attr::LAST_HANDSHAKE, passed)?;

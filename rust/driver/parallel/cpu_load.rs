@@ -130,7 +130,7 @@ impl CpuLoad {
 
 fn window() -> u32 {
     // CAST: It wraps, and only the last two are distinguished.
-    (time::jiffies() / WINDOW) as u32
+    time::jiffies() as u32 / WINDOW as u32
 }
 
 /// The load that an interface puts on each CPU.
