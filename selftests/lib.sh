@@ -266,7 +266,7 @@ located() {
 	eventually 3 is_at "$@" || fail "${4:+$4: }$1 has $2 at $(shown "$1" endpoints "$2"), not at $3"
 }
 
-# counted NS OTHER RX TX: whether NS received and sent so many bytes from and to its peer OTHER.
+# counted NS OTHER RX TX: whether NS received RX bytes from its peer OTHER, and sent it TX.
 counted() {
 	[[ $(shown "$1" transfer "$2") == "$3"$'\t'"$4" ]]
 }
@@ -278,7 +278,7 @@ statistic() {
 
 # --- TCP
 
-# listens NS PORT [OPTION OF SS]: whether somebody listens there, on TCP or what the option says.
+# listens NS PORT [OPTION OF SS]: whether a socket listens there, on TCP or what the option says.
 listens() {
 	in_ns "$1" ss -Hln "${3:--t}" "sport = $2" | grep . >/dev/null
 }
@@ -293,7 +293,7 @@ snmp() {
 }
 
 # carry FROM TO ADDRESS [BYTES [OPTIONS [OPTIONS]]]: what $work/sent holds goes over TCP and is all there in $work/arrived;
-# so many bytes are written at a time, with socat's options for the sender's and the receiver's socket.
+# BYTES are written at a time, with socat's options for the sender's and the receiver's socket.
 carry() {
 	local server port=7000
 	in_ns "$2" socat -u "TCP-LISTEN:$port,reuseaddr${6:+,$6}" "CREATE:$work/arrived" &
@@ -366,7 +366,7 @@ resend() {
 
 # --- the kernel
 
-# calls COUNT FUNCTION COMMAND…: the command, which must succeed, makes the kernel call that function so many times.
+# calls COUNT FUNCTION COMMAND…: the command, which must succeed, makes the kernel call that function COUNT times.
 calls() {
 	local count=$1 function=$2 tracing=/sys/kernel/tracing seen
 	shift 2
@@ -407,7 +407,7 @@ within() {
 	awk -v least="$1" -v most="$2" -v from="$3" -v to="$4" 'BEGIN { exit !(to - from >= least && to - from <= most) }'
 }
 
-# check_clean_log: no complaint of the kernel since the mark, which is still there, but for lines like $WG_LOG_EXPECTED.
+# check_clean_log: no complaint of the kernel since the mark, which is still there, lines like $WG_LOG_EXPECTED aside.
 check_clean_log() {
 	local found
 	dmesg | grep 'selftest: ' >/dev/null || fail "the kernel's log has lost where this test began: it is too small"

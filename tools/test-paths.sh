@@ -69,7 +69,7 @@ mkdir -p "$WG_OUT/paths"
 figures=$WG_OUT/paths/figures
 : >"$figures"
 export WG_PATHS_FIGURES=$figures
-# Each port that is taken is told on the console, which is slow to emulate.
+# The driver logs each listening port that is taken already, and a console is slow to emulate.
 export WG_WORDS="loglevel=3"
 done=()
 

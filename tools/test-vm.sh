@@ -94,7 +94,7 @@ for need in "${!needed[@]}"; do
 	esac
 done
 
-# group MODE NAME…: all these, in one machine but for those that ask for one of their own.
+# group MODE NAME…: all these, in one machine, except those that ask for one of their own.
 group() {
 	local mode=$1 name together=() job
 	shift

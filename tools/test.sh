@@ -65,7 +65,7 @@ shown() {
 	counted "$1"
 }
 
-# in_time SECONDS COMMAND…: is stopped so many seconds before WG_DEADLINE, if there is one.
+# in_time SECONDS COMMAND…: is stopped SECONDS before WG_DEADLINE, if there is one.
 in_time() {
 	local left
 	if [[ ${WG_DEADLINE:-} ]]; then

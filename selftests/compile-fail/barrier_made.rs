@@ -1,4 +1,4 @@
-// E0603: what waits at the end of the module is made by the module alone, so nobody can leak it
+// E0603: what waits at the end of the module is made by the module alone, so a driver cannot leak it
 // SPDX-License-Identifier: GPL-2.0
 
 //! A driver that makes what waits at its end.

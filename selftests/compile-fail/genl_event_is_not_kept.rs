@@ -1,4 +1,4 @@
-// E0521: an event is gone when it is sent, so nobody keeps what it is written to
+// E0521: an event is gone when it is sent, so a driver cannot keep what it is written to
 // SPDX-License-Identifier: GPL-2.0
 
 //! An event that is kept.

@@ -7,7 +7,7 @@
 
 use kext::net::skb::Linear;
 
-/// Writes to a packet that somebody else has.
+/// Writes to a packet that was given away.
 pub fn writes(mut packet: Linear) {
     let bytes = packet.bytes_mut();
     drop(packet.into_skb()); //~

@@ -15,14 +15,14 @@ waiting() {
 	awk '{ print $1, $3 }' /sys/kernel/debug/wireguard/wg0/waiting
 }
 
-# waits NUMBER: whether so many do.
+# waits NUMBER: whether that many do.
 waits() {
 	local now
 	read -r now _ < <(waiting)
 	((now == $1))
 }
 
-# ten ADDRESS: sends ten datagrams from a, for a port where nobody listens.
+# ten ADDRESS: sends ten datagrams from a, for a port where no socket listens.
 ten() {
 	in_ns a bash -c "for _ in {1..10}; do echo >/dev/udp/$1/9; done"
 }

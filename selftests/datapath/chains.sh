@@ -91,7 +91,7 @@ came_together here
 (($(tcpdump -n -r "$work/here" 'ip[8] != 63' 2>/dev/null | wc -l) == 0)) || fail "hops were not counted"
 is_at b a 10.0.0.1:51821 || fail "the peer is at $(shown b endpoints a)"
 
-# Somebody else gets a copy of all of them, and reads it when all is done. It is what was captured.
+# A raw socket gets a copy of each of them, and is read when all is done. The copies are what was captured.
 mkfifo "$work/now"
 in_ns b python3 - "$work/here" "$work/now" >"$work/raw" <<'END' &
 import socket, struct, sys

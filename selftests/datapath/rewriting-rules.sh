@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 300
-# A rule that rewrites bytes of outgoing datagrams rewrites those of each, but for one large packet after the rule came.
-# Other rules do not keep datagrams from leaving together.
+# A rule that rewrites bytes of outgoing datagrams rewrites those of each, except of one large packet after the rule
+# came. Other rules do not keep datagrams from leaving together.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -133,7 +133,7 @@ for pair in "a b" "c d"; do
 		rules "$from"
 	done
 done
-# The rules have gone, but nobody knows.
+# The rules have gone, but the module has not noticed.
 transfer c d
 ((plain > 10 && large == 0)) || fail "$large left together before the interface went down"
 again c

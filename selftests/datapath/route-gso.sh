@@ -26,7 +26,7 @@ datagrams() {
 import socket, sys
 
 sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-# Nobody is there; a connected socket would be told.
+# No socket has that port; a connected sender would get the ICMP errors.
 address = "192.168.7.2", 9
 if sys.argv[1]:
     sender.setsockopt(socket.IPPROTO_UDP, 103, 1000)

@@ -66,9 +66,10 @@ together() {
 	tcpdump -n -r "$1" 'greater 1515' 2>/dev/null | wc -l
 }
 
-# headers FILE…: what the headers of the data messages in each capture say, each kind once, but for lengths,
-# identification and checksums, in FILE.headers. Of the checksums: whether they are right. In FILE.nonces are the
-# sessions and nonces of these messages. All captures are read at once, as starting tshark takes long.
+# headers FILE…: what the headers of the data messages in each capture say, without lengths,
+# identification and checksums, each kind once, in FILE.headers. Of the checksums: whether they are right. In
+# FILE.nonces are the sessions and nonces of these messages. All captures are read at once, as starting tshark takes
+# long.
 headers() {
 	local file counts=() all=$work/all
 	head -c 24 "$1" >"$all"
@@ -112,7 +113,7 @@ for pair in "a b" "c d"; do
 	together_is "$from" udp-gso off
 	transfer "$from" "$to" "$work/$from.alone" 120000
 
-	# The receiver puts them together, whoever sent them.
+	# The receiver puts them together, although the sender did not.
 	in_ns "$to" ethtool -K veth gro on
 	transfer "$from" "$to" "$work/gro" 30000
 	(($(together "$work/gro") > 0)) || fail "$from: nothing came up together"

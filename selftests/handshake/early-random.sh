@@ -45,7 +45,7 @@ unseeded "after a message came"
 # row C7
 drops=/sys/kernel/debug/wireguard/wg0/drops
 on_c || grep -qx 'rx-rng-not-ready 1' $drops ||
-	fail "the message was not dropped for want of random numbers: $(grep -v ' 0$' $drops)"
+	fail "the message was not dropped while there were no random numbers: $(grep -v ' 0$' $drops)"
 
 # An initiation is due at once, and then every five seconds.
 peer a b persistent-keepalive 1

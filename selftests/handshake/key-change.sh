@@ -24,8 +24,8 @@ answers a 192.168.7.2 || fail "after the same key"
 # row SK1
 [[ $(created Keypair) == "$at" ]] || fail "the same key ended the session"
 
-# A new one, a moment after the last handshake: a new handshake within a second, not after five, and b, who was told,
-# answers.
+# A new one, a moment after the last handshake: a new handshake within a second, not after five, and b, which has
+# the new key, answers.
 peer b a remove
 keys a
 peer b a allowed-ips 192.168.7.1/32,fd77::1/128

@@ -44,7 +44,8 @@ peer b a endpoint 10.0.0.1:51821
 answers b 192.168.7.1 || fail "ping from the old family"
 endpoint 10.0.0.22:4001
 
-# A packet that a has not seen moves the endpoint to whoever passes it on, but only once, and not when it was touched.
+# A packet that a has not seen moves the endpoint to the address that passes it on, but only once, and not when it was
+# touched.
 withhold a b "$work/fresh" "$data" datagram b 192.168.7.1
 let_through a
 endpoint 10.0.0.22:4001

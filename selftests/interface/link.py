@@ -43,10 +43,10 @@ def fails(command, text):
 
 def kind():
     # row L1
-    for number, data in enumerate((b"", b"junk that nobody reads", attr(1, bytes(300)))):
+    for number, data in enumerate((b"", b"junk that no driver reads", attr(1, bytes(300)))):
         links.add("wg1", data)
         told = dict(links.get("wg1"))
-        equal(f"INFO_DATA {number}: what is told", parse(told[Link.LINKINFO]), [(Link.INFO_KIND, b"wireguard\0")])
+        equal(f"INFO_DATA {number}: link info", parse(told[Link.LINKINFO]), [(Link.INFO_KIND, b"wireguard\0")])
         # row L3
         holds("no namespace id", Link.NETNSID not in told)
         run("ip link del wg1")
@@ -88,7 +88,7 @@ def namespaces():
 
 
 def to_receive(count):
-    """So many queues to receive with, as ip tells; a kernel for one CPU tells of none, for any link."""
+    """A count of receive queues as ip shows it; a kernel for one CPU shows none, for any link."""
     return count if "num_rx_queues" in shown("lo") else None
 
 
@@ -258,7 +258,7 @@ def error_of(send):
 
 
 def packet_sockets():
-    """row L15: whoever sends without a protocol gets it from the packet."""
+    """row L15: a packet that is sent without a protocol gets it from its first byte."""
     fresh()
     client = Client()
     client.set(name("wg0"), peers(peer(b"k" * 32, ips=["10.0.0.0/8", "fd00::/8"])))

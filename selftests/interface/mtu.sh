@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 capture_number=0
-# carries INNER OUTER OPTIONS…: a ping of so many bytes, IP header included, makes a UDP payload of so many bytes.
+# carries INNER OUTER OPTIONS…: a ping of INNER bytes, IP header included, makes a UDP payload of OUTER bytes.
 carries() {
 	local inner=$1 outer=$2 address=192.168.7.2 header=28 file
 	shift 2

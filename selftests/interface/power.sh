@@ -12,7 +12,7 @@
 wiped() {
 	objects | awk '$3 == "Keypair" { n += $2 } END { print n + 0 }'
 }
-# all_wiped COUNT: every one of so many sessions.
+# all_wiped COUNT: whether there were that many sessions, and each is wiped.
 all_wiped() {
 	(($(created Keypair) == $1 && $(wiped) == $1))
 }

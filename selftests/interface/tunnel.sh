@@ -25,7 +25,7 @@ agree() {
 	return 1
 }
 
-# cold ADDRESS MESSAGE: ten pings from cold, each in a message of so many bytes, after one handshake (148 and 92 bytes).
+# cold ADDRESS MESSAGE: ten pings from cold, each in a message of MESSAGE bytes, after one handshake (148 and 92 bytes).
 cold() {
 	local rx=$((92 + 10 * $2)) tx=$((148 + 10 * $2)) seen
 	in_ns a ping -q -c 10 -i 0.05 -W 5 "$1" >/dev/null || fail "ping $1 inside"

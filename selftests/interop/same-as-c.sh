@@ -4,7 +4,7 @@
 # when: all
 # limit: 120
 # needs: c-module
-# What tools show of an interface and of the module is what they show of the C driver's, but for a short list.
+# What tools show of an interface and of the module is what they show of the C driver's, except a short list.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -33,7 +33,7 @@ know() {
 	fi
 }
 
-# by NS COUNT: so many initiations came from there since "fresh".
+# by NS COUNT: COUNT initiations came from there since "fresh".
 by() {
 	pass 0.2
 	eventually 3 sent "$1" "$2" || fail "$1 did not send $2 initiations: $(cat "$work/sent")"
@@ -74,7 +74,7 @@ fresh() {
 	by "${other[$1]}" 0
 }
 
-# pass_until TIME: lets time pass, until there are so many seconds since 1970.
+# pass_until TIME: lets time pass until TIME, in seconds since 1970.
 pass_until() {
 	while ((EPOCHSECONDS < $1)); do pass $(($1 - EPOCHSECONDS)); done
 }

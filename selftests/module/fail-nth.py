@@ -165,13 +165,13 @@ def adding_a_link():
         if number == 0 and flags is None:
             problem(f"added with allocation {nth} failing, but it is not there")
         if number not in (0, errno.ENOBUFS) and flags is not None:
-            problem(f"not added for want of allocation {nth}, but it is there")
+            problem(f"not added without allocation {nth}, but it is there")
         if flags is not None:
             links.up("wg0")
             links.delete("wg0")
         return number, is_reached
 
-    # A device without a name (device_add), as nobody looks whether dev_set_name had memory for one.
+    # A device without a name (device_add), as the core does not check whether dev_set_name had memory for one.
     series("adding a link", attempt, others=[errno.EINVAL])
     links.add("wg0")
 

@@ -83,7 +83,7 @@ for ns in a b; do refuses ip -n $ns link show wg0; done
 [[ ! -e /sys/kernel/tracing/events/wireguard ]] || fail "tracepoints of a module that is gone"
 ip link add wg9 type dummy
 
-# row M4: whoever wants the kind or the family makes the kernel ask for that alias. What it asks for is noted and
+# row M4: a request for the kind or the family makes the kernel ask for that alias. What it asks for is noted and
 # loaded, where in an installed system modprobe would know it from modinfo's list.
 cat >/run/modprobe <<END
 #!/bin/bash

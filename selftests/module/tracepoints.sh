@@ -67,7 +67,7 @@ begin="char interface[16],int ifindex,char peer[48]"
 	fail "wg_session: $(fields wg_session)"
 [[ $(fields wg_endpoint) == "$begin,char learnt[32],char old[80],char new[80]" ]] ||
 	fail "wg_endpoint: $(fields wg_endpoint)"
-# A hole between fields would show memory that nobody has written.
+# A hole between fields would show memory that was never written.
 for event in wg_endpoint wg_handshake wg_refusal wg_session; do
 	sed -nE 's/.*offset:([0-9]+);\tsize:([0-9]+);.*/\1 \2/p' "$events/$event/format" |
 		awk '$1 != end { exit 1 } { end = $1 + $2 }' || fail "the record of $event has a hole: $(<"$events/$event/format")"
@@ -139,7 +139,7 @@ resend b "$work/sent" 10.0.0.1 51821 4244
 eventually 3 records refusal "$in_a" "reason=rx-initiation-replayed remote=10.0.0.2:4244 count=1" >/dev/null
 recorded 1 refusal "$in_a" "reason=rx-initiation-replayed remote=10.0.0.2:4244 count=1"
 
-# Nobody answers: twenty attempts, then what waits is given up. 540 s after that, the keys are wiped.
+# No answer comes: twenty attempts, then what waits is given up. 540 s after that, the keys are wiped.
 in_ns b ip link set wg0 down
 in_ns a ip link set wg0 down
 in_ns a ip link set wg0 up

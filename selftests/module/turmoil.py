@@ -34,7 +34,7 @@ def fresh_key(rng):
 
 
 class PeersOfA:
-    """The peers of a's interface, but for the one that carries the traffic, and what they must look like."""
+    """The peers of a's interface, except the one that carries the traffic, and what they must look like."""
 
     def __init__(self, rng):
         self.rng, self.client, self.rounds = rng, Client("a"), 0
@@ -239,7 +239,7 @@ class Dumps:
                 time.sleep(self.rng.random() / 20)
         if is_done:
             messages = reader.get_messages(WG0)
-            # What changed meanwhile may have lost its beginning; user space is told, and asks again.
+            # What changed meanwhile may lack its beginning; the kernel marks such a dump, and user space asks again.
             if not any(flags & DUMP_INTR for flags in (reader.done_flags, *(message.flags for message in messages))):
                 merge(messages)
         reader.close()

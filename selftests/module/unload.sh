@@ -46,7 +46,7 @@ tunnel a b
 datagram a 192.168.7.2
 unloaded "a handshake under way"
 
-# Somebody holds a file of debugfs open, which must neither keep the module nor harm who closes it afterwards.
+# A process holds a file of debugfs open, which must neither keep the module nor harm the process that closes it later.
 if ! on_c; then
 	load_module
 	ip -n a link add wg0 type wireguard
@@ -58,14 +58,14 @@ if ! on_c; then
 	exec {held}<&-
 fi
 
-# A handshake that nobody answers, with packets that wait and a timer that runs.
+# A handshake that no host answers, with packets that wait and a timer that runs.
 load_module
 interface a 1
 public[b]=$(wg genkey | wg pubkey)
 peer a b endpoint 10.0.0.2:7 allowed-ips 192.168.7.2/32 persistent-keepalive 1
 ip -n a link set wg0 up
 datagram a 192.168.7.2
-unloaded "a handshake that nobody answers"
+unloaded "a handshake without an answer"
 
 # Under traffic in both directions, of two streams and a flood of large and small packets.
 iperf3_server b

@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/../lib.sh"
 
-# sent B C: whether a has sent so many bytes to b and to c, as far as they are its peers.
+# sent B C: whether a has sent B bytes to b and C bytes to c, as far as they are its peers.
 sent() {
 	local key tx
 	while read -r key _ tx; do
@@ -25,8 +25,8 @@ goes_to() {
 	eventually 3 sent $to_b $to_c || fail "to $2 by $1 makes $to_b for b, $to_c for c, not: $(in_ns a wg show wg0 transfer)"
 }
 
-# nobody ADDRESS: the packet is refused as there is no key for it.
-nobody() {
+# no_peer ADDRESS: the packet is refused as there is no key for it.
+no_peer() {
 	local errors
 	errors=$(statistic a tx_errors)
 	refuses datagram a "$1"
@@ -68,8 +68,8 @@ goes_to b 192.168.7.2 148
 goes_to c 192.168.7.3 148
 
 # row D2
-nobody 172.16.0.1
-nobody 2001:db8::1
+no_peer 172.16.0.1
+no_peer 2001:db8::1
 peer a b allowed-ips 0.0.0.0/0,10.9.0.0/16,10.9.1.128/25,::/0,2001:db8::/32,2001:db8:1:8000::/49
 peer a c allowed-ips 10.0.0.0/7,10.9.1.0/24,10.9.1.130/32,2001:db8:1::/48,2001:db8:1:8000::7/128
 # rows A1 A2
@@ -104,15 +104,15 @@ goes_to b 10.9.2.1
 goes_to b 2001:db8:1:8000::7
 peer a b allowed-ips ""
 listed b "(none)"
-nobody 10.9.2.1
-nobody 2001:db8:1:8000::7
+no_peer 10.9.2.1
+no_peer 2001:db8:1:8000::7
 
 # The order is that of insertion, host bits are cut off, and a prefix once more goes to the end.
 peer a b allowed-ips 10.3.3.3/16,10.1.0.0/16,fd03::5/16
 peer a b allowed-ips +10.2.0.0/16,+10.3.0.0/16
 listed b "10.1.0.0/16 fd03::/16 10.2.0.0/16 10.3.0.0/16"
 
-# Inside sources: another peer's more specific prefix, and nobody's.
+# Inside sources: another peer's more specific prefix, and no peer's.
 peer a b allowed-ips 192.168.7.0/24
 answers b 192.168.7.1 || fail "a source that is allowed"
 peer a c allowed-ips 192.168.7.99/32

@@ -52,7 +52,7 @@ in_ns a nft -f - <<-'RULES'
 	}
 RULES
 answers a 192.168.7.2 || fail "no answer with rules"
-[[ $(packets a inside) == 0 && $(packets a outside) == 0 ]] || fail "packets have marks that nobody has set"
+[[ $(packets a inside) == 0 && $(packets a outside) == 0 ]] || fail "packets have marks that were not set"
 (($(packets a other))) || fail "the rules see nothing"
 diag a b 'give(in_mark=0x77, in_priority=0x10002, out_mark=0x88, out_priority=0x30004)'
 # A keepalive may have left before the marks were set.

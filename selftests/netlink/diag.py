@@ -195,7 +195,7 @@ def received(client, count):
 
 
 def events(client):
-    """What is configured is told, in order, with rising numbers."""
+    """Each change of the configuration makes an event, in order, with rising numbers."""
     listener = Spy()
     listener.listen("config")
     other = os.urandom(32)
@@ -229,7 +229,7 @@ def events(client):
             break
     if left_out == 0 or number < first + 2 + 2 * len(names):
         raise SystemExit(f"FAIL: {left_out} events were left out of {number}")
-    # A listener that never reads delays nobody, and its next read fails with ENOBUFS.
+    # A listener that never reads delays no sender, and its next read fails with ENOBUFS.
     deaf = netlink.Client()
     deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     deaf.listen("config")

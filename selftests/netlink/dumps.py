@@ -113,7 +113,7 @@ def one_peer_of_130560_prefixes():
         pieces = []
         for number, message in enumerate(dump.messages):
             attrs = message.attrs()
-            # The first peer is never complete before the last message, so the device is told of each time.
+            # The first peer is never complete before the last message, so each has the device's attributes.
             (_, nested), = [entry for entry in attrs if entry[0] == Device.PEERS]
             (_, one), = parse(nested)
             inner = parse(one)
@@ -254,7 +254,7 @@ def interrupted():
 
 
 def prefixes_change():
-    """The rest of a peer that is half told of is left out; the peers after it are told of."""
+    """The rest of a peer that the dump has begun is left out; the peers after it are in the dump."""
     fresh()
     client = Client()
     client.set(WG0, peers(peer(nth_key(0)), peer(nth_key(1), ips=[f"10.{i // 256}.{i % 256}.0/24" for i in range(1500)]),
@@ -282,7 +282,7 @@ def peers_removed():
     dump.rest()
     equal("all removed", (dump.error, dump.interrupted), (None, True))
     seen = dump.keys()
-    equal("the beginning was told", seen, [nth_key(n) for n in range(len(seen))])
+    equal("the beginning was dumped", seen, [nth_key(n) for n in range(len(seen))])
     holds("and no more", 0 < len(seen) < count)
     # row G9
     holds("the last message has no peers", Device.PEERS not in dict(dump.messages[-1].attrs()))
@@ -312,7 +312,7 @@ def peers_removed():
 
 
 def delete(seconds=3):
-    """Deletes wg0 while somebody may have a dump half read; how long that took."""
+    """Deletes wg0 while a reader may have a dump half read; how long that took."""
     begin = time.monotonic()
     try:
         subprocess.run(["ip", "link", "del", "wg0"], check=True, timeout=seconds)

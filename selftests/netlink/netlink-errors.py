@@ -91,7 +91,7 @@ def unprivileged():
     try:
         client = Client()
         os.seteuid(0)
-        # The socket was opened by somebody without the capability, and that decides.
+        # The socket was opened by a user without the capability, and that decides.
         table(UNPRIVILEGED, client, watcher)
     finally:
         os.seteuid(0)

@@ -245,7 +245,7 @@ def allowed_ips():
 
 
 def bound():
-    """Local ports of the UDP sockets that nobody in user space holds."""
+    """Local ports of the UDP sockets that no process in user space holds."""
     lines = run("ss -HlunO").splitlines()
     return sorted(line.split()[3] for line in lines)
 

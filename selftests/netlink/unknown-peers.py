@@ -82,7 +82,7 @@ def told_of(stranger):
     equal("event", (event["ifname"], event["event"]), ("wg0", "unknown-peer"))
     address, port = stranger.socket.getsockname()
     endpoint = {"address": socket.inet_aton(address), "port": port}
-    equal("what is told", event["peer"], {"public-key": stranger.key, "endpoint": endpoint})
+    equal("the peer of the event", event["peer"], {"public-key": stranger.key, "endpoint": endpoint})
     return event["sequence"]
 
 
@@ -112,7 +112,7 @@ def just_in_time():
 
 
 def forged():
-    """Somebody who has seen a public key claims to be its holder."""
+    """A sender that has seen a public key claims to be its holder."""
     victim, thief = Stranger(), Stranger()
     before = refused("rx-initiation-bad-timestamp")
     thief.begin(static=victim.key)
@@ -178,7 +178,7 @@ def forgotten():
 
 
 def down_and_off():
-    """An interface that goes down, or is told so, forgets."""
+    """An interface that goes down, or stops announcing, forgets."""
     first, second, third = (Stranger(f"10.1.0.{n}") for n in (211, 212, 213))
     first.begin()
     told_of(first)

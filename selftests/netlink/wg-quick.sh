@@ -126,7 +126,7 @@ answers a 203.0.113.1 || fail "an address far away, IPv4"
 answers a 2001:db8::1 || fail "an address far away, IPv6"
 captured "$work/bare"
 (($(lines "$work/bare") == 0)) || fail "packets beside the tunnel: $(cat "$work/bare")"
-# Nobody on the wire may send to the tunnel's address.
+# No host on the wire may send to the tunnel's address.
 ip -n b addr add 192.168.8.8/24 dev veth
 ip -n b route add 192.168.7.1/32 via 10.0.0.1 dev veth
 unanswered b 192.168.7.1 -I 10.0.0.2 || fail "the tunnel's address answers beside the tunnel"

@@ -28,7 +28,7 @@ BEYOND_REACH = {
 
 
 def coverage():
-    """Each counter rose at some time, but for those that nobody outside can raise."""
+    """Each counter rose at some time, except those that packets from outside cannot raise."""
     if check.ON_C:
         raise check.Skip("the C module has no counters")
     if len(sys.argv) > 1:
@@ -38,7 +38,7 @@ def coverage():
     equal("never counted", sorted(never), sorted(BEYOND_REACH))
 
 
-# /sys shows the network of who mounted it.
+# /sys shows the network namespace of the process that mounted it.
 os.makedirs("/run/near-stats", exist_ok=True)
 run("nsenter --net=/run/netns/near mount -t sysfs near /run/near-stats")
 noise.demonstrate()

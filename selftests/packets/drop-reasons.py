@@ -176,7 +176,7 @@ def refused_ones():
 
 
 def all_of(step, without_packet=()):
-    """A step of bad-packets: drops and counters agree over all of it, but for what is counted without a packet."""
+    """A step of bad-packets: drops and counters agree over all of it, except what is counted without a packet."""
 
     def traced():
         trace.clear()
@@ -207,7 +207,7 @@ def unreasoned():
     equal("packets", Path("/sys/kernel/debug/wireguard/unreasoned-packets").read_text(encoding="ascii"), "0\n")
 
 
-# /sys shows the network of who mounted it.
+# /sys shows the network namespace of the process that mounted it.
 os.makedirs("/run/near-stats", exist_ok=True)
 run("nsenter --net=/run/netns/near mount -t sysfs near /run/near-stats")
 noise.demonstrate()

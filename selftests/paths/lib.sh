@@ -33,7 +33,7 @@ default_traffic=(
 	"datagrams rounds=1000 shape=1x1372"
 )
 traffic=()
-# A device of the target's namespace; how many frames larger than "frame" a program sees there is told.
+# A device of the target's namespace; the report has how many frames larger than "frame" a packet socket sees there.
 watched='' frame=1600
 # A command that tells more, as KEY=VALUE, when all was sent.
 afterwards=''

@@ -3,11 +3,11 @@
 # vm: icount
 # limit: 120
 # Keepalives come when they should and only then: persistent ones from the moment of "up" or of the key, passive ones
-# ten seconds after data that nobody answered.
+# ten seconds after data without an answer.
 
 . "$(dirname "$0")/../lib.sh"
 
-# sent NS OTHER BYTES: whether NS has sent so many bytes since "mark NS OTHER".
+# sent NS OTHER BYTES: whether NS has sent BYTES since "mark NS OTHER".
 declare -A base
 mark() {
 	base[$1]=$(shown "$1" transfer "$2" | cut -f 2)

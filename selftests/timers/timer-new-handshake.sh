@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 150
-# Who has sent data and hears nothing for 15 s makes a new handshake; a keepalive does not wait for an answer.
+# A host that has sent data and hears nothing for 15 s makes a new handshake; a keepalive does not wait for an answer.
 
 . "$(dirname "$0")/../lib.sh"
 

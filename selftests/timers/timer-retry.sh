@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# An initiation that nobody answers is sent twenty times, each 5 s and a jitter of up to 1/3 s after the last (timers of
+# An initiation without an answer is sent twenty times, each 5 s and a jitter of up to 1/3 s after the last (timers of
 # that length are late by up to 0.26 s besides), and then what waits is given up; the next packet begins anew.
 
 . "$(dirname "$0")/../lib.sh"

@@ -33,7 +33,7 @@ done < <(cat "$work/zeroed" "$work/destroyed")
 # The response is answer enough to the second datagram.
 counted b a $((148 + 64 + 148 + 64 + 32)) $((92 + 32 + 92)) || fail "b counted $(shown b transfer a)"
 
-# With nobody there: 540 s after giving up, which takes 100 to 107 s.
+# With no host there: 540 s after giving up, which takes 100 to 107 s.
 ip -n b link set wg0 down
 datagram a 192.168.7.2
 pass 670

@@ -34,7 +34,7 @@ for _ in 1 2 3; do
 	answers server 192.168.7.1 || fail "the way back while keepalives go"
 done
 
-# A router that loses its memory is told within 25 s.
+# A router that loses its memory learns the mapping again from the next keepalive, within 25 s.
 in_ns router conntrack -F 2>/dev/null
 unanswered server 192.168.7.1 || fail "the server reaches a host that the router was made to forget"
 pass 28

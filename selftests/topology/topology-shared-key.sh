@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # when: all
-# Several servers sharing one key behind one name. A session belongs to one of them; whoever the name leads to next
-# makes its own at the next handshake, and the client changes nothing but the address that the name stands for.
+# Several servers sharing one key behind one name. A session belongs to one of them; the server that the name leads to
+# next makes its own at the next handshake, and the client changes nothing but the address that the name stands for.
 #
 #	                          +--- server1 198.51.100.1
 #	client 198.51.100.9 --- Internet                       both: vpn.example, one key, wg0 192.168.7.1

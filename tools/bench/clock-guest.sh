@@ -13,7 +13,7 @@
 . "$WG_TOP/tools/bench/paths.sh"
 . "$WG_TOP/tools/bench/traffic.sh"
 
-# A sample each so many nanoseconds of CPU time; 0: none.
+# Nanoseconds of CPU time from one sample to the next; 0: no samples.
 period=${WG_PERIOD:-400000}
 
 # measured COMMAND…: its clock is in $work/clock.

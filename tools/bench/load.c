@@ -5,7 +5,7 @@
  * load sink PORT SIZE single|gro
  *	reads many datagrams of that size with a call, or super-packets; acknowledges sixteen or more
  * load stream ADDRESS PORT SIZE COUNT
- *	so many datagrams, 64 with a call (sendmmsg), 512 of them on their way
+ *	sends COUNT datagrams, 64 with a call (sendmmsg), 512 of them on their way
  * load segments ADDRESS PORT SIZE COUNT
  *	the same, but 16 with a call (UDP_SEGMENT)
  * load echo-server PORT
@@ -14,9 +14,9 @@
  *	requests, each after the answer to the one before; with DEVICE and PEERS a round of requests at
  *	once, one through each of the devices DEVICE1, DEVICE2, …
  * load http-server PORT SIZE
- *	answers each request with so many bytes
+ *	answers each request with SIZE bytes
  * load http ADDRESS PORT SIZE COUNT AT-ONCE new|kept
- *	so many requests, over a new connection for each or over those of the start
+ *	sends COUNT requests, over a new connection for each or over those of the start
  * load latency ADDRESS PORT COUNT
  *	as echo with 64 bytes, each 1 ms after the answer before; prints p50 and p99 in µs, and how many
  *	had none within half a second

@@ -146,7 +146,7 @@ shape_hub() {
 	in_ns left sysctl -qw net.ipv4.conf.all.rp_filter=0
 }
 
-# rules COUNT: in each namespace, for what comes in, goes out and passes, so many that do not match, and conntrack.
+# rules COUNT: in each namespace, for what comes in, goes out and passes, COUNT rules that do not match, and conntrack.
 rules() {
 	local ns hook n
 	(($1)) || return 0

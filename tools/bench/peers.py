@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What many peers cost, on the module that is loaded: "KEY=VALUE" in seconds of guest time, KiB and threads.
 
-usage: peers.py COUNT PROCESS   (a process that does nothing, and only when nobody else does anything)
+usage: peers.py COUNT PROCESS   (a process that does nothing, and only when no other process does anything)
 """
 
 import socket

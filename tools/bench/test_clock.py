@@ -48,7 +48,7 @@ class Costs(unittest.TestCase):
 
     @staticmethod
     def collected(cpu, lost=()):
-        """What comes of three turns in which the runs take so many seconds; `cpu` says it by kind and turn."""
+        """What comes of three turns in which a run takes the seconds that `cpu` has for its kind and turn."""
         planned = list(clock.runs(3, ["ping"]))
         results = {number: {"packets": 0.0 if run.beside else 1e6,
                             "cpu": 1e9 if run.beside else 1e9 * (1 + cpu[run.ends][run.turn])}
@@ -76,7 +76,7 @@ class Costs(unittest.TestCase):
         self.assertEqual([line.split() for line in found[1:]],
                          [["0", "1000", "750", "other"], ["0", "0", "250", "<host>"]])
 
-    def test_what_is_missing_is_told(self):
+    def test_what_is_missing_is_named(self):
         costs, missing = self.collected(
             {"none": (1, 1, 1), "wireguarc": (4, 6, 8), "ours": (2, 2, 8)}, lost=(2, 5))
         self.assertEqual(missing, ["ping, single, wireguarc, turn 1", "ping, single, ours, turn 1"])

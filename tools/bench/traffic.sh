@@ -30,7 +30,7 @@ has_reports() {
 	(($(reports "$1" | wc -l) >= $2))
 }
 
-# result FILE COUNT: "bytes=… seconds=…" (and packets, lost) from so many reports of iperf: all bytes, and the longest
+# result FILE COUNT: "bytes=… seconds=…" (and packets, lost) from COUNT reports of iperf: all bytes, and the longest
 # time.
 result() {
 	eventually 5 has_reports "$1" "$2" || fail "iperf says: $(cat "$work/client" "$1")"

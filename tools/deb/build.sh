@@ -44,7 +44,7 @@ package() {
 	in_root -w "$machine" env --chdir="$tree" SOURCE_DATE_EPOCH="$(seconds)" dpkg-buildpackage -d -b -us -uc
 }
 
-# examine: all that lintian has to say but for what is only for Debian's own archive.
+# examine: all that lintian has to say, except what is only for Debian's own archive.
 examine() {
 	in_root -w "$machine" lintian --fail-on error,warning,info --display-info --allow-root \
 		--suppress-tags initial-upload-closes-no-bugs "$folder/wireguard-rust-dkms_${version}_all.deb"

@@ -10,10 +10,10 @@ mark_log diff
 load_c_module
 # Creating and removing a hundred thousand peers would fill the log.
 echo 'module wireguard -p; module wireguarc -p' >/proc/dynamic_debug/control
-# Who removes peers waits for a grace period; here thousands of them stand behind each other.
+# Each removal of peers waits for a grace period; here thousands of them stand behind each other.
 echo 1 >/sys/kernel/rcu_expedited
 
-# Each port that is taken is told on the console, which is slow.
+# The driver logs each listening port that is taken already, and a console is slow.
 dmesg -n 1
 
 status=0

@@ -83,7 +83,7 @@ def messages(kind, out):
 
 
 def flood(kind, rate, seconds):
-    """Sends so many messages in a second."""
+    """Sends `rate` messages in a second."""
     with namespace("flood"):
         out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     out.connect(("10.1.0.1", PORT))

@@ -34,7 +34,7 @@ CHANGE_KEYS = {"file", "old", "new"}
 
 
 class Bad(Exception):
-    """What is wrong with a fault, in words for whoever wrote it."""
+    """What is wrong with a fault, in words for its author."""
 
 
 def read(path):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Removes from the cache what a killed run left half-made and what nobody has used for two weeks.
+# Removes from the cache what a killed run left half-made and what no run has used for two weeks.
 
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"

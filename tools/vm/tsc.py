@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Prints how many thousand times a second this machine's TSC counts; nothing where that cannot be told.
+"""Prints how many thousand times a second this machine's TSC counts; nothing where that is unknown.
 
 Emulated CPUs that run in real time show the guest this very counter. A guest that measures it by other emulated clocks on a
 busy machine gets it wrong, by a factor at times, and then all its time is wrong.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs in two guests on one wire (tools/test-two-vms.sh): in "ours" our module and the test, in "theirs" the C module
-# and whoever does there what the test says.
+# and a server that runs the test's commands there.
 # usage: two-machines.sh ours | theirs | serve
 #
 # The test is the one for any other implementation (selftests/lib/foreign.sh): its namespace "theirs" lies in the

@@ -138,7 +138,7 @@ def options(words):
 
 
 def look(client, names):
-    """Looks twice, so that what goes on is told from what is over."""
+    """Looks twice, to tell what goes on from what is over."""
     earlier = {name: Seen(client, name) for name in names}
     time.sleep(SAMPLE)
     return [Seen(client, name, earlier[name]) for name in names]

@@ -111,7 +111,7 @@ def reverse_path(name):
 
 
 def listeners(port):
-    """Who holds a UDP port, but for sockets of the kernel."""
+    """The lines of ss for the UDP sockets at a port, those of the kernel left out."""
     return [line for line in run("ss", "-Hlunp", f"sport = {port}").splitlines() if "users:" in line]
 
 

@@ -57,7 +57,7 @@ class Reader:
         self.socket.settimeout(wait)
 
     def read(self, count):
-        """So many datagrams, or fewer if no more come."""
+        """At most `count` datagrams; fewer if no more come."""
         found = []
         try:
             while len(found) < count:

@@ -187,7 +187,7 @@ class Handshake:
         point = ephemeral or public(self.ephemeral)
         own = static or public(self.secret)
         state.mix_point(point)
-        # With a made-up point nobody gets further than the first key.
+        # With a made-up point no receiver gets further than the first key.
         box = state.seal(state.mix_dh(bytes(32) if ephemeral else dh(self.ephemeral, self.remote)), own)
         stamp = state.seal(state.mix_dh(dh(self.secret, self.remote)), timestamp or tai64n())
         if spoil == "static":

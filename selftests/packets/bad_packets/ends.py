@@ -173,7 +173,7 @@ class Delivered(Tap):
     def __init__(self):
         super().__init__("near", "wg0")
         with namespace("near"):
-            # Without somebody at the port there would be ICMP errors.
+            # Without a socket at the port there would be ICMP errors.
             self.sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.sink.bind(("0.0.0.0", 7000))
 

@@ -60,7 +60,7 @@ def data():
 
 
 def crowd():
-    """More messages than there is room for until somebody receives them."""
+    """More messages than there is room for until the receiving thread runs."""
     if check.ON_C:
         raise check.Skip("the C module's queue of a peer has another bound")
     threaded = Path("/run/near-stats/class/net/wg0/threaded")

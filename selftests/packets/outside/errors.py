@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Errors: of the local stack, of packets that nobody takes, and what comes back from outside."""
+"""Errors: of the local stack, of packets that no peer takes, and what comes back from outside."""
 
 import json
 import socket
@@ -34,7 +34,7 @@ def local_failures():
 
 
 def unreachable():
-    """rows D2 D3 D5 L14: who sends through us to nobody is told, also behind source NAT."""
+    """rows D2 D3 D5 L14: a sender beyond us gets an ICMP error for what no peer can take, also behind source NAT."""
     run("ip netns add c")
     run("ip link add north netns c type veth peer name south netns a")
     for where, link, four, six in (("c", "north", "10.5.0.2/24", "fd05::2/64"), ("a", "south", "10.5.0.1/24", "fd05::1/64")):
@@ -47,9 +47,9 @@ def unreachable():
           "net.ipv6.icmp.ratelimit=0")
     run("ip -n a route add 172.16.0.0/24 dev wg0")
     run("ip -n a -6 route add fd16::/64 dev wg0")
-    nobody = bytes([3]) * 32
+    silent = bytes([3]) * 32
     # D3: a peer without endpoint.
-    clients["a"].set(WG0, peers(peer(nobody, ips=["172.16.0.8/32", "fd16::8/128"])))
+    clients["a"].set(WG0, peers(peer(silent, ips=["172.16.0.8/32", "fd16::8/128"])))
 
     def told(address):
         before = statistics("a")["tx"]["errors"]
@@ -74,7 +74,7 @@ def unreachable():
                           ("fd16::7", "From fd05::1 icmp_seq=1 Destination unreachable: Address unreachable")):
         equal(f"behind NAT, {address}", told(address), ([line], 1))
     nft("a", "delete table inet t")
-    clients["a"].set(WG0, peers(peer(nobody, flags=Peer.REMOVE_ME)))
+    clients["a"].set(WG0, peers(peer(silent, flags=Peer.REMOVE_ME)))
     run("ip netns del c")
     run("ip -n a route del 172.16.0.0/24 dev wg0")
 

@@ -8,7 +8,7 @@ path_netem_delay() {
 	qdisc a veth netem delay 10ms limit 10000
 }
 
-# entry: unread-socket core=yes: an unconnected UDP server beside a packet socket that nobody reads
+# entry: unread-socket core=yes: an unconnected UDP server beside a packet socket that no program reads
 path_unread_socket() {
 	plain
 	"$WG_PATHS_TRAFFIC" hold a b veth >"$work/held" &

@@ -104,7 +104,7 @@ rewrites() {
 warmed() {
 	WG_NEVER_IDLE=$never_idle "$WG_PATHS_TRAFFIC" tcp "$source" "$target" "$towards" bytes=100000 >/dev/null
 }
-# rewritten NS: the datagrams that came with the bytes that the tunnel wrote there, but for those of one large packet: it
+# rewritten NS: the datagrams that came with the bytes that the tunnel wrote there, those of one large packet aside: it
 # has at most 64, and leaves unchanged after such a rule has appeared (docs/differences.md).
 rewritten() {
 	local count

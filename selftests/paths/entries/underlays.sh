@@ -357,7 +357,7 @@ path_wireguard_6() {
 	below 5
 }
 
-# below COUNT: so many tunnels of the same driver, each over the one before.
+# below COUNT: that many tunnels of the same driver, each over the one before.
 below() {
 	local n ns own other at=10.0.0 mtu=1420
 	for ((n = 1; n <= $1; n++)); do

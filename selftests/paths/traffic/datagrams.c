@@ -236,7 +236,7 @@ static long stamps(int fd)
 	}
 }
 
-/* So many µs from now, by the clock that the option names. */
+/* Now and the µs of the option "txtime", by the clock that the option "clock" names. */
 static uint64_t send_time(void)
 {
 	struct timespec t;

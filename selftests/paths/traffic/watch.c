@@ -61,7 +61,7 @@ unsigned int raw_watched(int fd)
 	return count;
 }
 
-/* A packet socket that nobody reads. */
+/* A packet socket that no program reads. */
 
 void hold(void)
 {

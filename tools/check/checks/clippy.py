@@ -56,7 +56,7 @@ def check(tree):
 
 
 def is_container_of(copy, finding):
-    """The kernel's macro is one operation to whoever uses it, two to the lint."""
+    """The kernel's macro is one operation to its user, two to the lint."""
     path, line = finding.split(":")[:2]
     if "unsafe operations" not in finding:
         return False

@@ -4,7 +4,7 @@
 `nm -u` says that a panic is left in an object, but not where: the compiler inlines, across
 crates as well. So the calls are looked up in the disassembly, and the debug information
 says which lines they come from. Functions of core that were instantiated here and may
-panic count for whoever calls them.
+panic count for their callers.
 """
 
 import os

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """No safe public function, trait method or field of rust/kernel shows a raw pointer.
 
-A safe function that takes one trusts whoever calls it; one that returns one
+A safe function that takes one trusts its caller; one that returns one
 hands out what only `unsafe` can use, and so asks the driver for it.
 """
 

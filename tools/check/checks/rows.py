@@ -20,7 +20,7 @@ ROWS = {
     "X": 10,
 }
 
-# Of a hundred rows so many must have a test.
+# How many rows of a hundred must have a test.
 TESTED = 95
 
 ID = r"[A-Z]+[0-9]+"

@@ -2,7 +2,7 @@
 """Every unsafe block and impl has a `// SAFETY:`, every unsafe fn and trait a `# Safety`.
 
 Clippy asks for part of this, but sees neither the bodies of macros nor code that is
-configured away, and can be told to be quiet; so that is looked for as well.
+configured away, and can be switched off; so that is looked for as well.
 """
 
 from lib.rustlex import group_end, head_end, is_item_start, lex

@@ -169,7 +169,7 @@ pub(crate) enum Sender {
 /// A request to one of the families.
 #[derive(Clone)]
 pub(crate) struct Message {
-    /// Who sends it.
+    /// The sender.
     pub(crate) sender: Sender,
     /// `nlmsg_flags`
     pub(crate) flags: u16,

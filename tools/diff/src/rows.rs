@@ -60,7 +60,7 @@ pub(crate) const ROWS: &[(&str, &str)] = &[
     ),
     ("G5", "a prefix added again goes to the end"),
     ("G6", "a peer in two messages"),
-    ("G7", "a change during a dump is told (NLM_F_DUMP_INTR)"),
+    ("G7", "a change during a dump is flagged (NLM_F_DUMP_INTR)"),
     ("G7 not", "and what is no change is not"),
     (
         "G7 EPERM",

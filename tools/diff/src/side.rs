@@ -25,7 +25,7 @@ pub(crate) const IFINDEX: u32 = 10;
 pub(crate) const FOREIGN: u32 = 11;
 /// A port that a foreign IPv4 socket has.
 pub(crate) const TAKEN4: u16 = 7001;
-/// A port that a foreign IPv6 socket has, and nobody else.
+/// A port that a foreign IPv6 socket has, and no other.
 pub(crate) const TAKEN6: u16 = 7002;
 /// The port that the kernel chooses: there is no other.
 pub(crate) const CHOSEN: u16 = 40000;

@@ -123,7 +123,7 @@ impl State {
         self.peers.iter().find(|peer| peer.key == key)
     }
 
-    /// Who owns a prefix.
+    /// The key of the peer that owns a prefix.
     pub(crate) fn owner(&self, len: u8, address: &[u8]) -> Option<&Key> {
         let owns = |peer: &&Peer| peer.ips.iter().any(|ip| ip.0 == len && ip.1 == address);
         self.peers.iter().find(owns).map(|peer| &peer.key)

@@ -63,7 +63,7 @@ fn differ(what: &str, request: &Message, ours: &Answer, theirs: &Answer) -> Erro
     .into()
 }
 
-/// Both answers must be the same, but for what is said in docs/differences.md: padding of endpoints is dumped as zeros.
+/// Both answers must be the same, except what docs/differences.md says: ours has zeros in the padding of endpoints.
 fn compare(what: &str, request: &Message, [ours, mut theirs]: [Answer; 2]) -> Result<Answer> {
     if ours != theirs {
         theirs.clear_padding();
@@ -94,7 +94,7 @@ impl Worker {
         })
     }
 
-    /// Sends so many requests, and tells the one who waits how many more they are by now.
+    /// Sends `count` requests, and prints after each interface how many it took.
     pub(crate) fn run(mut self, count: u64) -> Result<Summary> {
         let epochs = (count / 500).clamp(1, 104);
         let whole: u64 = (0..epochs).map(share).sum();
@@ -291,7 +291,7 @@ impl Worker {
         Ok(())
     }
 
-    /// What to ask for in the middle of a dump: a change, or what is refused and must not be told as one.
+    /// What to ask for in the middle of a dump: a change, or what is refused and must not be flagged as one.
     fn change(&mut self) -> Message {
         let keys: Vec<_> = self.state.peers.iter().map(|peer| peer.key).collect();
         let named = |attr| {
@@ -299,7 +299,7 @@ impl Worker {
             Message::new(SET, REQUEST | ACK, attrs)
         };
         let nested = |children| named(Attr::nest(device::PEERS, children));
-        // Without the namespace of the sockets nobody may set these.
+        // Without the namespace of the sockets no request may set these.
         if self.birth == Birth::Nowhere && self.rng.percent(40) {
             return named(if self.rng.percent(50) {
                 Attr::u32(device::FWMARK, self.rng.below(3) as u32)

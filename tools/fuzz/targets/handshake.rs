@@ -3,7 +3,7 @@
 //! Two nodes, and a network that delivers, forges, delays and repeats what they say.
 //!
 //! Each step is a byte that says what happens, followed by what that needs. Nothing that was
-//! changed on its way may be taken, whoever computed its macs.
+//! changed on its way may be taken, even if its macs were computed anew.
 
 #![no_main]
 

@@ -184,7 +184,7 @@ proptest! {
         }
     }
 
-    /// While all is torn down, a reader finds the right owner or nobody.
+    /// While all is torn down, a reader finds the right owner or none.
     #[test]
     fn clearing_never_shows_a_wrong_owner(ops in prop::collection::vec(op(), 1..40), at in 1..12usize, probe in any::<prop::sample::Index>()) {
         let mut pair = Pair::new(6);

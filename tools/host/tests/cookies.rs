@@ -218,7 +218,7 @@ fn the_secret_is_replaced_after_120_seconds() {
     };
     assert_eq!(state(born + 120 * SECOND - 1), MacState::ValidWithCookie);
     assert_eq!(state(born + 120 * SECOND), MacState::Valid);
-    // Whoever comes second does not replace it again.
+    // A second caller does not replace it again.
     let mut checker = CookieChecker::new();
     assert!(checker.is_stale(0));
     checker.rotate(0, |bytes| *bytes = [1; 32]);
@@ -289,14 +289,14 @@ fn every_flipped_bit_of_a_cookie_is_refused() {
 fn a_forged_cookie_is_refused() {
     let (mut a, mut b) = Node::pair(12);
     let first = a.initiate().expect("an initiation");
-    // By somebody who does not know the public key that the message was for.
+    // By a sender that does not know the public key that the message was for.
     let (mut stranger, _) = Node::pair(13);
     let answer = reply(&mut stranger, first.as_bytes(), first.sender(), SOURCE);
     assert_eq!(
         a.generator.consume::<Soft>(&answer, a.now),
         Err(DropReason::BadCookie)
     );
-    // By somebody who did not see the message.
+    // By a sender that did not see the message.
     let mut rng = Rng::new(99);
     let mut other = first.as_bytes().to_vec();
     rng.fill(&mut other[116..132]);

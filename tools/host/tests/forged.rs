@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages that are not what their sender claims: changed, of somebody else, or with keys that no one has.
+//! Messages that are not what their sender claims: changed, of another sender, or with keys that no host has.
 
 use wg_proto::{
     crypto::Crypto,
@@ -91,7 +91,7 @@ fn an_unknown_sender_is_refused() {
 
 #[test]
 fn a_sender_without_its_private_key_is_refused() {
-    // Who knows both public keys only can make everything but the timestamp.
+    // A sender that knows only the two public keys can make everything but the timestamp.
     let (mut a, mut b) = Node::pair(8);
     let (mut thief, _) = Node::pair(9);
     thief.set_peer(b.public());
@@ -281,7 +281,7 @@ fn an_initiation_of_a_sender_of_low_order_is_refused() {
     let (_, mut b) = Node::pair(16);
     let zero = PublicKey::ZERO;
     b.set_peer(zero);
-    // Nobody has an identity of low order, so its initiation is put together by hand: as that of
+    // No host has an identity of low order, so its initiation is put together by hand: as that of
     // a real sender, with the hashes over the other static key.
     let mut ephemeral = [0; 32];
     let mut secret = PrivateKey::zeroed();

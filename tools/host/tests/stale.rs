@@ -27,7 +27,7 @@ fn a_timestamp_is_taken_once() {
         b.consume_initiation(&old),
         Err(DropReason::ReplayedTimestamp)
     );
-    // Two within a quantum are told apart.
+    // Two within a quantum have different timestamps.
     a.wall.1 &= !((1 << 24) - 1);
     a.sleep(20);
     let one = a.initiate().expect("an initiation");

@@ -29,7 +29,7 @@ mod parallel {
     pub(crate) mod worker;
 }
 
-/// What those who ask why are told: the counters.
+/// The counters of drops, which user space reads.
 mod diag {
     use crate::{device::Device, drops::Drops, endpoint::Endpoint};
     use kext::net::device::NetDevice;

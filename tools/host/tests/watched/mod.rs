@@ -160,7 +160,7 @@ fn serve(stop: &AtomicBool, seed: u64) -> Secrets {
             thread::yield_now();
             continue;
         }
-        // SAFETY: Who put it there keeps it until `done`.
+        // SAFETY: The thread that put it there keeps it until `done`.
         let request = unsafe { &*request };
         // SAFETY: And leaves this to us.
         let op = unsafe { &mut *request.op.get() };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! State of one execution, and memory that nobody gets again before it ends.
+//! State of one execution, and memory that is not handed out again before it ends.
 
 use crate::run::number;
 use std::{

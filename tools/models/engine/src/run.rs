@@ -69,7 +69,7 @@ fn check(bounds: Bounds, execution: impl Fn() + Send + Sync + 'static) {
     builder.check(execution);
 }
 
-/// Starts a thread of the execution. Nobody joins it: loom has a debug message in that.
+/// Starts a thread of the execution. No other thread joins it: loom has a debug message in that.
 pub fn spawn(run: impl FnOnce() + Send + 'static) {
     drop(
         thread::Builder::new()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Boxes and vectors. What a box gives back nobody gets again in the same execution.
+//! Boxes and vectors. What a box gives back is not handed out again in the same execution.
 
 use crate::error::Result;
 use pin_init::{raw_try_init, PinInit};

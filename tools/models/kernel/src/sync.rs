@@ -29,7 +29,7 @@ pub mod rcu {
 use engine::atomic::{fence, Ordering};
 use std::sync::Arc as StdArc;
 
-/// A counted pointer whose order nobody looks at here.
+/// A counted pointer whose order the models do not look at.
 pub struct Arc<T>(StdArc<T>);
 
 impl<T> Arc<T> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hash that nobody attacks here.
+//! A hash that no model attacks.
 
 /// A key.
 pub struct Key;

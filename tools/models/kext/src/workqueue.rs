@@ -69,7 +69,7 @@ impl Queue {
         owner: &RcuArc<T>,
     ) -> bool {
         if !work.is_ready.replace(true) {
-            // SAFETY: Nobody has used it.
+            // SAFETY: No thread has used it.
             unsafe {
                 init_work_with_key(
                     work.work.get(),
