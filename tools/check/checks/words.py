@@ -4,14 +4,15 @@
 They wrap the kernel's interfaces; a word of the protocol there says that protocol has
 leaked in. Comments and strings count as well. words.allow has the exceptions.
 
-Comments of Rust and Markdown have none of the phrases that kernel developers stumble over,
-and Rust has at most 100 columns, tables of comments and lines with strings aside.
+Comments of Rust, C, Python and shell, YAML and Markdown have none of the phrases that kernel
+developers stumble over, and the module's Rust has at most 100 columns, tables of comments and
+lines with strings aside.
 """
 
 import fnmatch
 import re
 
-from lib.rustlex import lex
+from lib.comments import NAMES, paragraphs, prose
 from lib.tree import Allowed
 
 # Singular; a plural `s` is taken off. Pairs are words that stand side by side.
@@ -26,11 +27,13 @@ PART = re.compile(r"[A-Z]{2,}s?(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*n?|[A-Z]|[0-9]+
 
 # Phrase -> what to write instead.
 PHRASES = {
-    re.compile(r"(?:^|(?<=[.!?;:(] ))Who(?:ever)?\b(?![^.]*\?)|\b[Ww]hoever\b"): "name the actor",
-    re.compile(r"\bso many\b"): "that many, or the number's name",
+    # With a capital it begins a sentence, wherever it stands.
+    re.compile(r"\bWho\b(?![^.]*\?)|\b[Ww]hoever\b"): "name the actor",
+    re.compile(r"\b[Ss]o many\b"): "that many, or the number's name",
     re.compile(r"\b(?:is|are) told\b"): "say who tells, or what happens",
     re.compile(r"\bfor want of\b"): "without",
     re.compile(r"\bhad better\b"): "should",
+    re.compile(r"\bbut for\b"): "except, without",
 }
 COLUMNS = 100
 
@@ -54,35 +57,13 @@ def check_text(text):
                 before = part
 
 
-def paragraphs(lines):
-    """Joins (line, text) to paragraphs: a phrase may go over the end of a line."""
-    start, words, last = 0, [], None
-    for number, text in [*lines, (0, "")]:
-        if words and (not text or number != last + 1):
-            yield start, " ".join(words)
-            words = []
-        if text:
-            start = start if words else number
-            words.append(text)
-        last = number
-
-
-def comments(text):
-    """Yields (line, text) of the comments of a Rust file."""
-    for token in lex(text):
-        if token.kind == "comment":
-            for offset, line in enumerate(token.text.split("\n")):
-                yield token.line + offset, line.strip().lstrip("/!* ").rstrip()
-
-
-def check_prose(tree):
-    for path in [*tree.rust("rust"), *tree.files(name=r"\.md$")]:
-        text = tree.read(path)
-        lines = comments(text) if path.endswith(".rs") else enumerate(map(str.strip, text.split("\n")), 1)
-        for line, paragraph in paragraphs(lines):
+def check_prose(tree, is_allowed):
+    for path in tree.files(name=NAMES):
+        for text, line_of in paragraphs(prose(path, tree.read(path))):
             for phrase, better in PHRASES.items():
-                for match in phrase.finditer(paragraph):
-                    yield f"{path}:{line}: {match.group()!r}: {better}"
+                for match in phrase.finditer(text):
+                    if not is_allowed(path, match.group(), match.group().lower()):
+                        yield f"{path}:{line_of(match.start())}: {match.group()!r}: {better}"
 
 
 def check_columns(tree):
@@ -93,13 +74,19 @@ def check_columns(tree):
 
 
 def check(tree):
-    allowed, findings = Allowed(tree, "words.allow", fields=4), []
+    allowed = Allowed(tree, "words.allow", fields=4)
+
+    def is_allowed(path, name, word):
+        return allowed.covers(lambda where, what, which: which == word and fnmatch.fnmatch(path, where)
+                              and fnmatch.fnmatchcase(name, what))
+
+    findings = []
     for path in tree.files("rust/kernel", "rust/helpers", name=r"\.(rs|c|h)$"):
         for line, name, word in check_text(tree.read(path)):
-            if not allowed.covers(lambda where, what, which: which == word
-                                  and fnmatch.fnmatch(path, where) and fnmatch.fnmatchcase(name, what)):
+            if not is_allowed(path, name, word):
                 findings.append(f"{path}:{line}: {word!r} in {name!r}")
-    return [*findings, *allowed.findings(), *check_prose(tree), *check_columns(tree)]
+    findings += check_prose(tree, is_allowed)
+    return [*findings, *allowed.findings(), *check_columns(tree)]
 
 
 K = "rust/kernel/a.rs"
@@ -118,14 +105,29 @@ SAMPLES = [
     ("an actor without a name", {"rust/driver/a.rs": "//! Sends. Who asks\n//! waits."}, "'Who': name"),
     ("over the end of a line", {"rust/driver/a.rs": "// There are so\nfn f() {}\n/// At most so\n/// many."},
      "a.rs:3: 'so many'"),
-    ("in a document", {"docs/a.md": "Timers\n\n* and the peer\n  is told.\n"}, "a.md:3: 'is told'"),
+    ("in a document", {"docs/a.md": "Timers\n\n* and the peer\n  is told.\n"}, "a.md:4: 'is told'"),
+    ("in shell", {"tools/a.sh": "#!/bin/bash\n# limit: 150\n# Who sends waits.\n"}, "a.sh:3: 'Who': name"),
+    ("in shell, over the end of a line", {"tools/a.sh": "f() { # sends so\n\t# many datagrams\n}\n"}, "a.sh:1: 'so many'"),
+    ("in a script without an ending", {"tools/a": "#!/usr/bin/env bash\n# All but for one.\n"}, "a:2: 'but for'"),
+    ("in a docstring", {"selftests/a.py": 'def f():\n    """Reads.\n\n    So many bytes."""\n'}, "a.py:4: 'So many'"),
+    ("in a comment of Python", {"selftests/a.py": "f()  # to whoever\n"}, "a.py:1: 'whoever'"),
+    ("in YAML", {"docs/a.yaml": "name: a\ndoc: >-\n  The peer\n  is told.\n"}, "a.yaml:4: 'is told'"),
+    ("in Rust outside of rust", {"tools/a/src/a.rs": "//! Waits for want of work."}, "a.rs:1: 'for want of'"),
+    ("in C", {"tools/a.c": "/*\n * Sends so many.\n */\n"}, "a.c:2: 'so many'"),
+    ("an exception for another file",
+     {"tools/a.sh": "# So many.", "words.allow": "tools/b.sh | * | so many | reason"}, "a.sh:1: 'So many'"),
     ("a long line", {"rust/proto/a.rs": "fn f() {" + " " * 100 + "}"}, "a.rs:1: 109 columns"),
     ("clean", {
+        "tools/a.sh": "# At most so\nf $# x#so 'so many'\n# many. See who waits. #\n# Who? You.\n# All but one. But for each.\n",
+        "tools/b.sh": "# So many.\n",
+        "tools/b.py": "x = ['a',\n     'so many']\nf('is told')  # peers have so\nx = 1  # many\n",
+        "tools/data": "so many # so many\n",
         "docs/b.md": "The person who asks: who?\n\nWho may read this? You.",
         "rust/driver/b.rs": "// See who waits.\nconst S: &str = \"" + "Whoever " * 20 + "\";\n//! | " + "a" * 99,
         K: "// getpeername, speer, appear, unsessioned\nuse wg_bindings as bindings; struct Swg;",
         "rust/helpers/a.c": "int wg_helper_x(void);",
         "rust/proto/a.rs": "struct Peer;",
-        "words.allow": "rust/helpers/*.c | wg_helper_* | wg | prefix\nrust/kernel/* | wg_bindings | wg | crate",
+        "words.allow": "rust/helpers/*.c | wg_helper_* | wg | prefix\nrust/kernel/* | wg_bindings | wg | crate\n"
+                       "tools/b.sh | * | so many | reason",
     }, None),
 ]
