@@ -119,8 +119,9 @@ pub trait Receiver: Send + Sync + 'static {
 /// The value that `sk_user_data` of all sockets of this crate points to; several sockets may share
 /// it.
 ///
-/// The first field has the same type for every `H`, so that the netfilter hook can call it.
-#[repr(C)]
+/// The first field has the same type for every `H`, so that the netfilter hook can call it. The
+/// alignment is that of C's flags in the low bits of the pointer, on 32-bit machines, too.
+#[repr(C, align(8))]
 pub struct Shared<H> {
     /// Calls [`Receiver::rewritten`] of the value that contains this field.
     rewritten: unsafe fn(NonNull<()>) -> bool,
