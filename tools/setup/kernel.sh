@@ -67,6 +67,8 @@ bring() {
 		step "kernel $1: packages" "$log/kernel-fetch.log" \
 			of_lane -b "$folder.new" "$WG_TOP/tools/setup/fetch-kernel.sh" "$1" "$2" "$folder.new"
 		mapfile -t arguments < <(kernel_make_arguments "$folder.new/stock/usr/src/linux-headers-$2")
+		# Unstable's C compiler is newer than the root's, which does for a kernel that is only compiled for.
+		[[ $(lane_says suite) == trixie-backports ]] || arguments=("${arguments[@]/%-gcc-*/-gcc-14}")
 		# Prepared under its final path, which some generated files remember. The lane's arguments of make come after
 		# those of the script, which are for this machine's architecture.
 		# shellcheck disable=SC2016 # the inner shell expands it
