@@ -9,7 +9,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # Architectures that the module was built for; where it ran is in docs/lanes.md.
-architectures="X86_64 ARM64 ARM UML"
+architectures="X86_64 ARM64 ARM LOONGARCH UML"
 
 # What would make Kbuild fail far from the cause, or the kernel refuse the module, said in one sentence.
 examine() {

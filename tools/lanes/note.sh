@@ -20,7 +20,8 @@ git -C "$WG_TOP" diff --quiet HEAD -- . ':!docs/lanes.md' 2>/dev/null || commit+
 awk -v lane="| $lane |" \
 	-v row="| $lane | $(lane_says arch) | $release | $compiler | $commit | $(date +%F) | $1 |" '
 	index($0, lane) == 1 { $0 = row; done = 1 }
+	# A lane without a row gets the last one of this table; there are others in the file.
 	table && !/^\|/ && !done { print row; done = 1 }
-	{ table = /^\|/; print }
+	{ table = /^\|/ && (table || /^\| lane \|/); print }
 ' "$file" >"$file.new"
 mv "$file.new" "$file"
