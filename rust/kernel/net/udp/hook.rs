@@ -148,7 +148,7 @@ unsafe fn may_leave(sk: *mut sock, skb: &sk_buff) -> bool {
     // CAST: Addresses of functions, to be compared.
     let is_ours = complete
         .flatten()
-        .is_some_and(|complete| complete as usize == complete_callback as usize);
+        .is_some_and(|complete| complete as usize == complete_callback as *const () as usize);
     // SAFETY: Only `Gso` packets leave by our sockets as GSO packets.
     if !is_ours || !unsafe { is_rewritten(skb) } {
         return true;
