@@ -70,32 +70,36 @@ use wg_proto::{
 
 /// Takes datagrams from the UDP socket.
 pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: skb::List, bh: &Bh<'_>) {
-    let mut run = Run {
-        session: None,
-        packets: skb::List::new(),
-    };
+    let mut run = None;
     while let Some(skb) = datagrams.pop_front() {
         if let Err((reason, remote)) = sort(dev, skb, &mut run, bh) {
             diag::refused(dev, reason, 1, remote);
         }
     }
-    run.end(bh);
+    if let Some(run) = run {
+        run.end(bh);
+    }
 }
 
 /// A run: data messages of one session, one after the other.
 struct Run<'g> {
-    /// The index of the session, its peer, and the NAPI context that delivers them.
-    session: Option<(u32, &'g RcuArc<Peer>, &'g Napi<Device>)>,
+    /// The index of the session.
+    session: u32,
+    peer: &'g RcuArc<Peer>,
+    /// The NAPI context that delivers the messages.
+    napi: &'g Napi<Device>,
     packets: skb::List,
 }
 
 impl Run<'_> {
     /// Queues the run for its NAPI context.
-    fn end(&mut self, bh: &Bh<'_>) {
-        let Some((_, peer, napi)) = self.session.take() else {
-            return;
-        };
-        let packets = core::mem::take(&mut self.packets);
+    fn end(self, bh: &Bh<'_>) {
+        let Self {
+            peer,
+            napi,
+            packets,
+            ..
+        } = self;
         let is_answer = peer.tx_seen().take();
         // An idle CPU takes a packet at once, and what a worker of ours sends to this machine comes
         // in batches.
@@ -137,7 +141,7 @@ fn refuse_datagram(skb: SkBuff, reason: DropReason) -> Refused {
 fn sort<'g>(
     dev: &'g NetDevice<Device>,
     mut skb: SkBuff,
-    run: &mut Run<'g>,
+    run: &mut Option<Run<'g>>,
     bh: &'g Bh<'_>,
 ) -> Result<(), Refused> {
     let device = dev.data();
@@ -163,13 +167,23 @@ fn sort<'g>(
     };
     let index = header.receiver().get();
     let counter = header.counter();
-    if run.session.is_none_or(|(last, ..)| last != index) {
-        run.end(bh);
-        match find_receiver(device, index, bh) {
-            Ok((peer, napi)) => run.session = Some((index, peer, napi)),
-            Err(reason) => return Err(refuse_datagram(skb, reason)),
+    let run = match run {
+        Some(run) if run.session == index => run,
+        _ => {
+            if let Some(run) = run.take() {
+                run.end(bh);
+            }
+            match find_receiver(device, index, bh) {
+                Ok((peer, napi)) => run.insert(Run {
+                    session: index,
+                    peer,
+                    napi,
+                    packets: skb::List::new(),
+                }),
+                Err(reason) => return Err(refuse_datagram(skb, reason)),
+            }
         }
-    }
+    };
     let ds = skb.dsfield();
     *skb.cb_mut() = PacketCb {
         counter,

@@ -23,7 +23,8 @@ impl<T, const N: usize> Fifo<T, N> {
     pub(super) fn push(&mut self, item: T) -> Result<(), T> {
         let end = self.first.wrapping_add(self.len).checked_rem(N);
         match end.and_then(|end| self.items.get_mut(end)) {
-            Some(slot) if self.len < N => {
+            // A queue that is not full has no item at its end.
+            Some(slot @ None) => {
                 *slot = Some(item);
                 self.len = self.len.wrapping_add(1);
                 Ok(())

@@ -92,9 +92,9 @@ impl<B> ReorderQueue<B> {
         }
         for nth in 0..self.in_flight {
             let seq = self.head.wrapping_add(u64::from(nth));
-            let old = self.take(seq);
-            if let Some(job) = Self::entry(&mut jobs, seq) {
-                *job = old;
+            let old = Self::entry(&mut self.jobs, seq);
+            if let Some((new, old)) = Self::entry(&mut jobs, seq).zip(old) {
+                core::mem::swap(new, old);
             }
         }
         self.jobs = jobs;
@@ -123,16 +123,19 @@ impl<B> ReorderQueue<B> {
 
     /// Hands a batch back, [`None`] if processing failed.
     ///
-    /// Returns a batch from before a [`reset`](Self::reset) to the caller.
+    /// Returns a batch from before a [`reset`](Self::reset) to the caller, as well as one that was
+    /// completed before.
     pub(crate) fn complete(&mut self, seq: u64, batch: Option<B>) -> Result<(), Option<B>> {
         if seq < self.head {
             return Err(batch);
         }
         match Self::entry(&mut self.jobs, seq) {
-            Some(job) => *job = batch.map_or(JobState::Failed, JobState::Completed),
-            None => return Err(batch),
+            Some(job @ JobState::Pending) => {
+                *job = batch.map_or(JobState::Failed, JobState::Completed);
+                Ok(())
+            }
+            _ => Err(batch),
         }
-        Ok(())
     }
 
     /// Returns whether the oldest batch is complete and no CPU drains.

@@ -49,12 +49,12 @@ pub(super) fn deliver(
     let dev = peer.device();
     let mut fresh = accept_counters(keypair, packets, bh);
     if note_received(keypair, &fresh, bh).is_none() {
+        if fresh.is_empty() {
+            return;
+        }
         // CAST: From small to large.
         let n = fresh.len() as u64;
-        if n != 0 {
-            peer.refused(refuse(fresh, DropReason::BadDatagram), n, bh);
-        }
-        return;
+        return peer.refused(refuse(fresh, DropReason::BadDatagram), n, bh);
     }
     let (mut packets, mut bytes): (u64, u64) = (0, 0);
     while let Some(packet) = fresh.pop_front() {

@@ -30,7 +30,7 @@ pub(super) fn open_all(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -
     let dev = keypair.peer().device();
     let device = dev.data();
     let loads = device.workers().loads();
-    loads.account(Task::Open, packets.len(), bh, || {
+    loads.account(Task::Open, packets.len(), bh, move || {
         let mut pages = dev.pages(bh).lock(bh);
         let mut opened = skb::List::new();
         while let Some(packet) = packets.pop_front() {

@@ -47,11 +47,18 @@ pub(super) fn seal_all(
     let dev = keypair.peer().device();
     let device = dev.data();
     let loads = device.workers().loads();
-    loads.account(Task::Seal, packets.segs(), bh, || {
+    loads.account(Task::Seal, packets.segs(), bh, move || {
         let mut pages = dev.pages(bh).lock(bh);
         let mut sealed = List::new();
         let mut nonce = first;
-        while let Some(packet) = gather(keypair.peer(), &mut packets, &mut pages, bh) {
+        loop {
+            let next = match gather(keypair.peer(), &mut packets, &mut pages, bh) {
+                None => packets.pop_front(),
+                gso => gso,
+            };
+            let Some(packet) = next else {
+                break;
+            };
             // CAST: From small to large.
             let segs = packet.segs() as u64;
             let result = match packet.into_gso() {
@@ -71,7 +78,7 @@ pub(super) fn seal_all(
     })
 }
 
-/// Takes the next packet, or makes one GSO packet of the next ones.
+/// Makes one GSO packet of the next packets, if there are several that allow it.
 fn gather(
     peer: &Peer,
     packets: &mut List<Segmented>,
@@ -79,7 +86,7 @@ fn gather(
     bh: &Bh<'_>,
 ) -> Option<Segmented> {
     if packets.len() < 2 || !peer.gathers_gso() {
-        return packets.pop_front();
+        return None;
     }
     let first = packets.front()?;
     let mtu = first.cb::<PacketCb>().mtu;
@@ -88,10 +95,7 @@ fn gather(
         let (first, next) = (first.cb::<PacketCb>(), next.cb::<PacketCb>());
         next.ds == first.ds && next.mtu == first.mtu
     });
-    match gathered {
-        Some(gso) => Some(gso.into()),
-        None => packets.pop_front(),
-    }
+    gathered.map(Gso::into)
 }
 
 /// Encrypts the packets of a GSO packet, and puts the header in front of each.

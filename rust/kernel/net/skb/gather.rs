@@ -177,8 +177,11 @@ impl Gso {
         // SAFETY: Each slot was written in full.
         let mut gso = unsafe { builder.finish(first) }?;
         gso.c_mut().cb = first.c().cb;
-        for _ in 0..count {
-            gathered.push_back(packets.pop_front()?);
+        while gathered.len() < count {
+            let Some(packet) = packets.pop_front() else {
+                break;
+            };
+            gathered.push_back(packet);
         }
         take_over(gso.c_mut(), gathered);
         Some(gso)
