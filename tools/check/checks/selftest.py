@@ -25,9 +25,10 @@ def try_sample(module, tree, files, expected):
     hard = [f for f in findings if not f.startswith("warning: ")]
     if expected is None:
         return f"found something in a clean sample: {hard}" if hard else None
-    if not any(expected in f for f in findings):
-        return f"did not find {expected!r}: {findings}"
-    return None
+    # One text, or several that must all be found.
+    missing = [text for text in ([expected] if isinstance(expected, str) else expected)
+               if not any(text in f for f in findings)]
+    return f"did not find {missing}: {findings}" if missing else None
 
 
 def check(tree):

@@ -31,22 +31,49 @@ def externs(tree, obj):
     return {b.split("=")[0] for a, b in zip(words, words[1:]) if a == "--extern"}
 
 
-def rustc(tree, source, output, *more, obj=DRIVER):
-    """Compiles `source` to the object `output` with the flags of `obj`."""
+def _flags(tree, obj, *dropped):
+    """Returns environment and arguments of the command for `obj`, without its outputs and these options."""
     env, words = saved(tree, obj)
     keep, skip = [], False
     for word in words:
         if skip:
             skip = False
-        elif word in ("--out-dir", "--crate-name"):
+        elif word in ("--out-dir", *dropped):
             skip = True
-        elif not word.startswith("--emit=") and not word.endswith(".rs"):
+        elif not word.startswith("--emit="):
             keep.append(word)
     # The kernel uses unstable features of a stable compiler; its make exports this.
-    env["RUSTC_BOOTSTRAP"] = "1"
+    return {**os.environ, **env, "RUSTC_BOOTSTRAP": "1"}, keep
+
+
+def _for_source(tree, obj):
+    """Returns the same for another source, whose file names the crate."""
+    env, words = _flags(tree, obj, "--crate-name")
+    return env, [word for word in words if not word.endswith(".rs")]
+
+
+def rustc(tree, source, output, *more, obj=DRIVER):
+    """Compiles `source` to the object `output` with the flags of `obj`."""
+    env, words = _for_source(tree, obj)
     return subprocess.run(
-        keep + [f"--emit=obj={output}", *more, str(source)],
-        cwd=tree.root, env={**os.environ, **env}, capture_output=True, text=True, check=False)
+        words + [f"--emit=obj={output}", *more, str(source)],
+        cwd=tree.root, env=env, capture_output=True, text=True, check=False)
+
+
+def mir(tree, obj=DRIVER, source=None):
+    """Returns the MIR of `obj`, or of `source` compiled as that.
+
+    It is what code is generated from, so drops are elaborated: what was moved on a path is not dropped there, and a
+    value that was moved on some paths has a flag. Without optimizations, which would put functions of other crates and
+    their drops into ours, and forget branches that tell what is left to drop. No code is generated.
+    """
+    env, words = _for_source(tree, obj) if source else _flags(tree, obj)
+    run = subprocess.run(
+        words + ["-Zunpretty=mir", "-Zmir-opt-level=0", "-Zmir-include-spans=on", *([str(source)] if source else [])],
+        cwd=tree.root, env=env, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise RuntimeError(f"{source or obj}: no MIR (run make first?)\n{run.stderr[-2000:]}")
+    return run.stdout
 
 
 def kernel_cc(kdir):

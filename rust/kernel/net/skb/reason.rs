@@ -92,7 +92,7 @@ pub trait Free: Sized {
 /// An owner of one or more packets.
 ///
 /// Dropping the value in the sense of Rust frees the packets as well, without a reason, and counts
-/// them: see [`unreasoned`].
+/// them: see [`unreasoned`]. The check `drops` finds where that could happen.
 pub trait Buffer: Free {
     /// Frees packets that go no further. They count as dropped, for this reason.
     #[inline(always)]
