@@ -11,8 +11,7 @@
 pub fn div<const BY: u32>(n: u64) -> u64 {
     const { assert!(BY != 0) };
     #[cfg(CONFIG_64BIT)]
-    // CAST: Widening.
-    return n / BY as u64;
+    return n / u64::from(BY);
     #[cfg(not(CONFIG_64BIT))]
     // SAFETY: `BY` is not zero.
     return unsafe { crate::bindings::div_u64(n, BY) };
