@@ -51,5 +51,5 @@ impl Drop for RxBatch {
 /// The workers of an interface.
 pub(crate) type Workers = worker::Workers<TxBatch, RxBatch>;
 
-/// A worker that was found idle.
+/// The worker of a CPU that was found to be less busy than this one.
 pub(crate) type LessBusyWorker<'w> = worker::LessBusyWorker<'w, TxBatch, RxBatch>;

@@ -6,7 +6,7 @@
 //! 2. [`submit`] sends packets inline if nothing is ahead of them, or stages them in [`tx`].
 //! 3. [`send_some`] takes staged packets with their nonces; `deferred.rs` has a worker call it, and
 //!    `watchdog.rs` a timer if the worker does not run.
-//! 4. [`encrypt`] has them encrypted on this CPU or on an idle one (`seal.rs`).
+//! 4. [`encrypt`] has them encrypted on this CPU or on a less busy one (`seal.rs`).
 //! 5. `release.rs` releases encrypted batches by sequence number, from one CPU.
 //! 6. `transmit.rs` finds the path and hands them to the UDP socket.
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
+# boot: own
 # when: all
 # limit: 900
 # wgwhy names the cause of each trouble that is made here, and only that one; of a tunnel that works it says nothing.

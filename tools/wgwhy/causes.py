@@ -197,7 +197,7 @@ def clock(seen, peer):
 def our_clock(seen, peer):
     # Timestamps never fall while a peer is configured. But they begin with the clock, and many
     # machines without a battery for theirs begin in 1970.
-    if host.is_clock_behind() and wants_session(peer):
+    if wants_session(peer) and host.is_clock_behind():
         yield ("our clock is behind, at a time before wgwhy was installed: a peer that has seen later "
                "handshakes of ours takes these for old ones", "set the clock here")
 

@@ -41,7 +41,10 @@ def sysctl(name):
 
 def is_clock_behind():
     """Whether the clock is at a time before this program came to this machine."""
-    return time.time() < pathlib.Path(__file__).stat().st_mtime - CLOCK_SLACK
+    here = pathlib.Path(__file__)
+    # Installed, it lies in an archive, which is a file.
+    installed = here if here.exists() else here.parent
+    return time.time() < installed.stat().st_mtime - CLOCK_SLACK
 
 
 def interfaces():

@@ -2,7 +2,12 @@
 """Each cause is found in what the kernel and the host would show, and nothing in a tunnel that works."""
 
 import importlib.util
+import os
 import pathlib
+import subprocess
+import sys
+import tempfile
+import time
 import unittest
 from unittest import mock
 
@@ -234,6 +239,22 @@ class Client(unittest.TestCase):
         for word in ("rx-", "tx-"):
             for part in text.split(f'"{word}')[1:]:
                 self.assertIn(word + part.split('"')[0], known)
+
+
+class Installed(unittest.TestCase):
+    """The program as install.sh installs it: an archive."""
+
+    def test_clock(self):
+        with tempfile.TemporaryDirectory() as folder:
+            here = pathlib.Path(__file__).parent
+            subprocess.run([here / "install.sh", "install", folder], check=True, capture_output=True)
+            (program,) = (path for path in pathlib.Path(folder).rglob("*") if path.is_file())
+            code = "import sys; sys.path.insert(0, sys.argv[1]); import host; print(host.is_clock_behind())"
+            for age, behind in ((-1000, "True"), (1000, "False")):
+                os.utime(program, (time.time() - age,) * 2)
+                done = subprocess.run([sys.executable, "-c", code, program], check=True, text=True,
+                                      capture_output=True)
+                self.assertEqual(done.stdout.strip(), behind)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ const NAPI_WEIGHT: u32 = 64;
 /// Jiffies during which a CPU whose worker stalled gets no batches, unless the worker runs.
 const STALL_HOLD: u64 = time::HZ;
 
-/// CPUs to ask whether they are idle: each costs a foreign cache line. Each call begins where the
-/// last one ended, so that a free CPU is found soon.
+/// CPUs to ask whether they are less busy: each costs a foreign cache line. Each call begins where
+/// the last one ended, so that a free CPU is found soon.
 const MAX_ASKED: u32 = 2;
 
 /// Which work a CPU does on packets.
@@ -55,7 +55,7 @@ pub(crate) enum Task {
 ///
 /// Only this CPU writes, with bottom halves off, except for `queued` and `stalled_since`. (Where
 /// bottom halves can be preempted, as with PREEMPT_RT, a count may be lost.) All of it is one cache
-/// line: another CPU that looks for an idle one reads no more than this.
+/// line: another CPU that looks for a less busy one reads no more than this.
 #[repr(align(64))]
 struct CpuLoad {
     sealed: Atomic<u64>,
@@ -129,7 +129,8 @@ impl CpuLoad {
 }
 
 fn window() -> u32 {
-    // CAST: It wraps, and only the last two are distinguished.
+    // CAST: Only the last two are distinguished. When the lower half of the counter wraps, a CPU's
+    // load is forgotten once.
     time::jiffies() as u32 / WINDOW as u32
 }
 

@@ -160,7 +160,7 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
         if !self.owner.put_aside(owner, self) {
             return;
         }
-        // CAST: At most `MAX_DELAY`, a `c_ulong`, and `jiffies` is one too.
+        // CAST: At most `MAX_DELAY`, a `c_ulong`; C's timers use the lower part of `jiffies_64`.
         let expires = (jiffies() as c_ulong).wrapping_add(after.min(MAX_DELAY) as c_ulong);
         // INVARIANT: A count was put aside for the pending instance.
         // SAFETY: The timer is initialised and pinned.
