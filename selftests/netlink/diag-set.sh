@@ -6,16 +6,7 @@
 # priorities are on inner packets and on outer datagrams, and a session says which preshared key it was made with.
 
 . "$(dirname "$0")/../lib.sh"
-
-# diag NS COMMAND…: a line of Python about the peer of wg0 there.
-diag() {
-	in_ns "$1" env PYTHONPATH="$WG_TOP/tools/wgwhy" python3 -B -c '
-import base64, netlink, sys
-client, key = netlink.Client(), base64.b64decode(sys.argv[1])
-def give(**values): client.set(ifname="wg0", peer={"public-key": key, **{n.replace("_", "-"): v for n, v in values.items()}})
-peer = lambda: client.get(ifname="wg0", public_key=key)["peer"]
-exec(sys.argv[2])' "${public[$2]}" "$3"
-}
+. "$WG_TOP/selftests/lib/client.sh"
 
 # packets NS COUNTER: what a counter of nftables has counted.
 packets() {
@@ -124,3 +115,27 @@ in_ns a ip link set wg0 down
 in_ns a ip link set wg0 up
 unanswered a 192.168.7.2 || fail "an answer with two preshared keys"
 diag a b 'assert "session-psk-generation" not in peer() and peer()["refusal"][0]["reason"] == "rx-response-bad", peer()'
+
+# --- marks of datagrams: only with privilege where the sockets are
+ip -n a link add wg1 type wireguard
+in_ns a wg set wg1 peer "${public[b]}"
+ip netns exec a unshare --user --map-root-user --net sleep infinity &
+child=$!
+is_inside() { grep -qw 0 /proc/$child/uid_map && [[ $(readlink /proc/$child/exe) == */sleep ]]; }
+eventually 10 is_inside || fail "no process in a user namespace"
+ip -n a link set wg1 netns $child
+ip -n a link show wg1 >/dev/null 2>&1 && fail "wg1 has not moved"
+nsenter --target $child --user --net env PYTHONPATH="$WG_TOP/tools/wgwhy" python3 -B -c '
+import base64, errno, netlink, sys
+client, key = netlink.Client(), base64.b64decode(sys.argv[1])
+client.set(ifname="wg1", peer={"public-key": key, "in-mark": 5, "name": "inside"})
+for name in "out-mark", "out-priority":
+    try:
+        client.set(ifname="wg1", peer={"public-key": key, "name": "half", name: 5})
+        sys.exit(f"{name} is set without privilege")
+    except netlink.Refused as error:
+        assert error.errno == errno.EPERM and "where the sockets are" in error.strerror, error
+peer = client.get(ifname="wg1", public_key=key)["peer"]
+assert peer["name"] == "inside" and peer["in-mark"] == 5 and peer["out-mark"] == 0, peer' "${public[b]}" ||
+	fail "the owner of an interface sets what belongs to another namespace"
+kill $child

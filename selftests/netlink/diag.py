@@ -107,6 +107,8 @@ def bad_requests(client):
             ("a name without an end", inval, "", "set", DEVICE + nest(IS, peer_attr("name", b"x"))),
             ("a name that is no text", inval, "UTF-8", "set", DEVICE + nest(IS, peer_attr("name", b"\xff\xfe\0"))),
             ("a name with an escape", inval, "control", "set", DEVICE + nest(IS, peer_attr("name", b"\x1b[2J\0"))),
+            ("a name with C1's CSI", inval, "control", "set", DEVICE + nest(IS, peer_attr("name", b"\xc2\x9b2J\0"))),
+            ("nothing to set for a peer", inval, "changes nothing", "set", DEVICE + nest(IS)),
             ("a pin of 3", erange, "", "set", DEVICE + nest(IS, peer_attr("pin", b"\3\0\0\0"))),
             ("a pin of 2 bytes", inval, "", "set", DEVICE + nest(IS, peer_attr("pin", b"\1\0"))),
             ("a mark of 8 bytes", inval, "", "set", DEVICE + nest(IS, peer_attr("in-mark", bytes(8)))),

@@ -85,9 +85,10 @@ impl Do for Set {
         if change.is_none() && readable.is_none() && announced.is_none() {
             return Err(request.refuse(EINVAL, c"the request changes nothing"));
         }
-        if let Some(is_announced) = announced {
+        let strangers = device.diag().strangers();
+        // Nothing that is kept gets lost if it is on already.
+        if let Some(is_announced) = announced.filter(|on| *on != strangers.is_announced()) {
             let room = Room::new(is_announced)?;
-            let strangers = device.diag().strangers();
             strangers.announce(is_announced, room, &ctx.bh());
         }
         if let Some(is_readable) = readable {
@@ -126,6 +127,19 @@ fn prepare<'a>(
         Some(peer) => peer,
         None => return Err(request.refuse_attr(ENOENT, &key, c"no peer has this key")),
     };
+    if (peer_attr::NAME..=peer_attr::PSK_GENERATION).all(|index| attrs.get(index).is_none()) {
+        return Err(request.refuse_attr(EINVAL, nest, c"the request changes nothing"));
+    }
+    let outer = attrs.get(peer_attr::OUT_MARK);
+    if let Some(attr) = outer.or(attrs.get(peer_attr::OUT_PRIORITY)) {
+        // The datagrams leave in the namespace of the sockets, which may differ from the
+        // request's. It is the same with the mark of the interface.
+        let net = device.creating_net().get();
+        if !net.is_some_and(|net| net.is_administrable()) {
+            let why = c"this takes CAP_NET_ADMIN where the sockets are";
+            return Err(request.refuse_attr(EPERM, &attr, why));
+        }
+    }
     let mut settings = {
         let bh = ctx.bh();
         let old = peer.diag().settings(&bh);
@@ -150,9 +164,8 @@ fn apply(request: &Request<'_>, attrs: &PeerAttrs<'_>, wanted: &mut Settings) ->
         let name = attr.nul_str::<64>().ok_or(EINVAL)?;
         let name = name.as_c_str();
         // Names go to terminals and to lists of figures.
-        let bytes = settings::bytes(name);
-        let is_plain = |byte: &u8| !byte.is_ascii_control();
-        if core::str::from_utf8(bytes).is_err() || !bytes.iter().all(is_plain) {
+        let text = core::str::from_utf8(settings::bytes(name));
+        if !text.is_ok_and(|text| !text.chars().any(char::is_control)) {
             let why = c"a name is UTF-8 without control characters";
             return Err(request.refuse(EINVAL, why));
         }
