@@ -77,6 +77,7 @@ mod interface_attr {
     pub(super) const REFUSED_DESTINATION: u16 = 8;
     pub(super) const UNKNOWN_INITIATOR: u16 = 9;
     pub(super) const REFUSED_REMOTE: u16 = 10;
+    pub(super) const UNKNOWN_INITIATOR_REMOTE: u16 = 11;
 }
 
 /// Attributes of an endpoint.
@@ -131,6 +132,8 @@ mod peer_attr {
     pub(super) const OLD_ENDPOINT: u16 = 34;
     pub(super) const LAST_REFUSAL: u16 = 35;
     pub(super) const RECENT_MOVES: u16 = 36;
+    pub(super) const ATTEMPTS_AGE: u16 = 37;
+    pub(super) const COOKIES: u16 = 38;
     /// One more than the last that a request may have.
     pub(super) const SETTABLE: usize = 9;
 }

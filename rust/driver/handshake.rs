@@ -117,8 +117,11 @@ impl WorkItem<ZERO> for Peer {
         );
         this.clear_handshake(ctx);
         let bh = ctx.bh();
+        let had_session = this.current(&bh).is_some() || this.next(&bh).is_some();
         this.wipe_keypairs(&bh);
-        this.note_expired(&bh);
+        if had_session {
+            this.note_expired(&bh);
+        }
     }
 }
 

@@ -88,11 +88,6 @@ impl Timers {
         }
     }
 
-    /// Returns how often the initiation was repeated that waits for a response.
-    pub(crate) fn attempts(&self, bh: &Bh<'_>) -> u32 {
-        self.state.lock(bh).attempts()
-    }
-
     /// Returns whether a timer is running.
     pub(crate) fn is_pending(&self, timer: Timer) -> bool {
         match timer {

@@ -151,9 +151,21 @@ for ((attempt = 1; attempt <= 20; attempt++)); do recorded 1 handshake "$in_a" "
 recorded 1 handshake "$in_a" "state=given-up" "attempt=20"
 recorded 1 refusal "$in_a" "reason=tx-gave-up remote=(none) count=1"
 recorded 0 session
+# The count goes on until there is an answer. Keys of no session are wiped without a word.
+datagram a 192.168.7.2
+pass 4
+recorded 1 handshake "$in_a" "state=begun" "attempt=21"
+ip -n a link set wg0 down
 pass 560
-recorded 1 session "$in_a" "change=expired role=(none) keypair=0"
-recorded 1 session
+recorded 0 session
+ip -n a link set wg0 up
+ip -n b link set wg0 up
+pass 6
+answers a 192.168.7.2 || fail "no answer after up"
+afresh
+pass 560
+for side in "$in_a" "$in_b"; do recorded 1 session "$side" "change=expired role=(none) keypair=0"; done
+recorded 2 session
 
 # Each refusal that the interfaces have counted was recorded once.
 afresh

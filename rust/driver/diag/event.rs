@@ -53,8 +53,8 @@ pub(super) enum Event {
     SessionExpired,
     /// No response came for long.
     GivenUp,
-    /// An authentic message came from another place than this one.
-    EndpointChanged(Option<SocketAddr>),
+    /// An authentic message came from `new` and not from `old`.
+    EndpointChanged { old: SocketAddr, new: SocketAddr },
     /// It is new.
     Added,
     /// Its configuration is another one.
@@ -73,7 +73,7 @@ impl Event {
             Self::SessionUp => 0,
             Self::SessionExpired => 1,
             Self::GivenUp => 2,
-            Self::EndpointChanged(_) => 3,
+            Self::EndpointChanged { .. } => 3,
             Self::Added => 4,
             Self::Changed => 5,
             Self::Removed => 6,
@@ -163,11 +163,16 @@ fn send_peer(net: &Net, group: usize, peer: &Peer, event: Event, bh: &Bh<'_>) {
 
 fn put_event(message: &mut Message<'_>, peer: &Peer, event: Event, bh: &Bh<'_>) -> Result {
     put::identity(message, peer, bh)?;
-    if let Some(remote) = peer.remote(bh) {
+    let remote = match event {
+        // Another message may have moved it again.
+        Event::EndpointChanged { new, .. } => Some(new),
+        _ => peer.remote(bh),
+    };
+    if let Some(remote) = remote {
         put::endpoint(message, peer_attr::ENDPOINT, remote)?;
     }
     match event {
-        Event::EndpointChanged(Some(old)) => put::endpoint(message, peer_attr::OLD_ENDPOINT, old),
+        Event::EndpointChanged { old, .. } => put::endpoint(message, peer_attr::OLD_ENDPOINT, old),
         Event::SessionUp => put::session(message, peer, bh),
         Event::GivenUp => {
             let diag = peer.diag();

@@ -36,8 +36,12 @@ pub(super) struct Facts {
     answered: Atomic<u32>,
     completed: Atomic<u32>,
     given_up: Atomic<u32>,
+    /// Initiations since the last answer.
+    tries: Atomic<u32>,
+    /// Cookie replies since then.
+    cookies: Atomic<u32>,
     ended: Atomic<u32>,
-    /// When the first initiation in a row was sent.
+    /// When the first of `tries` was sent.
     series: Atomic<u64>,
     /// When the last initiation was sent.
     initiated: Atomic<u64>,
@@ -67,6 +71,8 @@ impl Facts {
             answered: Atomic::new(0),
             completed: Atomic::new(0),
             given_up: Atomic::new(0),
+            tries: Atomic::new(0),
+            cookies: Atomic::new(0),
             ended: Atomic::new(0),
             series: Atomic::new(0),
             initiated: Atomic::new(0),
@@ -77,17 +83,35 @@ impl Facts {
         }
     }
 
-    /// Notes that an initiation is sent; `is_first` says whether it is the first in a row.
-    pub(super) fn note_initiated(&self, is_first: bool) {
+    /// Notes that an initiation is sent. Returns how many were sent since the last answer.
+    ///
+    /// The protocol's own count of retries begins anew with each packet that wants a session.
+    pub(super) fn note_initiated(&self) -> u32 {
         let now = time::boottime_coarse();
         self.begun.fetch_add(1, Relaxed);
-        if is_first {
+        let earlier = self.tries.fetch_add(1, Relaxed);
+        if earlier == 0 {
             self.series.store(now, Relaxed);
         }
         self.initiated.store(now, Relaxed);
         // CAST: This clock begins at zero.
         self.initiated_exactly
             .store(time::monotonic() as u64, Relaxed);
+        earlier.saturating_add(1)
+    }
+
+    /// Notes that the initiations so far are no trouble any more.
+    pub(super) fn forget_tries(&self) {
+        self.tries.store(0, Relaxed);
+        self.cookies.store(0, Relaxed);
+        if self.ended() == Ended::GaveUp {
+            self.end(Ended::No);
+        }
+    }
+
+    /// Notes that a cookie has come.
+    pub(super) fn note_cookie(&self) {
+        self.cookies.fetch_add(1, Relaxed);
     }
 
     /// Notes that a response is sent.
@@ -97,6 +121,7 @@ impl Facts {
 
     /// Notes that the response to the last initiation has come.
     pub(super) fn note_response(&self) {
+        self.forget_tries();
         // CAST: As above.
         let now = time::monotonic() as u64;
         let passed = now.saturating_sub(self.initiated_exactly.load(Relaxed));
@@ -108,6 +133,7 @@ impl Facts {
     /// Notes that a session can be used in both directions.
     pub(super) fn note_completed(&self) {
         self.completed.fetch_add(1, Relaxed);
+        self.forget_tries();
         self.end(Ended::No);
     }
 
@@ -160,7 +186,17 @@ impl Facts {
         }
     }
 
-    /// Returns when the first initiation in a row was sent, in nanoseconds since boot.
+    /// Returns how many initiations were sent since the last answer.
+    pub(super) fn tries(&self) -> u32 {
+        self.tries.load(Relaxed)
+    }
+
+    /// Returns how many cookie replies have come since then.
+    pub(super) fn cookies(&self) -> u32 {
+        self.cookies.load(Relaxed)
+    }
+
+    /// Returns when the first initiation after the last answer was sent, in nanoseconds since boot.
     pub(super) fn series(&self) -> u64 {
         self.series.load(Relaxed)
     }

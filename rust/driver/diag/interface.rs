@@ -30,9 +30,9 @@ use wg_proto::{
 pub(super) struct Last {
     /// A destination that no peer has.
     pub(super) destination: Option<Address>,
-    /// The key of an initiation that is no peer's.
-    pub(super) initiator: Option<PublicKey>,
-    /// Where a handshake message came from.
+    /// The key of an initiation that is no peer's, and where it came from.
+    pub(super) initiator: Option<(PublicKey, Option<SocketAddr>)>,
+    /// Where a handshake message came from that has a wrong mac1.
     pub(super) remote: Option<SocketAddr>,
 }
 
@@ -111,11 +111,11 @@ impl Interface {
     }
 
     /// Notes an initiation by a key that is no peer's.
-    pub(crate) fn note_initiator(&self, key: &PublicKey, bh: &Bh<'_>) {
-        self.note(bh, |last| last.initiator = Some(*key));
+    pub(crate) fn note_initiator(&self, key: &PublicKey, remote: Option<SocketAddr>, bh: &Bh<'_>) {
+        self.note(bh, |last| last.initiator = Some((*key, remote)));
     }
 
-    /// Notes where a handshake message came from that was refused.
+    /// Notes where a handshake message came from that has a wrong mac1.
     pub(crate) fn note_remote(&self, remote: Option<SocketAddr>, bh: &Bh<'_>) {
         self.note(bh, |last| last.remote = remote);
     }

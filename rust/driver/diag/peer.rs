@@ -152,13 +152,6 @@ impl PeerDiag {
     pub(crate) fn outer(&self, bh: &Bh<'_>) -> Option<Label> {
         self.settings(bh).map(|set| set.outer)
     }
-
-    /// Notes why sessions have ended.
-    fn end(&self, why: Ended, bh: &Bh<'_>) {
-        if let Some(facts) = self.facts(bh) {
-            facts.end(why);
-        }
-    }
 }
 
 /// Counts refusals of packets that belong to no peer, and came from `remote` if that is known.
@@ -202,11 +195,9 @@ impl Peer {
 
     /// Notes that an initiation is sent.
     pub(crate) fn note_initiated(&self, bh: &Bh<'_>) {
-        let before = self.timers().attempts(bh);
-        if let Some(facts) = self.diag().facts_or_make(bh) {
-            facts.note_initiated(before == 0);
-        }
-        trace::handshake(self, Handshake::Begun(before.saturating_add(1)), bh);
+        let facts = self.diag().facts_or_make(bh);
+        let tries = facts.map_or(1, |facts| facts.note_initiated());
+        trace::handshake(self, Handshake::Begun(tries), bh);
     }
 
     /// Notes that a response is sent.
@@ -227,6 +218,9 @@ impl Peer {
 
     /// Notes that a cookie has come instead.
     pub(crate) fn note_cookie(&self, bh: &Bh<'_>) {
+        if let Some(facts) = self.diag().facts(bh) {
+            facts.note_cookie();
+        }
         trace::handshake(self, Handshake::Cookie, bh);
     }
 
@@ -250,14 +244,12 @@ impl Peer {
         event::of_peer(self, Event::GivenUp, bh);
     }
 
-    /// Notes that all keys are wiped, because they are too old.
+    /// Notes that the keys of sessions are wiped, because they are too old.
     pub(crate) fn note_expired(&self, bh: &Bh<'_>) {
-        if self
-            .diag()
-            .facts(bh)
-            .is_some_and(|facts| facts.ended() != Ended::GaveUp)
-        {
-            self.diag().end(Ended::Expired, bh);
+        if let Some(facts) = self.diag().facts(bh) {
+            if facts.ended() != Ended::GaveUp {
+                facts.end(Ended::Expired);
+            }
         }
         trace::session(self, Session::Expired, None);
         event::of_peer(self, Event::SessionExpired, bh);
@@ -265,13 +257,12 @@ impl Peer {
 
     /// Notes that the sessions there are, if any, are dropped by something else than their age.
     pub(crate) fn note_reset(&self, bh: &Bh<'_>) {
-        // What has ended already did so for another reason.
-        if self
-            .diag()
-            .facts(bh)
-            .is_some_and(|facts| facts.ended() == Ended::No)
-        {
-            self.diag().end(Ended::Reset, bh);
+        if let Some(facts) = self.diag().facts(bh) {
+            facts.forget_tries();
+            // What has expired already did so for another reason.
+            if facts.ended() == Ended::No {
+                facts.end(Ended::Reset);
+            }
         }
         if self.current(bh).is_some() || self.next(bh).is_some() {
             trace::session(self, Session::Reset, None);
@@ -287,13 +278,22 @@ impl Peer {
         bh: &Bh<'_>,
     ) {
         trace::moved(self, how, old, new);
+        if how == Learnt::Configuration {
+            // Nothing was sent to this one yet.
+            if let Some(facts) = self.diag().facts(bh) {
+                facts.forget_tries();
+            }
+        }
         // Only those of authentic messages are events.
-        if old.is_none() || how == Learnt::Configuration {
+        let (Some(old), Some(new)) = (old, new) else {
+            return;
+        };
+        if how == Learnt::Configuration {
             return;
         }
         if let Some(facts) = self.diag().facts_or_make(bh) {
             facts.note_moved();
         }
-        event::of_peer(self, Event::EndpointChanged(old), bh);
+        event::of_peer(self, Event::EndpointChanged { old, new }, bh);
     }
 }

@@ -5,6 +5,7 @@
 use super::{
     attr,
     endpoint_attr,
+    facts::Ended,
     interface_attr,
     peer_attr,
     refusal_attr,
@@ -135,8 +136,11 @@ pub(super) fn interface(
         if let Some(destination) = last.destination {
             address(message, interface_attr::REFUSED_DESTINATION, destination)?;
         }
-        if let Some(key) = &last.initiator {
+        if let Some((key, remote)) = &last.initiator {
             message.put(interface_attr::UNKNOWN_INITIATOR, key.as_bytes())?;
+            if let Some(remote) = remote {
+                endpoint(message, interface_attr::UNKNOWN_INITIATOR_REMOTE, *remote)?;
+            }
         }
         match last.remote {
             Some(remote) => endpoint(message, interface_attr::REFUSED_REMOTE, remote),
@@ -220,10 +224,6 @@ fn traffic(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
 
 fn handshakes(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     let timers = peer.timers();
-    if timers.is_pending(Timer::RetransmitHandshake) {
-        let attempt = timers.attempts(bh).saturating_add(1);
-        message.put_u32(peer_attr::ATTEMPT, attempt)?;
-    }
     if timers.is_pending(Timer::NewHandshake) {
         message.put(peer_attr::AWAITING, &[])?;
     }
@@ -241,6 +241,12 @@ fn handshakes(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     let Some(facts) = peer.diag().facts(bh) else {
         return Ok(());
     };
+    let is_wanted = timers.is_pending(Timer::RetransmitHandshake);
+    if facts.tries() != 0 && (is_wanted || facts.ended() == Ended::GaveUp) {
+        message.put_u32(peer_attr::ATTEMPT, facts.tries())?;
+        message.put_uint(peer_attr::ATTEMPTS_AGE, age(facts.series()))?;
+        message.put_u32(peer_attr::COOKIES, facts.cookies())?;
+    }
     let counts = facts.counts();
     message.put_u32(peer_attr::HANDSHAKES_BEGUN, counts.begun)?;
     message.put_u32(peer_attr::HANDSHAKES_ANSWERED, counts.answered)?;

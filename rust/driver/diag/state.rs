@@ -70,10 +70,12 @@ impl State {
     /// Returns whether a peer in this state has trouble.
     pub(super) fn is_trouble(self, peer: &Peer, bh: &Bh<'_>) -> bool {
         let wants = match self {
-            Self::Session => peer.timers().is_pending(Timer::NewHandshake),
             Self::NoPrivateKey | Self::Answered | Self::GivenUp => true,
             // The first initiation may still be answered.
-            Self::Waiting => peer.timers().attempts(bh) > 0,
+            Self::Session | Self::Waiting => {
+                peer.timers().is_pending(Timer::RetransmitHandshake)
+                    && peer.diag().facts(bh).is_some_and(|facts| facts.tries() > 1)
+            }
             Self::NoEndpoint => peer.persistent_keepalive() != 0,
             Self::InterfaceDown | Self::Expired | Self::Reset | Self::Unused => false,
         };

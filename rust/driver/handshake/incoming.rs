@@ -192,7 +192,6 @@ fn note_accepted(
         _ => "response",
     };
     let peer = accepted.inspect_err(|_| {
-        note_remote(dev, source, ctx);
         debug_ratelimited!(
             "{}: Invalid handshake {} from {}\n",
             dev.name(),
@@ -249,7 +248,8 @@ fn admit(
     match state {
         MacState::Invalid => {
             debug_invalid_mac(dev, source);
-            note_remote(dev, source, ctx);
+            let remote = Endpoint::of(source).remote;
+            device.diag().note_remote(remote, &ctx.bh());
             Err(DropReason::BadMac1)
         }
         MacState::Valid if under_load => {
@@ -331,12 +331,6 @@ fn display(source: &UdpSource) -> DisplayRemote {
     DisplayRemote(Endpoint::of(source).remote)
 }
 
-/// Notes the source of a message that is refused.
-fn note_remote(dev: &NetDevice<Device>, source: &UdpSource, ctx: &mut Process) {
-    let remote = Endpoint::of(source).remote;
-    dev.data().diag().note_remote(remote, &ctx.bh());
-}
-
 fn accept_initiation(
     dev: &NetDevice<Device>,
     message: &Initiation,
@@ -348,7 +342,10 @@ fn accept_initiation(
     let mut scratch = IncomingInitiation::new();
     let opened = scratch.open::<Library>(&identity, message)?;
     let Some(peer) = device.key_table().find(opened.sender(), ctx) else {
-        device.diag().note_initiator(opened.sender(), &ctx.bh());
+        let remote = Endpoint::of(source).remote;
+        device
+            .diag()
+            .note_initiator(opened.sender(), remote, &ctx.bh());
         let strangers = device.diag().strangers();
         if strangers.admit(&ctx.bh()) {
             let key = *opened.sender();
@@ -356,7 +353,7 @@ fn accept_initiation(
             let bh = ctx.bh();
             // In this order, as the listener may add the peer at once.
             strangers.keep(key, source, message, &bh);
-            diag::of_stranger(dev, &key, Endpoint::of(source).remote, &bh);
+            diag::of_stranger(dev, &key, remote, &bh);
         }
         return Err(DropReason::UnknownPeer.into());
     };
