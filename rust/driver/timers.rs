@@ -199,6 +199,10 @@ fn queue_zeroing(peer: &RcuArc<Peer>) {
 
 /// Data packets are about to be sent, and there is a path to the peer.
 pub(crate) fn data_sent(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
+    // The only action is to arm this timer unless it runs.
+    if peer.timers().is_pending(Timer::NewHandshake) {
+        return;
+    }
     apply_all(peer, TimerState::data_sent(), bh);
 }
 

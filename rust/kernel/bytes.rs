@@ -90,6 +90,36 @@ impl<'a> Source<'a> {
         };
         n
     }
+
+    /// Writes bytes to `room`, each XORed with that of `stream`, until one of the three ends.
+    #[inline]
+    pub fn xor_to(self, room: &mut [MaybeUninit<u8>], stream: &[u8]) {
+        // Four words per step, as a text may be long.
+        const STEP: usize = 4 * 8;
+        let n = self.len.min(room.len()).min(stream.len());
+        let (Some(room), Some(stream)) = (room.get_mut(..n), stream.get(..n)) else {
+            return;
+        };
+        let mut from = self.start;
+        let (mut steps, keys) = (room.chunks_exact_mut(STEP), stream.chunks_exact(STEP));
+        let last = keys.remainder();
+        for (to, key) in steps.by_ref().zip(keys) {
+            // SAFETY: The range is no shorter than `room`, of which this is a step.
+            let text = unsafe { from.cast::<[[u8; 8]; 4]>().read() };
+            for ((to, key), word) in to.chunks_exact_mut(8).zip(key.chunks_exact(8)).zip(text) {
+                if let (Ok(to), Ok(key)) = (<&mut [_; 8]>::try_from(to), key.try_into()) {
+                    let word = u64::from_ne_bytes(word) ^ u64::from_ne_bytes(key);
+                    *to = word.to_ne_bytes().map(MaybeUninit::new);
+                }
+            }
+            from = from.wrapping_add(STEP);
+        }
+        for (to, key) in steps.into_remainder().iter_mut().zip(last) {
+            // SAFETY: As above.
+            to.write(unsafe { from.read() } ^ key);
+            from = from.wrapping_add(1);
+        }
+    }
 }
 
 impl<'a> From<&'a [u8]> for Source<'a> {

@@ -6,7 +6,6 @@
 
 use super::{
     chacha20poly1305::{
-        copy,
         BLOCK_LEN,
         MAX_PIECE, //
     },
@@ -56,6 +55,16 @@ impl<'a> Tag<'a> {
         }
     }
 
+    /// Adds what ends the input: the padding, no additional data, and both lengths.
+    #[inline]
+    pub(super) fn end(&mut self, text_len: usize) {
+        let mut room = [0; 31];
+        if let Some(end) = room.get_mut(..end_len(text_len)) {
+            write_end(end, text_len);
+            self.update((&*end).into());
+        }
+    }
+
     /// Returns the tag.
     #[inline]
     pub(super) fn finish(self) -> [u8; TAG_LEN] {
@@ -72,24 +81,20 @@ pub fn padding(text_len: usize) -> usize {
     text_len.wrapping_neg() & 15
 }
 
-/// The end of the input of Poly1305: the padding, no additional data, and both lengths.
-pub(super) struct End([u8; 31], usize);
+/// Returns the length of what ends the input of Poly1305, in bytes.
+#[inline]
+pub(super) fn end_len(text_len: usize) -> usize {
+    padding(text_len).wrapping_add(16)
+}
 
-impl End {
-    #[inline]
-    pub(super) fn new(text_len: usize) -> Self {
-        let padding = padding(text_len);
-        let len = padding.wrapping_add(16);
-        let mut end = [0; 31];
-        if let Some(length) = end.get_mut(padding.wrapping_add(8)..len) {
-            // CAST: To the same size or a larger one.
-            copy(length, &(text_len as u64).to_le_bytes());
-        }
-        Self(end, len)
+/// Writes what ends the input of Poly1305 to a room of [`end_len()`] bytes.
+#[inline]
+pub(super) fn write_end(room: &mut [u8], text_len: usize) {
+    if let Some(padding) = room.first_chunk_mut::<16>() {
+        *padding = [0; 16];
     }
-
-    #[inline]
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.0.get(..self.1).unwrap_or(&[])
+    if let Some(lengths) = room.last_chunk_mut::<16>() {
+        // CAST: To the same size or a larger one.
+        *lengths = ((text_len as u128) << 64).to_le_bytes();
     }
 }

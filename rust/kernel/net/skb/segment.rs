@@ -20,6 +20,10 @@ use super::{
         Segmented, //
     },
     inet::Inet,
+    linear::{
+        copy_headers,
+        write_zeroes, //
+    },
     owner::hand_over,
     pages::PageRing,
     raw,
@@ -241,13 +245,13 @@ fn several<F: Fn(usize) -> usize>(
         let datagram = layout.datagram_len(len);
         let slot = builder.slot(datagram)?;
         // SAFETY: The slot has `datagram` bytes: the header, the segment and the trailer.
-        unsafe { slot.write_bytes(0, layout.header) };
+        unsafe { write_zeroes(slot, layout.header) };
         let to = slot.wrapping_add(layout.header);
         // SAFETY: As above.
         unsafe { write(cut, skb, start, to, len) }?;
         let trailer = datagram.checked_sub(layout.header)?.checked_sub(len)?;
         // SAFETY: As above.
-        unsafe { to.wrapping_add(len).write_bytes(0, trailer) };
+        unsafe { write_zeroes(to.wrapping_add(len), trailer) };
         start = start.checked_add(cut.mss())?;
     }
     // SAFETY: Each slot was written in full.
@@ -298,7 +302,7 @@ fn segment_len(cut: &impl Cut, skb: &SkBuff, start: usize) -> Option<usize> {
 unsafe fn write(cut: &impl Cut, skb: &SkBuff, start: usize, to: *mut u8, len: usize) -> Option<()> {
     let headers = skb.head().get(..cut.headers_len())?;
     // SAFETY: By the requirements, as the headers are a part of the segment.
-    unsafe { to.copy_from_nonoverlapping(headers.as_ptr(), headers.len()) };
+    unsafe { copy_headers(headers.as_ptr(), to, headers.len()) };
     // CAST: Parts of the packet's length, which C limits to 31 bits.
     let (from, n) = (start as c_int, len.checked_sub(headers.len())? as c_int);
     let to_text = to.wrapping_add(headers.len());
