@@ -60,6 +60,17 @@ class Machine:
             assert status != "failed", "the machine could not be saved"
             time.sleep(0.05)
 
+    def resume(self):
+        """Lets the machine run that is back."""
+        try:
+            # QEMU reports the migration as completed before it has left this state.
+            while self.monitor("query-status")["status"] == "inmigrate":
+                time.sleep(0.05)
+            self.monitor("cont")
+        except OSError as error:
+            status = self.process.wait(10)
+            raise RuntimeError(f"{self.name}: QEMU ended with status {status}") from error
+
     def received(self, source, message):
         """Writes the message down and answers it."""
         self.sent.append(message)
@@ -146,7 +157,7 @@ def main(folder):
             copy.wire.machine = parent.wire.machine
             copy.monitor("migrate-incoming", uri=f"file:{folder / 'state'}")
             copy.migrated()
-            copy.monitor("cont")
+            copy.resume()
             copy.until(lambda: copy.answered >= 4, 120, "no packets through the tunnel")  # pylint: disable=W0640
             copy.end()
             print(f"copy {n}: {len(copy.sent)} messages, first", *[kind(m) for m in copy.sent[:3]],
