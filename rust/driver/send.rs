@@ -55,6 +55,7 @@ use kext::{
             IpAddrs,
             Layout,
             List,
+            Outgoing,
             Segmented,
             SkBuff, //
         }, //
@@ -95,7 +96,7 @@ const TAILROOM: usize = 3 * TAG_LEN;
 /// sends or stages the result.
 ///
 /// On failure the sender gets the error, and an ICMP message for reasons that it can act on.
-pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Result {
+pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: Outgoing<'_>, bh: &Bh<'_>) -> Result {
     let device = dev.data();
     let Some(addresses) = skb.ip_version_checked().and_then(|_| skb.inner_addresses()) else {
         debug_ratelimited!("{}: Invalid IP packet\n", dev.name());
@@ -141,7 +142,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: SkBuff, bh: &Bh<'_>) -> Re
     let is_answer = is_ack || peer.rx_seen().take();
     let pays = peer.gathers_gso() || !skb.is_udp_gso();
     let layout = layout(&peer, cb.mtu, pays, bh);
-    let packets = skb.segment(dev, &layout, bh);
+    let packets = skb.into_skb().segment(dev, &layout, bh);
     let mut packets = packets.inspect_err(|_| {
         peer.refused(DropReason::TxSegmentation, 1, bh);
         dev.count_tx_error();

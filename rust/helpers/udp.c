@@ -69,6 +69,11 @@ void wg_helper_sk_set_allocation(struct sock *sk, gfp_t allocation)
 	sk->sk_allocation = allocation;
 }
 
+void wg_helper_sk_set_rcu_free(struct sock *sk)
+{
+	sock_set_flag(sk, SOCK_RCU_FREE);
+}
+
 void wg_helper_sk_set_sndbuf(struct sock *sk, int sndbuf)
 {
 	sk->sk_sndbuf = sndbuf;

@@ -76,7 +76,7 @@ use kext::{
             Napi, //
         },
         rtnl::Rtnl,
-        skb::SkBuff,
+        skb::Outgoing,
         udp, //
     },
     new_mutex,
@@ -231,7 +231,7 @@ impl Operations for Device {
         }
     }
 
-    fn xmit(&self, dev: Running<'_, Self>, skb: SkBuff, bh: &Bh<'_>) -> Result {
+    fn xmit(&self, dev: Running<'_, Self>, skb: Outgoing<'_>, bh: &Bh<'_>) -> Result {
         send::xmit(dev, skb, bh)
     }
 

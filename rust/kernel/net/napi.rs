@@ -209,6 +209,10 @@ impl<T: Operations> Poller<T> {
             thread: NotThreadSafe,
         };
         let done = T::poll(&this.dev, &this.queue, &mut gro, limit, &bh).min(limit);
+        // What GRO keeps for the next poll points to the device, which is known to be registered in
+        // this section only.
+        // SAFETY: This is the poll function of the napi.
+        unsafe { bindings::napi_gro_flush(napi) };
         // CAST: At most `budget`.
         let done = done as c_int;
         if done < budget {
@@ -240,14 +244,17 @@ impl<'a, T: Operations> Gro<'a, T> {
 
     /// Passes a packet to the stack as received by the device.
     ///
-    /// Its data must start with the IP header. If the device is down, this returns the packet.
+    /// Its data must start with the IP header. If the device is down, or without memory to unshare
+    /// the data, this returns the packet. C gets what GRO has collected by the end of the poll, so
+    /// that `gro_flush_timeout` has no effect.
     pub fn receive(&mut self, mut skb: SkBuff) -> Result<(), SkBuff> {
-        if self.running.is_none() {
+        // GRO moves the data of packets without looking for clones.
+        if self.running.is_none() || skb.make_private().is_err() {
             return Err(skb);
         }
         skb.prepare_receive(self.dev.as_raw());
         // SAFETY: By the type invariants. C takes over the buffer. The device is up, so it exists
-        // until everything that runs in this section has ended.
+        // until this section has ended, and `Poller::poll` leaves nothing to GRO for longer.
         unsafe { bindings::napi_gro_receive(self.napi, skb.into_raw()) };
         Ok(())
     }

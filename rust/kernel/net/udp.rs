@@ -289,6 +289,10 @@ impl<H: Receiver> Tunnel<H> {
         unsafe { bindings::sk_set_sndbuf(sk, c_int::MAX) };
         // SAFETY: As above.
         unsafe { bindings::sk_set_memalloc(sk) };
+        // `setup_udp_tunnel_sock()` shows the socket to GRO. C would free it without a grace period
+        // if it cannot be bound.
+        // SAFETY: As above.
+        unsafe { bindings::sk_set_rcu_free(sk) };
         let receiver = RcuArc::into_raw(receiver).cast_mut();
         let mut setup = udp_tunnel_sock_cfg {
             sk_user_data: receiver.cast(),

@@ -31,8 +31,8 @@ use crate::{
         },
         skb::{
             Buffer,
-            Reason,
-            SkBuff, //
+            Outgoing,
+            Reason, //
         },
     },
 };
@@ -268,7 +268,7 @@ impl<T: Operations> Callbacks<T> {
         let dev = unsafe { NetDevice::<T>::from_raw(dev) };
         // SAFETY: C passes the buffer on: for both values returned below it does not use it any
         // more.
-        let skb = unsafe { SkBuff::from_shared(skb) };
+        let skb = unsafe { Outgoing::new(skb, &bh) };
         let Some(skb) = skb else {
             dev.count_tx_dropped(1);
             return bindings::netdev_tx_NETDEV_TX_OK;

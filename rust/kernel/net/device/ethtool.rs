@@ -46,6 +46,8 @@ impl<T: Operations> Ethtool<T> {
     ///
     /// Only for `ethtool_ops`.
     unsafe extern "C" fn count(_dev: *mut net_device, set: c_int) -> c_int {
+        // C allocates names and values for the number that this returns.
+        const { assert!(T::STATISTICS <= i32::MAX as usize / NAME_LEN) };
         from_result(|| {
             // CAST: Small constants.
             const PRIV_FLAGS: c_int = ethtool_stringset_ETH_SS_PRIV_FLAGS as c_int;

@@ -20,6 +20,7 @@ use crate::{
         netlink_ext_ack,
         sk_buff, //
     },
+    context::may_sleep,
     net::netns::Net, //
 };
 use core::ptr::{
@@ -146,13 +147,13 @@ impl<'a> Request<'a> {
     /// `ENOMEM`, `EMSGSIZE` if the answer does not fit into a message, what `fill` returns, and
     /// what C returns if the sender's socket takes no more.
     pub fn reply(&self, command: u8, fill: impl FnOnce(&mut Message<'_>) -> Result) -> Result {
-        // SAFETY: No requirements.
-        let skb = unsafe {
-            bindings::genlmsg_new(
-                bindings::CONST_GENLMSG_DEFAULT_SIZE,
-                bindings::CONST_GFP_KERNEL,
-            )
+        // The caller may hold a guard of bottom halves.
+        let flags = match may_sleep() {
+            true => bindings::CONST_GFP_KERNEL,
+            false => bindings::CONST_GFP_ATOMIC,
         };
+        // SAFETY: No requirements.
+        let skb = unsafe { bindings::genlmsg_new(bindings::CONST_GENLMSG_DEFAULT_SIZE, flags) };
         let skb = NonNull::new(skb).ok_or(ENOMEM)?;
         // SAFETY: The buffer is new, and the family that of the request.
         let header = unsafe {

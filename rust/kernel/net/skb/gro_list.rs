@@ -443,7 +443,7 @@ impl SkBuff {
     }
 
     /// Unshares the linear part: copies it if a clone shares it. Fails with `ENOMEM`.
-    pub(super) fn make_private(&mut self) -> Result {
+    pub(in crate::net) fn make_private(&mut self) -> Result {
         if !raw::is_cloned(self.c()) {
             return Ok(());
         }

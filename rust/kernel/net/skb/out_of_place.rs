@@ -175,14 +175,16 @@ impl SkBuff {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and `EINVAL` if the headers are longer than the headroom of the new packet.
+    /// `ENOMEM`, and `EINVAL` if the headers are longer than the headroom of the new packet, or not
+    /// in order.
     pub fn successor(&self, len: usize, pages: &mut PageRing, bh: &Bh<'_>) -> Result<Linear> {
         let from = raw::headers(self.c());
         let (network, transport) = (from.network_header, from.transport_header);
+        let depth = transport.checked_sub(network).ok_or(EINVAL)?;
         let headers_len = self
             .headroom()
             .checked_sub(usize::from(network))
-            .filter(|len| *len <= HEADROOM)
+            .filter(|len| *len <= HEADROOM && *len >= usize::from(depth))
             .ok_or(EINVAL)?;
         let (protocol, iif) = (from.protocol, from.skb_iif);
         let room = len.checked_add(TAILROOM).ok_or(EINVAL)?;
@@ -198,7 +200,7 @@ impl SkBuff {
         (headers.protocol, headers.skb_iif) = (protocol, iif);
         // CAST: Within the headroom.
         headers.network_header = start as u16;
-        headers.transport_header = transport.wrapping_sub(network).wrapping_add(start as u16);
+        headers.transport_header = depth.wrapping_add(start as u16);
         // INVARIANT: The new packet is linear, and has no clone.
         Ok(Linear::new(skb))
     }

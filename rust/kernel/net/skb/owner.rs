@@ -28,13 +28,8 @@ use kernel::ffi::c_int;
 /// count is not known here.
 #[inline]
 pub(super) fn is_usual(skb: &sk_buff) -> bool {
-    // CAST: Addresses of functions, to be compared.
-    let is = |f: usize, g: unsafe extern "C" fn(*mut sk_buff)| f == g as *const () as usize;
-    raw::destructor(skb).is_none_or(|f| {
-        // CAST: As above.
-        let f = f as *const () as usize;
-        is(f, bindings::tcp_wfree) || is(f, bindings::sock_wfree)
-    })
+    let has = |f| raw::has_destructor(skb, f);
+    raw::destructor(skb).is_none() || has(bindings::tcp_wfree) || has(bindings::sock_wfree)
 }
 
 /// Makes the socket count the segments in `list` instead of the packet, so that it gets memory back

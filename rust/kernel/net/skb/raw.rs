@@ -289,6 +289,13 @@ pub(super) fn destructor(skb: &sk_buff) -> Destructor {
     unsafe { skb.__bindgen_anon_3.__bindgen_anon_1.destructor }
 }
 
+/// Returns whether the packet has that destructor.
+#[inline]
+pub(super) fn has_destructor(skb: &sk_buff, f: unsafe extern "C" fn(*mut sk_buff)) -> bool {
+    // CAST: Addresses of functions, to be compared.
+    destructor(skb).is_some_and(|have| have as *const () as usize == f as *const () as usize)
+}
+
 /// Sets socket and destructor. The socket must count the buffer's `truesize`.
 #[inline]
 pub(super) fn set_owner(skb: &mut sk_buff, sk: *mut bindings::sock, destructor: Destructor) {

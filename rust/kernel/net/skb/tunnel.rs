@@ -4,9 +4,6 @@
 
 use super::{
     raw,
-    IpVersion,
-    Operations,
-    Running,
     SkBuff, //
 };
 use crate::bindings;
@@ -43,7 +40,7 @@ impl SkBuff {
     fn reset(&mut self, keep_hash: bool) {
         let headers = raw::headers(self.c());
         let (l4_hash, sw_hash, hash) = (headers.l4_hash(), headers.sw_hash(), headers.hash);
-        let tstamp_type = headers.tstamp_type();
+        let (tstamp_type, unreadable) = (headers.tstamp_type(), headers.unreadable());
         // SAFETY: By the type invariants.
         unsafe { bindings::skb_scrub_packet(self.as_raw(), true) };
         // The group also contains the marks of redirection, the index for traffic control and the
@@ -52,6 +49,8 @@ impl SkBuff {
         // CAST: Headers start within the first 64 kB, here as in C.
         let at = self.headroom() as u16;
         let headers = raw::headers_mut(self.c_mut());
+        // A property of the fragments: without it C would take memory of a device for pages.
+        headers.set_unreadable(unreadable);
         if keep_hash {
             headers.set_l4_hash(l4_hash);
             headers.set_sw_hash(sw_hash);
@@ -105,7 +104,8 @@ impl SkBuff {
             return;
         }
         let inner = self.dsfield();
-        if inner & ECN_MASK != 0 {
+        // C writes to the header without looking for clones. Without memory the mark is lost.
+        if inner & ECN_MASK != 0 && self.make_private().is_ok() {
             // SAFETY: By the type invariants. It looks for complete headers.
             unsafe { bindings::inet_ecn_decapsulate(self.as_raw(), outer, inner) };
         }
@@ -121,27 +121,46 @@ impl SkBuff {
         // CAST: Headers start within the first 64 kB, here as in C.
         raw::set_partial_checksum(self.c_mut(), start as u16, UDP_CHECKSUM_OFFSET);
     }
+}
 
-    /// Sends an ICMP error to the sender of the packet, which `dev` was to send: the host or
-    /// address cannot be reached.
-    ///
-    /// Overwrites the control block.
-    pub fn icmp_unreachable<T: Operations>(&mut self, dev: Running<'_, T>) {
-        let Some(version) = self.ip_version_checked() else {
-            return;
-        };
-        // C takes the content of the control block for IP options.
-        *self.cb_mut::<[u8; 48]>() = [0; 48];
-        // The device exists as long as `dev`, and so for the call.
-        raw::set_dev(self.c_mut(), dev.as_raw());
-        let skb = self.as_raw();
-        match version {
-            // SAFETY: By the type invariants; the header is complete.
-            IpVersion::V4 => unsafe { bindings::icmp_ndo_send_host_unreach(skb) },
-            // SAFETY: As above.
-            IpVersion::V6 => unsafe { bindings::icmpv6_ndo_send_addr_unreach(skb) },
-        }
-        // INVARIANT: The device is cleared again.
-        raw::set_dev(self.c_mut(), null_mut());
+#[kernel::macros::kunit_tests(kext_skb_tunnel)]
+mod tests {
+    use super::*;
+    use kernel::prelude::*;
+
+    fn packet() -> Result<SkBuff> {
+        let mut header = [0u8; 20];
+        (header[0], header[1]) = (0x45, ECN_ECT_0);
+        let skb = SkBuff::alloc(0, header.len())?;
+        let mut skb = skb.into_linear(0, header.len()).map_err(|_| EINVAL)?;
+        skb.put(header.len())
+            .ok_or(EINVAL)?
+            .copy_from_slice(&header);
+        let mut skb = skb.into_skb();
+        skb.set_protocol_from_version().ok_or(EINVAL)?;
+        Ok(skb)
+    }
+
+    #[test]
+    fn congestion_is_not_marked_in_clones() -> Result {
+        let mut skb = packet()?;
+        // SAFETY: The buffer is valid; the clone is ours.
+        let clone = unsafe { bindings::skb_clone(skb.as_raw(), bindings::CONST_GFP_KERNEL) };
+        // SAFETY: As above.
+        let clone = unsafe { SkBuff::from_shared(clone) }.ok_or(ENOMEM)?;
+        skb.ecn_decap(ECN_CE);
+        assert_eq!(skb.dsfield() & ECN_MASK, ECN_CE);
+        assert_eq!(clone.dsfield() & ECN_MASK, ECN_ECT_0);
+        Ok(())
+    }
+
+    #[test]
+    fn memory_of_devices_stays_unreadable() -> Result {
+        let mut skb = packet()?;
+        raw::headers_mut(skb.c_mut()).set_unreadable(1);
+        skb.reset_for_decap();
+        assert_eq!(raw::headers(skb.c()).unreadable(), 1);
+        raw::headers_mut(skb.c_mut()).set_unreadable(0);
+        Ok(())
     }
 }

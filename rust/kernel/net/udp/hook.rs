@@ -162,6 +162,13 @@ unsafe fn may_leave(sk: *mut sock, skb: &sk_buff) -> bool {
     // The count that the socket had is put later, and then a grace period passes, which waits for
     // this section.
     let rewritten = unsafe { shared.cast::<unsafe fn(NonNull<()>) -> bool>().read() };
+    // A hook may also run in process context (`nf_reinject()`). With bottom halves off, destructors
+    // of this crate see that they must not sleep.
+    // SAFETY: Undone below.
+    unsafe { bindings::rcu_read_lock_bh() };
     // SAFETY: As above.
-    unsafe { rewritten(shared.cast()) }
+    let may_leave = unsafe { rewritten(shared.cast()) };
+    // SAFETY: Taken above.
+    unsafe { bindings::rcu_read_unlock_bh() };
+    may_leave
 }

@@ -2,16 +2,16 @@
 
 //! A flag that says whether a spinlock is held, for kernels where C does not track that.
 //!
-//! On a kernel for one CPU, without debugging and `PREEMPT_RT`, a `spinlock_t` is empty. Taking one
-//! only keeps the thread on the CPU, which excludes all others, and `spin_trylock()` always
-//! succeeds. It does not exclude the holder itself: in C that is a mistake which kernels for more
-//! CPUs show, and here it would be a second `&mut` to the same value.
+//! On a kernel for one CPU, without `PREEMPT_RT`, taking a spinlock only keeps the thread on the
+//! CPU, which excludes all others. It does not exclude the holder itself: `spin_lock()` does
+//! nothing, or with `DEBUG_SPINLOCK` reports that and goes on. In C that is a mistake which kernels
+//! for more CPUs show, and here it would be a second `&mut` to the same value.
 
 /// No flag: in these configurations C tracks whether the lock is held.
-#[cfg(any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK, CONFIG_PREEMPT_RT))]
+#[cfg(any(CONFIG_SMP, CONFIG_PREEMPT_RT))]
 pub(super) struct Held;
 
-#[cfg(any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK, CONFIG_PREEMPT_RT))]
+#[cfg(any(CONFIG_SMP, CONFIG_PREEMPT_RT))]
 impl Held {
     #[inline]
     pub(super) const fn new() -> Self {
@@ -30,10 +30,10 @@ impl Held {
     pub(super) fn clear(&self) {}
 }
 
-#[cfg(not(any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK, CONFIG_PREEMPT_RT)))]
+#[cfg(not(any(CONFIG_SMP, CONFIG_PREEMPT_RT)))]
 pub(super) use one_cpu::Held;
 
-#[cfg(not(any(CONFIG_SMP, CONFIG_DEBUG_SPINLOCK, CONFIG_PREEMPT_RT)))]
+#[cfg(not(any(CONFIG_SMP, CONFIG_PREEMPT_RT)))]
 mod one_cpu {
     use core::sync::atomic::{
         AtomicBool,
