@@ -180,7 +180,8 @@ impl TimerState {
         Actions::one(arm(Timer::SendKeepalive, KEEPALIVE_TIMEOUT))
     }
 
-    /// Event: an authentic packet was sent, be it data, a keepalive or a handshake message.
+    /// Event: an authentic packet is about to be sent, be it data, a keepalive or a handshake
+    /// message.
     #[inline]
     pub const fn any_authenticated_packet_sent() -> Actions {
         Actions::one(Action::Cancel(Timer::SendKeepalive))
@@ -203,7 +204,7 @@ impl TimerState {
         Actions::one(arm(Timer::PersistentKeepalive, interval as u64))
     }
 
-    /// Event: an initiation was sent.
+    /// Event: an initiation is about to be sent.
     #[inline]
     pub const fn handshake_initiated() -> Actions {
         Actions::one(Action::Arm {

@@ -235,8 +235,10 @@ pub(in crate::net) fn tailroom(skb: &sk_buff) -> usize {
     end(skb).saturating_sub(tail(skb))
 }
 
-/// Copies header fields and time stamp to a buffer with other data. The headers of that start where
-/// its data does, and their checksums are complete.
+/// Copies header fields and time stamp to a buffer with other data.
+///
+/// All header offsets of `to` then point to the start of its data, and `ip_summed` is
+/// `CHECKSUM_NONE`: the checksums in it are final.
 #[inline]
 pub(super) fn copy_fields(from: &sk_buff, to: &mut sk_buff) {
     // CAST: Headers start within the first 64 kB, here as in C.
