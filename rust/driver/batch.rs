@@ -10,9 +10,8 @@ use crate::{
 };
 use kext::{
     net::skb::{
-        self,
-        List,
-        Segmented, //
+        Segmented,
+        SkbList, //
     },
     sync::rcu::RcuArc, //
 };
@@ -21,7 +20,7 @@ use wg_proto::DropReason;
 /// Packets of one session with consecutive nonces, which any CPU may encrypt.
 pub(crate) struct TxBatch {
     pub(crate) keypair: RcuArc<Keypair>,
-    pub(crate) packets: List<Segmented>,
+    pub(crate) packets: SkbList<Segmented>,
     /// The nonce of the first packet.
     pub(crate) first: u64,
     /// Bytes charged to the interface's memory.
@@ -31,7 +30,7 @@ pub(crate) struct TxBatch {
 /// A run of received messages of one session, which any CPU may decrypt.
 pub(crate) struct RxBatch {
     pub(crate) keypair: RcuArc<Keypair>,
-    pub(crate) packets: skb::List,
+    pub(crate) packets: SkbList,
     /// How many packets there were before decryption.
     pub(crate) taken: usize,
 }

@@ -23,7 +23,7 @@ use kext::{
     }, //
 };
 use wg_proto::{
-    allowedips::WriterToken,
+    allowedips::AllowedIpsWriter,
     key::PublicKey,
     prefix::Prefix, //
 };
@@ -92,7 +92,7 @@ pub(crate) struct Config {
     count: u32,
     next_peer: u64,
     next_tag: u64,
-    allowed_ips: WriterToken,
+    allowed_ips: AllowedIpsWriter,
 }
 
 impl Config {
@@ -106,7 +106,7 @@ impl Config {
             count: 0,
             next_peer: 1,
             next_tag: 1,
-            allowed_ips: WriterToken::new(),
+            allowed_ips: AllowedIpsWriter::new(),
         }
     }
 

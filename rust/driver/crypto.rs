@@ -5,8 +5,8 @@
 use kernel::prelude::*;
 use kext::{
     bytes::{
+        RawBytes,
         Room,
-        Source,
         Written, //
     },
     crypto::{
@@ -110,7 +110,7 @@ pub(crate) fn open(key: &SymmetricKey, nonce: u64, packet: &mut [u8], len: usize
 pub(crate) fn open_into<'a>(
     key: &SymmetricKey,
     nonce: u64,
-    sealed: Source<'_>,
+    sealed: RawBytes<'_>,
     to: Room<'a>,
 ) -> Option<Written<'a>> {
     chacha20poly1305::open_into(key.as_bytes(), nonce, sealed, to)

@@ -2,8 +2,8 @@
 
 //! What an interface knows about its own troubles: a second generic netlink family.
 //!
-//! The driver tells this module what happens, by [`PeerDiag`] and [`Interface`]; user space reads
-//! it, listens to events, and sets what the first family does not know.
+//! The driver tells this module what happens, by [`PeerDiag`] and [`InterfaceDiag`]; user space
+//! reads it, listens to events, and sets what the first family does not know.
 //!
 //! Schema: `docs/netlink/wireguard-diag.yaml`.
 
@@ -25,7 +25,7 @@ pub(crate) use self::{
         configured,
         of_stranger, //
     },
-    interface::Interface,
+    interface::InterfaceDiag,
     peer::{
         refused,
         Learnt,
@@ -41,7 +41,7 @@ pub(crate) use self::{
 use kext::net::genl::{
     Command,
     Family,
-    Group,
+    MulticastGroup,
     Permission,
     Policy, //
 };
@@ -197,8 +197,8 @@ pub(crate) static FAMILY: Family = Family::new(
         Command::new_do::<set::Set>(),
     ],
     &[
-        Group::new(c"peers", Permission::NetAdmin),
-        Group::new(c"config", Permission::NetAdmin),
-        Group::new(c"unknown", Permission::NetAdmin),
+        MulticastGroup::new(c"peers", Permission::NetAdmin),
+        MulticastGroup::new(c"config", Permission::NetAdmin),
+        MulticastGroup::new(c"unknown", Permission::NetAdmin),
     ],
 );

@@ -5,8 +5,8 @@
 mod refusals;
 
 pub(crate) use self::refusals::{
-    Refusal,
-    Refusals, //
+    DropCounter,
+    DropCounters, //
 };
 
 use kernel::{
@@ -92,12 +92,12 @@ impl Writer for Unreasoned {
 /// How often each [`DropReason`] happened on one interface.
 ///
 /// Shown by debugfs as `wireguard/<interface>/drops`, one `name count` per line.
-pub(crate) struct Drops([Refusal; DropReason::COUNT]);
+pub(crate) struct Drops([DropCounter; DropReason::COUNT]);
 
 impl Drops {
     /// Creates the counters at zero.
     pub(crate) fn new() -> Self {
-        Self([const { Refusal::new() }; DropReason::COUNT])
+        Self([const { DropCounter::new() }; DropReason::COUNT])
     }
 
     /// Counts `n` drops for the same reason.
@@ -109,7 +109,7 @@ impl Drops {
 
     /// Returns the counter of the reason with this index.
     pub(crate) fn get(&self, index: usize) -> u64 {
-        let refusal = self.0.get(index).and_then(Refusal::get);
+        let refusal = self.0.get(index).and_then(DropCounter::get);
         refusal.map_or(0, |(count, _)| count)
     }
 

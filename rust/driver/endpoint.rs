@@ -15,7 +15,7 @@ use wg_proto::prefix::Address;
 
 /// The local address that a remote party last sent to. Answers use it while it is ours.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum EndpointSrc {
     /// Not known; routing decides.
     Any,
     /// An IPv4 address and the interface it was reached through.
@@ -35,7 +35,7 @@ pub(crate) struct Endpoint {
     /// Remote address and port, if known.
     pub(crate) remote: Option<SocketAddr>,
     /// Local address.
-    pub(crate) source: Source,
+    pub(crate) source: EndpointSrc,
 }
 
 impl Endpoint {
@@ -75,7 +75,7 @@ impl Endpoint {
                     addr: Ipv4Addr(src),
                     port: sport,
                 }),
-                source: Source::V4 {
+                source: EndpointSrc::V4 {
                     addr: Ipv4Addr(dst),
                     // CAST: Interface indices are positive.
                     ifindex: iif as u32,
@@ -93,7 +93,7 @@ impl Endpoint {
                     flowinfo: 0,
                     scope,
                 }),
-                source: Source::V6(Ipv6Addr(dst)),
+                source: EndpointSrc::V6(Ipv6Addr(dst)),
             },
         }
     }

@@ -50,21 +50,21 @@ pub(crate) struct Keypair {
     sent: CacheAligned<Atomic<u64>>,
     #[pin]
     window: CacheAligned<SpinLock<Window>>,
-    owner: Owner,
+    owner: KeypairOwner,
 }
 
 /// Numbers of sessions in the log, over all interfaces.
 static KEYPAIRS: Atomic<u64> = Atomic::new(0);
 
 /// The peer of a session; logs the end of the session.
-struct Owner {
+struct KeypairOwner {
     id: u64,
     /// The peer's slots and the index table hold the session, so retiring the session breaks this
     /// cycle.
     peer: RcuArc<Peer>,
 }
 
-impl Drop for Owner {
+impl Drop for KeypairOwner {
     fn drop(&mut self) {
         debug_ratelimited!(
             "{}: Keypair {} destroyed for peer {}\n",
@@ -90,7 +90,7 @@ impl Keypair {
             psk_generation,
             sent <- CacheAligned::new(Atomic::new(0)),
             window <- CacheAligned::new(new_spinlock!(Window::new())),
-            owner: Owner { id, peer },
+            owner: KeypairOwner { id, peer },
         })
     }
 

@@ -24,15 +24,15 @@ use kext::{
             Command,
             Do,
             Dump,
+            DumpStatus,
             DumpWriter,
             Family,
             Permission,
             Policy,
-            Progress,
             Request,
             Table, //
-        }, //
-        rtnl,
+        },
+        rtnl, //
     }, //
 };
 
@@ -123,18 +123,18 @@ impl Dump for GetDevice {
     const POLICY: Table = GET_POLICY.table();
     const PERMISSION: Permission = Permission::NetAdmin;
 
-    type Cursor = get::Cursor;
+    type Ctx = get::DumpCtx;
 
-    fn start(request: &Request<'_>, cursor: &mut get::Cursor, ctx: &mut Process) -> Result {
+    fn start(request: &Request<'_>, cursor: &mut get::DumpCtx, ctx: &mut Process) -> Result {
         get::start(request, cursor, ctx)
     }
 
     fn dump(
         request: &Request<'_>,
-        cursor: &mut get::Cursor,
+        cursor: &mut get::DumpCtx,
         out: &mut DumpWriter<'_>,
         ctx: &mut Process,
-    ) -> Result<Progress> {
+    ) -> Result<DumpStatus> {
         get::dump(request, cursor, out, ctx)
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     endpoint::{
         DisplayRemote,
         Endpoint,
-        Source, //
+        EndpointSrc, //
     },
     peer::{
         Peer,
@@ -219,7 +219,7 @@ fn route4(
     daddr: Ipv4Addr,
     dport: u16,
     mark: u32,
-    source: &mut Source,
+    source: &mut EndpointSrc,
     bh: &Bh<'_>,
 ) -> Result<Route4> {
     let mut flow = Flow4 {
@@ -229,7 +229,7 @@ fn route4(
         mark,
         oif: 0,
     };
-    let Source::V4 { addr, ifindex } = *source else {
+    let EndpointSrc::V4 { addr, ifindex } = *source else {
         return socket.route4(&flow, bh);
     };
     if socket.is_local4(addr, bh) {
@@ -242,7 +242,7 @@ fn route4(
             Err(e) => return Err(e),
         }
     }
-    *source = Source::Any;
+    *source = EndpointSrc::Any;
     flow.saddr = Ipv4Addr::UNSPECIFIED;
     socket.route4(&flow, bh)
 }
@@ -253,7 +253,7 @@ fn route6(
     dport: u16,
     oif: u32,
     mark: u32,
-    source: &mut Source,
+    source: &mut EndpointSrc,
     bh: &Bh<'_>,
 ) -> Result<Route6> {
     let mut flow = Flow6 {
@@ -263,11 +263,11 @@ fn route6(
         mark,
         oif,
     };
-    if let Source::V6(addr) = *source {
+    if let EndpointSrc::V6(addr) = *source {
         if socket.is_local6(addr, bh) {
             flow.saddr = addr;
         } else {
-            *source = Source::Any;
+            *source = EndpointSrc::Any;
         }
     }
     socket.route6(&flow, bh)

@@ -19,7 +19,7 @@ use crate::{
     endpoint::DisplayRemote,
     keypair::Keypair,
     parallel::stream::SeenFlag,
-    peerlookup::Entry,
+    peerlookup::IndexEntry,
     rcu::Rcu,
     receive::rx::Rx,
     send::tx::{
@@ -101,7 +101,7 @@ pub(crate) struct Noise {
     /// The handshake in progress, and the long-term keys of the peer.
     pub(crate) handshake: Handshake,
     /// Its entry in the index table.
-    pub(crate) entry: Option<RcuArc<Entry>>,
+    pub(crate) entry: Option<RcuArc<IndexEntry>>,
     /// Counts the preshared keys that were set.
     pub(crate) psk_generation: u32,
     /// That of the preshared key in the handshake.
@@ -161,7 +161,7 @@ pub(crate) struct Peer {
     queue: u32,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
-    keypairs_writer: SpinLock<keypairs::WriterToken>,
+    keypairs_writer: SpinLock<keypairs::KeypairsWriter>,
     #[pin]
     cold: Cold,
     #[pin]
@@ -236,7 +236,7 @@ impl Peer {
                 endpoint_changes: Atomic::new(0),
                 queue,
                 keypairs: Keypairs::new(),
-                keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
+                keypairs_writer <- new_spinlock!(keypairs::KeypairsWriter::new()),
                 cold <- cold,
                 diag <- PeerDiag::new(),
                 endpoint <- CacheAligned::new(new_spinlock!(EndpointState::new(farewell))),

@@ -101,15 +101,15 @@ impl KeyTable {
 /// may wait a further grace period for each removed entry before it in the chain. The session's
 /// keys must not wait for that: removing or replacing an entry empties it, and a reader may find
 /// it empty.
-pub(crate) struct Entry {
+pub(crate) struct IndexEntry {
     index: u32,
-    next: Slot<Entry>,
+    next: Slot<IndexEntry>,
     /// The peer, if the index is that of a handshake.
     handshake: Slot<Peer>,
     session: Slot<Keypair>,
 }
 
-impl Entry {
+impl IndexEntry {
     /// Returns the index that remote parties use for this entry.
     pub(crate) fn index(&self) -> u32 {
         self.index
@@ -163,7 +163,7 @@ const BUCKETS: usize = if cfg!(wg_models) { 2 } else { 1 << 13 };
 /// just removed still finds its way to the end.
 #[pin_data]
 pub(crate) struct IndexTable {
-    buckets: KVVec<Slot<Entry>>,
+    buckets: KVVec<Slot<IndexEntry>>,
     #[pin]
     writer: SpinLock<()>,
 }
@@ -184,14 +184,14 @@ impl IndexTable {
     }
 
     #[inline]
-    fn bucket(&self, index: u32) -> Option<&Slot<Entry>> {
+    fn bucket(&self, index: u32) -> Option<&Slot<IndexEntry>> {
         // CAST: From small to large; indices are random, so their low bits are as good as a hash.
         self.buckets.get(index as usize & (BUCKETS - 1))
     }
 
     /// Finds what an index stands for.
     #[inline]
-    pub(crate) fn find<'g>(&'g self, index: u32, bh: &'g Bh<'_>) -> Option<&'g Entry> {
+    pub(crate) fn find<'g>(&'g self, index: u32, bh: &'g Bh<'_>) -> Option<&'g IndexEntry> {
         let mut link = self.bucket(index)?;
         while let Some(entry) = link.load(bh).map(Ref::target) {
             if entry.index == index {
@@ -208,9 +208,9 @@ impl IndexTable {
         peer: &RcuArc<Peer>,
         seeded: Seeded,
         ctx: &mut Process,
-    ) -> Result<RcuArc<Entry>> {
+    ) -> Result<RcuArc<IndexEntry>> {
         loop {
-            let entry = Entry::new(seeded.u32(), Some(peer.clone()), None)?;
+            let entry = IndexEntry::new(seeded.u32(), Some(peer.clone()), None)?;
             let bh = ctx.bh();
             let _writer = self.writer.lock(&bh);
             if self.find(entry.index, &bh).is_some() {
@@ -229,11 +229,11 @@ impl IndexTable {
     /// nothing is changed.
     pub(crate) fn replace(
         &self,
-        old: &RcuArc<Entry>,
+        old: &RcuArc<IndexEntry>,
         keypair: &RcuArc<Keypair>,
         ctx: &mut Process,
     ) -> Result<bool> {
-        let new = Entry::new(old.index, None, Some(keypair.clone()))?;
+        let new = IndexEntry::new(old.index, None, Some(keypair.clone()))?;
         let bh = ctx.bh();
         let _writer = self.writer.lock(&bh);
         let Some(link) = self.link_to(old, &bh) else {
@@ -246,7 +246,7 @@ impl IndexTable {
     }
 
     /// Frees the index of an entry.
-    pub(crate) fn remove(&self, old: &Entry, bh: &Bh<'_>) {
+    pub(crate) fn remove(&self, old: &IndexEntry, bh: &Bh<'_>) {
         let _writer = self.writer.lock(bh);
         if let Some(link) = self.link_to(old, bh) {
             let _ = link.swap(old.next.get());
@@ -268,7 +268,7 @@ impl IndexTable {
     }
 
     /// Finds the slot that holds `entry`. For writers.
-    fn link_to<'g>(&'g self, entry: &Entry, bh: &'g Bh<'_>) -> Option<&'g Slot<Entry>> {
+    fn link_to<'g>(&'g self, entry: &IndexEntry, bh: &'g Bh<'_>) -> Option<&'g Slot<IndexEntry>> {
         let mut link = self.bucket(entry.index)?;
         loop {
             let next = link.load(bh)?.target();

@@ -25,9 +25,9 @@ use kext::{
 };
 
 /// Zeroes all keys before the machine sleeps, as its memory could be read then.
-pub(crate) enum Sleep {}
+pub(crate) enum PmNotification {}
 
-impl SleepNotifier for Sleep {
+impl SleepNotifier for PmNotification {
     fn prepare(ctx: &mut Process) {
         {
             let mut held = rtnl::lock(ctx);
@@ -46,9 +46,9 @@ impl SleepNotifier for Sleep {
 }
 
 /// Ends sessions in a clone of a virtual machine: both would use the same nonces.
-pub(crate) enum Fork {}
+pub(crate) enum VmNotification {}
 
-impl ForkNotifier for Fork {
+impl ForkNotifier for VmNotification {
     fn forked(ctx: &mut Process) {
         let mut held = rtnl::lock(ctx);
         let (rtnl, ctx) = held.parts();
@@ -63,9 +63,9 @@ impl ForkNotifier for Fork {
 
 /// Closes the sockets of interfaces whose creating namespace is removed. The interfaces stay in
 /// their current namespace.
-pub(crate) enum NamespaceExit {}
+pub(crate) enum NetnsPreExit {}
 
-impl netns::NamespaceExit for NamespaceExit {
+impl netns::NamespaceExit for NetnsPreExit {
     fn exit(net: &Net, rtnl: &Rtnl, ctx: &mut Process) {
         device::for_each::<Device>(rtnl, |dev| {
             let device = dev.data();

@@ -14,8 +14,8 @@ use kext::{
 };
 use wg_proto::ratelimit::{
     self,
-    Entry,
-    Source, //
+    RateLimitKey,
+    RateLimiterEntry, //
 };
 
 /// Sets of the table.
@@ -26,7 +26,7 @@ const TABLE_SETS: usize = 8192;
 pub(crate) struct RateLimiter {
     key: siphash::Key,
     #[pin]
-    table: Mutex<KVVec<Entry>>,
+    table: Mutex<KVVec<RateLimiterEntry>>,
 }
 
 impl RateLimiter {
@@ -41,12 +41,12 @@ impl RateLimiter {
     }
 
     /// Returns whether a handshake from `source` may go on.
-    pub(crate) fn allow(&self, source: Source, now: u64, ctx: &mut Process) -> bool {
+    pub(crate) fn allow(&self, source: RateLimitKey, now: u64, ctx: &mut Process) -> bool {
         let hash = siphash::siphash(&self.key, &source.to_bytes());
         let mut table = self.table.lock(ctx);
         if table.is_empty() {
             let entries = TABLE_SETS * ratelimit::WAYS;
-            match KVVec::from_elem(Entry::EMPTY, entries, GFP_KERNEL) {
+            match KVVec::from_elem(RateLimiterEntry::EMPTY, entries, GFP_KERNEL) {
                 Ok(new) => *table = new,
                 Err(_) => return false,
             }

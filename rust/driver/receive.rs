@@ -48,8 +48,8 @@ use kext::{
         device::NetDevice,
         napi::Napi,
         skb::{
-            self,
-            SkBuff, //
+            SkBuff,
+            SkbList, //
         }, //
     },
     random,
@@ -69,7 +69,7 @@ use wg_proto::{
 };
 
 /// Takes datagrams from the UDP socket.
-pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: skb::List, bh: &Bh<'_>) {
+pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: SkbList, bh: &Bh<'_>) {
     let mut run = None;
     while let Some(skb) = datagrams.pop_front() {
         if let Err((reason, remote)) = sort(dev, skb, &mut run, bh) {
@@ -88,7 +88,7 @@ struct Run<'g> {
     peer: &'g RcuArc<Peer>,
     /// The NAPI context that delivers the messages.
     napi: &'g Napi<Device>,
-    packets: skb::List,
+    packets: SkbList,
 }
 
 impl Run<'_> {
@@ -123,11 +123,11 @@ impl Run<'_> {
 }
 
 /// Why a datagram is refused, and where it came from; see [`diag::source`].
-type Refused = (DropReason, Option<SocketAddr>);
+type DroppedDatagram = (DropReason, Option<SocketAddr>);
 
 /// Drops a datagram.
 #[inline(always)]
-fn refuse_datagram(skb: SkBuff, reason: DropReason) -> Refused {
+fn refuse_datagram(skb: SkBuff, reason: DropReason) -> DroppedDatagram {
     // Without its UDP header, nothing tells where it came from.
     let remote = match reason {
         DropReason::BadDatagram => None,
@@ -143,7 +143,7 @@ fn sort<'g>(
     mut skb: SkBuff,
     run: &mut Option<Run<'g>>,
     bh: &'g Bh<'_>,
-) -> Result<(), Refused> {
+) -> Result<(), DroppedDatagram> {
     let device = dev.data();
     let (kind, len) = match kind(&mut skb) {
         Ok(found) => found,
@@ -178,7 +178,7 @@ fn sort<'g>(
                     session: index,
                     peer,
                     napi,
-                    packets: skb::List::new(),
+                    packets: SkbList::new(),
                 }),
                 Err(reason) => return Err(refuse_datagram(skb, reason)),
             }

@@ -54,10 +54,10 @@ use kext::{
             Buffer,
             IpAddrs,
             Layout,
-            List,
             Outgoing,
             Segmented,
-            SkBuff, //
+            SkBuff,
+            SkbList, //
         }, //
     },
     sync::rcu::Ref, //
@@ -74,9 +74,9 @@ use tx::{
     discarded,
     dropped,
     make_room,
-    Next,
     SealMode,
-    Staged, //
+    Staged,
+    TxNext, //
 };
 use wg_proto::{
     crypto::TAG_LEN,
@@ -262,13 +262,13 @@ fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
     };
     let next = peer.tx().lock(bh).take_staged(peer, &keypair, max, bh);
     match next {
-        Next::Nothing => return false,
-        Next::WaitForSession => {
+        TxNext::Nothing => return false,
+        TxNext::WaitForSession => {
             wait_for_session(peer, bh);
             return false;
         }
-        Next::Drop(packets) => dropped(&peer, packets, DropReason::NoMemory, bh),
-        Next::Encrypt {
+        TxNext::Drop(packets) => dropped(&peer, packets, DropReason::NoMemory, bh),
+        TxNext::Encrypt {
             first,
             packets,
             mode,
@@ -365,7 +365,7 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
             peer.number(),
             peer.display_remote(bh)
         );
-        let mut packets = List::new();
+        let mut packets = SkbList::new();
         match Segmented::try_from(packet) {
             Ok(packet) => packets.push_back(packet),
             // A keepalive is no GSO packet.

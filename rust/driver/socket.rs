@@ -63,7 +63,7 @@ impl Sockets {
 pub(crate) fn open(dev: &NetDevice<Device>, port: u16, ctx: &mut Process) -> Result<u16> {
     let device = dev.data();
     let net = device.creating_net().get().ok_or(ENONET)?;
-    let receiver = RcuArc::new(udp::Shared::new(Receiver(dev.hold())), GFP_KERNEL)?;
+    let receiver = RcuArc::new(udp::SkUserData::new(Receiver(dev.hold())), GFP_KERNEL)?;
     let mut retries = 0;
     let (v4, v6) = loop {
         let v4 = Tunnel::open4(&net, port, receiver.clone(), ctx).inspect_err(|_| {

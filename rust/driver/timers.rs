@@ -24,7 +24,7 @@ use kext::{
     },
     time::{
         self,
-        timer::Timer as KernelTimer,
+        timer::Timer,
         HZ, //
     }, //
 };
@@ -33,7 +33,7 @@ use wg_proto::{
     timers::{
         Action,
         Actions,
-        Timer,
+        PeerTimer,
         TimerState,
         JITTER_MS, //
     },
@@ -54,15 +54,15 @@ pub(crate) struct Timers {
     #[pin]
     state: SpinLock<TimerState>,
     #[pin]
-    retransmit_handshake: KernelTimer<Peer, RETRANSMIT_HANDSHAKE>,
+    retransmit_handshake: Timer<Peer, RETRANSMIT_HANDSHAKE>,
     #[pin]
-    send_keepalive: KernelTimer<Peer, SEND_KEEPALIVE>,
+    send_keepalive: Timer<Peer, SEND_KEEPALIVE>,
     #[pin]
-    new_handshake: KernelTimer<Peer, NEW_HANDSHAKE>,
+    new_handshake: Timer<Peer, NEW_HANDSHAKE>,
     #[pin]
-    zero_keys: KernelTimer<Peer, ZERO_KEYS>,
+    zero_keys: Timer<Peer, ZERO_KEYS>,
     #[pin]
-    persistent_keepalive: KernelTimer<Peer, PERSISTENT_KEEPALIVE>,
+    persistent_keepalive: Timer<Peer, PERSISTENT_KEEPALIVE>,
 }
 
 impl Timers {
@@ -78,34 +78,34 @@ impl Timers {
         })
     }
 
-    fn arm(&self, peer: &RcuArc<Peer>, timer: Timer, jiffies: u64) {
+    fn arm(&self, peer: &RcuArc<Peer>, timer: PeerTimer, jiffies: u64) {
         match timer {
-            Timer::RetransmitHandshake => self.retransmit_handshake.arm(peer, jiffies),
-            Timer::SendKeepalive => self.send_keepalive.arm(peer, jiffies),
-            Timer::NewHandshake => self.new_handshake.arm(peer, jiffies),
-            Timer::ZeroKeys => self.zero_keys.arm(peer, jiffies),
-            Timer::PersistentKeepalive => self.persistent_keepalive.arm(peer, jiffies),
+            PeerTimer::RetransmitHandshake => self.retransmit_handshake.arm(peer, jiffies),
+            PeerTimer::SendKeepalive => self.send_keepalive.arm(peer, jiffies),
+            PeerTimer::NewHandshake => self.new_handshake.arm(peer, jiffies),
+            PeerTimer::ZeroKeys => self.zero_keys.arm(peer, jiffies),
+            PeerTimer::PersistentKeepalive => self.persistent_keepalive.arm(peer, jiffies),
         }
     }
 
     /// Returns whether a timer is running.
-    pub(crate) fn is_pending(&self, timer: Timer) -> bool {
+    pub(crate) fn is_pending(&self, timer: PeerTimer) -> bool {
         match timer {
-            Timer::RetransmitHandshake => self.retransmit_handshake.is_pending(),
-            Timer::SendKeepalive => self.send_keepalive.is_pending(),
-            Timer::NewHandshake => self.new_handshake.is_pending(),
-            Timer::ZeroKeys => self.zero_keys.is_pending(),
-            Timer::PersistentKeepalive => self.persistent_keepalive.is_pending(),
+            PeerTimer::RetransmitHandshake => self.retransmit_handshake.is_pending(),
+            PeerTimer::SendKeepalive => self.send_keepalive.is_pending(),
+            PeerTimer::NewHandshake => self.new_handshake.is_pending(),
+            PeerTimer::ZeroKeys => self.zero_keys.is_pending(),
+            PeerTimer::PersistentKeepalive => self.persistent_keepalive.is_pending(),
         }
     }
 
-    fn cancel(&self, timer: Timer) {
+    fn cancel(&self, timer: PeerTimer) {
         let _ = match timer {
-            Timer::RetransmitHandshake => self.retransmit_handshake.cancel(),
-            Timer::SendKeepalive => self.send_keepalive.cancel(),
-            Timer::NewHandshake => self.new_handshake.cancel(),
-            Timer::ZeroKeys => self.zero_keys.cancel(),
-            Timer::PersistentKeepalive => self.persistent_keepalive.cancel(),
+            PeerTimer::RetransmitHandshake => self.retransmit_handshake.cancel(),
+            PeerTimer::SendKeepalive => self.send_keepalive.cancel(),
+            PeerTimer::NewHandshake => self.new_handshake.cancel(),
+            PeerTimer::ZeroKeys => self.zero_keys.cancel(),
+            PeerTimer::PersistentKeepalive => self.persistent_keepalive.cancel(),
         };
     }
 
@@ -120,7 +120,7 @@ impl Timers {
 
     /// Stops the timer that forgets old keys.
     pub(crate) fn cancel_zero_keys(&self) {
-        self.cancel(Timer::ZeroKeys);
+        self.cancel(PeerTimer::ZeroKeys);
     }
 }
 
@@ -162,7 +162,7 @@ fn apply(peer: &RcuArc<Peer>, action: Action, bh: &Bh<'_>) {
 }
 
 /// Arms a timer, if the interface is up and the peer is alive.
-fn arm(peer: &RcuArc<Peer>, timer: Timer, after_ms: u64, jitter: bool, bh: &Bh<'_>) {
+fn arm(peer: &RcuArc<Peer>, timer: PeerTimer, after_ms: u64, jitter: bool, bh: &Bh<'_>) {
     if peer.device().running(bh).is_none() || peer.is_dead() {
         return;
     }
@@ -200,7 +200,7 @@ fn queue_zeroing(peer: &RcuArc<Peer>) {
 /// Data packets are about to be sent, and there is a path to the peer.
 pub(crate) fn data_sent(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     // The only action is to arm this timer unless it runs.
-    if peer.timers().is_pending(Timer::NewHandshake) {
+    if peer.timers().is_pending(PeerTimer::NewHandshake) {
         return;
     }
     apply_all(peer, TimerState::data_sent(), bh);

@@ -17,13 +17,13 @@ use core::{
 ///
 /// `start` is valid for reads of `len` bytes by C for as long as `'a`.
 #[derive(Clone, Copy)]
-pub struct Source<'a> {
+pub struct RawBytes<'a> {
     start: *const u8,
     len: usize,
     memory: PhantomData<&'a [u8]>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> RawBytes<'a> {
     /// Makes a range of the `len` bytes at `start`.
     ///
     /// # Safety
@@ -122,7 +122,7 @@ impl<'a> Source<'a> {
     }
 }
 
-impl<'a> From<&'a [u8]> for Source<'a> {
+impl<'a> From<&'a [u8]> for RawBytes<'a> {
     #[inline]
     fn from(bytes: &'a [u8]) -> Self {
         // SAFETY: A reference is valid for reads of its length.

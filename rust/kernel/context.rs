@@ -8,8 +8,8 @@
 //! that code cannot call a function that sleeps in between:
 //!
 //! ```text
-//!   C: process context  -->  &mut Process  --bh()-->  Bh  --load()-->  rcu::Ref, lock::Guard
-//!   C: softirq          -->  &Bh                   ------load()-->  rcu::Ref, lock::Guard
+//!   C: process context --> &mut Process --bh()--> Bh --load()--> rcu::Ref, lock::SpinLockGuard
+//!   C: softirq         --> &Bh              --------load()--> rcu::Ref, lock::SpinLockGuard
 //! ```
 //!
 //! # What holds and why
@@ -183,11 +183,11 @@ impl Bh<'_> {
         unsafe { bindings::current_is_idle() }
     }
 
-    /// Returns whether this CPU serves a softirq, be it in ksoftirqd (`in_serving_softirq()`).
+    /// Returns whether this CPU serves a softirq, be it in ksoftirqd.
     ///
     /// Always false with `PREEMPT_RT`, and in NAPI threads: the scheduler can preempt those.
     #[inline]
-    pub fn is_unscheduled(&self) -> bool {
+    pub fn in_serving_softirq(&self) -> bool {
         // SAFETY: No requirements.
         !cfg!(CONFIG_PREEMPT_RT) && unsafe { bindings::in_serving_softirq() }
     }

@@ -61,11 +61,11 @@ pub struct Dir(Arc<Entry<()>>);
 /// removes it.
 struct Entry<V> {
     dentry: *mut dentry,
-    held: ManuallyDrop<Held<V>>,
+    held: ManuallyDrop<EntryData<V>>,
 }
 
 /// The values that an entry keeps until it is removed.
-struct Held<V> {
+struct EntryData<V> {
     /// What a file shows.
     _value: V,
     /// The directory above. Removing that would remove this entry too.
@@ -86,7 +86,7 @@ impl<V> Entry<V> {
         parent: Option<Arc<Entry<()>>>,
         make: impl FnOnce(&V, *mut dentry) -> *mut dentry,
     ) -> Result<Self> {
-        let held = Held {
+        let held = EntryData {
             _value: value,
             _parent: parent,
             _module: ModuleRef::get()?,
@@ -144,7 +144,7 @@ impl Dir {
         value: Arc<T>,
         process: &mut Process,
     ) -> Result<File<T>> {
-        self.file(name, 0o400, value, &<T as Show>::OPERATIONS, process)
+        self.file(name, 0o400, value, &<T as ReadOps>::OPERATIONS, process)
     }
 
     /// Makes a file that shows `value` to readers, and that changes it when it is written.
@@ -154,7 +154,13 @@ impl Dir {
         value: Arc<T>,
         process: &mut Process,
     ) -> Result<File<T>> {
-        self.file(name, 0o600, value, &<T as Change>::OPERATIONS, process)
+        self.file(
+            name,
+            0o600,
+            value,
+            &<T as ReadWriteOps>::OPERATIONS,
+            process,
+        )
     }
 
     fn file<T>(
@@ -190,11 +196,11 @@ pub struct File<T> {
 }
 
 /// The operations of a file that can be read.
-trait Show {
+trait ReadOps {
     const OPERATIONS: debugfs_short_fops;
 }
 
-impl<T: Writer + Send + Sync + 'static> Show for T {
+impl<T: Writer + Send + Sync + 'static> ReadOps for T {
     const OPERATIONS: debugfs_short_fops = debugfs_short_fops {
         read: Some(read::<T>),
         write: None,
@@ -203,14 +209,14 @@ impl<T: Writer + Send + Sync + 'static> Show for T {
 }
 
 /// The operations of a file that can be read and written.
-trait Change {
+trait ReadWriteOps {
     const OPERATIONS: debugfs_short_fops;
 }
 
-impl<T: Writer + Reader + Send + Sync + 'static> Change for T {
+impl<T: Writer + Reader + Send + Sync + 'static> ReadWriteOps for T {
     const OPERATIONS: debugfs_short_fops = debugfs_short_fops {
         write: Some(write::<T>),
-        ..<T as Show>::OPERATIONS
+        ..<T as ReadOps>::OPERATIONS
     };
 }
 

@@ -81,7 +81,7 @@ unsafe trait Chain: 'static {
 
 /// The part of a notifier to which C has a pointer.
 #[pin_data]
-struct Entry {
+struct NotifierEntry {
     #[pin]
     block: Opaque<notifier_block>,
     /// Calls [`Chain::notify`] if C called in atomic context.
@@ -98,7 +98,7 @@ struct Entry {
 ///
 /// `entry` is in the chain, unless it is being dropped.
 struct NotifierBlock<C: Chain> {
-    entry: ManuallyDrop<Pin<KBox<Entry>>>,
+    entry: ManuallyDrop<Pin<KBox<NotifierEntry>>>,
     _chain: PhantomData<C>,
 }
 
@@ -117,7 +117,7 @@ impl<C: Chain> NotifierBlock<C> {
             ..pin_init::zeroed()
         };
         let entry = KBox::pin_init(
-            try_pin_init!(Entry {
+            try_pin_init!(NotifierEntry {
                 block: Opaque::new(block),
                 // SAFETY: `slot` is valid for writes and stays where it is.
                 later <- Opaque::ffi_init(|slot| unsafe {
@@ -165,8 +165,8 @@ impl<C: Chain> NotifierBlock<C> {
             return DONE;
         }
         let entry = block
-            .wrapping_byte_sub(offset_of!(Entry, block))
-            .cast::<Entry>();
+            .wrapping_byte_sub(offset_of!(NotifierEntry, block))
+            .cast::<NotifierEntry>();
         // SAFETY: The block is part of an entry, which exists until the block is removed.
         let entry = unsafe { &*entry };
         // CAST: From small to large.
@@ -180,11 +180,11 @@ impl<C: Chain> NotifierBlock<C> {
 
     /// # Safety
     ///
-    /// Only for [`Entry::later`].
+    /// Only for [`NotifierEntry::later`].
     unsafe extern "C" fn run_later(work: *mut work_struct) {
         let entry = work
-            .wrapping_byte_sub(offset_of!(Entry, later))
-            .cast::<Entry>();
+            .wrapping_byte_sub(offset_of!(NotifierEntry, later))
+            .cast::<NotifierEntry>();
         // SAFETY: The item is part of an entry, whose drop waits for this function.
         let action = unsafe { &*entry }.action.load(Relaxed);
         // SAFETY: Workers run in process context.

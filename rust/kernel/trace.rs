@@ -7,8 +7,8 @@
 //! collects what it tells only then:
 //!
 //! ```ignore
-//! if trace::Refusal::is_on() {
-//!     trace::Refusal::record(dev, &owner, &reason, &remote, 1);
+//! if trace::DropEvent::is_on() {
+//!     trace::DropEvent::record(dev, &owner, &reason, &remote, 1);
 //! }
 //! ```
 //!
@@ -125,9 +125,9 @@ macro_rules! call {
 }
 
 /// Tracepoint: packets were dropped.
-pub enum Refusal {}
+pub enum DropEvent {}
 
-impl Refusal {
+impl DropEvent {
     /// Returns whether the tracepoint is enabled.
     #[inline(always)]
     pub fn is_on() -> bool {
@@ -160,9 +160,9 @@ impl Refusal {
 }
 
 /// Tracepoint: a negotiation with a remote host reached a state.
-pub enum Progress {}
+pub enum NegotiationEvent {}
 
-impl Progress {
+impl NegotiationEvent {
     /// Returns whether the tracepoint is enabled.
     #[inline(always)]
     pub fn is_on() -> bool {
@@ -180,7 +180,7 @@ impl Progress {
         attempt: u32,
     ) {
         let [owner, state, remote] = [owner, state, remote].map(Text::of);
-        // SAFETY: As in `Refusal::record`.
+        // SAFETY: As in `DropEvent::record`.
         unsafe {
             call!(
                 rust_do_trace_wg_handshake,
@@ -195,9 +195,9 @@ impl Progress {
 }
 
 /// Tracepoint: what was negotiated with a remote host has changed.
-pub enum Change {}
+pub enum AssociationEvent {}
 
-impl Change {
+impl AssociationEvent {
     /// Returns whether the tracepoint is enabled.
     #[inline(always)]
     pub fn is_on() -> bool {
@@ -216,7 +216,7 @@ impl Change {
         number: u64,
     ) {
         let [owner, change, role] = [owner, change, role].map(Text::of);
-        // SAFETY: As in `Refusal::record`.
+        // SAFETY: As in `DropEvent::record`.
         unsafe {
             call!(
                 rust_do_trace_wg_session,
@@ -231,9 +231,9 @@ impl Change {
 }
 
 /// Tracepoint: a remote host has another address.
-pub enum Move {}
+pub enum AddressEvent {}
 
-impl Move {
+impl AddressEvent {
     /// Returns whether the tracepoint is enabled.
     #[inline(always)]
     pub fn is_on() -> bool {
@@ -251,7 +251,7 @@ impl Move {
         new: &dyn Display,
     ) {
         let [owner, learnt, old, new] = [owner, learnt, old, new].map(Text::of);
-        // SAFETY: As in `Refusal::record`.
+        // SAFETY: As in `DropEvent::record`.
         unsafe {
             call!(
                 rust_do_trace_wg_endpoint,

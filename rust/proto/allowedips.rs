@@ -4,7 +4,7 @@
 //!
 //! Each node stands for a prefix; nodes without an owner only join two others. Below a node all
 //! prefixes are longer, so no path has more than 129 nodes. Readers take no lock; writers hold a
-//! [`WriterToken`].
+//! [`AllowedIpsWriter`].
 
 use core::{
     marker::PhantomData,
@@ -26,17 +26,17 @@ const MAX_DEPTH: usize = u128::WIDTH as usize + 1;
 
 /// Proof that the caller may change a trie. The driver keeps it in its configuration, one for each
 /// [`AllowedIps`].
-pub struct WriterToken {
+pub struct AllowedIpsWriter {
     generation: u64,
 }
 
-impl Default for WriterToken {
+impl Default for AllowedIpsWriter {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl WriterToken {
+impl AllowedIpsWriter {
     /// Creates the token of a new trie.
     pub const fn new() -> Self {
         Self { generation: 1 }
@@ -117,7 +117,7 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
     /// tag. Allocates before it changes anything, so an error changes nothing.
     pub fn insert(
         &self,
-        writer: &mut WriterToken,
+        writer: &mut AllowedIpsWriter,
         prefix: Prefix,
         owner: &M::Shared<P>,
         tag: u64,
@@ -131,7 +131,7 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
     }
 
     /// Removes `prefix` if `owner` has exactly this one. Returns the tag it was inserted with.
-    pub fn remove(&self, writer: &mut WriterToken, prefix: Prefix, owner: &P) -> Option<u64> {
+    pub fn remove(&self, writer: &mut AllowedIpsWriter, prefix: Prefix, owner: &P) -> Option<u64> {
         writer.changed();
         let len = prefix.len();
         match prefix.address() {
@@ -141,7 +141,7 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
     }
 
     /// Removes all prefixes.
-    pub fn clear(&self, writer: &mut WriterToken) {
+    pub fn clear(&self, writer: &mut AllowedIpsWriter) {
         writer.changed();
         self.v4.clear();
         self.v6.clear();
@@ -154,7 +154,7 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
 }
 
 type Link<M, P, K> = <M as Memory>::Slot<Node<M, P, K>>;
-type Shared<M, P, K> = <M as Memory>::Shared<Node<M, P, K>>;
+type NodeRef<M, P, K> = <M as Memory>::Shared<Node<M, P, K>>;
 
 /// A node of the trie, for one prefix.
 ///
@@ -180,7 +180,7 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Node<M, P, K> {
         bits: K,
         len: u8,
         owner: Option<(M::Shared<P>, u64)>,
-        below: [Shared<M, P, K>; N],
+        below: [NodeRef<M, P, K>; N],
     ) -> Self {
         let (owner, tag) = owner.map_or((None, 0), |(owner, tag)| (Some(owner), tag));
         let (mut zero, mut one) = (None, None);
@@ -232,11 +232,11 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Node<M, P, K> {
 /// Where a prefix belongs.
 struct Position<M: Memory, P: Send + Sync + 'static, K: Bits> {
     /// The node above `parent`.
-    above: Option<Shared<M, P, K>>,
+    above: Option<NodeRef<M, P, K>>,
     /// The longest prefix that is shorter than ours and holds it.
-    parent: Option<Shared<M, P, K>>,
+    parent: Option<NodeRef<M, P, K>>,
     /// What the way on from `parent` leads to: our prefix, a part of it, or something beside it.
-    down: Option<Shared<M, P, K>>,
+    down: Option<NodeRef<M, P, K>>,
 }
 
 /// A trie of one family.
@@ -296,7 +296,7 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
     }
 
     /// Returns the link that leads from a node, or from the root, towards `bits`.
-    fn link<'a>(&'a self, node: &'a Option<Shared<M, P, K>>, bits: K) -> &'a Link<M, P, K> {
+    fn link<'a>(&'a self, node: &'a Option<NodeRef<M, P, K>>, bits: K) -> &'a Link<M, P, K> {
         node.as_ref().map_or(&self.root, |node| node.child(bits))
     }
 
@@ -364,7 +364,7 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
     fn clear(&self) {
         // Nodes are taken apart here so that all wait for one and the same grace period, instead
         // of each for the one of its parent. At most one right child waits for each level above.
-        let mut waiting: [Option<Shared<M, P, K>>; MAX_DEPTH] = [const { None }; MAX_DEPTH];
+        let mut waiting: [Option<NodeRef<M, P, K>>; MAX_DEPTH] = [const { None }; MAX_DEPTH];
         let mut depth = 0usize;
         let mut next = M::swap(&self.root, None);
         loop {

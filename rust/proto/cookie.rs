@@ -35,7 +35,7 @@ const SECRET_MAX_AGE: u64 = 120;
 const LATENCY: u64 = 5;
 
 /// A cookie.
-type Cookie = Secret<kind::Cookie, MAC_LEN>;
+type Cookie = Secret<kind::CookieKind, MAC_LEN>;
 
 /// The two keys derived from a public key, which everyone who knows the public key can compute.
 struct Labelled {
@@ -73,7 +73,7 @@ pub enum MacState {
 /// The receiver's side of macs and cookies, one for an interface.
 pub struct CookieChecker {
     keys: Option<Labelled>,
-    secret: Secret<kind::CookieSource>,
+    secret: Secret<kind::CookieSourceKind>,
     born: Option<u64>,
 }
 
@@ -240,7 +240,7 @@ impl CookieGenerator {
     /// Decrypts and keeps the cookie of a reply to our last message.
     pub fn consume<C: Crypto>(&mut self, reply: &CookieReply, now: u64) -> Result<(), DropReason> {
         let sent = self.sent.ok_or(DropReason::UnexpectedCookie)?;
-        let mut text = Secret::<kind::Cookie, { MAC_LEN + crate::crypto::TAG_LEN }>::zeroed();
+        let mut text = Secret::<kind::CookieKind, { MAC_LEN + crate::crypto::TAG_LEN }>::zeroed();
 
         *text.as_mut_bytes() = reply.cookie;
         if !C::xopen(&self.keys.cookie, &reply.nonce, &sent, text.as_mut_bytes()) {

@@ -68,7 +68,7 @@ use crate::{
     message::Index,
     Tai64N, //
 };
-use pattern::Symmetric;
+use pattern::SymmetricState;
 
 /// The state of a handshake.
 ///
@@ -99,7 +99,7 @@ pub struct Handshake {
     state: State,
     /// Private key of the attempt.
     ephemeral: PrivateKey,
-    symmetric: Symmetric,
+    symmetric: SymmetricState,
     /// Timestamp of our latest initiation.
     sent: Tai64N,
     /// Greatest timestamp of an accepted initiation.
@@ -115,7 +115,7 @@ impl Handshake {
             remote: Remote::new(remote),
             state: State::Idle,
             ephemeral: PrivateKey::zeroed(),
-            symmetric: Symmetric::zeroed(),
+            symmetric: SymmetricState::zeroed(),
             sent: Tai64N::ZERO,
             latest: Tai64N::ZERO,
             accepted: None,

@@ -18,11 +18,11 @@ use crate::{
 const BLOCK_LEN: usize = 64;
 
 /// Memory for a value that is both an output and an input.
-type Scratch = Secret<kind::Derived>;
+type Scratch = Secret<kind::DerivedKind>;
 
 /// Writes HMAC-BLAKE2s of the concatenation of `a` and `b` to `out`.
 pub fn hmac<C: Crypto>(out: &mut [u8; HASH_LEN], key: &[u8; 32], a: &[u8], b: &[u8]) {
-    let mut pad = Secret::<kind::Derived, BLOCK_LEN>::zeroed();
+    let mut pad = Secret::<kind::DerivedKind, BLOCK_LEN>::zeroed();
     let mut inner = Scratch::zeroed();
 
     for (pad, key) in pad.as_mut_bytes().iter_mut().zip(key) {

@@ -97,37 +97,37 @@ impl<K, const N: usize> Drop for Secret<K, N> {
 /// The kinds of secrets, as types: code cannot use a secret of one kind in place of another.
 pub mod kind {
     /// Scalar of a Curve25519 key pair.
-    pub enum Private {}
+    pub enum PrivateKind {}
     /// Preshared key.
-    pub enum Preshared {}
+    pub enum PresharedKind {}
     /// Result of a Diffie-Hellman exchange.
-    pub enum Shared {}
+    pub enum SharedKind {}
     /// Key of the AEAD.
-    pub enum Symmetric {}
+    pub enum SymmetricKind {}
     /// Chaining key, from which the keys of a handshake are derived.
-    pub enum Chaining {}
+    pub enum ChainingKind {}
     /// Hash of a handshake's transcript.
-    pub enum Transcript {}
+    pub enum TranscriptKind {}
     /// Output of the key derivation, or memory for a step of it.
-    pub enum Derived {}
+    pub enum DerivedKind {}
     /// Secret of a receiver, from which it derives cookies.
-    pub enum CookieSource {}
+    pub enum CookieSourceKind {}
     /// Cookie.
-    pub enum Cookie {}
+    pub enum CookieKind {}
 }
 
 /// Private key, static or ephemeral.
-pub type PrivateKey = Secret<kind::Private>;
+pub type PrivateKey = Secret<kind::PrivateKind>;
 /// Preshared key; zero if there is none.
-pub type PresharedKey = Secret<kind::Preshared>;
+pub type PresharedKey = Secret<kind::PresharedKind>;
 /// Result of a Diffie-Hellman exchange.
-pub type SharedSecret = Secret<kind::Shared>;
+pub type SharedSecret = Secret<kind::SharedKind>;
 /// Key of the AEAD.
-pub type SymmetricKey = Secret<kind::Symmetric>;
+pub type SymmetricKey = Secret<kind::SymmetricKind>;
 /// Chaining key, from which the keys of a handshake are derived.
-pub type ChainingKey = Secret<kind::Chaining>;
+pub type ChainingKey = Secret<kind::ChainingKind>;
 /// Hash of a handshake's transcript.
-pub type Transcript = Secret<kind::Transcript>;
+pub type Transcript = Secret<kind::TranscriptKind>;
 
 impl PrivateKey {
     /// Clamps the bytes to a scalar of Curve25519.

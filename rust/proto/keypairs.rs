@@ -15,9 +15,9 @@ use crate::memory::{
 /// Proof that the caller may change the slots of a peer. The driver keeps it under a lock, one for
 /// each [`Keypairs`].
 #[derive(Default)]
-pub struct WriterToken(());
+pub struct KeypairsWriter(());
 
-impl WriterToken {
+impl KeypairsWriter {
     /// Creates the token of a new peer.
     pub const fn new() -> Self {
         Self(())
@@ -97,7 +97,7 @@ impl<M: Memory, K: Send + Sync + 'static> Keypairs<M, K> {
     ///
     /// A session that waits becomes the previous one instead of being dropped: if both sides
     /// initiated at the same time, the other side may be sending in it.
-    pub fn add_initiated(&self, _: &mut WriterToken, session: M::Shared<K>) -> Retired<M, K> {
+    pub fn add_initiated(&self, _: &mut KeypairsWriter, session: M::Shared<K>) -> Retired<M, K> {
         let next = M::swap(&self.next, None);
         let had_next = next.is_some();
         let previous = M::swap(&self.previous, next.or_else(|| M::get(&self.current)));
@@ -109,7 +109,7 @@ impl<M: Memory, K: Send + Sync + 'static> Keypairs<M, K> {
     }
 
     /// Adds a session that the other side initiated. It waits for its first packet.
-    pub fn add_answered(&self, _: &mut WriterToken, session: M::Shared<K>) -> Retired<M, K> {
+    pub fn add_answered(&self, _: &mut KeypairsWriter, session: M::Shared<K>) -> Retired<M, K> {
         let next = M::swap(&self.next, Some(session));
         let previous = M::swap(&self.previous, None);
         Retired {
@@ -120,7 +120,7 @@ impl<M: Memory, K: Send + Sync + 'static> Keypairs<M, K> {
     /// Makes `session` the current one if it waits for its first packet, which has arrived.
     ///
     /// Returns `None` if it does not wait (any more).
-    pub fn confirm(&self, _: &mut WriterToken, session: &K) -> Option<Retired<M, K>> {
+    pub fn confirm(&self, _: &mut KeypairsWriter, session: &K) -> Option<Retired<M, K>> {
         let next = M::get(&self.next).filter(|next| same::<K>(next, session))?;
         let previous = M::swap(&self.previous, M::get(&self.current));
         // Both sessions are in a slot again, so dropping these counts ends neither.
@@ -132,7 +132,7 @@ impl<M: Memory, K: Send + Sync + 'static> Keypairs<M, K> {
     }
 
     /// Removes all sessions.
-    pub fn clear(&self, _: &mut WriterToken) -> Retired<M, K> {
+    pub fn clear(&self, _: &mut KeypairsWriter) -> Retired<M, K> {
         Retired {
             list: [&self.next, &self.previous, &self.current].map(|slot| M::swap(slot, None)),
         }

@@ -16,19 +16,19 @@ pub const WAYS: usize = 8;
 
 /// The owner of a bucket: an IPv4 address or an IPv6 /64, within a namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Source {
+pub struct RateLimitKey {
     space: u64,
     bits: u64,
-    family: Family,
+    family: AddressFamily,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Family {
+enum AddressFamily {
     V4,
     V6,
 }
 
-impl Source {
+impl RateLimitKey {
     /// Makes an IPv4 source in the namespace `space`.
     #[inline]
     pub const fn v4(space: u64, address: [u8; 4]) -> Self {
@@ -36,7 +36,7 @@ impl Source {
             space,
             // CAST: Widening.
             bits: u32::from_be_bytes(address) as u64,
-            family: Family::V4,
+            family: AddressFamily::V4,
         }
     }
 
@@ -47,7 +47,7 @@ impl Source {
             space,
             // CAST: The shift leaves 64 bits.
             bits: (u128::from_be_bytes(address) >> 64) as u64,
-            family: Family::V6,
+            family: AddressFamily::V6,
         }
     }
 
@@ -56,8 +56,8 @@ impl Source {
     pub fn to_bytes(&self) -> [u8; 24] {
         let mut bytes = [0; 24];
         let family: u64 = match self.family {
-            Family::V4 => 4,
-            Family::V6 => 6,
+            AddressFamily::V4 => 4,
+            AddressFamily::V6 => 6,
         };
         let words = [self.space, self.bits, family];
         for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
@@ -69,19 +69,19 @@ impl Source {
 
 /// A token bucket with its source, or a free entry.
 #[derive(Clone, Copy)]
-pub struct Entry {
-    source: Option<Source>,
+pub struct RateLimiterEntry {
+    source: Option<RateLimitKey>,
     last: u64,
     tokens: u64,
 }
 
-impl Default for Entry {
+impl Default for RateLimiterEntry {
     fn default() -> Self {
         Self::EMPTY
     }
 }
 
-impl Entry {
+impl RateLimiterEntry {
     /// A free entry.
     pub const EMPTY: Self = Self {
         source: None,
@@ -115,9 +115,9 @@ impl Entry {
 ///
 /// `entries` is the table, or the part of it that `hash` selects if several locks guard the table.
 /// Entries at its end that fill no set of [`WAYS`] are not used. `hash` is a keyed hash of
-/// [`Source::to_bytes`].
+/// [`RateLimitKey::to_bytes`].
 #[must_use]
-pub fn allow(entries: &mut [Entry], source: Source, hash: u64, now: u64) -> bool {
+pub fn allow(entries: &mut [RateLimiterEntry], source: RateLimitKey, hash: u64, now: u64) -> bool {
     // CAST: The bits that remain choose as well.
     let Some(set) = (hash as usize).checked_rem(entries.len() / WAYS) else {
         return false;
@@ -131,7 +131,7 @@ pub fn allow(entries: &mut [Entry], source: Source, hash: u64, now: u64) -> bool
     let Some(entry) = set.iter_mut().find(|entry| entry.is_free(now)) else {
         return false;
     };
-    *entry = Entry {
+    *entry = RateLimiterEntry {
         source: Some(source),
         last: now,
         tokens: TOKEN_MAX - PACKET_COST,

@@ -20,7 +20,7 @@ const MSEC_PER_SEC: u64 = 1_000;
 
 /// The timers of a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Timer {
+pub enum PeerTimer {
     /// No response came: send the initiation again.
     RetransmitHandshake,
     /// Data came and nothing was sent since: send a keepalive.
@@ -39,7 +39,7 @@ pub enum Action {
     /// Sets a timer.
     Arm {
         /// Which one.
-        timer: Timer,
+        timer: PeerTimer,
         /// When it fires, from now on.
         after_ms: u64,
         /// Whether a random time below [`JITTER_MS`] is added.
@@ -48,7 +48,7 @@ pub enum Action {
         if_idle: bool,
     },
     /// Stops a timer.
-    Cancel(Timer),
+    Cancel(PeerTimer),
     /// Sends a keepalive, or what is staged.
     SendKeepalive,
     /// Queues a handshake initiation, unless one was sent within [`REKEY_TIMEOUT`].
@@ -106,7 +106,7 @@ impl IntoIterator for Actions {
 }
 
 #[inline]
-const fn arm(timer: Timer, seconds: u64) -> Action {
+const fn arm(timer: PeerTimer, seconds: u64) -> Action {
     Action::Arm {
         timer,
         after_ms: seconds.saturating_mul(MSEC_PER_SEC),
@@ -152,7 +152,7 @@ impl TimerState {
     #[inline]
     pub const fn data_sent() -> Actions {
         Actions::one(Action::Arm {
-            timer: Timer::NewHandshake,
+            timer: PeerTimer::NewHandshake,
             after_ms: (KEEPALIVE_TIMEOUT + REKEY_TIMEOUT) * MSEC_PER_SEC,
             jitter: true,
             if_idle: true,
@@ -161,9 +161,9 @@ impl TimerState {
 
     /// Event: an authentic data packet (no keepalive) was received while the interface is up.
     ///
-    /// `pending` says whether [`Timer::SendKeepalive`] is pending. If it is not, this does not use
-    /// `self`: callers may then call [`keepalive_after_data`](Self::keepalive_after_data) without a
-    /// lock.
+    /// `pending` says whether [`PeerTimer::SendKeepalive`] is pending. If it is not, this does not
+    /// use `self`: callers may then call [`keepalive_after_data`](Self::keepalive_after_data)
+    /// without a lock.
     #[inline]
     pub fn data_received(&mut self, pending: bool) -> Actions {
         if pending {
@@ -174,23 +174,24 @@ impl TimerState {
         }
     }
 
-    /// Event: as [`data_received`](Self::data_received), while [`Timer::SendKeepalive`] is idle.
+    /// Event: as [`data_received`](Self::data_received), while [`PeerTimer::SendKeepalive`] is
+    /// idle.
     #[inline]
     pub const fn keepalive_after_data() -> Actions {
-        Actions::one(arm(Timer::SendKeepalive, KEEPALIVE_TIMEOUT))
+        Actions::one(arm(PeerTimer::SendKeepalive, KEEPALIVE_TIMEOUT))
     }
 
     /// Event: an authentic packet is about to be sent, be it data, a keepalive or a handshake
     /// message.
     #[inline]
     pub const fn any_authenticated_packet_sent() -> Actions {
-        Actions::one(Action::Cancel(Timer::SendKeepalive))
+        Actions::one(Action::Cancel(PeerTimer::SendKeepalive))
     }
 
     /// Event: an authentic packet was received, be it data, a keepalive or a handshake message.
     #[inline]
     pub const fn any_authenticated_packet_received() -> Actions {
-        Actions::one(Action::Cancel(Timer::NewHandshake))
+        Actions::one(Action::Cancel(PeerTimer::NewHandshake))
     }
 
     /// Event: an authentic packet is about to be sent, or was received. `interval` is the
@@ -201,14 +202,14 @@ impl TimerState {
             return Actions::NONE;
         }
         // CAST: Widening.
-        Actions::one(arm(Timer::PersistentKeepalive, interval as u64))
+        Actions::one(arm(PeerTimer::PersistentKeepalive, interval as u64))
     }
 
     /// Event: an initiation is about to be sent.
     #[inline]
     pub const fn handshake_initiated() -> Actions {
         Actions::one(Action::Arm {
-            timer: Timer::RetransmitHandshake,
+            timer: PeerTimer::RetransmitHandshake,
             after_ms: REKEY_TIMEOUT * MSEC_PER_SEC,
             jitter: true,
             if_idle: false,
@@ -220,7 +221,7 @@ impl TimerState {
         self.attempts = 0;
         self.sent_lastminute = false;
         Actions::two(
-            Action::Cancel(Timer::RetransmitHandshake),
+            Action::Cancel(PeerTimer::RetransmitHandshake),
             Action::StampHandshake,
         )
     }
@@ -263,11 +264,11 @@ impl TimerState {
         }
     }
 
-    /// Event: [`Timer::RetransmitHandshake`] fired.
+    /// Event: [`PeerTimer::RetransmitHandshake`] fired.
     pub fn expired_retransmit_handshake(&mut self) -> Actions {
         if self.attempts > MAX_ATTEMPTS {
             return Actions::three(
-                Action::Cancel(Timer::SendKeepalive),
+                Action::Cancel(PeerTimer::SendKeepalive),
                 Action::PurgeStaged,
                 Self::wipe(true),
             );
@@ -276,30 +277,30 @@ impl TimerState {
         Actions::two(Action::ClearSource, Action::Initiate { retry: true })
     }
 
-    /// Event: [`Timer::SendKeepalive`] fired.
+    /// Event: [`PeerTimer::SendKeepalive`] fired.
     pub fn expired_send_keepalive(&mut self) -> Actions {
         if core::mem::take(&mut self.need_another_keepalive) {
             Actions::two(
                 Action::SendKeepalive,
-                arm(Timer::SendKeepalive, KEEPALIVE_TIMEOUT),
+                arm(PeerTimer::SendKeepalive, KEEPALIVE_TIMEOUT),
             )
         } else {
             Actions::one(Action::SendKeepalive)
         }
     }
 
-    /// Event: [`Timer::NewHandshake`] fired.
+    /// Event: [`PeerTimer::NewHandshake`] fired.
     pub fn expired_new_handshake(&mut self) -> Actions {
         self.attempts = 0;
         Actions::two(Action::ClearSource, Action::Initiate { retry: false })
     }
 
-    /// Event: [`Timer::ZeroKeys`] fired.
+    /// Event: [`PeerTimer::ZeroKeys`] fired.
     pub const fn expired_zero_keys() -> Actions {
         Actions::one(Action::ZeroKeys)
     }
 
-    /// Event: [`Timer::PersistentKeepalive`] fired. `interval` is the persistent keepalive in
+    /// Event: [`PeerTimer::PersistentKeepalive`] fired. `interval` is the persistent keepalive in
     /// seconds, as it is now.
     pub const fn expired_persistent_keepalive(interval: u16) -> Actions {
         if interval == 0 {
@@ -312,7 +313,7 @@ impl TimerState {
     #[inline]
     const fn wipe(if_idle: bool) -> Action {
         Action::Arm {
-            timer: Timer::ZeroKeys,
+            timer: PeerTimer::ZeroKeys,
             after_ms: REJECT_AFTER_TIME * 3 * MSEC_PER_SEC,
             jitter: false,
             if_idle,

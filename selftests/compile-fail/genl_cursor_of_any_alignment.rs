@@ -11,11 +11,11 @@ use kext::{
     net::genl::{
         Command,
         Dump,
+        DumpStatus,
         DumpWriter,
         Family,
         Permission,
         Policy,
-        Progress,
         Request,
         Table, //
     },
@@ -31,7 +31,7 @@ impl Dump for Wide {
     const POLICY: Table = POLICY.table();
     const PERMISSION: Permission = Permission::NetAdmin;
 
-    type Cursor = u128;
+    type Ctx = u128;
 
     fn start(_: &Request<'_>, _: &mut u128, _: &mut Process) -> Result {
         Ok(())
@@ -42,8 +42,8 @@ impl Dump for Wide {
         _: &mut u128,
         _: &mut DumpWriter<'_>,
         _: &mut Process,
-    ) -> Result<Progress> {
-        Ok(Progress::Done)
+    ) -> Result<DumpStatus> {
+        Ok(DumpStatus::Done)
     }
 }
 

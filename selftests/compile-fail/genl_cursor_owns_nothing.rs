@@ -10,10 +10,10 @@ use kext::{
     context::Process,
     net::genl::{
         Dump,
+        DumpStatus,
         DumpWriter,
         Permission,
         Policy,
-        Progress,
         Request,
         Table, //
     },
@@ -31,7 +31,7 @@ macro_rules! commands {
             const POLICY: Table = POLICY.table();
             const PERMISSION: Permission = Permission::NetAdmin;
 
-            type Cursor = $cursor;
+            type Ctx = $cursor;
 
             fn start(_: &Request<'_>, _: &mut $cursor, _: &mut Process) -> Result {
                 Ok(())
@@ -42,8 +42,8 @@ macro_rules! commands {
                 _: &mut $cursor,
                 _: &mut DumpWriter<'_>,
                 _: &mut Process,
-            ) -> Result<Progress> {
-                Ok(Progress::Done)
+            ) -> Result<DumpStatus> {
+                Ok(DumpStatus::Done)
             }
         }
     };

@@ -11,7 +11,7 @@ use kext::{
     net::{
         genl::{
             Family,
-            Message, //
+            GenlMsg, //
         },
         netns::Net, //
     }, //
@@ -19,7 +19,7 @@ use kext::{
 
 /// Sends an event.
 pub fn notify(family: &'static Family, net: &Net, bh: &Bh<'_>) -> Result {
-    let mut kept: Option<&mut Message<'_>> = None;
+    let mut kept: Option<&mut GenlMsg<'_>> = None;
     family.notify(net, 0, 1, bh, |message| {
         message.put_u32(1, 2)?;
         kept = Some(message); //~

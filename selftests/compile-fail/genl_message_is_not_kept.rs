@@ -8,12 +8,12 @@
 use kernel::prelude::*;
 use kext::net::genl::{
     DumpWriter,
-    Message, //
+    GenlMsg, //
 };
 
 /// Writes a message.
 pub fn dump(out: &mut DumpWriter<'_>) -> Result {
-    let mut kept: Option<&mut Message<'_>> = None;
+    let mut kept: Option<&mut GenlMsg<'_>> = None;
     out.message(|message| {
         message.put_u32(1, 2)?;
         kept = Some(message); //~

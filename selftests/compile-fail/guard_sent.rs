@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use kext::sync::lock::{Guard, MutexGuard, ReadGuard, WriteGuard};
+use kext::sync::lock::{MutexGuard, ReadGuard, SpinLockGuard, WriteGuard};
 
 /// Sends a value to another thread.
 pub fn send<T: Send>() {}
@@ -13,7 +13,7 @@ pub fn send<T: Send>() {}
 /// Sends the guards.
 pub fn breaks() {
     send::<u32>();
-    send::<Guard<'_, u32>>(); //~
+    send::<SpinLockGuard<'_, u32>>(); //~
     send::<MutexGuard<'_, u32>>(); //~
     send::<ReadGuard<'_, u32>>(); //~
     send::<WriteGuard<'_, u32>>(); //~

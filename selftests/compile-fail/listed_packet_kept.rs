@@ -5,10 +5,10 @@
 
 #![forbid(unsafe_code)]
 
-use kext::net::skb::List;
+use kext::net::skb::SkbList;
 
 /// Frees a packet and changes it then.
-pub fn walks(list: &mut List) {
+pub fn walks(list: &mut SkbList) {
     for mut packet in list.iter_mut() {
         drop(list.pop_front()); //~
         *packet.cb_mut::<u32>() = 1;

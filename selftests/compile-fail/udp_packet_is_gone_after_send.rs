@@ -16,14 +16,14 @@ use kext::{
         route::Route4,
         skb::SkBuff,
         udp::{
-            Receiver,
+            EncapRcv,
             Tunnel, //
         },
     },
 };
 
 /// Sends a packet.
-pub fn twice<H: Receiver, T: Operations>(
+pub fn twice<H: EncapRcv, T: Operations>(
     tunnel: &Tunnel<H>,
     running: &Running<'_, T>,
     skb: SkBuff,

@@ -18,7 +18,7 @@ use crate::{
     },
     diag::{
         self,
-        Interface, //
+        InterfaceDiag, //
     },
     drops::Drops,
     handshake::{
@@ -120,7 +120,7 @@ fn default_priv_flags() -> u32 {
 impl Operations for Device {
     const KIND: &'static CStr = c"wireguard";
 
-    const CONFIG: device::Config = device::Config {
+    const CONFIG: device::LinkSetup = device::LinkSetup {
         mtu: 1500 - OVERHEAD,
         max_mtu: (i32::MAX as u32 & !(PADDING_MULTIPLE - 1)) - OVERHEAD,
         headroom: send::HEADROOM as u16,
@@ -128,7 +128,7 @@ impl Operations for Device {
         threaded_napi: false,
     };
 
-    type Queue = RxQueue;
+    type NapiQueue = RxQueue;
 
     const PRIV_FLAGS: &'static [&'static CStr] = &[c"udp-gso", c"udp-gro"];
 
@@ -176,7 +176,7 @@ impl Operations for Device {
             queues: queues?,
             tx_memory: Arc::new(TxMemory::new()?, GFP_KERNEL)?,
             backlogs <- Backlogs::new(),
-            diag <- Interface::new(),
+            diag <- InterfaceDiag::new(),
         })
     }
 
@@ -256,7 +256,7 @@ impl Operations for Device {
 
     fn poll(
         dev: &NetDevice<Self>,
-        queue: &Self::Queue,
+        queue: &Self::NapiQueue,
         gro: &mut Gro<'_, Self>,
         budget: usize,
         bh: &Bh<'_>,

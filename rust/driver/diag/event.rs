@@ -27,7 +27,7 @@ use kext::{
     net::{
         addr::SocketAddr,
         device::NetDevice,
-        genl::Message,
+        genl::GenlMsg,
         netns::Net,
         rtnl::Rtnl, //
     },
@@ -120,7 +120,7 @@ fn send(
     dev: &NetDevice<Device>,
     number: u32,
     bh: &Bh<'_>,
-    put: impl FnOnce(&mut Message<'_>) -> Result,
+    put: impl FnOnce(&mut GenlMsg<'_>) -> Result,
 ) {
     if !FAMILY.has_listeners(net, group) {
         return;
@@ -161,7 +161,7 @@ fn send_peer(net: &Net, group: usize, peer: &Peer, event: Event, bh: &Bh<'_>) {
     });
 }
 
-fn put_event(message: &mut Message<'_>, peer: &Peer, event: Event, bh: &Bh<'_>) -> Result {
+fn put_event(message: &mut GenlMsg<'_>, peer: &Peer, event: Event, bh: &Bh<'_>) -> Result {
     put::identity(message, peer, bh)?;
     let remote = match event {
         // Another message may have moved it again.

@@ -9,7 +9,7 @@ use super::{
     command,
     find::find_device,
     put,
-    state::State,
+    state::PeerState,
     DUMP_POLICY,
     GET_POLICY, //
 };
@@ -28,9 +28,9 @@ use kext::{
         genl::{
             Do,
             Dump,
+            DumpStatus,
             DumpWriter,
             Permission,
-            Progress,
             Request,
             Table, //
         }, //
@@ -52,7 +52,7 @@ pub(super) enum Get {}
 /// Where a dump goes on.
 #[derive(FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-pub(super) struct Cursor {
+pub(super) struct DiagDumpCtx {
     /// Number of the last peer that is complete; 0 before the first.
     peer: u64,
     /// Number of the interface, which no other one ever has.
@@ -103,9 +103,9 @@ impl Dump for Get {
     const POLICY: Table = DUMP_POLICY.table();
     const PERMISSION: Permission = Permission::Anyone;
 
-    type Cursor = Cursor;
+    type Ctx = DiagDumpCtx;
 
-    fn start(request: &Request<'_>, cursor: &mut Cursor, ctx: &mut Process) -> Result {
+    fn start(request: &Request<'_>, cursor: &mut DiagDumpCtx, ctx: &mut Process) -> Result {
         let dev = readable(request, ctx)?;
         cursor.device = dev.data().id();
         cursor.ifindex = dev.ifindex();
@@ -118,10 +118,10 @@ impl Dump for Get {
 
     fn dump(
         request: &Request<'_>,
-        cursor: &mut Cursor,
+        cursor: &mut DiagDumpCtx,
         out: &mut DumpWriter<'_>,
         ctx: &mut Process,
-    ) -> Result<Progress> {
+    ) -> Result<DumpStatus> {
         // In another namespace by now, perhaps, and its index another device's.
         let dev =
             NetDevice::<Device>::by_index(request.net(), cursor.ifindex).map_err(|_| ENODEV)?;
@@ -144,7 +144,7 @@ impl Dump for Get {
         let filter = Filter::of(request);
         let start = cursor.only.max(cursor.peer.wrapping_add(1));
         let generation = config.generation();
-        let mut progress = Progress::Done;
+        let mut progress = DumpStatus::Done;
         config.for_each_member(start, |id, member| {
             if cursor.only != 0 && id != cursor.only {
                 return false;
@@ -164,7 +164,7 @@ impl Dump for Get {
             if told {
                 cursor.peer = id;
             } else {
-                progress = Progress::More;
+                progress = DumpStatus::More;
             }
             told
         });
@@ -250,6 +250,6 @@ impl Filter {
             return is_new;
         }
         let bh = ctx.bh();
-        State::of(member.peer(), has_identity, &bh).is_trouble(member.peer(), &bh)
+        PeerState::of(member.peer(), has_identity, &bh).is_trouble(member.peer(), &bh)
     }
 }

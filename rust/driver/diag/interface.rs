@@ -38,7 +38,7 @@ pub(super) struct Last {
 
 /// What an interface keeps for this family.
 #[pin_data]
-pub(crate) struct Interface {
+pub(crate) struct InterfaceDiag {
     is_readable: Atomic<bool>,
     #[pin]
     last: SpinLock<Last>,
@@ -52,7 +52,7 @@ pub(crate) struct Interface {
     strangers: Strangers,
 }
 
-impl Interface {
+impl InterfaceDiag {
     /// Creates the state of a new interface.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {

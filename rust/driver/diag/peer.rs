@@ -18,13 +18,13 @@ use super::{
     },
     trace::{
         self,
-        Handshake,
+        HandshakeStep,
         Session, //
     }, //
 };
 use crate::{
     device::Device,
-    drops::Refusals,
+    drops::DropCounters,
     peer::Peer, //
 };
 use kernel::{
@@ -72,7 +72,7 @@ pub(crate) enum Learnt {
 pub(crate) struct PeerDiag {
     settings: Slot<Settings>,
     facts: Slot<Facts>,
-    refusals: Slot<Refusals>,
+    refusals: Slot<DropCounters>,
     /// Held while an empty slot is filled.
     #[pin]
     filling: SpinLock<()>,
@@ -111,8 +111,8 @@ impl PeerDiag {
         self.filled(&self.facts, || RcuArc::new(Facts::new(), GFP_ATOMIC), bh)
     }
 
-    fn refusals_or_make<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Refusals>> {
-        let make = || RcuArc::pin_init(Refusals::new(), GFP_ATOMIC);
+    fn refusals_or_make<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, DropCounters>> {
+        let make = || RcuArc::pin_init(DropCounters::new(), GFP_ATOMIC);
         self.filled(&self.refusals, make, bh)
     }
 
@@ -122,7 +122,7 @@ impl PeerDiag {
     }
 
     /// Returns what was refused, if anything was.
-    pub(super) fn refusals<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Refusals>> {
+    pub(super) fn refusals<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, DropCounters>> {
         self.refusals.load(bh)
     }
 
@@ -197,7 +197,7 @@ impl Peer {
     pub(crate) fn note_initiated(&self, bh: &Bh<'_>) {
         let facts = self.diag().facts_or_make(bh);
         let tries = facts.map_or(1, |facts| facts.note_initiated());
-        trace::handshake(self, Handshake::Begun(tries), bh);
+        trace::handshake(self, HandshakeStep::Begun(tries), bh);
     }
 
     /// Notes that a response is sent.
@@ -205,7 +205,7 @@ impl Peer {
         if let Some(facts) = self.diag().facts_or_make(bh) {
             facts.note_answered();
         }
-        trace::handshake(self, Handshake::Answered, bh);
+        trace::handshake(self, HandshakeStep::Answered, bh);
     }
 
     /// Notes that the response to the last initiation has come.
@@ -213,7 +213,7 @@ impl Peer {
         if let Some(facts) = self.diag().facts_or_make(bh) {
             facts.note_response();
         }
-        trace::handshake(self, Handshake::Response, bh);
+        trace::handshake(self, HandshakeStep::Response, bh);
     }
 
     /// Notes that a cookie has come instead.
@@ -221,7 +221,7 @@ impl Peer {
         if let Some(facts) = self.diag().facts(bh) {
             facts.note_cookie();
         }
-        trace::handshake(self, Handshake::Cookie, bh);
+        trace::handshake(self, HandshakeStep::Cookie, bh);
     }
 
     /// Notes that a session can be used in both directions.
@@ -229,7 +229,7 @@ impl Peer {
         if let Some(facts) = self.diag().facts_or_make(bh) {
             facts.note_completed();
         }
-        trace::handshake(self, Handshake::Completed, bh);
+        trace::handshake(self, HandshakeStep::Completed, bh);
         let current = self.current(bh);
         trace::session(self, Session::Up, current.as_deref());
         event::of_peer(self, Event::SessionUp, bh);
@@ -240,7 +240,7 @@ impl Peer {
         if let Some(facts) = self.diag().facts_or_make(bh) {
             facts.note_given_up();
         }
-        trace::handshake(self, Handshake::GivenUp(attempts), bh);
+        trace::handshake(self, HandshakeStep::GivenUp(attempts), bh);
         event::of_peer(self, Event::GivenUp, bh);
     }
 

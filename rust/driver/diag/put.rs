@@ -9,7 +9,7 @@ use super::{
     interface_attr,
     peer_attr,
     refusal_attr,
-    state::State, //
+    state::PeerState, //
 };
 use crate::{
     config::{
@@ -29,13 +29,13 @@ use kext::{
     net::{
         addr::SocketAddr,
         device::NetDevice,
-        genl::Message, //
+        genl::GenlMsg, //
     },
     time, //
 };
 use wg_proto::{
     prefix::Address,
-    timers::Timer,
+    timers::PeerTimer,
     DropReason, //
 };
 
@@ -48,7 +48,7 @@ fn age(then: u64) -> u64 {
 }
 
 /// Puts an address of either family, by its length.
-fn address(message: &mut Message<'_>, attribute: u16, address: Address) -> Result {
+fn address(message: &mut GenlMsg<'_>, attribute: u16, address: Address) -> Result {
     match address {
         Address::V4(bytes) => message.put(attribute, &bytes),
         Address::V6(bytes) => message.put(attribute, &bytes),
@@ -56,7 +56,7 @@ fn address(message: &mut Message<'_>, attribute: u16, address: Address) -> Resul
 }
 
 /// Puts where a peer is.
-pub(super) fn endpoint(message: &mut Message<'_>, attribute: u16, remote: SocketAddr) -> Result {
+pub(super) fn endpoint(message: &mut GenlMsg<'_>, attribute: u16, remote: SocketAddr) -> Result {
     message.nest(attribute, |message| match remote {
         SocketAddr::V4 { addr, port } => {
             message.put(endpoint_attr::ADDRESS, &addr.0)?;
@@ -76,7 +76,7 @@ pub(super) fn endpoint(message: &mut Message<'_>, attribute: u16, remote: Socket
 }
 
 fn refusal(
-    message: &mut Message<'_>,
+    message: &mut GenlMsg<'_>,
     attribute: u16,
     (reason, count, last): (DropReason, u64, u64),
 ) -> Result {
@@ -90,7 +90,7 @@ fn refusal(
 
 /// Puts which interface a message is about.
 pub(super) fn device(
-    message: &mut Message<'_>,
+    message: &mut GenlMsg<'_>,
     dev: &NetDevice<Device>,
     config: &Config,
 ) -> Result {
@@ -101,7 +101,7 @@ pub(super) fn device(
 
 /// Puts what is known of an interface.
 pub(super) fn interface(
-    message: &mut Message<'_>,
+    message: &mut GenlMsg<'_>,
     dev: &NetDevice<Device>,
     config: &Config,
     ctx: &mut Process,
@@ -150,7 +150,7 @@ pub(super) fn interface(
 }
 
 /// Puts who a peer is.
-pub(super) fn identity(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
+pub(super) fn identity(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     message.put(peer_attr::PUBLIC_KEY, peer.public_key().as_bytes())?;
     match peer.diag().settings(bh) {
         Some(set) if !set.name().is_empty() => message.put_str(peer_attr::NAME, set.name()),
@@ -159,7 +159,7 @@ pub(super) fn identity(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> R
 }
 
 /// Puts the session in use, if there is one.
-pub(super) fn session(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
+pub(super) fn session(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     let Some(current) = peer.current(bh) else {
         return Ok(());
     };
@@ -172,7 +172,7 @@ pub(super) fn session(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Re
 
 /// Puts what is known of a peer.
 pub(super) fn peer(
-    message: &mut Message<'_>,
+    message: &mut GenlMsg<'_>,
     member: &Member,
     has_identity: bool,
     ctx: &mut Process,
@@ -185,10 +185,10 @@ pub(super) fn peer(
         settings(message, peer, &bh)?;
         message.put_u32(peer_attr::PSK_GENERATION, psk_generation)?;
         message.put_u32(peer_attr::CHANGED, member.changed())?;
-        let state = State::of(peer, has_identity, &bh);
+        let state = PeerState::of(peer, has_identity, &bh);
         // CAST: The discriminant of a small enum.
         message.put_u32(peer_attr::STATE, state as u32)?;
-        if state == State::Session {
+        if state == PeerState::Session {
             session(message, peer, &bh)?;
         }
         traffic(message, peer, &bh)?;
@@ -198,7 +198,7 @@ pub(super) fn peer(
     })
 }
 
-fn settings(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
+fn settings(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     let Some(set) = peer.diag().settings(bh) else {
         return Ok(());
     };
@@ -210,7 +210,7 @@ fn settings(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     message.put_u32(peer_attr::OUT_PRIORITY, set.outer.priority)
 }
 
-fn traffic(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
+fn traffic(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     let (rx, tx) = peer.transfer();
     let (rx_packets, tx_packets) = peer.packets();
     message.put_uint(peer_attr::RX_PACKETS, rx_packets)?;
@@ -222,9 +222,9 @@ fn traffic(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     message.put_u16(peer_attr::KEEPALIVE, peer.persistent_keepalive())
 }
 
-fn handshakes(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
+fn handshakes(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     let timers = peer.timers();
-    if timers.is_pending(Timer::NewHandshake) {
+    if timers.is_pending(PeerTimer::NewHandshake) {
         message.put(peer_attr::AWAITING, &[])?;
     }
     let (seconds, nanos) = peer.last_handshake(bh);
@@ -241,7 +241,7 @@ fn handshakes(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     let Some(facts) = peer.diag().facts(bh) else {
         return Ok(());
     };
-    let is_wanted = timers.is_pending(Timer::RetransmitHandshake);
+    let is_wanted = timers.is_pending(PeerTimer::RetransmitHandshake);
     if facts.tries() != 0 && (is_wanted || facts.ended() == Ended::GaveUp) {
         message.put_u32(peer_attr::ATTEMPT, facts.tries())?;
         message.put_uint(peer_attr::ATTEMPTS_AGE, age(facts.series()))?;
@@ -261,7 +261,7 @@ fn handshakes(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     }
 }
 
-fn place(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
+fn place(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     let Some(remote) = peer.remote(bh) else {
         return Ok(());
     };
@@ -276,7 +276,7 @@ fn place(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     }
 }
 
-fn refusals(message: &mut Message<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
+fn refusals(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     let Some(refusals) = peer.diag().refusals(bh) else {
         return Ok(());
     };

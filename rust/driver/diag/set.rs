@@ -13,7 +13,7 @@ use super::{
         Pin,
         Settings, //
     },
-    strangers::Room,
+    strangers::KeptSlots,
     SET_POLICY, //
 };
 use crate::{
@@ -49,7 +49,7 @@ pub(super) enum Set {}
 type PeerAttrs<'a> = Parsed<'a, { peer_attr::SETTABLE }>;
 
 /// What a request wants for a peer, ready to be put in its place.
-struct Change {
+struct PeerChange {
     peer: RcuArc<Peer>,
     settings: RcuArc<Settings>,
     psk_generation: Option<u32>,
@@ -88,7 +88,7 @@ impl Do for Set {
         let strangers = device.diag().strangers();
         // Nothing that is kept gets lost if it is on already.
         if let Some(is_announced) = announced.filter(|on| *on != strangers.is_announced()) {
-            let room = Room::new(is_announced)?;
+            let room = KeptSlots::new(is_announced)?;
             strangers.announce(is_announced, room, &ctx.bh());
         }
         if let Some(is_readable) = readable {
@@ -116,7 +116,7 @@ fn prepare<'a>(
     device: &Device,
     nest: &Attr<'a>,
     ctx: &mut Process,
-) -> Result<Change> {
+) -> Result<PeerChange> {
     let attrs = nest.parse::<{ peer_attr::SETTABLE }>()?;
     let Some(key) = attrs.get(peer_attr::PUBLIC_KEY) else {
         let why = c"name the peer by its public key";
@@ -146,7 +146,7 @@ fn prepare<'a>(
         old.map_or(Settings::DEFAULT, |old| *old)
     };
     apply(request, &attrs, &mut settings)?;
-    Ok(Change {
+    Ok(PeerChange {
         settings: RcuArc::new(settings, GFP_KERNEL)?,
         psk_generation: number(&attrs, peer_attr::PSK_GENERATION),
         peer,

@@ -8,14 +8,14 @@ use kext::{
     context::Bh,
     time, //
 };
-use wg_proto::timers::Timer;
+use wg_proto::timers::PeerTimer;
 
 /// For how long a refusal counts as trouble, in nanoseconds.
 const RECENT: u64 = 180_000_000_000;
 
 /// Whether a peer has a session, or why it has none. The numbers are those of the schema.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum PeerState {
     Session = 0,
     InterfaceDown = 1,
     NoPrivateKey = 2,
@@ -28,7 +28,7 @@ pub(super) enum State {
     Unused = 9,
 }
 
-impl State {
+impl PeerState {
     /// Returns the state of a peer; `has_identity` says whether the interface has a private key.
     pub(super) fn of(peer: &Peer, has_identity: bool, bh: &Bh<'_>) -> Self {
         let now = time::boottime_coarse();
@@ -51,7 +51,7 @@ impl State {
         if peer.next(bh).is_some_and(|next| is_usable(&next)) {
             return Self::Answered;
         }
-        if peer.timers().is_pending(Timer::RetransmitHandshake) {
+        if peer.timers().is_pending(PeerTimer::RetransmitHandshake) {
             return Self::Waiting;
         }
         let ended = peer
@@ -73,7 +73,7 @@ impl State {
             Self::NoPrivateKey | Self::Answered | Self::GivenUp => true,
             // The first initiation may still be answered.
             Self::Session | Self::Waiting => {
-                peer.timers().is_pending(Timer::RetransmitHandshake)
+                peer.timers().is_pending(PeerTimer::RetransmitHandshake)
                     && peer.diag().facts(bh).is_some_and(|facts| facts.tries() > 1)
             }
             Self::NoEndpoint => peer.persistent_keepalive() != 0,

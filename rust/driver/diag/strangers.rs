@@ -56,9 +56,9 @@ impl Kept {
 }
 
 /// Memory for [`MAX_KEPT`] initiations.
-pub(super) struct Room(KVec<Option<Kept>>);
+pub(super) struct KeptSlots(KVec<Option<Kept>>);
 
-impl Room {
+impl KeptSlots {
     /// Allocates it, or none where nothing is to be kept.
     pub(super) fn new(is_announced: bool) -> Result<Self> {
         if is_announced {
@@ -70,7 +70,7 @@ impl Room {
 }
 
 /// What is kept, and how many more may be looked at.
-struct State {
+struct KeptState {
     /// [`MAX_KEPT`] places, or none where nothing is to be kept.
     kept: KVec<Option<Kept>>,
     /// Each look costs a multiplication on the curve, for senders whose addresses may be forged.
@@ -82,7 +82,7 @@ struct State {
 pub(crate) struct Strangers {
     is_announced: Atomic<bool>,
     #[pin]
-    state: SpinLock<State>,
+    state: SpinLock<KeptState>,
 }
 
 impl Strangers {
@@ -90,7 +90,7 @@ impl Strangers {
     pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             is_announced: Atomic::new(false),
-            state <- new_spinlock!(State {
+            state <- new_spinlock!(KeptState {
                 kept: KVec::new(),
                 bucket: Bucket::new(),
             }),
@@ -103,7 +103,7 @@ impl Strangers {
     }
 
     /// Sets whether the interface tells of them. What was kept is forgotten.
-    pub(super) fn announce(&self, is_announced: bool, room: Room, bh: &Bh<'_>) {
+    pub(super) fn announce(&self, is_announced: bool, room: KeptSlots, bh: &Bh<'_>) {
         let old = core::mem::replace(&mut self.state.lock(bh).kept, room.0);
         self.is_announced.store(is_announced, Relaxed);
         drop(old);

@@ -26,10 +26,10 @@ use kext::{
         skb::SkBuff, //
     },
     trace::{
-        Change,
-        Move,
-        Progress,
-        Refusal, //
+        AddressEvent,
+        AssociationEvent,
+        DropEvent,
+        NegotiationEvent, //
     }, //
 };
 use wg_proto::{
@@ -39,7 +39,7 @@ use wg_proto::{
 
 /// A step of a handshake with a peer.
 #[derive(Clone, Copy)]
-pub(super) enum Handshake {
+pub(super) enum HandshakeStep {
     /// We send an initiation. The number is one for the first attempt, and counts the retries.
     Begun(u32),
     /// We send a response.
@@ -54,7 +54,7 @@ pub(super) enum Handshake {
     GivenUp(u32),
 }
 
-impl Handshake {
+impl HandshakeStep {
     const fn name(self) -> &'static str {
         match self {
             Self::Begun(_) => "begun",
@@ -135,7 +135,7 @@ impl<T: Display> Display for Maybe<T> {
 /// Returns where a datagram came from, for [`refused`], or [`None`] while the tracepoint is off.
 #[inline]
 pub(crate) fn source(skb: &SkBuff) -> Option<SocketAddr> {
-    if !Refusal::is_on() {
+    if !DropEvent::is_on() {
         return None;
     }
     skb.udp_source()
@@ -151,37 +151,37 @@ pub(super) fn refused(
     n: u64,
     remote: Option<SocketAddr>,
 ) {
-    if Refusal::is_on() && n != 0 {
+    if DropEvent::is_on() && n != 0 {
         let key = Maybe(peer.map(|peer| Base64(peer.public_key())));
-        Refusal::record(dev, &key, &reason.name(), &Maybe(remote), n);
+        DropEvent::record(dev, &key, &reason.name(), &Maybe(remote), n);
     }
 }
 
 /// Tells how far the handshake with a peer has come.
-pub(super) fn handshake(peer: &Peer, state: Handshake, bh: &Bh<'_>) {
-    if Progress::is_on() {
+pub(super) fn handshake(peer: &Peer, state: HandshakeStep, bh: &Bh<'_>) {
+    if NegotiationEvent::is_on() {
         let remote = Maybe(peer.remote(bh));
         let key = Base64(peer.public_key());
-        Progress::record(peer.device(), &key, &state.name(), &remote, state.attempt());
+        NegotiationEvent::record(peer.device(), &key, &state.name(), &remote, state.attempt());
     }
 }
 
 /// Tells what has become of a peer's session.
 pub(super) fn session(peer: &Peer, change: Session, keypair: Option<&Keypair>) {
-    if Change::is_on() {
+    if AssociationEvent::is_on() {
         let role = keypair.map(|keypair| match keypair.is_initiator() {
             true => "initiator",
             false => "responder",
         });
         let id = keypair.map_or(0, Keypair::id);
         let key = Base64(peer.public_key());
-        Change::record(peer.device(), &key, &change.name(), &Maybe(role), id);
+        AssociationEvent::record(peer.device(), &key, &change.name(), &Maybe(role), id);
     }
 }
 
 /// Tells that a peer is somewhere else, and how that was learnt.
 pub(super) fn moved(peer: &Peer, how: Learnt, old: Option<SocketAddr>, new: Option<SocketAddr>) {
-    if Move::is_on() {
+    if AddressEvent::is_on() {
         let learnt = match how {
             Learnt::Not => "(none)",
             Learnt::Configuration => "configuration",
@@ -190,6 +190,6 @@ pub(super) fn moved(peer: &Peer, how: Learnt, old: Option<SocketAddr>, new: Opti
             Learnt::Data => "data",
         };
         let key = Base64(peer.public_key());
-        Move::record(peer.device(), &key, &learnt, &Maybe(old), &Maybe(new));
+        AddressEvent::record(peer.device(), &key, &learnt, &Maybe(old), &Maybe(new));
     }
 }

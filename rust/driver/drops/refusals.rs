@@ -21,12 +21,12 @@ use wg_proto::{
 };
 
 /// How often something was refused for one reason, and when last.
-pub(crate) struct Refusal {
+pub(crate) struct DropCounter {
     count: Atomic<u64>,
     last: Atomic<u64>,
 }
 
-impl Refusal {
+impl DropCounter {
     /// Creates the counter at zero.
     pub(crate) const fn new() -> Self {
         Self {
@@ -53,18 +53,18 @@ impl Refusal {
 
 /// The refusals of a peer. Made at the first one.
 #[pin_data]
-pub(crate) struct Refusals {
-    reasons: [Refusal; DropReason::COUNT],
+pub(crate) struct DropCounters {
+    reasons: [DropCounter; DropReason::COUNT],
     /// The last source of a packet that is not in the allowed IPs.
     #[pin]
     source: SpinLock<Option<Address>>,
 }
 
-impl Refusals {
+impl DropCounters {
     /// Creates counters at zero.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            reasons: [const { Refusal::new() }; DropReason::COUNT],
+            reasons: [const { DropCounter::new() }; DropReason::COUNT],
             source <- new_spinlock!(None),
         })
     }

@@ -17,8 +17,8 @@ use crate::{
         Learnt, //
     },
     endpoint::{
-        DisplayRemote, //
-        Endpoint,
+        DisplayRemote,
+        Endpoint, //
     },
     path::Path,
     peer::Peer,
@@ -60,18 +60,18 @@ use wg_proto::{
 };
 
 /// Why a message goes no further, and whose it is if that is known.
-pub(super) struct Refused {
+pub(super) struct DroppedMessage {
     reason: DropReason,
     peer: Option<RcuArc<Peer>>,
 }
 
-impl From<DropReason> for Refused {
+impl From<DropReason> for DroppedMessage {
     fn from(reason: DropReason) -> Self {
         Self { reason, peer: None }
     }
 }
 
-impl Refused {
+impl DroppedMessage {
     /// Refuses a message of a peer.
     fn of(peer: &RcuArc<Peer>, reason: DropReason) -> Self {
         Self {
@@ -105,7 +105,7 @@ pub(super) fn receive(
     skb: &mut SkBuff,
     seeded: Seeded,
     ctx: &mut Process,
-) -> Result<(), Refused> {
+) -> Result<(), DroppedMessage> {
     let source = skb.udp_source().ok_or(DropReason::BadDatagram)?;
     let len = skb.len();
     let bytes = skb.pull_head(len).ok_or(DropReason::BadLength)?;
@@ -138,7 +138,7 @@ fn act_on(
     source: &UdpSource,
     seeded: Seeded,
     ctx: &mut Process,
-) -> Result<(), Refused> {
+) -> Result<(), DroppedMessage> {
     let len = bytes.len();
     match Message::parse(bytes)? {
         Message::Cookie(reply) => receive_cookie(dev, reply, source, ctx),
@@ -181,12 +181,12 @@ fn act_on(
 /// worker is still here, and this would then end the wait for that answer, too.
 fn note_accepted(
     dev: &NetDevice<Device>,
-    accepted: Result<RcuArc<Peer>, Refused>,
+    accepted: Result<RcuArc<Peer>, DroppedMessage>,
     how: Learnt,
     source: &UdpSource,
     len: usize,
     ctx: &mut Process,
-) -> Result<RcuArc<Peer>, Refused> {
+) -> Result<RcuArc<Peer>, DroppedMessage> {
     let kind = match how {
         Learnt::Initiation => "initiation",
         _ => "response",
@@ -267,8 +267,8 @@ fn admit(
                 return Ok(());
             }
             let address = match *source {
-                UdpSource::V4 { src, .. } => ratelimit::Source::v4(0, src),
-                UdpSource::V6 { src, .. } => ratelimit::Source::v6(0, src),
+                UdpSource::V4 { src, .. } => ratelimit::RateLimitKey::v4(0, src),
+                UdpSource::V6 { src, .. } => ratelimit::RateLimitKey::v6(0, src),
             };
             if device.ratelimiter().allow(address, now, ctx) {
                 Ok(())
@@ -336,7 +336,7 @@ fn accept_initiation(
     message: &Initiation,
     source: &UdpSource,
     ctx: &mut Process,
-) -> Result<RcuArc<Peer>, Refused> {
+) -> Result<RcuArc<Peer>, DroppedMessage> {
     let device = dev.data();
     let identity = device.identity().read(ctx);
     let mut scratch = IncomingInitiation::new();
@@ -361,14 +361,14 @@ fn accept_initiation(
         let mut noise = peer.noise().lock(ctx);
         opened.attach::<Library>(&identity, &mut noise.handshake)
     };
-    let known = known.map_err(|reason| Refused::of(&peer, reason))?;
+    let known = known.map_err(|reason| DroppedMessage::of(&peer, reason))?;
     // A forged message names the peer, but is not the peer's: it must not cost memory for each.
     let authentic = known.authenticate::<Library>(message)?;
     let accepted = {
         let mut noise = peer.noise().lock(ctx);
         authentic.commit(&mut noise.handshake, time::boottime_coarse())
     };
-    accepted.map_err(|reason| Refused::of(&peer, reason))?;
+    accepted.map_err(|reason| DroppedMessage::of(&peer, reason))?;
     Ok(peer)
 }
 
@@ -376,7 +376,7 @@ fn accept_response(
     dev: &NetDevice<Device>,
     message: &Response,
     ctx: &mut Process,
-) -> Result<RcuArc<Peer>, Refused> {
+) -> Result<RcuArc<Peer>, DroppedMessage> {
     let device = dev.data();
     let identity = device.identity().read(ctx);
     if identity.public().is_none() {
@@ -404,7 +404,7 @@ fn accept_response(
         Ok(())
     };
     let accepted = accept();
-    accepted.map_err(|reason| Refused::of(&peer, reason))?;
+    accepted.map_err(|reason| DroppedMessage::of(&peer, reason))?;
     Ok(peer)
 }
 
@@ -413,7 +413,7 @@ fn receive_cookie(
     reply: &CookieReply,
     source: &UdpSource,
     ctx: &mut Process,
-) -> Result<(), Refused> {
+) -> Result<(), DroppedMessage> {
     debug_ratelimited!(
         "{}: Receiving cookie response from {}\n",
         dev.name(),
@@ -436,7 +436,7 @@ fn receive_cookie(
             dev.name()
         );
     }
-    consumed.map_err(|reason| Refused::of(&peer, reason))?;
+    consumed.map_err(|reason| DroppedMessage::of(&peer, reason))?;
     peer.note_cookie(&bh);
     Ok(())
 }

@@ -23,8 +23,8 @@ use kext::{
     net::{
         device::DeviceRef,
         skb::{
-            self,
-            SkBuff, //
+            SkBuff,
+            SkbList, //
         }, //
     },
     new_spinlock,
@@ -61,8 +61,8 @@ const LOAD_HOLD: u64 = 1;
 /// The messages that wait for a worker.
 struct Waiting {
     /// From endpoints of peers, which came while many others waited.
-    known: skb::List,
-    others: skb::List,
+    known: SkbList,
+    others: SkbList,
 }
 
 /// A worker on one CPU that answers queued handshake messages.
@@ -103,8 +103,8 @@ impl HandshakeQueue {
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             queue <- new_spinlock!(Waiting {
-                known: skb::List::new(),
-                others: skb::List::new(),
+                known: SkbList::new(),
+                others: SkbList::new(),
             }),
             pending: Atomic::new(0),
             last_under_load: Atomic::new(0),
@@ -206,7 +206,7 @@ impl HandshakeQueue {
 
     /// Drops all messages that wait, and returns how many these were.
     pub(crate) fn purge(&self, bh: &Bh<'_>) -> u64 {
-        let mut old = skb::List::new();
+        let mut old = SkbList::new();
         {
             let mut waiting = self.queue.lock(bh);
             old.append(&mut waiting.known);

@@ -26,9 +26,9 @@ use kext::{
     net::{
         device::NetDevice,
         genl::{
+            DumpStatus,
             DumpWriter,
-            Message,
-            Progress,
+            GenlMsg,
             Request, //
         },
         rtnl, //
@@ -47,7 +47,7 @@ use zerocopy_derive::{
 /// Where a dump goes on.
 #[derive(FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-pub(crate) struct Cursor {
+pub(crate) struct DumpCtx {
     /// Number of the last peer that is complete; 0 before the first.
     peer: u64,
     /// Tag of the next allowed IP of the peer after that; 0 if that peer was not begun.
@@ -62,7 +62,7 @@ pub(crate) struct Cursor {
 }
 
 /// Begins a dump: notes which interface it is about.
-pub(super) fn start(request: &Request<'_>, cursor: &mut Cursor, ctx: &mut Process) -> Result {
+pub(super) fn start(request: &Request<'_>, cursor: &mut DumpCtx, ctx: &mut Process) -> Result {
     let dev = find_device(request, ctx)?;
     cursor.device = dev.data().id();
     cursor.ifindex = dev.ifindex();
@@ -72,10 +72,10 @@ pub(super) fn start(request: &Request<'_>, cursor: &mut Cursor, ctx: &mut Proces
 /// Writes the next message.
 pub(super) fn dump(
     request: &Request<'_>,
-    cursor: &mut Cursor,
+    cursor: &mut DumpCtx,
     out: &mut DumpWriter<'_>,
     ctx: &mut Process,
-) -> Result<Progress> {
+) -> Result<DumpStatus> {
     // The interface may be in another namespace by now, and its index may name another device.
     let dev = NetDevice::<Device>::by_index(request.net(), cursor.ifindex).map_err(|_| ENODEV)?;
     let mut held = rtnl::lock(ctx);
@@ -92,7 +92,7 @@ pub(super) fn dump(
         // If the cursor's peer is gone, the generation has changed, and the reader begins again.
         let is_lost = cursor.peer != 0 && !config.has_peer(cursor.peer);
         if is_lost || config.peers().next().is_none() {
-            return Ok(Progress::Done);
+            return Ok(DumpStatus::Done);
         }
         message.nest(device_attr::PEERS, |message| {
             Ok(put_peers(message, &mut config, cursor, ctx))
@@ -102,16 +102,16 @@ pub(super) fn dump(
 
 /// Writes peers from the cursor on, as many as there is room for.
 fn put_peers(
-    message: &mut Message<'_>,
+    message: &mut GenlMsg<'_>,
     config: &mut Config,
-    cursor: &mut Cursor,
+    cursor: &mut DumpCtx,
     ctx: &mut Process,
-) -> Progress {
+) -> DumpStatus {
     let allowed_ips = config.allowed_ips_generation();
-    let mut progress = Progress::Done;
+    let mut progress = DumpStatus::Done;
     config.for_each_member(cursor.peer.wrapping_add(1), |id, member| {
-        let Ok(Progress::Done) = put_peer(message, allowed_ips, member, cursor, ctx) else {
-            progress = Progress::More;
+        let Ok(DumpStatus::Done) = put_peer(message, allowed_ips, member, cursor, ctx) else {
+            progress = DumpStatus::More;
             return false;
         };
         cursor.peer = id;
@@ -123,7 +123,7 @@ fn put_peers(
 }
 
 fn put_device(
-    message: &mut Message<'_>,
+    message: &mut GenlMsg<'_>,
     dev: &NetDevice<Device>,
     config: &Config,
     ctx: &mut Process,
@@ -142,12 +142,12 @@ fn put_device(
 
 /// Writes a peer, or as much of it as fits. After an error nothing is written.
 fn put_peer(
-    message: &mut Message<'_>,
+    message: &mut GenlMsg<'_>,
     allowed_ips: u64,
     member: &mut Member,
-    cursor: &mut Cursor,
+    cursor: &mut DumpCtx,
     ctx: &mut Process,
-) -> Result<Progress> {
+) -> Result<DumpStatus> {
     message.nest(0, |message| {
         let key = member.peer().public_key();
         message.put(peer_attr::PUBLIC_KEY, key.as_bytes())?;
@@ -158,20 +158,20 @@ fn put_peer(
             cursor.allowed_ips = allowed_ips;
         } else if cursor.allowed_ips != allowed_ips {
             // The allowed IPs have changed since the first part was written.
-            return Ok(Progress::Done);
+            return Ok(DumpStatus::Done);
         }
         // The list is unchanged since the cursor was set, so the cursor's tag is in it.
         if !member.has_prefixes() {
-            return Ok(Progress::Done);
+            return Ok(DumpStatus::Done);
         }
         message.nest(peer_attr::ALLOWEDIPS, |message| {
-            let mut progress = Progress::Done;
+            let mut progress = DumpStatus::Done;
             member.for_each_prefix(cursor.tag, |tag, prefix| {
                 if put_prefix(message, prefix).is_ok() {
                     return true;
                 }
                 cursor.tag = tag;
-                progress = Progress::More;
+                progress = DumpStatus::More;
                 false
             });
             Ok(progress)
@@ -179,7 +179,7 @@ fn put_peer(
     })
 }
 
-fn put_state(message: &mut Message<'_>, member: &Member, ctx: &mut Process) -> Result {
+fn put_state(message: &mut GenlMsg<'_>, member: &Member, ctx: &mut Process) -> Result {
     let peer = member.peer();
     {
         let noise = peer.noise().lock(ctx);
@@ -207,7 +207,7 @@ fn put_state(message: &mut Message<'_>, member: &Member, ctx: &mut Process) -> R
     Ok(())
 }
 
-fn put_prefix(message: &mut Message<'_>, prefix: &Prefix) -> Result {
+fn put_prefix(message: &mut GenlMsg<'_>, prefix: &Prefix) -> Result {
     message.nest(0, |message| {
         message.put_u8(allowed_ip_attr::CIDR_MASK, prefix.len())?;
         match prefix.address() {

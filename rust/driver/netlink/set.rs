@@ -26,7 +26,7 @@ use crate::{
     },
     endpoint::{
         Endpoint,
-        Source, //
+        EndpointSrc, //
     },
     peer::Peer,
     send,
@@ -293,7 +293,7 @@ fn find_or_add(
 fn set_endpoint(peer: &Peer, remote: SocketAddr, ctx: &mut Process) -> bool {
     let endpoint = Endpoint {
         remote: Some(remote),
-        source: Source::Any,
+        source: EndpointSrc::Any,
     };
     let bh = ctx.bh();
     let is_new = peer.remote(&bh) != endpoint.remote;

@@ -44,7 +44,7 @@ const MAX_ASKED: u32 = 2;
 
 /// Which work a CPU does on packets.
 #[derive(Clone, Copy)]
-pub(crate) enum Task {
+pub(crate) enum CryptoOp {
     /// Encryption.
     Seal,
     /// Decryption.
@@ -96,10 +96,10 @@ impl CpuLoad {
         time::jiffies().wrapping_sub(self.stalled_since.load(Relaxed)) >= STALL_HOLD
     }
 
-    fn count(&self, task: Task, n: usize) {
-        let counter = match task {
-            Task::Seal => &self.sealed,
-            Task::Open => &self.opened,
+    fn count(&self, op: CryptoOp, n: usize) {
+        let counter = match op {
+            CryptoOp::Seal => &self.sealed,
+            CryptoOp::Open => &self.opened,
         };
         // CAST: From small to large.
         counter.store(counter.load(Relaxed).wrapping_add(n as u64), Relaxed);
@@ -154,7 +154,7 @@ impl CpuLoads {
     #[inline]
     pub(crate) fn account<R>(
         &self,
-        task: Task,
+        op: CryptoOp,
         n: usize,
         bh: &Bh<'_>,
         work: impl FnOnce() -> R,
@@ -162,7 +162,7 @@ impl CpuLoads {
         let Some(load) = self.own(bh) else {
             return work();
         };
-        load.count(task, n);
+        load.count(op, n);
         // There is no other CPU to give work to.
         if cpu::online_count() < 2 {
             return work();

@@ -12,7 +12,7 @@ use crate::{
     endpoint::{
         DisplayRemote,
         Endpoint,
-        Source, //
+        EndpointSrc, //
     }, //
 };
 use kext::{
@@ -87,7 +87,7 @@ impl EndpointState {
         Self {
             endpoint: Endpoint {
                 remote: None,
-                source: Source::Any,
+                source: EndpointSrc::Any,
             },
             learnt: (Learnt::Not, 0),
             route: None,
@@ -161,7 +161,7 @@ impl Peer {
     /// Forgets the local address and the cached route.
     pub(crate) fn clear_source(&self, bh: &Bh<'_>) {
         let mut state = self.endpoint().lock(bh);
-        state.endpoint.source = Source::Any;
+        state.endpoint.source = EndpointSrc::Any;
         let old = self.changed(&mut state);
         drop(state);
         drop(old);

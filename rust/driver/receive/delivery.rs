@@ -6,8 +6,8 @@ use crate::{
     device::Device,
     drops::refuse,
     endpoint::{
-        DisplayIp, //
-        Endpoint,
+        DisplayIp,
+        Endpoint, //
     },
     keypair::Keypair,
     packet::PacketCb,
@@ -22,10 +22,10 @@ use kext::{
         device::NetDevice,
         napi::Gro,
         skb::{
-            self,
             Buffer,
             IpAddrs,
-            SkBuff, //
+            SkBuff,
+            SkbList, //
         }, //
     },
     sync::rcu::RcuArc,
@@ -39,12 +39,7 @@ use wg_proto::{
 };
 
 /// Delivers decrypted packets of one session, in order.
-pub(super) fn deliver(
-    keypair: &Keypair,
-    packets: skb::List,
-    gro: &mut Gro<'_, Device>,
-    bh: &Bh<'_>,
-) {
+pub(super) fn deliver(keypair: &Keypair, packets: SkbList, gro: &mut Gro<'_, Device>, bh: &Bh<'_>) {
     let peer = keypair.peer();
     let dev = peer.device();
     let mut fresh = accept_counters(keypair, packets, bh);
@@ -84,9 +79,9 @@ pub(super) fn deliver(
 }
 
 /// Returns the packets whose counters were not received before, and drops the others.
-fn accept_counters(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -> skb::List {
+fn accept_counters(keypair: &Keypair, mut packets: SkbList, bh: &Bh<'_>) -> SkbList {
     let dev = keypair.peer().device();
-    let mut fresh = skb::List::new();
+    let mut fresh = SkbList::new();
     let mut window = keypair.window().lock(bh);
     while let Some(packet) = packets.pop_front() {
         let counter = packet.cb::<PacketCb>().counter;
@@ -113,7 +108,7 @@ fn accept_counters(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -> sk
 /// Notes authentic packets: where the peer is, its timers, and that it has the session's keys.
 ///
 /// Returns [`None`] if there are no packets, or it does not show where they came from.
-fn note_received(keypair: &Keypair, fresh: &skb::List, bh: &Bh<'_>) -> Option<()> {
+fn note_received(keypair: &Keypair, fresh: &SkbList, bh: &Bh<'_>) -> Option<()> {
     let peer = keypair.peer();
     // The latest datagram tells where the peer is.
     let source = fresh.back()?.udp_source()?;

@@ -10,7 +10,7 @@ use kext::{
     context::Bh,
     info_ratelimited,
     net::{
-        skb::List,
+        skb::SkbList,
         udp, //
     }, //
 };
@@ -22,8 +22,8 @@ use wg_proto::{
     DropReason, //
 };
 
-impl udp::Receiver for Receiver {
-    fn receive(&self, datagrams: List, lost: usize, bh: &Bh<'_>) {
+impl udp::EncapRcv for Receiver {
+    fn receive(&self, datagrams: SkbList, lost: usize, bh: &Bh<'_>) {
         if lost > 0 {
             // CAST: From small to large.
             diag::refused(&self.0, DropReason::NoMemory, lost as u64, None);

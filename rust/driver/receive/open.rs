@@ -7,16 +7,16 @@ use crate::{
     drops::refuse,
     keypair::Keypair,
     packet::PacketCb,
-    parallel::cpu_load::Task, //
+    parallel::cpu_load::CryptoOp, //
 };
 use kext::{
     context::Bh,
     net::skb::{
-        self,
         Buffer,
         Linear,
         PageRing,
-        SkBuff, //
+        SkBuff,
+        SkbList, //
     }, //
 };
 use wg_proto::{
@@ -26,13 +26,13 @@ use wg_proto::{
 };
 
 /// Decrypts packets. Those that fail are dropped and counted.
-pub(super) fn open_all(keypair: &Keypair, mut packets: skb::List, bh: &Bh<'_>) -> skb::List {
+pub(super) fn open_all(keypair: &Keypair, mut packets: SkbList, bh: &Bh<'_>) -> SkbList {
     let dev = keypair.peer().device();
     let device = dev.data();
     let loads = device.workers().loads();
-    loads.account(Task::Open, packets.len(), bh, move || {
+    loads.account(CryptoOp::Open, packets.len(), bh, move || {
         let mut pages = dev.pages(bh).lock(bh);
-        let mut opened = skb::List::new();
+        let mut opened = SkbList::new();
         while let Some(packet) = packets.pop_front() {
             match open(keypair, packet, &mut pages, bh) {
                 Ok(packet) => opened.push_back(packet),

@@ -8,7 +8,7 @@ use super::{
     open::open_all,
     queue::RxQueue,
     release::complete,
-    rx::Next, //
+    rx::RxNext, //
 };
 use crate::{
     batch::RxBatch,
@@ -31,7 +31,7 @@ use kext::{
     net::{
         device::NetDevice,
         napi::Gro,
-        skb, //
+        skb::SkbList, //
     },
     sync::rcu::{
         RcuArc,
@@ -131,7 +131,7 @@ pub(crate) fn poll(
         return work;
     }
     match last {
-        Some(peer) if bh.is_unscheduled() => {
+        Some(peer) if bh.in_serving_softirq() => {
             if queue.pause(max_work < budget, bh) {
                 poll_later(peer);
             }
@@ -145,7 +145,7 @@ pub(crate) fn poll(
 /// Decrypts and delivers packets of one session, or has another CPU decrypt them.
 fn receive_run(
     keypair: Ref<'_, Keypair>,
-    run: skb::List,
+    run: SkbList,
     shared: bool,
     queue: &RxQueue,
     gro: &mut Gro<'_, Device>,
@@ -168,17 +168,17 @@ fn receive_run(
     let worker = worker.filter(|_| queue.expect_opened(bh).is_ok());
     let next = peer.rx().lock(bh).begin(keypair, taken, worker.is_some());
     let (seq, counted) = match next {
-        Next::Inline => {
+        RxNext::Inline => {
             let opened = open_all(&keypair, run, bh);
             return deliver(&keypair, opened, gro, bh);
         }
-        Next::Dropped(reason) => {
+        RxNext::Dropped(reason) => {
             if worker.is_some() {
                 queue.expect_less(bh);
             }
             return peer.refused(refuse(run, reason), n, bh);
         }
-        Next::Queued(seq, counted) => (seq, counted),
+        RxNext::Queued(seq, counted) => (seq, counted),
     };
     let mut job = Job {
         seq,

@@ -21,7 +21,7 @@ use kernel::{
 };
 use kext::{
     context::Bh,
-    net::skb,
+    net::skb::SkbList,
     new_spinlock,
     sync::lock::SpinLock,
     time, //
@@ -60,7 +60,7 @@ struct Input {
     waits: Waits,
     /// How many more polls are small ones.
     small_polls: usize,
-    packets: skb::List,
+    packets: SkbList,
 }
 
 /// What the next poll waits for, whichever peers of this queue the packets are from.
@@ -99,7 +99,7 @@ impl RxQueue {
                 is_open: false,
                 waits: Waits::No,
                 small_polls: 0,
-                packets: skb::List::new(),
+                packets: SkbList::new(),
             }),
             opened <- new_spinlock!(Opened {
                 is_open: false,
@@ -121,7 +121,7 @@ impl RxQueue {
     /// Drops all packets and accepts no more. Returns how many packets were not polled. The NAPI
     /// context must not run any more.
     pub(crate) fn close(&self, bh: &Bh<'_>) -> usize {
-        let mut packets = skb::List::new();
+        let mut packets = SkbList::new();
         {
             let mut input = self.input.lock(bh);
             input.is_open = false;
@@ -147,10 +147,10 @@ impl RxQueue {
     /// With `may_wait` a single packet of a stream waits for more. During a pause all packets wait.
     pub(crate) fn push(
         &self,
-        mut packets: skb::List,
+        mut packets: SkbList,
         may_wait: bool,
         bh: &Bh<'_>,
-    ) -> Result<Queued, (DropReason, skb::List)> {
+    ) -> Result<Queued, (DropReason, SkbList)> {
         let mut input = self.input.lock(bh);
         let reason = if input.is_open {
             let room = MAX_QUEUED_PACKETS.saturating_sub(input.packets.len());
@@ -243,9 +243,9 @@ impl RxQueue {
     }
 
     /// Takes up to `max` packets of the session that the first one belongs to.
-    pub(crate) fn take_run(&self, max: usize, bh: &Bh<'_>) -> Option<(u32, skb::List)> {
+    pub(crate) fn take_run(&self, max: usize, bh: &Bh<'_>) -> Option<(u32, SkbList)> {
         let mut input = self.input.lock(bh);
-        let mut run = skb::List::new();
+        let mut run = SkbList::new();
         let first = input.packets.pop_front()?;
         let index = first.cb::<PacketCb>().session;
         run.push_back(first);

@@ -20,7 +20,7 @@ use kext::{
     context::Bh,
     net::{
         napi::Gro,
-        skb, //
+        skb::SkbList, //
     },
     sync::rcu::RcuArc, //
 };
@@ -31,7 +31,7 @@ impl Batch for RxBatch {
     fn process(mut job: Job<Self>, bh: &Bh<'_>) {
         let batch = &mut job.batch;
         let keypair = batch.keypair.clone();
-        let mut packets = skb::List::new();
+        let mut packets = SkbList::new();
         packets.append(&mut batch.packets);
         batch.packets = open_all(&keypair, packets, bh);
         let peer = keypair.peer();

@@ -22,7 +22,7 @@ use wg_proto::DropReason;
 const MAX_SHARED_PACKETS: usize = if cfg!(wg_faults) { 1024 } else { 4096 };
 
 /// How a run of packets goes on.
-pub(super) enum Next {
+pub(super) enum RxNext {
     /// It is decrypted and delivered at once: nothing is ahead of it.
     Inline,
     /// It becomes the batch with this sequence number.
@@ -77,20 +77,20 @@ impl Rx {
 
     /// Admits a run of `n` packets of a session: it is decrypted at once, becomes a batch with a
     /// sequence number, or is dropped. `shares` tells whether another CPU decrypts it.
-    pub(super) fn begin(&mut self, keypair: Ref<'_, Keypair>, n: usize, shares: bool) -> Next {
+    pub(super) fn begin(&mut self, keypair: Ref<'_, Keypair>, n: usize, shares: bool) -> RxNext {
         if !shares && self.reorder.in_flight() == 0 {
-            return Next::Inline;
+            return RxNext::Inline;
         }
         // Before decryption, so that a flood of packets is dropped at no cost.
         if self.packets >= MAX_SHARED_PACKETS || self.reorder.reserve().is_err() {
-            return Next::Dropped(DropReason::RxQueueFull);
+            return RxNext::Dropped(DropReason::RxQueueFull);
         }
         // Only a batch outlives this poll, so only a batch counts its session.
         let Some(keypair) = keypair.upgrade() else {
-            return Next::Dropped(DropReason::UnknownSession);
+            return RxNext::Dropped(DropReason::UnknownSession);
         };
         self.packets = self.packets.saturating_add(n);
-        Next::Queued(self.reorder.assign_seq(), keypair)
+        RxNext::Queued(self.reorder.assign_seq(), keypair)
     }
 
     /// Hands a decrypted batch back, and takes the oldest one if it is ready.

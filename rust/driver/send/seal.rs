@@ -14,7 +14,7 @@ use crate::{
     drops::refuse,
     keypair::Keypair,
     packet::PacketCb,
-    parallel::cpu_load::Task,
+    parallel::cpu_load::CryptoOp,
     peer::Peer, //
 };
 use kext::{
@@ -22,11 +22,11 @@ use kext::{
     net::skb::{
         Gso,
         Linear,
-        List,
         Packet,
         PageRing,
         Segmented,
         SkBuff,
+        SkbList,
         LEAD, //
     }, //
 };
@@ -41,15 +41,15 @@ use wg_proto::{
 pub(super) fn seal_all(
     keypair: &Keypair,
     first: u64,
-    mut packets: List<Segmented>,
+    mut packets: SkbList<Segmented>,
     bh: &Bh<'_>,
-) -> List<Segmented> {
+) -> SkbList<Segmented> {
     let dev = keypair.peer().device();
     let device = dev.data();
     let loads = device.workers().loads();
-    loads.account(Task::Seal, packets.segs(), bh, move || {
+    loads.account(CryptoOp::Seal, packets.segs(), bh, move || {
         let mut pages = dev.pages(bh).lock(bh);
-        let mut sealed = List::new();
+        let mut sealed = SkbList::new();
         let mut nonce = first;
         loop {
             let next = match gather(keypair.peer(), &mut packets, &mut pages, bh) {
@@ -81,7 +81,7 @@ pub(super) fn seal_all(
 /// Makes one GSO packet of the next packets, if there are several that allow it.
 fn gather(
     peer: &Peer,
-    packets: &mut List<Segmented>,
+    packets: &mut SkbList<Segmented>,
     pages: &mut PageRing,
     bh: &Bh<'_>,
 ) -> Option<Segmented> {

@@ -4,14 +4,14 @@
 
 use core::mem::take;
 use kext::net::skb::{
-    List,
-    Segmented, //
+    Segmented,
+    SkbList, //
 };
 
 /// Packets, oldest first, with the sum of their memory.
 #[derive(Default)]
 pub(super) struct Packets {
-    list: List<Segmented>,
+    list: SkbList<Segmented>,
     bytes: u32,
 }
 
@@ -19,13 +19,13 @@ impl Packets {
     /// Returns an empty list.
     pub(super) const fn new() -> Self {
         Self {
-            list: List::new(),
+            list: SkbList::new(),
             bytes: 0,
         }
     }
 
     /// Sums up a list.
-    pub(super) fn of(list: List<Segmented>) -> Self {
+    pub(super) fn of(list: SkbList<Segmented>) -> Self {
         let mut bytes = 0_u32;
         for packet in &list {
             bytes = bytes.saturating_add(packet.as_skb().truesize());
@@ -50,7 +50,7 @@ impl Packets {
     }
 
     /// Returns the packets alone.
-    pub(super) fn into_list(self) -> List<Segmented> {
+    pub(super) fn into_list(self) -> SkbList<Segmented> {
         self.list
     }
 

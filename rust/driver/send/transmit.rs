@@ -15,9 +15,9 @@ use kext::{
     context::Bh,
     net::{
         skb::{
-            List,
             Packet,
-            Segmented, //
+            Segmented,
+            SkbList, //
         }, //
     },
     sync::rcu::RcuArc,
@@ -26,7 +26,7 @@ use kext::{
 use wg_proto::DropReason;
 
 /// Hands encrypted packets to the UDP socket, and tells the timers.
-pub(super) fn transmit(keypair: &Keypair, packets: List<Segmented>, bh: &Bh<'_>) {
+pub(super) fn transmit(keypair: &Keypair, packets: SkbList<Segmented>, bh: &Bh<'_>) {
     let peer = keypair.peer();
     let dev = peer.device();
     if packets.is_empty() {
@@ -52,7 +52,7 @@ pub(super) fn transmit(keypair: &Keypair, packets: List<Segmented>, bh: &Bh<'_>)
 }
 
 /// Sends packets along a path, GSO packets as single datagrams where the path does not take them.
-fn send_all(path: &Path<'_>, peer: &RcuArc<Peer>, mut packets: List<Segmented>, bh: &Bh<'_>) {
+fn send_all(path: &Path<'_>, peer: &RcuArc<Peer>, mut packets: SkbList<Segmented>, bh: &Bh<'_>) {
     let dev = peer.device();
     let (mut sent, mut bytes): (u64, u64) = (0, 0);
     while let Some(packet) = packets.pop_front() {
@@ -81,7 +81,7 @@ fn send_all(path: &Path<'_>, peer: &RcuArc<Peer>, mut packets: List<Segmented>, 
 }
 
 /// Makes single datagrams of a GSO packet.
-fn split(peer: &Peer, packet: Segmented, bh: &Bh<'_>) -> List<Segmented> {
+fn split(peer: &Peer, packet: Segmented, bh: &Bh<'_>) -> SkbList<Segmented> {
     let segs = packet.segs();
     let singles = packet.into_singles(HEADROOM, &mut peer.device().pages(bh).lock(bh), bh);
     let lost = segs.saturating_sub(singles.segs());

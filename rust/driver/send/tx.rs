@@ -80,7 +80,7 @@ pub(super) enum SealMode<'w> {
 }
 
 /// What a sender does next with staged packets.
-pub(super) enum Next<'w> {
+pub(super) enum TxNext<'w> {
     /// Encrypt these packets, whose nonces start at `first`.
     Encrypt {
         first: u64,
@@ -236,10 +236,10 @@ impl Tx {
         keypair: &Keypair,
         max: u32,
         bh: &'g Bh<'_>,
-    ) -> Next<'g> {
+    ) -> TxNext<'g> {
         if self.staged.is_empty() {
             self.clear_deferral();
-            return Next::Nothing;
+            return TxNext::Nothing;
         }
         if let Some(worker) = &mut self.deferred {
             worker.since = JiffyStamp::now();
@@ -251,11 +251,11 @@ impl Tx {
             if self.reorder.in_flight() != 0 {
                 self.deferred = None;
                 self.is_blocked = true;
-                return Next::Nothing;
+                return TxNext::Nothing;
             }
             let packets = self.staged.take(max);
             self.note(peer, bh);
-            return Next::Drop(packets);
+            return TxNext::Drop(packets);
         }
         let packets = self.staged.take(max);
         let n = u64::from(packets.datagrams());
@@ -264,7 +264,7 @@ impl Tx {
                 self.reorder.stop_draining();
             }
             self.staged.prepend(packets);
-            return Next::WaitForSession;
+            return TxNext::WaitForSession;
         };
         self.note(peer, bh);
         let mode = match target {
@@ -272,7 +272,7 @@ impl Tx {
             Some(target) => SealMode::Offload(self.reorder.assign_seq(), target, is_tx_cpu),
             None => SealMode::InlineQueued(self.reorder.assign_seq()),
         };
-        Next::Encrypt {
+        TxNext::Encrypt {
             first,
             packets,
             mode,

@@ -22,8 +22,8 @@ use crate::compat::code::EKEYREJECTED;
 use crate::{
     bindings,
     bytes::{
+        RawBytes,
         Room,
-        Source,
         Written, //
     }, //
 };
@@ -108,7 +108,7 @@ impl Cipher {
 
     /// As [`apply`](Self::apply), but writes to `to`, which has the same length.
     #[inline]
-    fn apply_into(&mut self, mut from: Source<'_>, to: &mut [MaybeUninit<u8>]) {
+    fn apply_into(&mut self, mut from: RawBytes<'_>, to: &mut [MaybeUninit<u8>]) {
         for piece in to.chunks_mut(MAX_PIECE) {
             let Some((now, later)) = from.split_at(piece.len()) else {
                 return;
@@ -246,7 +246,7 @@ pub fn open_text(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> b
 pub fn open_into<'a>(
     key: &[u8; 32],
     nonce: u64,
-    sealed: Source<'_>,
+    sealed: RawBytes<'_>,
     mut to: Room<'a>,
 ) -> Option<Written<'a>> {
     let len = to.len();
@@ -408,7 +408,7 @@ pub fn self_test() -> Result {
                 }
                 let source = (&*sealed).into();
                 let opens_apart = Room::lend_written(opened, |to| {
-                    let (sealed, _) = Source::split_at(source, sealed_len)?;
+                    let (sealed, _) = RawBytes::split_at(source, sealed_len)?;
                     open_into(&key, nonce, sealed, to)
                 });
                 let opens = open_text(&key, nonce, sealed, len);

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     bindings,
-    bytes::Source, //
+    bytes::RawBytes, //
 };
 use core::mem::MaybeUninit;
 
@@ -42,7 +42,7 @@ impl<'a> Tag<'a> {
 
     /// Adds bytes to the input.
     #[inline]
-    pub(super) fn update(&mut self, mut bytes: Source<'_>) {
+    pub(super) fn update(&mut self, mut bytes: RawBytes<'_>) {
         while let Some((piece, rest)) = bytes.split_at(bytes.len().min(MAX_PIECE)) {
             // CAST: At most 2^20.
             let len = piece.len() as u32;

@@ -3,18 +3,18 @@
 //! Generic netlink families.
 //!
 //! A [`Family`] has any number of commands, each a type that implements [`Do`] or [`Dump`], and any
-//! number of multicast [`Group`]s. It is a `static` of the driver:
+//! number of multicast [`MulticastGroup`]s. It is a `static` of the driver:
 //!
 //! ```ignore
 //! static FAMILY: genl::Family = genl::Family::new(c"example", 1, COMMANDS, GROUPS);
 //! const COMMANDS: &[Command] = &[Command::new_do::<Set>(), Command::new_dump::<Get>()];
-//! const GROUPS: &[Group] = &[Group::new(c"events", Permission::NetAdmin)];
+//! const GROUPS: &[MulticastGroup] = &[MulticastGroup::new(c"events", Permission::NetAdmin)];
 //!
 //! let registration = FAMILY.register(ctx)?;
 //! ```
 //!
 //! A [`Policy`] says what a request may hold, and the core checks that. [`Attrs`] and [`Attr`] read
-//! it. [`DumpWriter`] and [`Message`] write answers and events.
+//! it. [`DumpWriter`] and [`GenlMsg`] write answers and events.
 //!
 //! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
 
@@ -43,15 +43,15 @@ pub use self::{
         Permission, //
     },
     dump::{
-        DumpWriter,
-        Progress, //
+        DumpStatus,
+        DumpWriter, //
     },
     family::{
         Family,
-        Group,
+        MulticastGroup,
         Registration, //
     },
-    message::Message,
+    message::GenlMsg,
     policy::{
         Policy,
         Table, //

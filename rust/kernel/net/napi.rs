@@ -49,9 +49,9 @@ use kernel::{
 /// The pointer is a [`Poller`] made by [`Napi::new`]; only the drop gives it to the worker.
 pub struct Napi<T: Operations>(NonNull<Poller<T>>);
 
-// SAFETY: The value may be used and dropped by any thread, and `T::Queue` is `Send`.
+// SAFETY: The value may be used and dropped by any thread, and `T::NapiQueue` is `Send`.
 unsafe impl<T: Operations> Send for Napi<T> {}
-// SAFETY: C synchronises what `&Napi` offers, and `T::Queue` is `Sync`.
+// SAFETY: C synchronises what `&Napi` offers, and `T::NapiQueue` is `Sync`.
 unsafe impl<T: Operations> Sync for Napi<T> {}
 
 /// The part of a [`Napi`] to which C has pointers.
@@ -64,7 +64,7 @@ struct Poller<T: Operations> {
     /// Whether `napi_enable` has been called. Written under RTNL, or by the worker after the drop.
     enabled: Atomic<bool>,
     #[pin]
-    queue: T::Queue,
+    queue: T::NapiQueue,
     dev: DeviceRef<T>,
 }
 
@@ -74,7 +74,7 @@ impl<T: Operations> Napi<T> {
     /// The instance has no NAPI ID and cannot be busy polled, so there may be any number of them.
     pub fn new<E>(
         dev: &NetDevice<T>,
-        queue: impl PinInit<T::Queue, E>,
+        queue: impl PinInit<T::NapiQueue, E>,
         _ctx: &mut Process,
     ) -> Result<Self>
     where
@@ -120,7 +120,7 @@ impl<T: Operations> Napi<T> {
 
     /// Returns the driver's queue.
     #[inline]
-    pub fn queue(&self) -> &T::Queue {
+    pub fn queue(&self) -> &T::NapiQueue {
         &self.poller().queue
     }
 

@@ -25,8 +25,8 @@ use super::{
         Ipv6Addr, //
     },
     netns::resources::{
-        NetnsResources, //
-        RouteRef,
+        NetnsResources,
+        RouteRef, //
     },
 };
 use crate::{

@@ -2,8 +2,8 @@
 
 //! UDP sockets of tunnels.
 //!
-//! A [`Tunnel`] is a socket of the kernel. All datagrams that it receives go to a [`Receiver`], and
-//! it sends packets out, each in a datagram of its own.
+//! A [`Tunnel`] is a socket of the kernel. All datagrams that it receives go to an [`EncapRcv`],
+//! and it sends packets out, each in a datagram of its own.
 //!
 //! # Life of the receiver
 //!
@@ -33,9 +33,9 @@ use super::{
     skb::{
         gro_list,
         Buffer,
-        List,
         Reason,
-        SkBuff, //
+        SkBuff,
+        SkbList, //
     }, //
 };
 use crate::bindings::{
@@ -93,11 +93,11 @@ pub(super) use hook::Hook;
 pub use send::gso_by_default;
 
 /// The callbacks that take the datagrams of a [`Tunnel`].
-pub trait Receiver: Send + Sync + 'static {
+pub trait EncapRcv: Send + Sync + 'static {
     /// Takes datagrams, each with its data beginning at the UDP header. `lost` is the number of
     /// further datagrams that could not be split off the received packet, mostly because
     /// memory was short.
-    fn receive(&self, datagrams: List, lost: usize, bh: &Bh<'_>);
+    fn receive(&self, datagrams: SkbList, lost: usize, bh: &Bh<'_>);
 
     /// Called when a rule of netfilter has rewritten bytes behind the UDP header of a GSO packet,
     /// of which it saw the first datagram only. Returns whether the packet may leave nevertheless.
@@ -122,13 +122,13 @@ pub trait Receiver: Send + Sync + 'static {
 /// The first field has the same type for every `H`, so that the netfilter hook can call it. The
 /// alignment is that of C's flags in the low bits of the pointer, on 32-bit machines, too.
 #[repr(C, align(8))]
-pub struct Shared<H> {
-    /// Calls [`Receiver::rewritten`] of the value that contains this field.
+pub struct SkUserData<H> {
+    /// Calls [`EncapRcv::rewritten`] of the value that contains this field.
     rewritten: unsafe fn(NonNull<()>) -> bool,
     receiver: H,
 }
 
-impl<H: Receiver> Shared<H> {
+impl<H: EncapRcv> SkUserData<H> {
     /// Makes the value.
     pub fn new(receiver: H) -> Self {
         Self {
@@ -211,18 +211,18 @@ unsafe fn bind(raw: NonNull<socket>, v6: bool, port: u16) -> Result<u16> {
 /// # Invariants
 ///
 /// `socket` is a bound UDP socket of the family `AF_INET6` if `v6` is set and of `AF_INET`
-/// otherwise, set up for encapsulation, with an `RcuArc<Shared<H>>` as its receiver. It is listed
-/// in `resources`, which are those of its namespace.
-pub struct Tunnel<H: Receiver> {
+/// otherwise, set up for encapsulation, with an `RcuArc<SkUserData<H>>` as its receiver. It is
+/// listed in `resources`, which are those of its namespace.
+pub struct Tunnel<H: EncapRcv> {
     socket: Arc<Socket>,
     resources: Arc<NetnsResources>,
     v6: bool,
     /// In host order.
     port: u16,
-    _receiver: PhantomData<RcuArc<Shared<H>>>,
+    _receiver: PhantomData<RcuArc<SkUserData<H>>>,
 }
 
-impl<H: Receiver> Tunnel<H> {
+impl<H: EncapRcv> Tunnel<H> {
     /// Opens an IPv4 socket. C chooses the port if `port` is zero.
     ///
     /// # Errors
@@ -232,7 +232,7 @@ impl<H: Receiver> Tunnel<H> {
     pub fn open4(
         net: &HeldNet,
         port: u16,
-        receiver: RcuArc<Shared<H>>,
+        receiver: RcuArc<SkUserData<H>>,
         ctx: &mut Process,
     ) -> Result<Pin<KBox<Self>>> {
         Self::open(net, false, port, receiver, ctx)
@@ -247,7 +247,7 @@ impl<H: Receiver> Tunnel<H> {
     pub fn open6(
         net: &HeldNet,
         port: u16,
-        receiver: RcuArc<Shared<H>>,
+        receiver: RcuArc<SkUserData<H>>,
         ctx: &mut Process,
     ) -> Result<Pin<KBox<Self>>> {
         Self::open(net, true, port, receiver, ctx)
@@ -257,12 +257,12 @@ impl<H: Receiver> Tunnel<H> {
         net: &HeldNet,
         v6: bool,
         port: u16,
-        receiver: RcuArc<Shared<H>>,
+        receiver: RcuArc<SkUserData<H>>,
         _ctx: &mut Process,
     ) -> Result<Pin<KBox<Self>>> {
         const {
             assert!(
-                align_of::<Shared<H>>() >= 8,
+                align_of::<SkUserData<H>>() >= 8,
                 "C keeps flags in the low bits of the pointer"
             )
         };
@@ -298,7 +298,7 @@ impl<H: Receiver> Tunnel<H> {
             sk_user_data: receiver.cast(),
             encap_type: 1,
             encap_rcv: Some(Self::receive_callback),
-            gro_receive: Some(Self::offer_callback),
+            gro_receive: Some(Self::gro_receive_callback),
             gro_complete: Some(complete_callback),
             ..pin_init::zeroed()
         };
@@ -357,7 +357,7 @@ impl<H: Receiver> Tunnel<H> {
         let bh = unsafe { Bh::in_softirq() };
         // SAFETY: C calls this for one of our sockets, in an RCU section.
         let receiver = unsafe { bindings::rcu_dereference_sk_user_data(sk) };
-        let Some(receiver) = NonNull::new(receiver.cast::<Shared<H>>()) else {
+        let Some(receiver) = NonNull::new(receiver.cast::<SkUserData<H>>()) else {
             skb.drop(Reason::NO_SOCKET);
             return 0;
         };
@@ -366,7 +366,7 @@ impl<H: Receiver> Tunnel<H> {
         let receiver = &unsafe { receiver.as_ref() }.receiver;
         let count = skb.segments();
         let datagrams = if !skb.is_gso() {
-            let mut alone = List::new();
+            let mut alone = SkbList::new();
             alone.push_back(skb);
             alone
         } else if skb.is_gro_list() {
@@ -381,19 +381,19 @@ impl<H: Receiver> Tunnel<H> {
         0
     }
 
-    /// Chains a datagram to those that GRO holds.
+    /// Hands a datagram to [`gro_list::gro_receive`].
     ///
     /// # Safety
     ///
     /// Only for `udp_tunnel_sock_cfg::gro_receive`.
-    unsafe extern "C" fn offer_callback(
+    unsafe extern "C" fn gro_receive_callback(
         sk: *mut sock,
         held: *mut list_head,
         skb: *mut sk_buff,
     ) -> *mut sk_buff {
         // SAFETY: C calls this for one of our sockets, in an RCU section.
         let receiver = unsafe { bindings::rcu_dereference_sk_user_data(sk) };
-        let receiver = receiver.cast_const().cast::<Shared<H>>();
+        let receiver = receiver.cast_const().cast::<SkUserData<H>>();
         // SAFETY: As in `receive_callback`.
         let may_gro = unsafe { receiver.as_ref() }.is_some_and(|shared| shared.receiver.may_gro());
         let key = |header: &[u8]| H::key(header).filter(|_| may_gro);
@@ -422,7 +422,7 @@ impl<H: Receiver> Tunnel<H> {
     }
 }
 
-impl<H: Receiver> Drop for Tunnel<H> {
+impl<H: EncapRcv> Drop for Tunnel<H> {
     fn drop(&mut self) {
         // SAFETY: All uses of the socket borrow `self`, and no borrow is left.
         unsafe { self.resources.remove_socket(&self.socket) };

@@ -128,12 +128,12 @@ impl<T> SpinLock<T> {
 
     /// Takes the lock, spinning while another CPU holds it.
     #[inline]
-    pub fn lock<'a>(&'a self, _bh: &'a Bh<'_>) -> Guard<'a, T> {
+    pub fn lock<'a>(&'a self, _bh: &'a Bh<'_>) -> SpinLockGuard<'a, T> {
         // SAFETY: The lock is initialised, and bottom halves are off.
         unsafe { bindings::spin_lock(self.lock.get()) };
         self.held.set_or_hang();
         // INVARIANT: The lock was just taken; `_bh` is borrowed for `'a`.
-        Guard {
+        SpinLockGuard {
             lock: self,
             _bh: PhantomData,
             _thread: NotThreadSafe,
@@ -142,7 +142,7 @@ impl<T> SpinLock<T> {
 
     /// Takes the lock if it is free.
     #[inline]
-    pub fn try_lock<'a>(&'a self, _bh: &'a Bh<'_>) -> Option<Guard<'a, T>> {
+    pub fn try_lock<'a>(&'a self, _bh: &'a Bh<'_>) -> Option<SpinLockGuard<'a, T>> {
         // SAFETY: As in `lock`.
         if unsafe { bindings::spin_trylock(self.lock.get()) } == 0 {
             return None;
@@ -153,7 +153,7 @@ impl<T> SpinLock<T> {
             return None;
         }
         // INVARIANT: As in `lock`.
-        Some(Guard {
+        Some(SpinLockGuard {
             lock: self,
             _bh: PhantomData,
             _thread: NotThreadSafe,
@@ -167,13 +167,13 @@ impl<T> SpinLock<T> {
 ///
 /// The lock is held, and bottom halves stay off for `'a`.
 #[must_use = "the lock is released at once"]
-pub struct Guard<'a, T> {
+pub struct SpinLockGuard<'a, T> {
     lock: &'a SpinLock<T>,
     _bh: PhantomData<&'a Bh<'a>>,
     _thread: NotThreadSafe,
 }
 
-impl<T> Guard<'_, T> {
+impl<T> SpinLockGuard<'_, T> {
     /// Lends the value, pinned.
     #[inline]
     pub fn as_mut(&mut self) -> Pin<&mut T> {
@@ -184,7 +184,7 @@ impl<T> Guard<'_, T> {
     }
 }
 
-impl<T> Deref for Guard<'_, T> {
+impl<T> Deref for SpinLockGuard<'_, T> {
     type Target = T;
 
     #[inline]
@@ -194,14 +194,14 @@ impl<T> Deref for Guard<'_, T> {
     }
 }
 
-impl<T: Unpin> DerefMut for Guard<'_, T> {
+impl<T: Unpin> DerefMut for SpinLockGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         self.as_mut().get_mut()
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
+impl<T> Drop for SpinLockGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         self.lock.held.clear();

@@ -5,7 +5,7 @@
 use super::{
     pattern::{
         InitiationParts,
-        Symmetric,
+        SymmetricState,
         STATIC_LEN, //
     },
     Handshake,
@@ -49,7 +49,7 @@ impl Handshake {
         entropy: impl FnOnce(&mut [u8; 32]),
     ) -> Result<Option<Index>, DropReason> {
         let mut ephemeral = PrivateKey::zeroed();
-        let mut symmetric = Symmetric::zeroed();
+        let mut symmetric = SymmetricState::zeroed();
         let public = *self.remote.public();
 
         entropy(ephemeral.as_mut_bytes());
@@ -85,7 +85,7 @@ impl Handshake {
 
 /// Scratch memory for a received initiation.
 pub struct IncomingInitiation {
-    symmetric: Symmetric,
+    symmetric: SymmetricState,
     static_static: SharedSecret,
     ephemeral: PublicKey,
     identity: PublicKey,
@@ -110,7 +110,7 @@ impl IncomingInitiation {
     /// Makes empty scratch memory.
     pub const fn new() -> Self {
         Self {
-            symmetric: Symmetric::zeroed(),
+            symmetric: SymmetricState::zeroed(),
             static_static: SharedSecret::zeroed(),
             ephemeral: PublicKey::ZERO,
             identity: PublicKey::ZERO,

@@ -55,7 +55,7 @@ const INITIAL_HASH: [u8; HASH_LEN] = [
 pub const STATIC_LEN: usize = key::LEN + TAG_LEN;
 
 /// The symmetric state of Noise: the chaining key and the hash of the transcript.
-pub struct Symmetric {
+pub struct SymmetricState {
     chain: ChainingKey,
     hash: Transcript,
 }
@@ -78,7 +78,7 @@ pub struct ResponseParts<'a> {
     pub payload: &'a mut [u8],
 }
 
-impl Symmetric {
+impl SymmetricState {
     /// Makes a zero state.
     pub const fn zeroed() -> Self {
         Self {
@@ -304,7 +304,7 @@ impl Symmetric {
         self.mix_hash::<C>(buf);
     }
 
-    /// Undoes [`Symmetric::seal`].
+    /// Undoes [`SymmetricState::seal`].
     fn open<C: Crypto>(&mut self, key: &SymmetricKey, buf: &mut [u8]) -> bool {
         // The ciphertext is mixed in, but decryption overwrites it, so compute the hash before.
         let mut next = Transcript::zeroed();
@@ -317,7 +317,7 @@ impl Symmetric {
     }
 }
 
-impl Default for Symmetric {
+impl Default for SymmetricState {
     fn default() -> Self {
         Self::zeroed()
     }

@@ -5,7 +5,7 @@
 use super::{
     pattern::{
         ResponseParts,
-        Symmetric, //
+        SymmetricState, //
     },
     Handshake,
     Identity,
@@ -46,7 +46,7 @@ impl Handshake {
             return Err(DropReason::WrongState);
         };
         let mut ephemeral = PrivateKey::zeroed();
-        let mut symmetric = Symmetric::zeroed();
+        let mut symmetric = SymmetricState::zeroed();
 
         entropy(ephemeral.as_mut_bytes());
         ephemeral.clamp();
@@ -74,7 +74,7 @@ impl Handshake {
 
 /// Scratch memory for a received response.
 pub struct IncomingResponse {
-    symmetric: Symmetric,
+    symmetric: SymmetricState,
     ephemeral: PrivateKey,
     preshared: PresharedKey,
     local: Index,
@@ -93,7 +93,7 @@ impl IncomingResponse {
     /// Makes empty scratch memory.
     pub const fn new() -> Self {
         Self {
-            symmetric: Symmetric::zeroed(),
+            symmetric: SymmetricState::zeroed(),
             ephemeral: PrivateKey::zeroed(),
             preshared: PresharedKey::zeroed(),
             local: Index::new(0),

@@ -155,16 +155,16 @@ def check(tree):
 
 
 def sample(text):
-    return {SAMPLE: "//! Sample.\n#![forbid(unsafe_code)]\nuse kext::net::skb::{Buffer, List, Reason, SkBuff};\n"
+    return {SAMPLE: "//! Sample.\n#![forbid(unsafe_code)]\nuse kext::net::skb::{Buffer, SkbList, Reason, SkBuff};\n"
                     "/// R.\npub const R: Reason = Reason::NOMEM;\n/// C.\npub fn c(skb: SkBuff) { skb.consume() }\n" + text}
 
 
-BATCH = "/// B.\npub struct Batch { _n: u32, packets: List }\n/// S.\npub enum Spot { /// E.\nEmpty, /// F.\nFull(Batch) }\n"
+BATCH = "/// B.\npub struct Batch { _n: u32, packets: SkbList }\n/// S.\npub enum Spot { /// E.\nEmpty, /// F.\nFull(Batch) }\n"
 # Bad ones, with what is said of them.
 BAD = {
     "fn plain(skb: SkBuff) { if skb.is_empty() { return } skb.consume() }": "plain drops skb of type SkBuff",
-    "fn early(mut list: List) { while let Some(skb) = list.pop_front() { if skb.is_empty() { return c(skb) } c(skb) } }":
-        "early drops list of type List",
+    "fn early(mut list: SkbList) { while let Some(skb) = list.pop_front() { if skb.is_empty() { return c(skb) } c(skb) } }":
+        "early drops list of type SkbList",
     "fn field(batch: Batch) -> bool { batch.packets.is_empty() }": "field drops batch of type Batch",
     "fn stored(to: &mut Spot, batch: Batch) { *to = Spot::Full(batch) }": "stored drops a value of type Spot",
     "fn function(skb: SkBuff) { core::mem::drop(skb) }": "function drops a value of type SkBuff",
@@ -175,27 +175,27 @@ BAD = {
     "fn buffer(packets: impl Buffer) { let _kept = packets; }": "buffer drops _kept of type impl Buffer",
     "fn call(f: impl FnOnce(), go: bool) { if go { f() } }\n/// G.\npub fn g(skb: SkBuff, go: bool) "
     "{ call(move || c(skb), go) }": "call drops f of type T",
-    "fn closure(mut list: List) { let mut f = move || { let _ = list.len(); c(fresh()) }; f() }":
-        "closure drops f of type closure with List",
-    "fn again(mut list: List, skb: SkBuff) { c(skb); c2(core::mem::take(&mut list)); list.push_back(fresh()) }\n"
-    "fn c2(list: List) { list.drop(R) }\nfn fresh() -> SkBuff { loop {} }": "again drops list of type List",
-    "fn n(n: Own) { core::mem::drop(n) }\n/// O.\npub struct Own(List);\nimpl Drop for Own { fn drop(&mut self) {} }":
+    "fn closure(mut list: SkbList) { let mut f = move || { let _ = list.len(); c(fresh()) }; f() }":
+        "closure drops f of type closure with SkbList",
+    "fn again(mut list: SkbList, skb: SkBuff) { c(skb); c2(core::mem::take(&mut list)); list.push_back(fresh()) }\n"
+    "fn c2(list: SkbList) { list.drop(R) }\nfn fresh() -> SkBuff { loop {} }": "again drops list of type SkbList",
+    "fn n(n: Own) { core::mem::drop(n) }\n/// O.\npub struct Own(SkbList);\nimpl Drop for Own { fn drop(&mut self) {} }":
         "n drops a value of type Own",
 }
 GOOD = """
 /// Own.
-pub struct Own(List);
+pub struct Own(SkbList);
 impl Drop for Own { fn drop(&mut self) { core::mem::take(&mut self.0).drop(R) } }
 /// O.
 pub fn own(_own: Own) {}
 /// A.
-pub fn all(mut list: List) { while let Some(skb) = list.pop_front() { c(skb) } }
+pub fn all(mut list: SkbList) { while let Some(skb) = list.pop_front() { c(skb) } }
 /// T.
 pub fn taken(mut batch: Batch) { core::mem::take(&mut batch.packets).consume() }
 /// A.
-pub fn appended(to: &mut List, mut from: List) { to.append(&mut from); }
+pub fn appended(to: &mut SkbList, mut from: SkbList) { to.append(&mut from); }
 /// E.
-pub fn empty(list: List) { if list.is_empty() { return } list.consume() }
+pub fn empty(list: SkbList) { if list.is_empty() { return } list.consume() }
 /// S.
 pub fn slot(to: &mut Spot, batch: Batch) -> Option<Batch> {
     match to { Spot::Empty => { *to = Spot::Full(batch); None } Spot::Full(_) => Some(batch) }

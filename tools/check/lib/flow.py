@@ -233,7 +233,7 @@ class Walk:
         """What is known after the call of a function with a well-known name."""
         name = mir.path(function)[-1]
         first = refs[0] if refs else None
-        is_list = re.search(r"\bList\b", function)
+        is_list = re.search(r"\bSkbList\b", function)
         if name in ("new", "default") and not refs and is_list:
             return {("empty", target): True}
         # A packet is empty that has no data, but there is one.

@@ -20,7 +20,7 @@ use memory::{
 use wg_proto::{
     allowedips::{
         AllowedIps,
-        WriterToken, //
+        AllowedIpsWriter, //
     },
     memory::Memory,
     prefix::{
@@ -70,7 +70,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut input = Input(bytes);
     let peers: Vec<Shared<usize>> = (0..PEERS).map(|peer| Host::share(peer).unwrap()).collect();
     let trie = AllowedIps::<Host, usize>::new();
-    let mut token = WriterToken::new();
+    let mut token = AllowedIpsWriter::new();
     let mut list: Vec<(Prefix, usize, u64)> = Vec::new();
     let mut tag = 0;
     let check = |list: &[(Prefix, usize, u64)], address: Address| {

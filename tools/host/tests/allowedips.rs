@@ -24,7 +24,7 @@ use pair::{
 };
 use proptest::prelude::*;
 use wg_proto::{
-    allowedips::WriterToken,
+    allowedips::AllowedIpsWriter,
     memory::Memory,
     prefix::{
         Address,
@@ -151,7 +151,7 @@ fn an_owner_stays_counted_by_its_prefixes_only_while_it_has_them() {
         ..
     } = pair;
     let owner = trie.lookup(v4(10, 1, 1, 1), &section).unwrap();
-    let mut token = WriterToken::new();
+    let mut token = AllowedIpsWriter::new();
     let removed = trie.remove(&mut token, prefix(v4(10, 0, 0, 0), 8), &peers[0]);
     assert_eq!(removed, Some(1));
     peers.clear();

@@ -41,7 +41,7 @@ use pair::{
 use proptest::prelude::*;
 use wg_proto::allowedips::{
     AllowedIps,
-    WriterToken, //
+    AllowedIpsWriter, //
 };
 
 #[test]
@@ -222,7 +222,7 @@ fn tearing_down_never_shows_the_owner_of_a_shorter_prefix() {
     for loads in 1..=10 {
         for swaps in 1..=10 {
             let trie = Arc::new(AllowedIps::<Host, Peer>::new());
-            let mut token = WriterToken::new();
+            let mut token = AllowedIpsWriter::new();
             let peers = peers(3);
             for (peer, len) in [(0, 8), (1, 16), (2, 24)] {
                 trie.insert(&mut token, prefix(address, len), &peers[peer], 0)
@@ -278,7 +278,7 @@ fn tearing_down_never_shows_the_owner_of_a_shorter_prefix() {
 #[test]
 fn unrelated_changes_never_uncover_an_address() {
     let trie = Arc::new(AllowedIps::<Host, Peer>::new());
-    let mut token = WriterToken::new();
+    let mut token = AllowedIpsWriter::new();
     let peers = peers(2);
     let cover = prefix(v4(10, 0, 0, 0), 8);
     trie.insert(&mut token, cover, &peers[0], 0).ok().unwrap();

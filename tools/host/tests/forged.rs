@@ -7,7 +7,7 @@ use wg_proto::{
     handshake::{
         pattern::{
             InitiationParts,
-            Symmetric,
+            SymmetricState,
             NAME, //
         },
         IncomingInitiation,
@@ -291,7 +291,7 @@ fn an_initiation_of_a_sender_of_low_order_is_refused() {
     bytes[0] = 1;
     bytes[8..40].copy_from_slice(&ephemeral);
     let mut chain = ChainingKey::zeroed();
-    let mut symmetric = Symmetric::zeroed();
+    let mut symmetric = SymmetricState::zeroed();
     symmetric.start::<Soft>(&b.public());
     Soft::hash(chain.as_mut_bytes(), &[NAME]);
     let mut hash = *symmetric.hash();

@@ -20,7 +20,7 @@ use proptest::prelude::*;
 use wg_proto::{
     keypairs::{
         Keypairs,
-        WriterToken, //
+        KeypairsWriter, //
     },
     memory::Memory,
 };
@@ -42,7 +42,7 @@ fn seen(pairs: &Keypairs<Host, Session>) -> Slots {
 
 struct Pair {
     pairs: Rc<Keypairs<Host, Session>>,
-    token: WriterToken,
+    token: KeypairsWriter,
     count: Session,
 }
 
@@ -50,7 +50,7 @@ impl Pair {
     fn new() -> Self {
         Self {
             pairs: Rc::default(),
-            token: WriterToken::new(),
+            token: KeypairsWriter::new(),
             count: 0,
         }
     }

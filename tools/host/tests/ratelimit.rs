@@ -4,23 +4,23 @@
 
 use wg_proto::ratelimit::{
     allow,
-    Entry,
-    Source,
+    RateLimitKey,
+    RateLimiterEntry,
     WAYS, //
 };
 
 const MS: u64 = 1_000_000;
 
-fn source(last: u8) -> Source {
-    Source::v4(0, [192, 0, 2, last])
+fn source(last: u8) -> RateLimitKey {
+    RateLimitKey::v4(0, [192, 0, 2, last])
 }
 
 #[test]
 // row K15
 fn five_at_once_then_twenty_a_second() {
-    let mut table = [Entry::EMPTY; WAYS];
+    let mut table = [RateLimiterEntry::EMPTY; WAYS];
     let mut now = 7_000 * MS;
-    let mut ask = |table: &mut [Entry], after: u64| {
+    let mut ask = |table: &mut [RateLimiterEntry], after: u64| {
         now += after * MS;
         allow(table, source(1), 0, now)
     };
@@ -48,12 +48,12 @@ fn five_at_once_then_twenty_a_second() {
 #[test]
 // row K15
 fn sources_are_told_apart() {
-    let mut table = [Entry::EMPTY; WAYS];
+    let mut table = [RateLimiterEntry::EMPTY; WAYS];
     let six = |net: u16, host: u16| {
         let mut bytes = [0x20; 16];
         bytes[6..8].copy_from_slice(&net.to_be_bytes());
         bytes[14..16].copy_from_slice(&host.to_be_bytes());
-        Source::v6(0, bytes)
+        RateLimitKey::v6(0, bytes)
     };
     for host in 0..5 {
         assert!(allow(&mut table, six(1, host), 0, 0));
@@ -61,9 +61,9 @@ fn sources_are_told_apart() {
     assert!(!allow(&mut table, six(1, 77), 0, 0));
     assert!(allow(&mut table, six(2, 77), 0, 0));
     // Same bits, other family or namespace.
-    let four = Source::v4(0, [0; 4]);
-    let zero_six = Source::v6(0, [0; 16]);
-    let elsewhere = Source::v4(1, [0; 4]);
+    let four = RateLimitKey::v4(0, [0; 4]);
+    let zero_six = RateLimitKey::v6(0, [0; 16]);
+    let elsewhere = RateLimitKey::v4(1, [0; 4]);
     for source in [four, zero_six, elsewhere] {
         for _ in 0..5 {
             assert!(allow(&mut table, source, 0, 0));
@@ -79,7 +79,7 @@ fn sources_are_told_apart() {
 
 #[test]
 fn a_full_set_refuses_newcomers_until_one_is_idle() {
-    let mut table = [Entry::EMPTY; WAYS * 2];
+    let mut table = [RateLimiterEntry::EMPTY; WAYS * 2];
     for last in 0..WAYS as u8 {
         assert!(allow(&mut table, source(last), 4, u64::from(last) * MS));
     }
@@ -98,12 +98,12 @@ fn a_full_set_refuses_newcomers_until_one_is_idle() {
 fn odd_tables_and_clocks_do_no_harm() {
     assert!(!allow(&mut [], source(1), 3, 0));
     assert!(!allow(
-        &mut [Entry::EMPTY; WAYS - 1],
+        &mut [RateLimiterEntry::EMPTY; WAYS - 1],
         source(1),
         u64::MAX,
         0
     ));
-    let mut table = [Entry::default(); WAYS + 3];
+    let mut table = [RateLimiterEntry::default(); WAYS + 3];
     assert!(allow(&mut table, source(1), u64::MAX, u64::MAX));
     assert!(allow(&mut table, source(1), u64::MAX, 0));
     for _ in 0..3 {

@@ -7,14 +7,14 @@ use wg_proto::{
     timers::{
         Action,
         Actions,
-        Timer,
+        PeerTimer,
         TimerState, //
     },
 };
 
 const NS: u64 = 1_000_000;
 
-fn arm(timer: Timer, after_ms: u64) -> Action {
+fn arm(timer: PeerTimer, after_ms: u64) -> Action {
     Action::Arm {
         timer,
         after_ms,
@@ -32,7 +32,7 @@ fn events_without_memory() {
     assert_eq!(
         list(TimerState::data_sent()),
         [Action::Arm {
-            timer: Timer::NewHandshake,
+            timer: PeerTimer::NewHandshake,
             after_ms: 15_000,
             jitter: true,
             if_idle: true,
@@ -40,21 +40,21 @@ fn events_without_memory() {
     );
     assert_eq!(
         list(TimerState::any_authenticated_packet_sent()),
-        [Action::Cancel(Timer::SendKeepalive)]
+        [Action::Cancel(PeerTimer::SendKeepalive)]
     );
     assert_eq!(
         list(TimerState::any_authenticated_packet_received()),
-        [Action::Cancel(Timer::NewHandshake)]
+        [Action::Cancel(PeerTimer::NewHandshake)]
     );
     assert_eq!(list(TimerState::any_authenticated_packet_traversal(0)), []);
     assert_eq!(
         list(TimerState::any_authenticated_packet_traversal(u16::MAX)),
-        [arm(Timer::PersistentKeepalive, 65_535_000)]
+        [arm(PeerTimer::PersistentKeepalive, 65_535_000)]
     );
     assert_eq!(
         list(TimerState::handshake_initiated()),
         [Action::Arm {
-            timer: Timer::RetransmitHandshake,
+            timer: PeerTimer::RetransmitHandshake,
             after_ms: 5_000,
             jitter: true,
             if_idle: false,
@@ -62,7 +62,7 @@ fn events_without_memory() {
     );
     assert_eq!(
         list(TimerState::session_derived()),
-        [arm(Timer::ZeroKeys, 540_000)]
+        [arm(PeerTimer::ZeroKeys, 540_000)]
     );
     assert_eq!(list(TimerState::expired_zero_keys()), [Action::ZeroKeys]);
     assert_eq!(list(TimerState::expired_persistent_keepalive(0)), []);
@@ -82,7 +82,7 @@ fn a_new_interval_sends_at_once_only_when_there_was_none() {
 #[test]
 fn received_data_wants_one_answer_and_at_most_one_more() {
     let mut state = TimerState::new();
-    let soon = arm(Timer::SendKeepalive, 10_000);
+    let soon = arm(PeerTimer::SendKeepalive, 10_000);
     assert_eq!(list(state.data_received(false)), [soon]);
     assert_eq!(state, TimerState::new());
     assert_eq!(
@@ -111,10 +111,10 @@ fn nineteen_retries_then_all_is_given_up() {
         assert_eq!(state.attempts(), attempt);
     }
     let give_up = [
-        Action::Cancel(Timer::SendKeepalive),
+        Action::Cancel(PeerTimer::SendKeepalive),
         Action::PurgeStaged,
         Action::Arm {
-            timer: Timer::ZeroKeys,
+            timer: PeerTimer::ZeroKeys,
             after_ms: 540_000,
             jitter: false,
             if_idle: true,
@@ -155,7 +155,7 @@ fn the_last_minute_is_noticed_once_per_session() {
     assert_eq!(
         list(state.handshake_complete()),
         [
-            Action::Cancel(Timer::RetransmitHandshake),
+            Action::Cancel(PeerTimer::RetransmitHandshake),
             Action::StampHandshake
         ]
     );

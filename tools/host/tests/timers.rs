@@ -6,7 +6,7 @@ mod memory;
 mod world;
 
 use wg_proto::timers::{
-    Timer,
+    PeerTimer,
     TimerState,
     JITTER_MS, //
 };
@@ -74,7 +74,7 @@ fn jitter_ends_the_stalemate_of_crossing_handshakes() {
             1
         );
         assert_eq!(end.completed.len(), 1);
-        assert_eq!(end.deadline(Timer::RetransmitHandshake), &None);
+        assert_eq!(end.deadline(PeerTimer::RetransmitHandshake), &None);
     }
 }
 
@@ -136,7 +136,10 @@ fn silence_after_data_starts_a_handshake_after_fifteen_seconds() {
         world.cut[B] = false;
         world.idle(10);
         assert_eq!(world.ends[A].completed.len(), 2);
-        assert_eq!(world.ends[A].deadline(Timer::RetransmitHandshake), &None);
+        assert_eq!(
+            world.ends[A].deadline(PeerTimer::RetransmitHandshake),
+            &None
+        );
     }
 }
 

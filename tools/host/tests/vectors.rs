@@ -13,7 +13,7 @@ use wg_proto::{
         pattern::{
             InitiationParts,
             ResponseParts,
-            Symmetric,
+            SymmetricState,
             IDENTIFIER,
             NAME,
             STATIC_LEN, //
@@ -86,8 +86,8 @@ fn the_official_vector_is_reproduced_and_read() {
     );
     let mut preshared = PresharedKey::zeroed();
     *preshared.as_mut_bytes() = key(vector["init_psks"][0].as_str().expect("a key"));
-    let mut a = Symmetric::zeroed();
-    let mut b = Symmetric::zeroed();
+    let mut a = SymmetricState::zeroed();
+    let mut b = SymmetricState::zeroed();
     a.start_with::<Soft>(&prologue, responder_public);
     b.start_with::<Soft>(&prologue, responder_public);
 
@@ -177,8 +177,8 @@ fn the_official_vector_is_reproduced_and_read() {
 // row K1
 fn the_constants_of_the_start_are_what_they_stand_for() {
     let responder = PublicKey::from_bytes([7; 32]);
-    let mut short = Symmetric::zeroed();
-    let mut long = Symmetric::zeroed();
+    let mut short = SymmetricState::zeroed();
+    let mut long = SymmetricState::zeroed();
     short.start::<Soft>(&responder);
     long.start_with::<Soft>(IDENTIFIER, &responder);
     assert_eq!(short.hash(), long.hash());

@@ -64,7 +64,7 @@ impl Device {
 }
 
 impl Operations for Device {
-    type Queue = RxQueue;
+    type NapiQueue = RxQueue;
 
     fn poll(
         dev: &NetDevice<Self>,

@@ -15,7 +15,7 @@ use kext::{
     context::Process,
     net::{
         device::DeviceRef,
-        skb::{List, SkBuff},
+        skb::{SkBuff, SkbList},
     },
     random::Seeded,
     sync::rcu::RcuArc,
@@ -55,8 +55,8 @@ impl World {
     }
 
     /// Returns packets of the session with these numbers.
-    fn packets(index: u32, numbers: &[u32]) -> List {
-        let mut list = List::new();
+    fn packets(index: u32, numbers: &[u32]) -> SkbList {
+        let mut list = SkbList::new();
         for number in numbers {
             list.push_back(SkBuff::make(
                 *number,

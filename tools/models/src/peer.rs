@@ -35,7 +35,7 @@ pub(crate) struct Peer {
     dead: Atomic<bool>,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
-    keypairs_writer: SpinLock<keypairs::WriterToken>,
+    keypairs_writer: SpinLock<keypairs::KeypairsWriter>,
     #[pin]
     rx: SpinLock<Rx>,
     pub(crate) receive_work: Work<Peer, RECEIVE>,
@@ -66,7 +66,7 @@ impl Peer {
                 device,
                 dead: Atomic::new(false),
                 keypairs: Keypairs::new(),
-                keypairs_writer <- new_spinlock!(keypairs::WriterToken::new()),
+                keypairs_writer <- new_spinlock!(keypairs::KeypairsWriter::new()),
                 rx <- new_spinlock!(Rx::new()),
                 receive_work: new_work!(),
                 watchdog: new_timer!(),

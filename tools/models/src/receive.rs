@@ -17,7 +17,7 @@ pub(crate) use poll::{poll, take_over};
 use crate::{batch::RxBatch, device::Device, keypair::Keypair, parallel::reorder::Job, peer::Peer};
 use kext::{
     context::{Bh, Process},
-    net::skb::List,
+    net::skb::SkbList,
     sync::rcu::{RcuArc, Ref},
 };
 
@@ -33,14 +33,14 @@ pub(crate) fn reset(peer: &Peer, bh: &Bh<'_>) {
 
 /// A batch of packets of the peer's current session, with its number, as `receive_run` makes it for
 /// a worker.
-pub(crate) fn batch(peer: &RcuArc<Peer>, packets: List) -> Job<RxBatch> {
+pub(crate) fn batch(peer: &RcuArc<Peer>, packets: SkbList) -> Job<RxBatch> {
     // SAFETY: A model.
     let mut process = unsafe { Process::new() };
     let bh = process.bh();
     let keypair = peer.current(&bh).expect("there is one");
     let taken = packets.len();
     let next = peer.rx().lock(&bh).begin(keypair, taken, true);
-    let rx::Next::Queued(seq, keypair) = next else {
+    let rx::RxNext::Queued(seq, keypair) = next else {
         unreachable!("there is room");
     };
     Job {
@@ -57,12 +57,12 @@ mod delivery {
     use crate::{device::Device, keypair::Keypair};
     use kext::{
         context::Bh,
-        net::{napi::Gro, skb::List},
+        net::{napi::Gro, skb::SkbList},
     };
 
     pub(super) fn deliver(
         keypair: &Keypair,
-        mut packets: List,
+        mut packets: SkbList,
         _gro: &mut Gro<'_, Device>,
         _bh: &Bh<'_>,
     ) {
@@ -76,9 +76,9 @@ mod delivery {
 
 mod open {
     use crate::keypair::Keypair;
-    use kext::{context::Bh, net::skb::List};
+    use kext::{context::Bh, net::skb::SkbList};
 
-    pub(super) fn open_all(_keypair: &Keypair, packets: List, _bh: &Bh<'_>) -> List {
+    pub(super) fn open_all(_keypair: &Keypair, packets: SkbList, _bh: &Bh<'_>) -> SkbList {
         packets.touch();
         packets
     }

@@ -166,7 +166,7 @@ impl<T: Operations> Callbacks<T> {
         // SAFETY: A kind of link that is in use is registered.
         unsafe { registry.as_ref() }.get();
         let header = private::header(dev);
-        // SAFETY: The private area has room for `Private<T>`, and is not used yet. The user was
+        // SAFETY: The private area has room for `PrivateArea<T>`, and is not used yet. The user was
         // counted just now.
         unsafe { Header::init::<T>(header, registry, Self::drop_data, Self::destroyed) };
         // SAFETY: `params` is valid.

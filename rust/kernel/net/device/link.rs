@@ -4,7 +4,7 @@
 
 use super::{
     callbacks::Callbacks,
-    private::Private,
+    private::PrivateArea,
     Name,
     Operations, //
 };
@@ -198,7 +198,7 @@ impl<T: Operations> Registration<T> {
                 ops <- Opaque::try_ffi_init(|slot: *mut bindings::rtnl_link_ops| {
                     let ops = bindings::rtnl_link_ops {
                         kind: kernel::str::as_char_ptr_in_const_context(T::KIND),
-                        priv_size: size_of::<Private<T>>(),
+                        priv_size: size_of::<PrivateArea<T>>(),
                         setup: Some(Callbacks::<T>::setup),
                         newlink: Some(Callbacks::<T>::newlink),
                         ..pin_init::zeroed()

@@ -45,7 +45,7 @@ pub(crate) struct Header {
 
 /// The whole private area.
 #[repr(C)]
-pub(super) struct Private<T> {
+pub(super) struct PrivateArea<T> {
     header: Header,
     data: MaybeUninit<T>,
 }
@@ -62,16 +62,16 @@ pub(crate) fn header(dev: *mut bindings::net_device) -> *mut Header {
 pub(super) fn data<T>(dev: *mut bindings::net_device) -> *mut T {
     const {
         // The private area starts at a multiple of the alignment of the device itself.
-        assert!(align_of::<Private<T>>() <= align_of::<bindings::net_device>());
+        assert!(align_of::<PrivateArea<T>>() <= align_of::<bindings::net_device>());
         assert!(offset_of!(bindings::net_device, priv_) % align_of::<bindings::net_device>() == 0);
     };
     header(dev)
-        .wrapping_byte_add(offset_of!(Private<T>, data))
+        .wrapping_byte_add(offset_of!(PrivateArea<T>, data))
         .cast()
 }
 
 /// The type of `net_device.priv_destructor`.
-type Destructor = unsafe extern "C" fn(*mut bindings::net_device);
+type PrivDestructor = unsafe extern "C" fn(*mut bindings::net_device);
 
 /// The offset of that field.
 const DESTRUCTOR: usize = offset_of!(bindings::net_device, priv_destructor);
@@ -82,10 +82,10 @@ const DESTRUCTOR: usize = offset_of!(bindings::net_device, priv_destructor);
 ///
 /// `dev` must have an initialised header, whose first reference becomes the core's.
 pub(super) unsafe fn set_destructor(dev: *mut bindings::net_device) {
-    let ours: Option<Destructor> = Some(super::callbacks::destroy);
+    let ours: Option<PrivDestructor> = Some(super::callbacks::destroy);
     let field = dev
         .wrapping_byte_add(DESTRUCTOR)
-        .cast::<Option<Destructor>>();
+        .cast::<Option<PrivDestructor>>();
     // SAFETY: By the requirements; the field may be read meanwhile, hence the volatile write.
     unsafe { field.write_volatile(ours) };
 }
@@ -98,9 +98,9 @@ pub(super) unsafe fn set_destructor(dev: *mut bindings::net_device) {
 /// `dev` must be valid and held by a reference of the network stack.
 pub(super) unsafe fn kind(dev: *mut bindings::net_device) -> Option<TypeId> {
     // SAFETY: By the requirements; this is the type of the field.
-    let destructor: Option<Destructor> = unsafe { super::peek(dev, DESTRUCTOR) };
+    let destructor: Option<PrivDestructor> = unsafe { super::peek(dev, DESTRUCTOR) };
     let destructor = destructor?;
-    let ours: Destructor = super::callbacks::destroy;
+    let ours: PrivDestructor = super::callbacks::destroy;
     // SAFETY: Only devices with an initialised header get this destructor.
     fn_addr_eq(destructor, ours).then(|| unsafe { (*header(dev)).kind })
 }

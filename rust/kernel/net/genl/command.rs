@@ -4,8 +4,8 @@
 
 use super::{
     dump::{
-        DumpWriter,
-        Progress, //
+        DumpStatus,
+        DumpWriter, //
     },
     policy::Table,
     request::Request, //
@@ -81,21 +81,21 @@ pub trait Dump: 'static {
     const PERMISSION: Permission;
 
     /// The place at which a dump goes on; all zeros before its first message. At most 48 bytes.
-    type Cursor: FromBytes + IntoBytes + Immutable + Send + 'static;
+    type Ctx: FromBytes + IntoBytes + Immutable + Send + 'static;
 
     /// Begins a dump.
     ///
     /// An error becomes the result of the request, while a later one ends the dump. Until the
     /// initialisation of the module has succeeded, user space gets `EBUSY`, and this is not called.
-    fn start(request: &Request<'_>, cursor: &mut Self::Cursor, ctx: &mut Process) -> Result;
+    fn start(request: &Request<'_>, cursor: &mut Self::Ctx, ctx: &mut Process) -> Result;
 
     /// Writes as much of a dump as fits into the buffer.
     fn dump(
         request: &Request<'_>,
-        cursor: &mut Self::Cursor,
+        cursor: &mut Self::Ctx,
         out: &mut DumpWriter<'_>,
         ctx: &mut Process,
-    ) -> Result<Progress>;
+    ) -> Result<DumpStatus>;
 }
 
 /// A [`Do`] or a [`Dump`] in the list that makes a family.
@@ -205,7 +205,7 @@ unsafe extern "C" fn dump_callback<D: Dump>(skb: *mut sk_buff, cb: *mut netlink_
     let request = unsafe { dump_request::<D>(cb) };
     // SAFETY: As in `do_callback`.
     let mut ctx = unsafe { Process::new() };
-    let write = |cursor: &mut D::Cursor| {
+    let write = |cursor: &mut D::Ctx| {
         let skb = NonNull::new(skb).ok_or(EINVAL)?;
         let cb = NonNull::new(cb).ok_or(EINVAL)?;
         // SAFETY: The core passes a fresh buffer for this dump.
@@ -244,13 +244,13 @@ unsafe fn dump_request<'a, D: Dump>(cb: *mut netlink_callback) -> Request<'a> {
 /// meanwhile.
 unsafe fn with_cursor<D: Dump, R>(
     cb: *mut netlink_callback,
-    f: impl FnOnce(&mut D::Cursor) -> R,
+    f: impl FnOnce(&mut D::Ctx) -> R,
 ) -> R {
-    const { assert!(size_of::<D::Cursor>() <= 48, "no room for the cursor") };
+    const { assert!(size_of::<D::Ctx>() <= 48, "no room for the cursor") };
     // SAFETY: By the requirements of this function.
     let state = unsafe { &raw mut (*cb).__bindgen_anon_1 };
     // Both views of the union begin with the context.
-    let ctx = state.cast::<D::Cursor>();
+    let ctx = state.cast::<D::Ctx>();
     // SAFETY: The context has 48 bytes, which the core has set to zero and only this function
     // writes. All bytes make a cursor.
     let mut cursor = unsafe { ctx.read_unaligned() };

@@ -8,7 +8,7 @@
 
 use super::message::{
     complete,
-    Message, //
+    GenlMsg, //
 };
 use crate::bindings::{
     self,
@@ -31,7 +31,7 @@ use kernel::{
 
 /// Whether a dump is complete.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum DumpStatus {
     /// More follows: call again, with the cursor as it is now.
     More,
     /// The dump is complete.
@@ -93,7 +93,7 @@ impl DumpWriter<'_> {
     /// # Errors
     ///
     /// `EMSGSIZE` if there is no room for its header.
-    pub fn message<R>(&mut self, fill: impl FnOnce(&mut Message<'_>) -> Result<R>) -> Result<R> {
+    pub fn message<R>(&mut self, fill: impl FnOnce(&mut GenlMsg<'_>) -> Result<R>) -> Result<R> {
         let skb = self.skb.as_ptr();
         // SAFETY: Valid by the type invariants.
         let info = unsafe { self.info.as_ref() };
@@ -117,14 +117,14 @@ impl DumpWriter<'_> {
     }
 
     /// Returns what the dump callback returns to the core after this progress.
-    pub(super) fn conclude(&self, progress: Progress) -> Result<c_int> {
+    pub(super) fn conclude(&self, progress: DumpStatus) -> Result<c_int> {
         // SAFETY: The buffer is valid by the type invariants.
         let len = unsafe { (*self.skb.as_ptr()).len };
         match progress {
-            Progress::Done => Ok(0),
+            DumpStatus::Done => Ok(0),
             // An empty message would have the reader call for ever.
-            Progress::More if len == 0 => Err(EMSGSIZE),
-            Progress::More => c_int::try_from(len).map_err(|_| EMSGSIZE),
+            DumpStatus::More if len == 0 => Err(EMSGSIZE),
+            DumpStatus::More => c_int::try_from(len).map_err(|_| EMSGSIZE),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     },
     message::{
         complete,
-        Message, //
+        GenlMsg, //
     },
 };
 use crate::{
@@ -64,9 +64,9 @@ const fn name(text: &CStr) -> [u8; NAME_LEN] {
 
 /// A multicast group, whose listeners get the events sent to it.
 #[repr(transparent)]
-pub struct Group(genl_multicast_group);
+pub struct MulticastGroup(genl_multicast_group);
 
-impl Group {
+impl MulticastGroup {
     /// Makes a group of this name, at most 15 bytes, for listeners with this permission.
     #[inline]
     pub const fn new(text: &CStr, permission: Permission) -> Self {
@@ -108,7 +108,7 @@ impl Family {
         text: &CStr,
         version: u32,
         commands: &'static [Command],
-        groups: &'static [Group],
+        groups: &'static [MulticastGroup],
     ) -> Self {
         // PANIC: At compile time, as all of these.
         assert!(!commands.is_empty() && commands.len() <= u8::MAX as usize);
@@ -127,7 +127,7 @@ impl Family {
             _bitfield_1: Self::NETNS_OK,
             // CAST: Compared above.
             n_split_ops: commands.len() as u8,
-            // A `Command` is transparent, as is a `Group`.
+            // A `Command` is transparent, as is a `MulticastGroup`.
             split_ops: commands.as_ptr().cast(),
             // CAST: As above.
             n_mcgrps: groups.len() as u8,
@@ -199,7 +199,7 @@ impl Family {
         group: usize,
         command: u8,
         _bh: &Bh<'_>,
-        fill: impl FnOnce(&mut Message<'_>) -> Result,
+        fill: impl FnOnce(&mut GenlMsg<'_>) -> Result,
     ) -> Result {
         if !self.has_listeners(net, group) {
             return Err(ESRCH);

@@ -47,13 +47,13 @@ const ALIGN: usize = 4;
 /// # Invariants
 ///
 /// The first `used` bytes of `room` are initialised. `used` is a multiple of [`ALIGN`].
-pub struct Message<'a> {
+pub struct GenlMsg<'a> {
     room: &'a mut [MaybeUninit<u8>],
     used: usize,
     _thread: NotThreadSafe,
 }
 
-impl<'a> Message<'a> {
+impl<'a> GenlMsg<'a> {
     /// Begins a message in `room`, which is aligned to [`ALIGN`].
     fn new(room: &'a mut [MaybeUninit<u8>]) -> Self {
         // INVARIANT: Nothing has to be initialised.
@@ -195,7 +195,7 @@ impl<'a> Message<'a> {
 pub(super) unsafe fn complete<R>(
     skb: NonNull<sk_buff>,
     header: *mut c_void,
-    fill: impl FnOnce(&mut Message<'_>) -> Result<R>,
+    fill: impl FnOnce(&mut GenlMsg<'_>) -> Result<R>,
 ) -> Result<R> {
     let header = NonNull::new(header).ok_or(EMSGSIZE)?;
     let (result, used) = {
@@ -210,7 +210,7 @@ pub(super) unsafe fn complete<R>(
         // SAFETY: There is that much room behind the data, which by the requirements no other code
         // uses; it need not be initialised.
         let room = unsafe { core::slice::from_raw_parts_mut(start.cast(), len) };
-        let mut message = Message::new(room);
+        let mut message = GenlMsg::new(room);
         (fill(&mut message), message.used())
     };
     let skb = skb.as_ptr();
@@ -250,10 +250,10 @@ mod tests {
 
     /// Returns the content of a message that `fill` writes into a room of `N` bytes.
     fn written<const N: usize>(
-        fill: impl FnOnce(&mut Message<'_>) -> Result,
+        fill: impl FnOnce(&mut GenlMsg<'_>) -> Result,
     ) -> Result<([u8; 64], usize)> {
         let mut room = [MaybeUninit::new(0xff); N];
-        let mut message = Message::new(&mut room);
+        let mut message = GenlMsg::new(&mut room);
         fill(&mut message)?;
         let used = message.used();
         let mut bytes = [0; 64];

@@ -9,7 +9,7 @@ use super::{
     },
     message::{
         complete,
-        Message, //
+        GenlMsg, //
     },
 };
 use crate::{
@@ -146,7 +146,7 @@ impl<'a> Request<'a> {
     ///
     /// `ENOMEM`, `EMSGSIZE` if the answer does not fit into a message, what `fill` returns, and
     /// what C returns if the sender's socket takes no more.
-    pub fn reply(&self, command: u8, fill: impl FnOnce(&mut Message<'_>) -> Result) -> Result {
+    pub fn reply(&self, command: u8, fill: impl FnOnce(&mut GenlMsg<'_>) -> Result) -> Result {
         // The caller may hold a guard of bottom halves.
         let flags = match may_sleep() {
             true => bindings::CONST_GFP_KERNEL,

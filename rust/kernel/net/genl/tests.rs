@@ -37,7 +37,7 @@ mod tests {
         const POLICY: Table = POLICY.table();
         const PERMISSION: Permission = Permission::NetAdmin;
 
-        type Cursor = u64;
+        type Ctx = u64;
 
         fn start(_: &Request<'_>, _: &mut u64, _: &mut Process) -> Result {
             Ok(())
@@ -48,8 +48,8 @@ mod tests {
             _: &mut u64,
             _: &mut DumpWriter<'_>,
             _: &mut Process,
-        ) -> Result<Progress> {
-            Ok(Progress::Done)
+        ) -> Result<DumpStatus> {
+            Ok(DumpStatus::Done)
         }
     }
 
@@ -58,8 +58,8 @@ mod tests {
         1,
         &[Command::new_do::<Nothing>(), Command::new_dump::<Nothing>()],
         &[
-            Group::new(c"open", Permission::Anyone),
-            Group::new(c"closed", Permission::NetAdmin),
+            MulticastGroup::new(c"open", Permission::Anyone),
+            MulticastGroup::new(c"closed", Permission::NetAdmin),
         ],
     );
 

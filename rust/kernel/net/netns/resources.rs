@@ -154,7 +154,7 @@ impl Socket {
 #[pin_data]
 pub(in crate::net) struct NetnsResources {
     #[pin]
-    sockets: Mutex<Sockets>,
+    sockets: Mutex<SocketList>,
     /// The number of [`RouteRef`]s.
     route_refs: Atomic<isize>,
     /// Whether routes of the namespace must not be touched any more.
@@ -162,8 +162,8 @@ pub(in crate::net) struct NetnsResources {
 }
 
 /// The list of open sockets.
-struct Sockets {
-    first: Option<KBox<Entry>>,
+struct SocketList {
+    first: Option<KBox<SocketEntry>>,
     /// The hook that checks the packets that they send.
     hook: Option<Hook>,
     /// Whether the list takes no more sockets.
@@ -171,12 +171,12 @@ struct Sockets {
 }
 
 /// An entry of the list.
-struct Entry {
+struct SocketEntry {
     socket: Arc<Socket>,
-    next: Option<KBox<Entry>>,
+    next: Option<KBox<SocketEntry>>,
 }
 
-impl Sockets {
+impl SocketList {
     fn remove(&mut self, socket: &Arc<Socket>) {
         let mut at = &mut self.first;
         loop {
@@ -196,7 +196,7 @@ impl NetnsResources {
     /// Makes an empty list.
     pub(in crate::net) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            sockets <- new_mutex!(Sockets {
+            sockets <- new_mutex!(SocketList {
                 first: None,
                 hook: None,
                 released: false,
@@ -217,7 +217,7 @@ impl NetnsResources {
     /// These must be the resources of `net`.
     pub(in crate::net) unsafe fn add_socket(&self, net: &Net, socket: &Arc<Socket>) -> Result {
         let mut entry = KBox::new(
-            Entry {
+            SocketEntry {
                 socket: socket.clone(),
                 next: None,
             },

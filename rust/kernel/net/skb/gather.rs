@@ -16,8 +16,8 @@ use super::{
     },
     pages::PageRing,
     raw,
-    List,
-    SkBuff, //
+    SkBuff,
+    SkbList, //
 };
 use crate::{
     bindings,
@@ -49,7 +49,7 @@ impl SkBuff {
     fn gathers_with(&self, other: &SkBuff) -> bool {
         let (a, b) = (raw::headers(self.c()), raw::headers(other.c()));
         // CAST: Addresses of functions, to be compared.
-        let address = |f: raw::Destructor| f.map(|f| f as *const () as usize);
+        let address = |f: raw::SkbDestructor| f.map(|f| f as *const () as usize);
         self.c().sk == other.c().sk
             && address(raw::destructor(self.c())) == address(raw::destructor(other.c()))
             && a.hash == b.hash
@@ -132,7 +132,7 @@ impl Gso {
     ///
     /// [`None`] if there are no two such packets, or without memory; the list is unchanged then.
     pub fn gather<F: Fn(usize) -> usize>(
-        packets: &mut List<Segmented>,
+        packets: &mut SkbList<Segmented>,
         layout: &Layout<'_, F>,
         pages: &mut PageRing,
         bh: &Bh<'_>,
@@ -173,7 +173,7 @@ impl Gso {
             // SAFETY: As above.
             unsafe { to.wrapping_add(len).write_bytes(0, trailer) };
         }
-        let mut gathered = List::new();
+        let mut gathered = SkbList::new();
         // SAFETY: Each slot was written in full.
         let mut gso = unsafe { builder.finish(first) }?;
         gso.c_mut().cb = first.c().cb;

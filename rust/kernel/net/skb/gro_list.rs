@@ -19,9 +19,9 @@ use super::{
     frag_list,
     raw,
     Buffer,
-    List,
     Reason,
-    SkBuff, //
+    SkBuff,
+    SkbList, //
 };
 use crate::bindings::{
     self,
@@ -57,9 +57,9 @@ const MAX_BYTES: u32 = 65_000;
 ///
 /// The pointer is such a packet, which no other code uses while the value exists: C offers packets
 /// on the CPU that polls the queue, and waits for the callback.
-struct Held(NonNull<sk_buff>);
+struct GroSkb(NonNull<sk_buff>);
 
-impl Held {
+impl GroSkb {
     fn skb(&mut self) -> &mut sk_buff {
         // SAFETY: By the type invariants.
         unsafe { self.0.as_mut() }
@@ -128,7 +128,7 @@ impl Held {
     /// # Safety
     ///
     /// In both linear parts the UDP header must start at `transport`, behind the IP header.
-    unsafe fn differs(&mut self, new: &mut Held, transport: u32) -> bool {
+    unsafe fn differs(&mut self, new: &mut GroSkb, transport: u32) -> bool {
         // CAST: From 32 bits to at least as many.
         let th = new.skb().data.wrapping_add(transport as usize);
         let th2 = self.skb().data.wrapping_add(transport as usize);
@@ -164,13 +164,13 @@ impl Held {
     /// # Safety
     ///
     /// `list` must be a list of packets that GRO holds, linked by the first member of each.
-    unsafe fn of_same_flow(list: *mut list_head) -> Option<Held> {
+    unsafe fn of_same_flow(list: *mut list_head) -> Option<GroSkb> {
         const { assert!(offset_of!(sk_buff, __bindgen_anon_1) == 0) };
         // SAFETY: By the requirements.
         let mut link = unsafe { (*list).next };
         while link != list {
             // INVARIANT: GRO holds it, and C waits for the callback.
-            let mut held = Held(NonNull::new(link.cast())?);
+            let mut held = GroSkb(NonNull::new(link.cast())?);
             if held.is_same_flow() {
                 return Some(held);
             }
@@ -231,7 +231,7 @@ impl Held {
     /// # Safety
     ///
     /// GRO must hold `self`; C must offer `new`, whose linear part has at least `offset` bytes.
-    unsafe fn append(&mut self, mut new: Held, offset: u32) {
+    unsafe fn append(&mut self, mut new: GroSkb, offset: u32) {
         let first = self.0.as_ptr();
         // SAFETY: C sets this member of the union in each packet that GRO holds.
         let last = unsafe { self.state().__bindgen_anon_1.__bindgen_anon_2.last };
@@ -276,12 +276,12 @@ pub(in crate::net) unsafe fn device(skb: *const sk_buff) -> *mut bindings::net_d
 }
 
 /// Links the datagram `skb` to the packet that GRO holds with the same key, if there is one; see
-/// [`Receiver::key`].
+/// [`EncapRcv::key`].
 ///
 /// Returns the held packet that C has to pass on now, or null. `key` gets the first `header_len`
 /// bytes of a UDP payload.
 ///
-/// [`Receiver::key`]: crate::net::udp::Receiver::key
+/// [`EncapRcv::key`]: crate::net::udp::EncapRcv::key
 ///
 /// # Safety
 ///
@@ -296,10 +296,10 @@ pub(in crate::net) unsafe fn gro_receive(
         return null_mut();
     };
     // INVARIANT: C offers the packet to this callback alone.
-    let mut new = Held(skb);
+    let mut new = GroSkb(skb);
     let found = new.datagram(header_len, &key);
     // SAFETY: C passes a list of packets, linked by the first member of each.
-    let old = unsafe { Held::of_same_flow(held) };
+    let old = unsafe { GroSkb::of_same_flow(held) };
     let Some((offset, new_key)) = found else {
         // C passes this packet on by itself, after the held one.
         new.state().flush = 1;
@@ -352,7 +352,7 @@ pub(in crate::net) unsafe fn gro_complete(skb: *mut sk_buff, offset: c_int) {
         return;
     };
     // INVARIANT: GRO still holds the packet, and C waits for the callback.
-    let mut first = Held(skb);
+    let mut first = GroSkb(skb);
     let (count, checksum) = (first.state().count, first.state().pad);
     // If the list is not for this socket, C splits it and keeps the checksums as they are.
     // CAST: From 32 bits to at least as many.
@@ -395,8 +395,8 @@ impl SkBuff {
     /// Splits a GRO list. Each of the datagrams returned starts with its UDP header.
     ///
     /// Datagrams for which there is no memory are dropped, for [`Reason::NOMEM`].
-    pub(in crate::net) fn segment_list(mut self) -> List {
-        let mut list = List::new();
+    pub(in crate::net) fn segment_list(mut self) -> SkbList {
+        let mut list = SkbList::new();
         if self.make_private().is_err() {
             self.drop(Reason::NOMEM);
             return list;
@@ -463,8 +463,8 @@ impl SkBuff {
         mut self,
         sk: *mut bindings::sock,
         dev: *mut bindings::net_device,
-    ) -> List {
-        let mut list = List::new();
+    ) -> SkbList {
+        let mut list = SkbList::new();
         let is_v4 = matches!(self.ip_version_checked(), Some(super::IpVersion::V4));
         let mac = usize::from(raw::headers(self.c()).mac_header);
         let Some(gap) = self.headroom().checked_sub(mac) else {

@@ -19,10 +19,10 @@ use super::{
     pages::PageRing,
     raw,
     Buffer,
-    List,
     Packet,
     Reason,
-    SkBuff, //
+    SkBuff,
+    SkbList, //
 };
 use crate::{
     bindings,
@@ -38,10 +38,10 @@ pub(super) const MAX_BYTES: usize = 65_000;
 /// NAPI poll takes.
 pub(super) const MAX_SEGS: usize = 64;
 
-/// The number of bytes in front of a datagram that its [`Slot`] has as well.
+/// The number of bytes in front of a datagram that its [`GsoDatagram`] has as well.
 pub const LEAD: usize = 48;
 
-/// The number of bytes behind a datagram that its [`Slot`] has as well.
+/// The number of bytes behind a datagram that its [`GsoDatagram`] has as well.
 pub const TAIL: usize = 16;
 
 /// Divides and rounds up. Returns 0 if `by` is 0.
@@ -139,11 +139,11 @@ impl Segmented {
 
     /// Splits a GSO packet into single datagrams, see [`Gso::into_singles`]. A single one stays as
     /// it is.
-    pub fn into_singles(self, headroom: usize, pages: &mut PageRing, bh: &Bh<'_>) -> List<Self> {
+    pub fn into_singles(self, headroom: usize, pages: &mut PageRing, bh: &Bh<'_>) -> SkbList<Self> {
         match self.into_gso() {
             Ok(gso) => gso.into_singles(headroom, pages, bh),
             Err(skb) => {
-                let mut list = List::new();
+                let mut list = SkbList::new();
                 // INVARIANT: It is no GSO packet.
                 list.push_back(Self(skb));
                 list
@@ -209,8 +209,8 @@ impl Gso {
 
     /// Returns the datagrams one after the other, for changes in place.
     #[inline]
-    pub fn slots(&mut self) -> Slots<'_> {
-        Slots {
+    pub fn slots(&mut self) -> GsoDatagrams<'_> {
+        GsoDatagrams {
             size: usize::from(raw::gso_size(self.0.c())),
             frag: 0,
             offset: 0,
@@ -248,8 +248,8 @@ impl Gso {
         headroom: usize,
         pages: &mut PageRing,
         bh: &Bh<'_>,
-    ) -> List<Segmented> {
-        let mut singles = List::new();
+    ) -> SkbList<Segmented> {
+        let mut singles = SkbList::new();
         let Self(head) = &self;
         let head = head.as_raw();
         let mut slots = self.slots();
@@ -287,7 +287,7 @@ impl Gso {
 }
 
 /// See [`Gso::slots`].
-pub struct Slots<'a> {
+pub struct GsoDatagrams<'a> {
     gso: &'a mut Gso,
     size: usize,
     frag: usize,
@@ -295,11 +295,11 @@ pub struct Slots<'a> {
     offset: usize,
 }
 
-impl Slots<'_> {
+impl GsoDatagrams<'_> {
     /// Returns the next datagram.
     #[inline]
     #[allow(clippy::should_implement_trait)]
-    pub fn next(&mut self) -> Option<Slot<'_>> {
+    pub fn next(&mut self) -> Option<GsoDatagram<'_>> {
         let mut frag = raw::frag(self.gso.0.c(), self.frag)?;
         if self.offset >= frag.len {
             self.frag = self.frag.wrapping_add(1);
@@ -314,7 +314,7 @@ impl Slots<'_> {
         let start = unsafe { raw::frag_address(self.gso.0.c(), self.frag) };
         let start = start.wrapping_add(self.offset).wrapping_sub(LEAD);
         self.offset = self.offset.saturating_add(len);
-        Some(Slot {
+        Some(GsoDatagram {
             start,
             len,
             slots: PhantomData,
@@ -328,13 +328,13 @@ impl Slots<'_> {
 ///
 /// From `start` on there are [`LEAD`], then `len`, then [`TAIL`] initialised bytes, which have no
 /// other user for `'a`.
-pub struct Slot<'a> {
+pub struct GsoDatagram<'a> {
     start: *mut u8,
     len: usize,
     slots: PhantomData<&'a mut u8>,
 }
 
-impl Slot<'_> {
+impl GsoDatagram<'_> {
     /// Returns the length of the datagram.
     #[inline]
     pub fn len(&self) -> usize {

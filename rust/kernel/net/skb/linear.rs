@@ -211,8 +211,8 @@ mod tests {
     use super::super::{
         IpAddrs,
         IpVersion,
-        List,
-        SkBuff, //
+        SkBuff,
+        SkbList, //
     };
     use kernel::prelude::*;
 
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn lists_keep_the_order() -> Result {
-        let (mut a, mut b) = (List::new(), List::new());
+        let (mut a, mut b) = (SkbList::new(), SkbList::new());
         for byte in 0..3u8 {
             a.push_back(packet(&[byte])?);
             b.push_back(packet(&[byte, byte])?);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! [`List`], a first-in first-out list of packets.
+//! [`SkbList`], a first-in first-out list of packets.
 
 use super::{
     raw,
@@ -24,7 +24,7 @@ use zerocopy::{
     KnownLayout, //
 };
 
-/// A type of packet that a [`List`] can hold: an [`SkBuff`], or a wrapper with more or fewer
+/// A type of packet that a [`SkbList`] can hold: an [`SkBuff`], or a wrapper with more or fewer
 /// rights.
 ///
 /// # Safety
@@ -51,7 +51,7 @@ unsafe impl Packet for SkBuff {
 ///
 /// `first` starts a chain of `len` buffers, linked by `next`, which ends with `last`. The list owns
 /// each of them, and the invariants of `P` hold for each, except that it is on a list.
-pub struct List<P: Packet = SkBuff> {
+pub struct SkbList<P: Packet = SkBuff> {
     first: *mut bindings::sk_buff,
     last: *mut bindings::sk_buff,
     len: usize,
@@ -60,9 +60,9 @@ pub struct List<P: Packet = SkBuff> {
 }
 
 // SAFETY: The list owns its buffers, which are `Send`.
-unsafe impl<P: Packet> Send for List<P> {}
-// SAFETY: `&List` gives access to `&P` only, and `P` is `Sync`.
-unsafe impl<P: Packet> Sync for List<P> {}
+unsafe impl<P: Packet> Send for SkbList<P> {}
+// SAFETY: `&SkbList` gives access to `&P` only, and `P` is `Sync`.
+unsafe impl<P: Packet> Sync for SkbList<P> {}
 
 /// Makes the value of a buffer.
 ///
@@ -86,7 +86,7 @@ fn unwrap<P: Packet>(packet: P) -> *mut bindings::sk_buff {
     unsafe { core::mem::transmute_copy(&packet) }
 }
 
-impl<P: Packet> List<P> {
+impl<P: Packet> SkbList<P> {
     /// Makes an empty list.
     #[inline]
     pub const fn new() -> Self {
@@ -237,13 +237,13 @@ impl<P: Packet> List<P> {
     }
 }
 
-impl<P: Packet> Default for List<P> {
+impl<P: Packet> Default for SkbList<P> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<P: Packet> Drop for List<P> {
+impl<P: Packet> Drop for SkbList<P> {
     #[inline]
     fn drop(&mut self) {
         if !self.is_empty() {
@@ -255,7 +255,7 @@ impl<P: Packet> Drop for List<P> {
 /// A borrow of a packet on a list.
 pub struct Listed<'a, P: Packet = SkBuff> {
     packet: ManuallyDrop<P>,
-    list: PhantomData<&'a List<P>>,
+    list: PhantomData<&'a SkbList<P>>,
 }
 
 impl<P: Packet> Deref for Listed<'_, P> {
@@ -270,7 +270,7 @@ impl<P: Packet> Deref for Listed<'_, P> {
 /// A borrow of a packet on a list, for changes of its control block and owner.
 pub struct ListedMut<'a, P: Packet = SkBuff> {
     packet: ManuallyDrop<P>,
-    list: PhantomData<&'a mut List<P>>,
+    list: PhantomData<&'a mut SkbList<P>>,
 }
 
 impl<P: Packet> ListedMut<'_, P> {
@@ -310,10 +310,10 @@ impl<P: Packet> Deref for ListedMut<'_, P> {
     }
 }
 
-/// See [`List::iter`].
+/// See [`SkbList::iter`].
 pub struct Iter<'a, P: Packet = SkBuff> {
     next: *mut bindings::sk_buff,
-    list: PhantomData<&'a List<P>>,
+    list: PhantomData<&'a SkbList<P>>,
 }
 
 impl<'a, P: Packet> Iterator for Iter<'a, P> {
@@ -322,7 +322,7 @@ impl<'a, P: Packet> Iterator for Iter<'a, P> {
     #[inline]
     fn next(&mut self) -> Option<Listed<'a, P>> {
         let skb = NonNull::new(self.next)?;
-        // SAFETY: By the type invariants of `List`, which does not change for `'a`.
+        // SAFETY: By the type invariants of `SkbList`, which does not change for `'a`.
         self.next = raw::next(unsafe { skb.as_ref() });
         Some(Listed {
             // SAFETY: As above.
@@ -332,10 +332,10 @@ impl<'a, P: Packet> Iterator for Iter<'a, P> {
     }
 }
 
-/// See [`List::iter_mut`].
+/// See [`SkbList::iter_mut`].
 pub struct IterMut<'a, P: Packet = SkBuff> {
     next: *mut bindings::sk_buff,
-    list: PhantomData<&'a mut List<P>>,
+    list: PhantomData<&'a mut SkbList<P>>,
 }
 
 impl<'a, P: Packet> Iterator for IterMut<'a, P> {
@@ -344,7 +344,7 @@ impl<'a, P: Packet> Iterator for IterMut<'a, P> {
     #[inline]
     fn next(&mut self) -> Option<ListedMut<'a, P>> {
         let skb = NonNull::new(self.next)?;
-        // SAFETY: By the type invariants of `List`, whose links do not change for `'a`.
+        // SAFETY: By the type invariants of `SkbList`, whose links do not change for `'a`.
         self.next = raw::next(unsafe { skb.as_ref() });
         Some(ListedMut {
             // SAFETY: As above.
@@ -354,7 +354,7 @@ impl<'a, P: Packet> Iterator for IterMut<'a, P> {
     }
 }
 
-impl<'a, P: Packet> IntoIterator for &'a List<P> {
+impl<'a, P: Packet> IntoIterator for &'a SkbList<P> {
     type Item = Listed<'a, P>;
     type IntoIter = Iter<'a, P>;
 

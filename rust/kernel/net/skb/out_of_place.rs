@@ -23,8 +23,8 @@ use crate::bindings::{
 use crate::{
     bindings,
     bytes::{
+        RawBytes,
         Room,
-        Source,
         Written, //
     },
     context::Bh, //
@@ -140,7 +140,7 @@ impl SkBuff {
     ///
     /// The pages that remain are those that drivers and sockets of this machine have allocated for
     /// packets. They do not write to a page while a packet uses it.
-    pub fn piece(&self, offset: usize, len: usize) -> Option<Source<'_>> {
+    pub fn piece(&self, offset: usize, len: usize) -> Option<RawBytes<'_>> {
         if offset.checked_add(len)? > self.len() {
             return None;
         }
@@ -150,7 +150,7 @@ impl SkBuff {
             _ => self.c().data.cast_const().wrapping_add(offset),
         };
         // SAFETY: There are that many bytes, which are valid while the packet is.
-        Some(unsafe { Source::new(start, len) })
+        Some(unsafe { RawBytes::new(start, len) })
     }
 
     /// Copies `len` bytes from `offset` on. [`None`] if the packet ends before.

@@ -16,9 +16,9 @@ use super::{
     },
     raw,
     Buffer,
-    List,
     Packet,
-    SkBuff, //
+    SkBuff,
+    SkbList, //
 };
 use crate::bindings;
 use bindings::sk_buff;
@@ -38,7 +38,7 @@ pub(super) fn is_usual(skb: &sk_buff) -> bool {
 ///
 /// A [`Gso`](super::Gso) packet counts for at least as much as buffers of `room` bytes for its
 /// datagrams would, so that a socket cannot have more data on its way than with these.
-pub(super) fn hand_over(skb: &mut SkBuff, list: &mut List<Segmented>, room: usize) {
+pub(super) fn hand_over(skb: &mut SkBuff, list: &mut SkbList<Segmented>, room: usize) {
     let owner = raw::destructor(skb.c());
     if owner.is_none() || list.is_empty() {
         return;
@@ -80,7 +80,7 @@ pub(super) fn hand_over(skb: &mut SkBuff, list: &mut List<Segmented>, room: usiz
 
 /// Makes the socket of `packets`, which is the same for all, count `head` instead of them, for at
 /// least the sum of their `truesize`. Frees `packets`.
-pub(super) fn take_over(head: &mut sk_buff, mut packets: List<Segmented>) {
+pub(super) fn take_over(head: &mut sk_buff, mut packets: SkbList<Segmented>) {
     let owner = packets.front().map(|first| {
         let skb = first.as_skb().c();
         (skb.sk, raw::destructor(skb))
@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn gather(
-        packets: &mut List<Segmented>,
+        packets: &mut SkbList<Segmented>,
         pages: &SpinLock<PageRing>,
         bh: &Bh<'_>,
     ) -> Option<Gso> {
@@ -212,7 +212,7 @@ mod tests {
         // each packet is set far too small.
         for (len, more, is_less) in [(1000, 0, false), (1000, -1500, true)] {
             let bh = process.bh();
-            let mut packets = List::new();
+            let mut packets = SkbList::new();
             for _ in 0..10 {
                 let packet = owner.packet(len, more)?;
                 packets.push_back(Segmented::try_from(packet).map_err(|_| EINVAL)?);
@@ -249,7 +249,7 @@ mod tests {
         // SAFETY: The socket is open, and counts what is taken off again.
         unsafe { bindings::sk_wmem_alloc_add(b.sk(), -(other_truesize as i32)) };
         for second in [b.packet(100, 0)?, other] {
-            let mut packets = List::new();
+            let mut packets = SkbList::new();
             for packet in [a.packet(100, 0)?, second] {
                 packets.push_back(Segmented::try_from(packet).map_err(|_| EINVAL)?);
             }
@@ -268,7 +268,7 @@ mod tests {
         // one, and absurd room.
         for (more, room) in [(0, 0), (9000, 0), (-1500, 0), (0, 3000), (0, usize::MAX)] {
             let mut skb = owner.packet(2000, more)?;
-            let mut list = List::new();
+            let mut list = SkbList::new();
             for _ in 0..3 {
                 let segment = SkBuff::alloc(64, 700)?;
                 list.push_back(Segmented::try_from(segment).map_err(|_| EINVAL)?);

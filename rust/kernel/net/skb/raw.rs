@@ -46,7 +46,7 @@ use kernel::ffi::{
 pub(super) type Headers = bindings::sk_buff__bindgen_ty_4__bindgen_ty_1;
 
 /// A packet's destructor, which C calls when the packet leaves its socket.
-pub(super) type Destructor = Option<unsafe extern "C" fn(skb: *mut sk_buff)>;
+pub(super) type SkbDestructor = Option<unsafe extern "C" fn(skb: *mut sk_buff)>;
 
 /// The other member of the union, the named group of the same fields.
 type HeadersGroup = bindings::sk_buff__bindgen_ty_4__bindgen_ty_2;
@@ -285,7 +285,7 @@ pub(super) fn partial_checksum(skb: &sk_buff) -> Option<(u16, u16)> {
 
 /// Returns the packet's destructor.
 #[inline]
-pub(super) fn destructor(skb: &sk_buff) -> Destructor {
+pub(super) fn destructor(skb: &sk_buff) -> SkbDestructor {
     // SAFETY: All members of the union are words or made of them, and any that was set is a
     // function.
     unsafe { skb.__bindgen_anon_3.__bindgen_anon_1.destructor }
@@ -300,7 +300,7 @@ pub(super) fn has_destructor(skb: &sk_buff, f: unsafe extern "C" fn(*mut sk_buff
 
 /// Sets socket and destructor. The socket must count the buffer's `truesize`.
 #[inline]
-pub(super) fn set_owner(skb: &mut sk_buff, sk: *mut bindings::sock, destructor: Destructor) {
+pub(super) fn set_owner(skb: &mut sk_buff, sk: *mut bindings::sock, destructor: SkbDestructor) {
     skb.__bindgen_anon_3.__bindgen_anon_1.destructor = destructor;
     skb.sk = sk;
 }

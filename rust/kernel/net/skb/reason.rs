@@ -12,10 +12,10 @@ use super::{
     Datagrams,
     Gso,
     Linear,
-    List,
     Packet,
     Segmented,
-    SkBuff, //
+    SkBuff,
+    SkbList, //
 };
 use crate::bindings;
 use core::{
@@ -146,7 +146,7 @@ impl Free for Datagrams {
     }
 }
 
-impl<P: Packet> Free for List<P> {
+impl<P: Packet> Free for SkbList<P> {
     /// Frees the buffers in bulk.
     #[inline(always)]
     fn free(self, reason: Reason) {
@@ -224,7 +224,7 @@ pub(super) unsafe fn free_unreasoned(skb: *mut bindings::sk_buff) {
 
 /// Frees a list of packets without a reason, and counts them.
 #[cold]
-pub(super) fn free_list_unreasoned<P: Packet>(packets: List<P>) {
+pub(super) fn free_list_unreasoned<P: Packet>(packets: SkbList<P>) {
     // CAST: From small to large.
     count_unreasoned(packets.len() as u64);
     packets.free(Reason::NOT_SPECIFIED);

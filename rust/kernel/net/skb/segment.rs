@@ -31,11 +31,11 @@ use super::{
     tcp::Tcp,
     udp::Udp,
     Buffer,
-    List,
     Operations,
     Reason,
     Running,
-    SkBuff, //
+    SkBuff,
+    SkbList, //
 };
 use crate::{
     bindings,
@@ -98,11 +98,11 @@ impl SkBuff {
         dev: Running<'_, T>,
         layout: &Layout<'_, F>,
         bh: &Bh<'_>,
-    ) -> Result<List<Segmented>> {
+    ) -> Result<SkbList<Segmented>> {
         let mut packet = match Segmented::try_from(self) {
             Ok(mut packet) => {
                 packet.drop_dst();
-                let mut list = List::new();
+                let mut list = SkbList::new();
                 list.push_back(packet);
                 return Ok(list);
             }
@@ -127,7 +127,7 @@ impl SkBuff {
         &mut self,
         layout: &Layout<'_, F>,
         bh: &Bh<'_>,
-    ) -> Option<Result<List<Segmented>>> {
+    ) -> Option<Result<SkbList<Segmented>>> {
         if let Some(tcp) = Tcp::of(self) {
             return Some(split(&tcp, self, layout, bh));
         }
@@ -143,7 +143,7 @@ impl SkBuff {
     pub(super) unsafe fn segment_in_c(
         mut self,
         dev: *mut bindings::net_device,
-    ) -> Result<List<Segmented>> {
+    ) -> Result<SkbList<Segmented>> {
         raw::set_dev(self.c_mut(), dev);
         // Each segment would take a reference of the destination, which is not needed any more.
         let destination = raw::replace_refdst(self.c_mut(), 0);
@@ -167,7 +167,7 @@ impl SkBuff {
         };
         // If this buffer is one of the segments, C has taken a further reference of it.
         self.consume();
-        let mut list = List::new();
+        let mut list = SkbList::new();
         while !next.is_null() {
             let skb = next;
             // SAFETY: A segment is a valid buffer, which is ours.
@@ -194,8 +194,8 @@ pub(super) fn split<F: Fn(usize) -> usize>(
     skb: &mut SkBuff,
     layout: &Layout<'_, F>,
     bh: &Bh<'_>,
-) -> Result<List<Segmented>> {
-    let mut list = List::new();
+) -> Result<SkbList<Segmented>> {
+    let mut list = SkbList::new();
     let mut start = cut.headers_len();
     let mut left = div_ceil(skb.len().saturating_sub(start), cut.mss());
     let size = layout.datagram_len(cut.headers_len().saturating_add(cut.mss()));

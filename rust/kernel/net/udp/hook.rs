@@ -3,11 +3,11 @@
 //! A hook of netfilter that checks what the sockets of tunnels send, behind all rules.
 //!
 //! A rule takes a GSO packet for one datagram. If a rule rewrites bytes behind the headers, it has
-//! rewritten those of the first datagram only. Then the hook calls [`Receiver::rewritten`].
+//! rewritten those of the first datagram only. Then the hook calls [`EncapRcv::rewritten`].
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 //!
-//! [`Receiver::rewritten`]: super::Receiver::rewritten
+//! [`EncapRcv::rewritten`]: super::EncapRcv::rewritten
 
 use super::complete_callback;
 use crate::{
@@ -158,9 +158,9 @@ unsafe fn may_leave(sk: *mut sock, skb: &sk_buff) -> bool {
     let Some(shared) = NonNull::new(shared) else {
         return true;
     };
-    // SAFETY: All sockets with that function have a `Shared<H>` there, whose first field is this.
-    // The count that the socket had is put later, and then a grace period passes, which waits for
-    // this section.
+    // SAFETY: All sockets with that function have a `SkUserData<H>` there, whose first field is
+    // this. The count that the socket had is put later, and then a grace period passes, which waits
+    // for this section.
     let rewritten = unsafe { shared.cast::<unsafe fn(NonNull<()>) -> bool>().read() };
     // A hook may also run in process context (`nf_reinject()`). With bottom halves off, destructors
     // of this crate see that they must not sleep.

@@ -3,7 +3,7 @@
 //! Routing and transmission of datagrams.
 
 use super::{
-    Receiver,
+    EncapRcv,
     Tunnel, //
 };
 use crate::bindings::{
@@ -64,7 +64,7 @@ pub fn gso_by_default() -> bool {
     unsafe { bindings::udp_gso() }
 }
 
-impl<H: Receiver> Tunnel<H> {
+impl<H: EncapRcv> Tunnel<H> {
     /// Returns whether `address` is one of this host's own.
     ///
     /// For [`Ipv4Addr::UNSPECIFIED`]: whether the host has any address at all.

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use wg_proto::{
     allowedips::{
         AllowedIps,
-        WriterToken, //
+        AllowedIpsWriter, //
     },
     memory::Memory,
     prefix::{
@@ -65,7 +65,7 @@ pub fn owner(list: &[(Prefix, Peer, u64)], address: Address) -> Option<Peer> {
 /// A trie and the list it has to agree with.
 pub struct Pair {
     pub trie: Rc<AllowedIps<Host, Peer>>,
-    pub token: WriterToken,
+    pub token: AllowedIpsWriter,
     pub list: Vec<(Prefix, Peer, u64)>,
     pub peers: Peers,
     pub tag: u64,
@@ -75,7 +75,7 @@ impl Pair {
     pub fn new(count: u8) -> Self {
         Self {
             trie: Rc::new(AllowedIps::new()),
-            token: WriterToken::new(),
+            token: AllowedIpsWriter::new(),
             list: Vec::new(),
             peers: peers(count),
             tag: 0,

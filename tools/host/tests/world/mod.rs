@@ -16,7 +16,7 @@ use super::memory::{
 use wg_proto::{
     keypairs::{
         Keypairs,
-        WriterToken, //
+        KeypairsWriter, //
     },
     memory::Memory,
     session::{
@@ -27,7 +27,7 @@ use wg_proto::{
     timers::{
         Action,
         Actions,
-        Timer,
+        PeerTimer,
         TimerState,
         JITTER_MS, //
     },
@@ -60,7 +60,7 @@ pub struct End {
     state: TimerState,
     deadlines: [Option<u64>; 5],
     sessions: Keypairs<Host, Session>,
-    token: WriterToken,
+    token: KeypairsWriter,
     /// Identifier of the initiation that waits for its response.
     pending: Option<u64>,
     last_handshake_sent: u64,
@@ -80,7 +80,7 @@ impl End {
             state: TimerState::new(),
             deadlines: [None; 5],
             sessions: Keypairs::new(),
-            token: WriterToken::new(),
+            token: KeypairsWriter::new(),
             pending: None,
             last_handshake_sent: long_ago(0),
             staged: VecDeque::new(),
@@ -94,7 +94,7 @@ impl End {
         }
     }
 
-    pub fn deadline(&mut self, timer: Timer) -> &mut Option<u64> {
+    pub fn deadline(&mut self, timer: PeerTimer) -> &mut Option<u64> {
         &mut self.deadlines[timer as usize]
     }
 
@@ -353,21 +353,21 @@ impl World {
             TimerState::any_authenticated_packet_traversal(interval),
         );
         if let Message::Data(_) = message {
-            let pending = self.ends[end].deadline(Timer::SendKeepalive).is_some();
+            let pending = self.ends[end].deadline(PeerTimer::SendKeepalive).is_some();
             let actions = self.ends[end].state.data_received(pending);
             self.act(end, actions);
         }
     }
 
-    fn fire(&mut self, end: usize, timer: Timer) {
+    fn fire(&mut self, end: usize, timer: PeerTimer) {
         let interval = self.ends[end].interval;
         let state = &mut self.ends[end].state;
         let actions = match timer {
-            Timer::RetransmitHandshake => state.expired_retransmit_handshake(),
-            Timer::SendKeepalive => state.expired_send_keepalive(),
-            Timer::NewHandshake => state.expired_new_handshake(),
-            Timer::ZeroKeys => TimerState::expired_zero_keys(),
-            Timer::PersistentKeepalive => TimerState::expired_persistent_keepalive(interval),
+            PeerTimer::RetransmitHandshake => state.expired_retransmit_handshake(),
+            PeerTimer::SendKeepalive => state.expired_send_keepalive(),
+            PeerTimer::NewHandshake => state.expired_new_handshake(),
+            PeerTimer::ZeroKeys => TimerState::expired_zero_keys(),
+            PeerTimer::PersistentKeepalive => TimerState::expired_persistent_keepalive(interval),
         };
         self.act(end, actions);
     }
@@ -392,11 +392,11 @@ impl World {
             }
             for end in 0..2 {
                 for timer in [
-                    Timer::RetransmitHandshake,
-                    Timer::SendKeepalive,
-                    Timer::NewHandshake,
-                    Timer::ZeroKeys,
-                    Timer::PersistentKeepalive,
+                    PeerTimer::RetransmitHandshake,
+                    PeerTimer::SendKeepalive,
+                    PeerTimer::NewHandshake,
+                    PeerTimer::ZeroKeys,
+                    PeerTimer::PersistentKeepalive,
                 ] {
                     let deadline = self.ends[end].deadline(timer);
                     if deadline.is_some_and(|at| at <= self.now) {

@@ -66,7 +66,7 @@ impl Bh<'_> {
     }
 
     /// Returns whether this is a softirq.
-    pub fn is_unscheduled(&self) -> bool {
+    pub fn in_serving_softirq(&self) -> bool {
         softirq::is_serving()
     }
 

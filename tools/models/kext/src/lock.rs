@@ -84,16 +84,16 @@ macro_rules! kinds {
 }
 
 kinds! {
-    SpinLock Guard;
+    SpinLock SpinLockGuard;
     Mutex MutexGuard;
 }
 
 impl<T> SpinLock<T> {
     /// Takes the lock.
     #[track_caller]
-    pub fn lock<'a>(&'a self, _bh: &'a Bh<'_>) -> Guard<'a, T> {
+    pub fn lock<'a>(&'a self, _bh: &'a Bh<'_>) -> SpinLockGuard<'a, T> {
         self.0.lock.acquire();
-        Guard(&self.0, PhantomData)
+        SpinLockGuard(&self.0, PhantomData)
     }
 }
 

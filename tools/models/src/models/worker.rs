@@ -4,7 +4,7 @@
 
 use super::{bounds, process};
 use crate::parallel::{
-    cpu_load::Task,
+    cpu_load::CryptoOp,
     reorder::Job,
     worker::{Batch, Workers},
 };
@@ -49,7 +49,7 @@ fn give(
         let bh = ctx.bh();
         workers
             .loads()
-            .account(Task::Seal, 1, &bh, || timer::pass(5));
+            .account(CryptoOp::Seal, 1, &bh, || timer::pass(5));
         let target = loop {
             if let Some(target) = workers.find_less_busy(&bh) {
                 break target;

@@ -107,20 +107,20 @@ mod tests {
     }
 
     /// Returns the segments that C makes of the same packet.
-    fn reference(skb: SkBuff) -> Result<List<Segmented>> {
+    fn reference(skb: SkBuff) -> Result<SkbList<Segmented>> {
         // SAFETY: A null device is allowed.
         unsafe { skb.segment_in_c(null_mut()) }
     }
 
     /// Takes the next segment that C has made, and checks that it has these bytes.
-    fn is_next(theirs: &mut List<Segmented>, bytes: &[u8]) -> Result {
+    fn is_next(theirs: &mut SkbList<Segmented>, bytes: &[u8]) -> Result {
         let theirs = theirs.pop_front().ok_or(EINVAL)?;
         assert!(theirs.as_skb().data_len() == 0);
         assert!(theirs.as_skb().head() == bytes);
         Ok(())
     }
 
-    fn is_same(mut gso: Gso, theirs: &mut List<Segmented>) -> Result {
+    fn is_same(mut gso: Gso, theirs: &mut SkbList<Segmented>) -> Result {
         let mut slots = gso.slots();
         while let Some(mut slot) = slots.next() {
             let (header, rest) = slot.datagram().split_at(HEADER);

@@ -9,12 +9,12 @@ use std::ops::Deref;
 /// What a driver does.
 pub trait Operations: Send + Sync + Sized + 'static {
     /// What is polled.
-    type Queue: Send + Sync;
+    type NapiQueue: Send + Sync;
 
     /// Polls it.
     fn poll(
         dev: &NetDevice<Self>,
-        queue: &Self::Queue,
+        queue: &Self::NapiQueue,
         gro: &mut Gro<'_, Self>,
         budget: usize,
         bh: &Bh<'_>,

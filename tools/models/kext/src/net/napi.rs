@@ -17,7 +17,7 @@ pub const BUDGET: usize = 2;
 /// A context.
 pub struct Napi<T: Operations> {
     napi: napi::Napi,
-    queue: Pin<KBox<T::Queue>>,
+    queue: Pin<KBox<T::NapiQueue>>,
     dev: OnceCell<DeviceRef<T>>,
 }
 
@@ -28,7 +28,7 @@ unsafe impl<T: Operations> Sync for Napi<T> {}
 
 impl<T: Operations> Napi<T> {
     /// Makes one that is enabled.
-    pub fn new(queue: impl PinInit<T::Queue>) -> Self {
+    pub fn new(queue: impl PinInit<T::NapiQueue>) -> Self {
         Self {
             napi: napi::Napi::new(),
             queue: KBox::pin_init(queue, GFP_KERNEL).expect("there is memory"),
@@ -42,7 +42,7 @@ impl<T: Operations> Napi<T> {
     }
 
     /// Returns what is polled.
-    pub fn queue(&self) -> &T::Queue {
+    pub fn queue(&self) -> &T::NapiQueue {
         &self.queue
     }
 

@@ -43,15 +43,15 @@ pub struct Any;
 pub struct Segmented;
 
 /// Packets in a row.
-pub struct List<K = Any>(VecDeque<SkBuff>, PhantomData<fn() -> K>);
+pub struct SkbList<K = Any>(VecDeque<SkBuff>, PhantomData<fn() -> K>);
 
-impl<K> Default for List<K> {
+impl<K> Default for SkbList<K> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<K> List<K> {
+impl<K> SkbList<K> {
     /// Makes an empty one.
     pub const fn new() -> Self {
         Self(VecDeque::new(), PhantomData)
