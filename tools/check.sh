@@ -6,5 +6,4 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 kernel=$(kernel_folder)
-export WG_KDIR=$kernel/tree
 in_root -b "$kernel" env KDIR="$kernel/tree" "$WG_TOP/tools/check/run" "$@"

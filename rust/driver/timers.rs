@@ -153,7 +153,7 @@ fn apply(peer: &RcuArc<Peer>, action: Action, bh: &Bh<'_>) {
         }
         Action::Cancel(timer) => peer.timers().cancel(timer),
         Action::SendKeepalive => {}
-        Action::Initiate { .. } => queue_initiation(peer),
+        Action::Initiate => queue_initiation(peer),
         Action::PurgeStaged => purge_staged(peer, DropReason::TxGaveUp, bh),
         Action::ClearSource => peer.clear_source(bh),
         Action::ZeroKeys => queue_zeroing(peer),

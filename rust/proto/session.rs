@@ -75,9 +75,3 @@ impl Age {
         self.initiator && has_expired(self.birth, LAST_MINUTE, now)
     }
 }
-
-/// Returns whether a packet may be sent under `counter`.
-#[inline]
-pub const fn may_send(counter: u64) -> bool {
-    counter < REJECT_AFTER_MESSAGES
-}

@@ -52,11 +52,7 @@ pub enum Action {
     /// Sends a keepalive, or what is staged.
     SendKeepalive,
     /// Queues a handshake initiation, unless one was sent within [`REKEY_TIMEOUT`].
-    Initiate {
-        /// Whether this repeats an initiation that was not answered. This module counts the
-        /// attempts.
-        retry: bool,
-    },
+    Initiate,
     /// Drops the packets that wait for a session, and counts them.
     PurgeStaged,
     /// Drops the local address and the route used to reach the peer.
@@ -240,7 +236,7 @@ impl TimerState {
     #[inline]
     pub fn initiation_wanted(&mut self) -> Actions {
         self.attempts = 0;
-        Actions::one(Action::Initiate { retry: false })
+        Actions::one(Action::Initiate)
     }
 
     /// Event: a packet was received, and the session in use, `current`, may still send. Asks for a
@@ -274,7 +270,7 @@ impl TimerState {
             );
         }
         self.attempts = self.attempts.saturating_add(1);
-        Actions::two(Action::ClearSource, Action::Initiate { retry: true })
+        Actions::two(Action::ClearSource, Action::Initiate)
     }
 
     /// Event: [`PeerTimer::SendKeepalive`] fired.
@@ -292,7 +288,7 @@ impl TimerState {
     /// Event: [`PeerTimer::NewHandshake`] fired.
     pub fn expired_new_handshake(&mut self) -> Actions {
         self.attempts = 0;
-        Actions::two(Action::ClearSource, Action::Initiate { retry: false })
+        Actions::two(Action::ClearSource, Action::Initiate)
     }
 
     /// Event: [`PeerTimer::ZeroKeys`] fired.

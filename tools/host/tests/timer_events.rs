@@ -105,7 +105,7 @@ fn received_data_wants_one_answer_and_at_most_one_more() {
 // row T1
 fn nineteen_retries_then_all_is_given_up() {
     let mut state = TimerState::new();
-    let retry = [Action::ClearSource, Action::Initiate { retry: true }];
+    let retry = [Action::ClearSource, Action::Initiate];
     for attempt in 1..=19 {
         assert_eq!(list(state.expired_retransmit_handshake()), retry);
         assert_eq!(state.attempts(), attempt);
@@ -128,14 +128,11 @@ fn nineteen_retries_then_all_is_given_up() {
     let _ = other.handshake_complete();
     assert_eq!(other.attempts(), 0);
     let mut other = state.clone();
-    assert_eq!(
-        list(other.initiation_wanted()),
-        [Action::Initiate { retry: false }]
-    );
+    assert_eq!(list(other.initiation_wanted()), [Action::Initiate]);
     assert_eq!(other.attempts(), 0);
     assert_eq!(
         list(state.expired_new_handshake()),
-        [Action::ClearSource, Action::Initiate { retry: false }]
+        [Action::ClearSource, Action::Initiate]
     );
     assert_eq!(state.attempts(), 0);
 }
@@ -149,7 +146,7 @@ fn the_last_minute_is_noticed_once_per_session() {
     };
     let at = |seconds: u64| seconds * 1_000 * NS;
     assert_eq!(list(state.keep_key_fresh_on_receive(age, at(165) - 1)), []);
-    let wanted = [Action::Initiate { retry: false }];
+    let wanted = [Action::Initiate];
     assert_eq!(list(state.keep_key_fresh_on_receive(age, at(165))), wanted);
     assert_eq!(list(state.keep_key_fresh_on_receive(age, at(166))), []);
     assert_eq!(

@@ -197,7 +197,7 @@ impl World {
                     }
                     self.flush(end);
                 }
-                Action::Initiate { .. } => self.initiate(end),
+                Action::Initiate => self.initiate(end),
                 Action::PurgeStaged => {
                     self.ends[end].purged += self.ends[end].staged.len();
                     self.ends[end].staged.clear();
