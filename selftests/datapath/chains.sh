@@ -188,7 +188,7 @@ wait "$program" || true
 
 # Their link headers have a tag.
 if debug_kernel; then
-	left_out "tagged link headers: kernels built for debugging know of none"
+	left_out tagged-link-headers "kernels built for debugging know of none"
 	exit 0
 fi
 vlan a veth 10.2.0.1

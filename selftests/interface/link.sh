@@ -27,9 +27,9 @@ answers a 192.168.7.2 || fail "a ping after tc"
 # netpoll, which sends with interrupts off, takes no such interface; it takes one of the C module. Kernels for debugging
 # have no netconsole.
 if on_c; then
-	left_out "netpoll: the C module takes it"
+	left_out netpoll "the C module takes it"
 elif ! modprobe -q netconsole; then
-	left_out "netpoll: this kernel has no netconsole"
+	left_out netpoll "this kernel has no netconsole"
 else
 	ip link add wg9 type wireguard
 	ip address add 192.168.9.1/24 dev wg9

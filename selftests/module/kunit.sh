@@ -9,7 +9,7 @@
 written=$(grep -rh '#\[test\]' "$WG_TOP/rust/kernel" | wc -l)
 ((written > 0)) || fail "rust/kernel has no tests"
 filter=/sys/module/kunit/parameters/filter_glob
-[[ -e $filter ]] || fail "this kernel has no KUnit"
+[[ -e $filter ]] || skip "this kernel has no KUnit"
 
 # The newline of an echo would be part of the pattern.
 printf 'kext_*' >"$filter"

@@ -89,7 +89,7 @@ cat >/run/modprobe <<END
 #!/bin/bash
 echo "\${@: -1}" >>/run/asked
 if modinfo -F alias "$file" | grep -qxF -- "\${@: -1}"; then
-	WG_TOP=$WG_TOP WG_KO=${WG_KO:-} "$WG_TOP/tools/load.sh" ${WG_MODULE:+"$WG_MODULE"}
+	WG_TOP=$WG_TOP WG_KO=${WG_KO:-} WG_MODULE=${WG_MODULE:-ours} "$WG_TOP/tools/load.sh"
 fi
 END
 chmod +x /run/modprobe

@@ -82,7 +82,7 @@ def main(folder):
     print("\n".join(bad))
     if not bad:
         (HERE / "LAST-RUN").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"{1 - bool(bad)} passed, {int(bool(bad))} failed")
+    print(f"{1 - bool(bad)} passed, {int(bool(bad))} failed, 0 skipped")
     return int(bool(bad))
 
 

@@ -320,7 +320,7 @@ def main():
         print(f"{name}: {result}{'' if is_right else ', but it says ' + test.result}")
     if skipped:
         print(f"left out, as they use what is not known here: {' '.join(skipped)}")
-    print(f"{len(paths) - leaves_out - len(skipped) - failed} passed, {failed} failed")
+    print(f"{len(paths) - leaves_out - len(skipped) - failed} passed, {failed} failed, {len(skipped)} skipped")
     sys.exit(failed != 0)
 
 
