@@ -22,4 +22,4 @@ echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 rounds=1000 within=1
 # On a debug kernel the packets of a round alone take several seconds.
 ! debug_kernel || rounds=20 within=60
-python3 "$WG_TOP/selftests/datapath/progress.py" "$within" "${WG_ROUNDS:-$rounds}"
+python3 "$WG_TOP/selftests/datapath/progress.py" "$within" "$rounds"

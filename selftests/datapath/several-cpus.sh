@@ -9,7 +9,7 @@
 
 . "$(dirname "$0")/../lib.sh"
 
-seconds=${WG_SECONDS:-4}
+seconds=4
 tracing=/sys/kernel/debug/tracing
 peers=16
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Sends bursts of datagrams from namespace "left" to "right", where a reader counts how many it finds each time it runs.
 
-NEVER_IDLE is the process that keeps the machine from being idle.
+WG_NEVER_IDLE is the process that keeps the machine from being idle.
 """
 
 import os
@@ -37,7 +37,7 @@ def turns():
     with namespace("left"):
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.connect(ADDRESS)
-    pig = int(os.environ["NEVER_IDLE"])
+    pig = int(os.environ["WG_NEVER_IDLE"])
     in_between = 0
     for _ in range(BURSTS):
         for _ in range(BURST):

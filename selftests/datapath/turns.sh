@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
-# A burst of packets comes to a CPU that was idle: who reads them has its turn in between, and not only after all.
+# After a burst on an idle CPU, its reader runs before the whole burst is decrypted.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -14,4 +14,4 @@ tunnel left right
 in_ns left ethtool -K veth tso off gso off tx-udp-segmentation off
 tc -n left qdisc add dev veth root netem limit 1000 slot 20ms packets 60
 answers left 192.168.7.2 || fail "no answer"
-NEVER_IDLE=$never_idle python3 "$(dirname "$0")/turns.py"
+WG_NEVER_IDLE=$never_idle python3 "$(dirname "$0")/turns.py"

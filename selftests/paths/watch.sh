@@ -15,4 +15,4 @@ ended() {
 }
 
 events "$job"
-((spent <= ${WG_PATHS_LIMIT:-300} * ${WG_PATIENCE:-1}))
+((spent <= 300 * ${WG_PATIENCE:-1}))

@@ -14,7 +14,7 @@
 . "$WG_TOP/tools/bench/traffic.sh"
 
 # Nanoseconds of CPU time from one sample to the next; 0: no samples.
-period=${WG_PERIOD:-400000}
+period=400000
 
 # measured COMMAND…: its clock is in $work/clock.
 measured() {
