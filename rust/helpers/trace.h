@@ -2,8 +2,8 @@
 /*
  * The driver's tracepoints. Rust hands over the texts as they are shown: public keys in base64, addresses as in the
  * log. What is not known is "(none)". Texts lie in the record, with room for the longest: bpftrace 0.23 reads nothing
- * from a field that lies behind it (__string). Their sizes leave no hole between fields: what lies there would be
- * memory that nobody has written.
+ * from a field that lies behind it (__string). Their sizes leave no hole between fields, which would be
+ * uninitialised memory in the record.
  */
 
 #undef TRACE_SYSTEM
@@ -15,7 +15,7 @@
 #include <linux/netdevice.h>
 #include <linux/tracepoint.h>
 
-/* Packets or messages go no further. */
+/* Packets or messages were dropped. */
 TRACE_EVENT(wg_refusal,
 	TP_PROTO(const struct net_device *dev, const char *peer, const char *reason, const char *remote, u64 count),
 	TP_ARGS(dev, peer, reason, remote, count),

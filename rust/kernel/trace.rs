@@ -92,7 +92,7 @@ macro_rules! is_on {
     };
 }
 
-/// As above, by a look at the key.
+/// Without `CONFIG_JUMP_LABEL`: reads the key.
 #[cfg(all(CONFIG_TRACEPOINTS, not(CONFIG_JUMP_LABEL)))]
 macro_rules! is_on {
     ($tracepoint:ident) => {
@@ -100,7 +100,7 @@ macro_rules! is_on {
     };
 }
 
-/// As above: never.
+/// Without `CONFIG_TRACEPOINTS`: never.
 #[cfg(not(CONFIG_TRACEPOINTS))]
 macro_rules! is_on {
     ($tracepoint:ident) => {
@@ -116,7 +116,7 @@ macro_rules! call {
     };
 }
 
-/// As above: nothing does.
+/// Without `CONFIG_TRACEPOINTS`: does nothing.
 #[cfg(not(CONFIG_TRACEPOINTS))]
 macro_rules! call {
     ($function:ident, $($argument:expr),*) => {{

@@ -1,7 +1,7 @@
-// E0499: a value must not be taken back by the one who looks at it
+// E0499: a slot's value cannot be replaced while a reader borrows it
 // SPDX-License-Identifier: GPL-2.0
 
-//! A value must not be taken back by the one who looks at it.
+//! A slot's value cannot be replaced while a reader borrows it.
 
 #![forbid(unsafe_code)]
 

@@ -3,7 +3,7 @@
 # vm: icount
 # limit: 180
 # Many small segments that leave at once, as large super-packets or in answer to one acknowledgement, all get through a
-# wire that takes one at a time and whose far end is this machine as well: who receives them has its turn in between.
+# wire that takes one at a time and whose far end is this machine as well: the receiver runs in between.
 
 . "$(dirname "$0")/../lib.sh"
 

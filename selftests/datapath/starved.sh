@@ -3,9 +3,8 @@
 # vm: smp
 # boot: own
 # limit: 120
-# A hog of the highest class sits on CPU 1, so that no worker runs there. What was left to these
-# is sent nevertheless: what a softirq on CPU 1 forwards, and batches that CPU 0, busy itself,
-# gave away; and what it left to a worker that polls a receive queue, though no packet follows.
+# A SCHED_FIFO hog keeps the workers of CPU 1 from running. Within 3 jiffies a timer sends packets deferred to them,
+# processes batches offloaded to them, and schedules polls left to them, even if no packet follows.
 
 . "$(dirname "$0")/../lib.sh"
 

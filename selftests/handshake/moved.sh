@@ -32,7 +32,7 @@ expected 0 "$(sent peer a b endpoint 10.0.0.3:51822)" "no session yet"
 peer a b endpoint 10.0.0.2:51822
 answers a 192.168.7.2 || fail "a session"
 expected 0 "$(sent peer a b endpoint 10.0.0.2:51822)" "the same endpoint"
-# Also shortly after the last handshake.
+# Also if the last handshake was a moment ago.
 expected $new "$(sent peer a b endpoint 10.0.0.3:51822)" "another endpoint"
 on_c || grep -q '> 10.0.0.3.51822' "$work/sent" || fail "not there: $(cat "$work/sent")"
 on_c || eventually 3 is_at a b 10.0.0.3:51822 || fail "the peer is somewhere else"

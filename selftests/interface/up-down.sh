@@ -123,7 +123,7 @@ logged() {
 logged IPv4 2
 logged IPv6 2
 
-# row U6: low ports are for those who may.
+# row U6: a port below 1024 needs CAP_NET_BIND_SERVICE.
 ip -n a link set wg0 down
 in_ns a wg set wg0 listen-port 99
 refuses setpriv --bounding-set -net_bind_service --inh-caps -net_bind_service ip -n a link set wg0 up

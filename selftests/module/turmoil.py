@@ -199,7 +199,7 @@ class Spaces:
         for _ in range(3):
             self.client.set(other, peers(*(peer(fresh_key(self.rng), ips=[f"10.9.{n}.0/24"]) for n in range(60))))
         self.links.up("wg9")
-        # With so small a buffer it takes several datagrams to tell of them all.
+        # A buffer of 4 KiB splits the dump into several messages.
         reader = Client("a", buffer=4096)
         reader.send(GET, other, flags=REQUEST | ACK | DUMP)
         for _ in range(self.rng.randrange(2)):

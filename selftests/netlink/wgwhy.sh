@@ -41,7 +41,7 @@ tells() {
 	sed "s/^/    /" "$work/text"
 }
 
-# gone: the namespaces, and who runs in them.
+# gone: ends the processes in the namespaces and deletes these.
 gone() {
 	local ns
 	for ns in a b c; do

@@ -84,7 +84,7 @@ class Secrets:
 
 
 class Host:
-    """The peer, and who searches."""
+    """The remote peer, and the search of the saved memory."""
 
     def __init__(self, folder):
         self.folder = folder

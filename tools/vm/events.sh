@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What those share who watch a guest for boot.sh: it writes lines "begin NAME" and "end NAME RESULT" to JOB/results.
+# Functions for watchers of a guest (boot.sh --watch). The guest writes lines "begin NAME" and "end NAME RESULT" to
+# JOB/results.
 # The clock is this machine's: the guest's may run at any pace, or stand still after a crash.
 
 # events JOB: calls "ended NAME RESULT SECONDS", a function of the caller's, for each that ended since the last time.

@@ -28,7 +28,7 @@ def check_place(root, place):
     env = {"CARGO_TARGET_DIR": str(root / "out/check/host"), **os.environ, "CARGO_TERM_COLOR": "never"}
     run = subprocess.run(["cargo", "clippy", "--quiet", "--locked", "--offline", "--all-targets", "--", "-Dwarnings"],
                          cwd=root / place, env=env, capture_output=True, text=True, check=False)
-    # Checks have no network: without the dependencies this is for who has them.
+    # Checks have no network: skip if cargo lacks the dependencies.
     if run.returncode and (missing := MISSING.search(run.stderr)):
         raise Skip(f"cargo has not got the dependencies: {missing[0]} (make test PART=host gets them)")
     # cargo writes paths from the package's folder; those above it are ours as well.

@@ -22,7 +22,7 @@ OBJECTS = (kcmd.DRIVER, "rust/kernel/lib.o")
 # The types and traits of packets are in its folder.
 REASONS = "rust/kernel/net/skb/reason.rs"
 SAMPLE = "rust/driver/wireguard.rs"
-# What the `Drop` of a type does that sees to its packets.
+# Calls in a `Drop` that free its packets for a reason.
 FREES = re.compile(r"\brefuse \(|\. consume \( \)|\. drop \( \w")
 CLOSURE = re.compile(r"_\d+ = (\{closure@.*?\}) \{ (.*) \}$")
 

@@ -29,6 +29,7 @@ PART = re.compile(r"[A-Z]{2,}s?(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*n?|[A-Z]|[0-9]+
 PHRASES = {
     # With a capital it begins a sentence, wherever it stands.
     re.compile(r"\bWho\b(?![^.]*\?)|\b[Ww]hoever\b"): "name the actor",
+    re.compile(r"[:;,] who (?:\w+ ){1,3}(?:has|have|is|are)\b"): "name the actor",
     re.compile(r"\b[Ss]o many\b"): "that many, or the number's name",
     re.compile(r"\b(?:is|are) told\b"): "say who tells, or what happens",
     re.compile(r"\bfor want of\b"): "without",
@@ -103,6 +104,7 @@ SAMPLES = [
      {"rust/helpers/a.c": "int wg_helper_peer(void);", "words.allow": "* | wg_helper_* | wg | prefix"}, "'peer'"),
     ("an exception without a use", {"words.allow": "* | nothing | wg | reason"}, "nothing needs"),
     ("an actor without a name", {"rust/driver/a.rs": "//! Sends. Who asks\n//! waits."}, "'Who': name"),
+    ("an actor that asks", {"rust/driver/a.rs": "//! A count: who adds to it is right.\n"}, "name the actor"),
     ("over the end of a line", {"rust/driver/a.rs": "// There are so\nfn f() {}\n/// At most so\n/// many."},
      "a.rs:3: 'so many'"),
     ("in a document", {"docs/a.md": "Timers\n\n* and the peer\n  is told.\n"}, "a.md:4: 'is told'"),

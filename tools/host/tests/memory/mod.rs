@@ -50,7 +50,7 @@ pub fn fail_after(count: Option<usize>) {
 type Hook = std::thread::LocalKey<RefCell<Option<Box<dyn FnMut()>>>>;
 
 fn run(hook: &'static Hook) {
-    // Taken out meanwhile: what a hook does runs no hook.
+    // Take the hook out while it runs, so that it does not run itself.
     if let Some(mut action) = hook.with_borrow_mut(Option::take) {
         action();
         hook.with_borrow_mut(|place| {

@@ -39,7 +39,7 @@ fn update(state: &AtomicU32, change: impl Fn(u32) -> Option<u32>) -> Option<u32>
 }
 
 impl Napi {
-    /// Makes one that may be polled.
+    /// Creates an enabled, idle NAPI context.
     pub fn new() -> Self {
         Self {
             state: AtomicU32::new(0),

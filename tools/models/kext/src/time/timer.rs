@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 /// What happens when a timer expires.
 pub trait Expired<const ID: usize>: Send + Sync + Sized + 'static {
-    /// Called once for each time.
+    /// Called once per expiry.
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>);
 }
 
