@@ -189,7 +189,8 @@ impl Config {
         Ok(peer)
     }
 
-    /// Removes a peer from the configuration and all tables, to `dead`.
+    /// Removes a peer from the configuration, the key table and the allowed IPs, marks it dead, and
+    /// moves it to `dead`. Its sessions stay in the index table until [`RemovedPeers::finish`].
     pub(crate) fn remove_peer(
         &mut self,
         dev: &NetDevice<Device>,
@@ -307,7 +308,8 @@ impl RemovedPeers {
         self.0.values().map(Member::peer)
     }
 
-    /// Finishes the peers: drops the references that keep them alive.
+    /// Waits for one grace period, then ends each peer: timers, sessions, handshake, staged
+    /// packets.
     ///
     /// Packets in flight hold references of their own, and finish by themselves.
     pub(crate) fn finish(self, ctx: &mut Process) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an interface knows about its own troubles: a second generic netlink family.
+//! The generic netlink family `wireguard-diag`: facts about peers, events, and settings that the
+//! first family lacks.
 //!
 //! The driver tells this module what happens, by [`PeerDiag`] and [`InterfaceDiag`]; user space
 //! reads it, listens to events, and sets what the first family does not know.

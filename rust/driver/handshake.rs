@@ -127,8 +127,8 @@ impl WorkItem<ZERO> for Peer {
 
 /// Writes a message of ours under a new index, and frees the index that is not used any more.
 ///
-/// The index is taken while the handshake is locked, so that nobody adds one to a peer that was
-/// removed.
+/// Adds the index under the handshake lock. `Peer::end()` takes that lock after the peer is marked
+/// dead, so none is added behind it.
 fn attempt(
     peer: &RcuArc<Peer>,
     ctx: &mut Process,

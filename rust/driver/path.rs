@@ -48,7 +48,7 @@ use wg_proto::DropReason;
 /// DSCP AF41 of handshake messages, which carry no ECN.
 pub(crate) const HANDSHAKE_DSCP: u8 = 0x88;
 
-/// Jiffies for which it is known which GSO packets a route takes.
+/// How long, in jiffies, an answer of `Route::gso()` is reused.
 const GSO_HOLD: u64 = time::HZ;
 
 /// A path to a remote party, ready for use.
@@ -58,7 +58,7 @@ pub(crate) struct Path<'g> {
     route: Route,
     remote: SocketAddr,
     mark: u32,
-    /// Of the datagrams, unless it is 0.
+    /// `skb->priority` of the datagrams; 0 leaves it unchanged.
     priority: u32,
     gso: RouteGso,
 }

@@ -101,8 +101,8 @@ impl Run<'_> {
             ..
         } = self;
         let is_answer = peer.tx_seen().take();
-        // An idle CPU takes a packet at once, and what a worker of ours sends to this machine comes
-        // in batches.
+        // Do not gather on an idle CPU, which can poll now, nor while our worker sends on this CPU:
+        // its packets to this host come in batches.
         let may_wait = packets.len() == 1
             && peer.rx().lock(bh).is_stream(is_answer)
             && !bh.is_idle()

@@ -134,7 +134,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: Outgoing<'_>, bh: &Bh<'_>)
         ds: skb.ecn_encap(),
         ..PacketCb::default()
     };
-    // See `StreamDetector`: neither data nor part of a stream.
+    // A bare ACK is neither data nor part of a stream; see `StreamDetector`.
     let is_ack = skb.is_bare_ack();
     if !is_ack {
         peer.tx_seen().set();

@@ -147,7 +147,7 @@ impl Writer for TxMemory {
     }
 }
 
-/// Staged bytes from which on a peer is in the table, and below which it is not any more.
+/// A peer enters the table at `MUCH` staged bytes and leaves it below `LITTLE`.
 const MUCH: u32 = 16 << 10;
 const LITTLE: u32 = MUCH / 2;
 

@@ -45,7 +45,7 @@ pub(super) struct Facts {
     series: Atomic<u64>,
     /// When the last initiation was sent.
     initiated: Atomic<u64>,
-    /// The same by the clock for time that passes.
+    /// The same in `CLOCK_MONOTONIC`, to measure the round trip.
     initiated_exactly: Atomic<u64>,
     /// Microseconds from the last initiation that was answered to its response.
     round_trip: Atomic<u64>,

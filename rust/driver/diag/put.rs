@@ -149,7 +149,7 @@ pub(super) fn interface(
     })
 }
 
-/// Puts who a peer is.
+/// Puts public key and name of a peer.
 pub(super) fn identity(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     message.put(peer_attr::PUBLIC_KEY, peer.public_key().as_bytes())?;
     match peer.diag().settings(bh) {

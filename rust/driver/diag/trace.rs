@@ -142,7 +142,7 @@ pub(crate) fn source(skb: &SkBuff) -> Option<SocketAddr> {
         .and_then(|source| Endpoint::of(&source).remote)
 }
 
-/// Tells of refusals, of a peer's packets if it is known.
+/// Records `wg_refusal`; `peer` is [`None`] if the packet belongs to no known peer.
 #[inline]
 pub(super) fn refused(
     dev: &NetDevice<Device>,

@@ -177,8 +177,8 @@ fn act_on(
 
 /// Notes a handshake message that a peer has sent: its endpoint, its bytes, and the timers.
 ///
-/// Before the answer: another CPU could receive what is sent under the new session while this
-/// worker is still here, and this would then end the wait for that answer, too.
+/// Runs before we answer: afterwards another CPU may send data of the new session and arm
+/// NewHandshake, which our late `authenticated_received` would cancel.
 fn note_accepted(
     dev: &NetDevice<Device>,
     accepted: Result<RcuArc<Peer>, DroppedMessage>,
@@ -362,7 +362,8 @@ fn accept_initiation(
         opened.attach::<Library>(&identity, &mut noise.handshake)
     };
     let known = known.map_err(|reason| DroppedMessage::of(&peer, reason))?;
-    // A forged message names the peer, but is not the peer's: it must not cost memory for each.
+    // Fail without naming the peer: an unauthenticated message must not make us allocate that
+    // peer's drop counters.
     let authentic = known.authenticate::<Library>(message)?;
     let accepted = {
         let mut noise = peer.noise().lock(ctx);

@@ -32,7 +32,7 @@ const BUSY_NS: u64 = 1_000_000_000 / time::HZ * WINDOW / 6;
 /// which holds 1000, or with a veth device that does GRO in a ring of 256.
 pub(crate) const MAX_TX_SINCE_SOFTIRQ: usize = 128;
 
-/// Packets that others receive on this CPU between two polls: NAPI's weight.
+/// What NAPI polls of other contexts receive per poll, at most (`NAPI_POLL_WEIGHT`).
 const NAPI_WEIGHT: u32 = 64;
 
 /// Jiffies during which a CPU whose worker stalled gets no batches, unless the worker runs.

@@ -81,7 +81,7 @@ pub(crate) fn set_worker_sending(cpu: u32, sends: bool) {
     sending(cpu).store(sends, Relaxed);
 }
 
-/// A time of the last weeks, in whole jiffies.
+/// A time in jiffies, cut to 32 bits: ages below 2^32 jiffies are right.
 #[derive(Clone, Copy)]
 pub(crate) struct JiffyStamp(u32);
 

@@ -114,7 +114,8 @@ fn note_received(keypair: &Keypair, fresh: &SkbList, bh: &Bh<'_>) -> Option<()> 
     let source = fresh.back()?.udp_source()?;
     peer.seen_at(&Endpoint::of(&source), bh);
     timers::authenticated_received(peer, bh);
-    // A second packet tells that one keepalive will not be enough.
+    // Report at most two data packets: the first arms SendKeepalive, the second has it armed once
+    // more. A third would change nothing.
     for _ in fresh.iter().filter(|packet| !packet.is_empty()).take(2) {
         timers::data_received(peer, bh);
     }

@@ -36,10 +36,11 @@ use kext::{
 };
 use wg_proto::DropReason;
 
-/// Datagrams that wait for a session. Before more are added, the oldest are dropped down to this.
+/// Datagrams that stay staged without a session. Staging more first drops the oldest down to this
+/// number.
 const MAX_STAGED_PACKETS: u32 = 128;
 
-/// Bytes that a peer loses at least when other peers need memory.
+/// Bytes dropped from one backlog at a time, at least, when the budget is used up.
 const MIN_LOSS: u32 = 16 << 10;
 
 /// The sending state of a peer.
@@ -283,7 +284,8 @@ impl Tx {
     ///
     /// Returns packets that are too many without a session, and whether nothing is staged.
     pub(super) fn wait_for_session(&mut self, peer: Ref<'_, Peer>, bh: &Bh<'_>) -> (Packets, bool) {
-        // Without a session no more than this would have been staged.
+        // `stage()` applies the limit only if there is neither a session nor a deferral. Apply it
+        // now.
         let old = if self.clear_deferral() {
             self.staged.take_beyond(MAX_STAGED_PACKETS)
         } else {
@@ -402,10 +404,10 @@ impl Tx {
         (self.take_ready(|| budget), goes_on)
     }
 
-    /// Leaves staged packets to the next sender.
+    /// Cancels a deferral.
     ///
-    /// Returns whether a worker was to send it, or batches ahead of it were to leave first: then
-    /// any amount may be staged.
+    /// Returns whether there was one, or packets waited for batches in flight; more than the limit
+    /// may be staged then.
     pub(super) fn clear_deferral(&mut self) -> bool {
         let was_blocked = core::mem::replace(&mut self.is_blocked, false);
         self.deferred.take().is_some() || was_blocked
