@@ -18,8 +18,8 @@ mod put;
 mod set;
 mod settings;
 mod state;
-mod strangers;
 mod trace;
+mod unknown;
 
 pub(crate) use self::{
     event::{

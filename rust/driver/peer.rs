@@ -18,7 +18,10 @@ use crate::{
     diag::PeerDiag,
     endpoint::DisplayRemote,
     keypair::Keypair,
-    parallel::stream::SeenFlag,
+    parallel::{
+        stream::SeenFlag,
+        worker::WATCHDOG_TIMEOUT, //
+    },
     peerlookup::IndexEntry,
     rcu::Rcu,
     receive::rx::Rx,
@@ -462,5 +465,12 @@ impl Peer {
             self.clear_source(&bh);
         }
         self.clear_handshake(ctx);
+    }
+}
+
+/// Arms the watchdog, unless it is armed.
+pub(crate) fn arm_watchdog(peer: &RcuArc<Peer>) {
+    if !peer.watchdog.is_pending() {
+        peer.watchdog.arm(peer, WATCHDOG_TIMEOUT);
     }
 }

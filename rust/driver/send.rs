@@ -5,7 +5,7 @@
 //! 1. [`xmit`] runs in `ndo_start_xmit`: finds the peer, and segments a super-packet.
 //! 2. [`submit`] sends packets inline if nothing is ahead of them, or stages them in [`tx`].
 //! 3. [`send_some`] takes staged packets with their nonces; `deferred.rs` has a worker call it, and
-//!    `watchdog.rs` a timer if the worker does not run.
+//!    `../watchdog.rs` a timer if the worker does not run.
 //! 4. [`encrypt`] has them encrypted on this CPU or on a less busy one (`seal.rs`).
 //! 5. `release.rs` releases encrypted batches by sequence number, from one CPU.
 //! 6. `transmit.rs` finds the path and hands them to the UDP socket.
@@ -16,7 +16,8 @@ mod seal;
 mod staged;
 mod transmit;
 pub(crate) mod tx;
-mod watchdog;
+
+pub(crate) use release::send_ready;
 
 use crate::{
     batch::TxBatch,
@@ -64,8 +65,7 @@ use kext::{
 };
 use release::{
     complete,
-    finish_inline,
-    send_ready, //
+    finish_inline, //
 };
 use seal::seal_all;
 use staged::Packets;
@@ -254,7 +254,7 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
 /// begins a handshake.
 ///
 /// Returns whether there may be more. If not, the staged packets are no longer deferred.
-fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
+pub(crate) fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
     let Some(keypair) = peer.current(bh) else {
         wait_for_session(peer, bh);
         // A handshake that ended just now may have found nothing staged, and relies on this call.

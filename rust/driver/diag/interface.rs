@@ -5,7 +5,7 @@
 use super::{
     event::Stream,
     group,
-    strangers::Strangers, //
+    unknown::Strangers, //
 };
 use kernel::{
     prelude::*,

@@ -13,7 +13,7 @@ use super::{
         Pin,
         Settings, //
     },
-    strangers::KeptSlots,
+    unknown::KeptSlots,
     SET_POLICY, //
 };
 use crate::{

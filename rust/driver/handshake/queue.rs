@@ -175,7 +175,7 @@ impl HandshakeQueue {
     }
 
     /// Wakes a worker. It also answers strangers that have become peers
-    /// (`rust/driver/diag/strangers.rs`).
+    /// (`rust/driver/diag/unknown.rs`).
     pub(crate) fn wake(&self, queue: &workqueue::Queue, bh: &Bh<'_>) {
         let cpu = cpu::next_online(self.last_cpu.load(Relaxed));
         self.last_cpu.store(cpu, Relaxed);

@@ -18,10 +18,10 @@ use crate::{
     keypair::Keypair,
     parallel::reorder::Job,
     peer::{
+        arm_watchdog,
         Peer,
         RECEIVE, //
-    },
-    send::tx::arm_watchdog, //
+    }, //
 };
 use kext::{
     context::{

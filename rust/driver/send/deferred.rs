@@ -2,13 +2,11 @@
 
 //! Sending of staged packets by workers.
 
-use super::{
-    send_some,
-    tx::arm_watchdog, //
-};
+use super::send_some;
 use crate::{
     parallel::stream,
     peer::{
+        arm_watchdog,
         Peer,
         SEND, //
     }, //

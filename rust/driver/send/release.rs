@@ -6,10 +6,7 @@ use super::{
     deferred::defer,
     seal::seal_all,
     transmit::transmit,
-    tx::{
-        arm_watchdog,
-        Head, //
-    }, //
+    tx::Head, //
 };
 use crate::{
     batch::TxBatch,
@@ -18,6 +15,7 @@ use crate::{
         worker::Batch, //
     },
     peer::{
+        arm_watchdog,
         Peer,
         DRAIN, //
     }, //
@@ -62,7 +60,7 @@ pub(super) fn complete(peer: Ref<'_, Peer>, seq: u64, batch: Option<TxBatch>, bh
 ///
 /// Workers may complete batches as fast as this CPU sends them. After its budget a work item goes
 /// on, so that one sender does not send for all, and so that this CPU runs softirqs.
-pub(super) fn send_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+pub(crate) fn send_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     if send_some_ready(peer, bh) {
         kick(bh.cpu(), peer);
     }

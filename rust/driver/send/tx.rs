@@ -28,10 +28,7 @@ use crate::{
 };
 use kext::{
     context::Bh,
-    sync::rcu::{
-        RcuArc,
-        Ref, //
-    },
+    sync::rcu::Ref,
     time, //
 };
 use wg_proto::DropReason;
@@ -311,7 +308,7 @@ impl Tx {
     /// Takes over from workers that have not run in time.
     ///
     /// Returns whether to send staged packets, and whether to send ready batches.
-    pub(super) fn take_over(&mut self, workers: &Workers, bh: &Bh<'_>) -> (bool, bool) {
+    pub(crate) fn take_over(&mut self, workers: &Workers, bh: &Bh<'_>) -> (bool, bool) {
         let late = self
             .deferred
             .filter(|worker| worker.since.age() >= WATCHDOG_TIMEOUT);
@@ -333,7 +330,7 @@ impl Tx {
     }
 
     /// Returns whether a worker still has to send something.
-    pub(super) fn waits_for_worker(&self) -> bool {
+    pub(crate) fn waits_for_worker(&self) -> bool {
         self.deferred.is_some() || self.ready_since.is_some()
     }
 
@@ -478,11 +475,4 @@ pub(super) fn discarded(peer: &Peer, packets: Packets, reason: DropReason, bh: &
 pub(crate) fn purge_staged(peer: &Peer, reason: DropReason, bh: &Bh<'_>) {
     let old = peer.tx().lock(bh).take_all(peer, bh);
     dropped(peer, old, reason, bh);
-}
-
-/// Arms the watchdog, unless it is armed.
-pub(crate) fn arm_watchdog(peer: &RcuArc<Peer>) {
-    if !peer.watchdog.is_pending() {
-        peer.watchdog.arm(peer, WATCHDOG_TIMEOUT);
-    }
 }

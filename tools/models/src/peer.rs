@@ -5,7 +5,9 @@
 #[path = "../../../rust/driver/peer/sessions.rs"]
 mod sessions;
 
-use crate::{device::Device, keypair::Keypair, rcu::Rcu, receive::rx::Rx};
+use crate::{
+    device::Device, keypair::Keypair, parallel::worker::WATCHDOG_TIMEOUT, rcu::Rcu, receive::rx::Rx,
+};
 use engine::Tracked;
 use kernel::{
     prelude::*,
@@ -121,6 +123,13 @@ impl Peer {
     }
 
     fn reset_last_sent_handshake(&self) {}
+}
+
+/// As in `rust/driver/peer.rs`.
+pub(crate) fn arm_watchdog(peer: &RcuArc<Peer>) {
+    if !peer.watchdog.is_pending() {
+        peer.watchdog.arm(peer, WATCHDOG_TIMEOUT);
+    }
 }
 
 /// The handshake, which these models leave alone.

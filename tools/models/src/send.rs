@@ -6,7 +6,7 @@
 use crate::{
     batch::TxBatch,
     parallel::{reorder::Job, worker::Batch},
-    peer::{Peer, WATCHDOG},
+    peer::{arm_watchdog, Peer, WATCHDOG},
     receive,
 };
 use kext::{context::Bh, sync::rcu::RcuArc, time::timer::Expired};
@@ -17,23 +17,11 @@ impl Batch for TxBatch {
     }
 }
 
-pub(crate) mod tx {
-    use crate::{parallel::worker::WATCHDOG_TIMEOUT, peer::Peer};
-    use kext::sync::rcu::RcuArc;
-
-    /// As in `rust/driver/send/tx.rs`.
-    pub(crate) fn arm_watchdog(peer: &RcuArc<Peer>) {
-        if !peer.watchdog.is_pending() {
-            peer.watchdog.arm(peer, WATCHDOG_TIMEOUT);
-        }
-    }
-}
-
-/// As in `rust/driver/send/watchdog.rs`.
+/// As in `rust/driver/watchdog.rs`.
 impl Expired<WATCHDOG> for Peer {
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
         if receive::take_over(&this, bh) {
-            tx::arm_watchdog(&this);
+            arm_watchdog(&this);
         }
     }
 }

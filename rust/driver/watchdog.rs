@@ -2,18 +2,18 @@
 
 //! The watchdog timer that does the work of workers that do not run, in both directions.
 
-use super::{
-    release::send_ready,
-    send_some,
-    tx::arm_watchdog, //
-};
 use crate::{
     parallel::cpu_load::MAX_TX_SINCE_SOFTIRQ,
     peer::{
+        arm_watchdog,
         Peer,
         WATCHDOG, //
     },
-    receive, //
+    receive,
+    send::{
+        send_ready,
+        send_some, //
+    }, //
 };
 use kext::{
     context::Bh,
