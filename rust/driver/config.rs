@@ -85,7 +85,7 @@ pub(crate) struct Config {
     /// Whether the interface is removed. A request that still holds it must not add anything.
     pub(crate) is_closed: bool,
     /// UDP port. While the interface is down, the port that it will ask for.
-    pub(crate) port: u16,
+    pub(crate) incoming_port: u16,
     generation: u32,
     /// By number, which is the order of creation.
     peers: RBTree<u64, Member>,
@@ -100,7 +100,7 @@ impl Config {
     pub(crate) fn new() -> Self {
         Self {
             is_closed: false,
-            port: 0,
+            incoming_port: 0,
             generation: 1,
             peers: RBTree::new(),
             count: 0,

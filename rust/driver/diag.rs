@@ -24,7 +24,7 @@ mod unknown;
 pub(crate) use self::{
     event::{
         configured,
-        of_stranger, //
+        of_unknown, //
     },
     interface::InterfaceDiag,
     peer::{
@@ -36,7 +36,7 @@ pub(crate) use self::{
         Label,
         Pin, //
     },
-    trace::source, //
+    trace::sender, //
 };
 
 use kext::net::genl::{

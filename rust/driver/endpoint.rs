@@ -35,13 +35,13 @@ pub(crate) struct Endpoint {
     /// Remote address and port, if known.
     pub(crate) remote: Option<SocketAddr>,
     /// Local address.
-    pub(crate) source: EndpointSrc,
+    pub(crate) src: EndpointSrc,
 }
 
 impl Endpoint {
     /// Returns whether both are the same endpoint, flow labels aside.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.is_same_remote(other) && self.source == other.source
+        self.is_same_remote(other) && self.src == other.src
     }
 
     /// Returns whether the remote address and port are the same.
@@ -75,7 +75,7 @@ impl Endpoint {
                     addr: Ipv4Addr(src),
                     port: sport,
                 }),
-                source: EndpointSrc::V4 {
+                src: EndpointSrc::V4 {
                     addr: Ipv4Addr(dst),
                     // CAST: Interface indices are positive.
                     ifindex: iif as u32,
@@ -93,7 +93,7 @@ impl Endpoint {
                     flowinfo: 0,
                     scope,
                 }),
-                source: EndpointSrc::V6(Ipv6Addr(dst)),
+                src: EndpointSrc::V6(Ipv6Addr(dst)),
             },
         }
     }

@@ -68,7 +68,7 @@ impl WorkItem<0> for HandshakeWorker {
             match done {
                 Ok(()) => skb.consume(),
                 Err(refused) => {
-                    let remote = diag::source(&skb);
+                    let remote = diag::sender(&skb);
                     let _ = refuse(skb, refused.reason());
                     refused.count(dev, remote, ctx);
                 }
@@ -77,7 +77,7 @@ impl WorkItem<0> for HandshakeWorker {
             ctx.cond_resched();
         }
         if let Some(seeded) = random::is_ready() {
-            incoming::answer_strangers(dev, seeded, ctx);
+            incoming::answer_unknown(dev, seeded, ctx);
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct PacketCb {
     /// Counter of a received packet.
     pub(crate) counter: u64,
     /// Index of the session of a received packet.
-    pub(crate) session: u32,
+    pub(crate) index: u32,
     /// MTU of an outgoing packet's path, which bounds its padding.
     pub(crate) mtu: u32,
     /// DS field of the outer header.

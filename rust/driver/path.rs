@@ -98,8 +98,8 @@ impl<'g> Path<'g> {
         let mut old = None;
         // Another endpoint needs another route.
         if peer.endpoint_changes() == change {
-            if state.endpoint.source != endpoint.source {
-                state.endpoint.source = endpoint.source;
+            if state.endpoint.src != endpoint.src {
+                state.endpoint.src = endpoint.src;
                 peer.endpoint_changed(true);
             }
             old = state.route.replace(path.route.clone());
@@ -120,7 +120,7 @@ impl<'g> Path<'g> {
         bh: &'g Bh<'_>,
     ) -> Result<Self, DropReason> {
         let copy = *endpoint;
-        let source = &mut endpoint.source;
+        let source = &mut endpoint.src;
         Self::with(dev, &copy, label, bh, |socket, mark| {
             match copy.remote.ok_or(DropReason::TxNoEndpoint)? {
                 SocketAddr::V4 { addr, port } => {

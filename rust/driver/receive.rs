@@ -84,7 +84,7 @@ pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: SkbList, bh: &Bh
 /// A run: data messages of one session, one after the other.
 struct Run<'g> {
     /// The index of the session.
-    session: u32,
+    index: u32,
     peer: &'g RcuArc<Peer>,
     /// The NAPI context that delivers the messages.
     napi: &'g Napi<Device>,
@@ -122,7 +122,7 @@ impl Run<'_> {
     }
 }
 
-/// Why a datagram is refused, and where it came from; see [`diag::source`].
+/// Why a datagram is refused, and where it came from; see [`diag::sender`].
 type DroppedDatagram = (DropReason, Option<SocketAddr>);
 
 /// Drops a datagram.
@@ -131,7 +131,7 @@ fn refuse_datagram(skb: SkBuff, reason: DropReason) -> DroppedDatagram {
     // Without its UDP header, nothing tells where it came from.
     let remote = match reason {
         DropReason::BadDatagram => None,
-        _ => diag::source(&skb),
+        _ => diag::sender(&skb),
     };
     (refuse(skb, reason), remote)
 }
@@ -168,14 +168,14 @@ fn sort<'g>(
     let index = header.receiver().get();
     let counter = header.counter();
     let run = match run {
-        Some(run) if run.session == index => run,
+        Some(run) if run.index == index => run,
         _ => {
             if let Some(run) = run.take() {
                 run.end(bh);
             }
             match find_receiver(device, index, bh) {
                 Ok((peer, napi)) => run.insert(Run {
-                    session: index,
+                    index,
                     peer,
                     napi,
                     packets: SkbList::new(),
@@ -187,7 +187,7 @@ fn sort<'g>(
     let ds = skb.dsfield();
     *skb.cb_mut() = PacketCb {
         counter,
-        session: index,
+        index,
         ds,
         ..PacketCb::default()
     };

@@ -168,24 +168,24 @@ impl Backlogs {
         })
     }
 
-    /// Updates the table: `bytes` are staged for a peer, and the table has it with `noted`, or not
-    /// at all if that is 0. Returns the new `noted`.
+    /// Updates the table: `bytes` are staged for a peer, and the table has it with `old_key`, or
+    /// not at all if that is 0. Returns its key from now on.
     ///
     /// Without memory the peer is not in the table.
-    pub(crate) fn note(&self, peer: Ref<'_, Peer>, noted: u32, bytes: u32, bh: &Bh<'_>) -> u32 {
-        let is_near =
-            bytes >= noted.saturating_sub(noted / 4) && bytes <= noted.saturating_add(noted / 4);
-        if (noted == 0 && bytes < MUCH) || (noted != 0 && bytes >= LITTLE && is_near) {
-            return noted;
+    pub(crate) fn note(&self, peer: Ref<'_, Peer>, old_key: u32, bytes: u32, bh: &Bh<'_>) -> u32 {
+        let is_near = bytes >= old_key.saturating_sub(old_key / 4)
+            && bytes <= old_key.saturating_add(old_key / 4);
+        if (old_key == 0 && bytes < MUCH) || (old_key != 0 && bytes >= LITTLE && is_near) {
+            return old_key;
         }
         if bytes < LITTLE {
-            return self.forget(&peer, noted, bh);
+            return self.forget(&peer, old_key, bh);
         }
         let Some(counted) = peer.upgrade() else {
-            return self.forget(&peer, noted, bh);
+            return self.forget(&peer, old_key, bh);
         };
         let key = (bytes, peer.id());
-        if noted == 0 {
+        if old_key == 0 {
             let Ok(node) = RBTreeNode::new(key, counted, GFP_ATOMIC | __GFP_NOWARN) else {
                 return 0;
             };
@@ -193,17 +193,17 @@ impl Backlogs {
             return bytes;
         }
         let mut peers = self.peers.lock(bh);
-        let Some(node) = peers.remove_node(&(noted, peer.id())) else {
+        let Some(node) = peers.remove_node(&(old_key, peer.id())) else {
             return 0;
         };
         let _ = peers.insert(node.into_reservation().into_node(key, counted));
         bytes
     }
 
-    /// Removes a peer from the table. Returns the new `noted`, 0.
-    pub(crate) fn forget(&self, peer: &Peer, noted: u32, bh: &Bh<'_>) -> u32 {
-        if noted != 0 {
-            let node = self.peers.lock(bh).remove_node(&(noted, peer.id()));
+    /// Removes a peer from the table. Returns its key from now on, 0.
+    pub(crate) fn forget(&self, peer: &Peer, old_key: u32, bh: &Bh<'_>) -> u32 {
+        if old_key != 0 {
+            let node = self.peers.lock(bh).remove_node(&(old_key, peer.id()));
             drop(node);
         }
         0

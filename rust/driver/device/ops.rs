@@ -192,7 +192,7 @@ impl Operations for Device {
         let mut config = self.config.lock(ctx);
         let rx_queues = self.rx_queues(dev, ctx)?;
         self.is_rewritten.store(false, Relaxed);
-        config.port = socket::open(dev, config.port, ctx)?;
+        config.incoming_port = socket::open(dev, config.incoming_port, ctx)?;
         for queue in rx_queues.iter() {
             queue.enable(rtnl, ctx);
             queue.queue().open(&ctx.bh());
@@ -219,7 +219,7 @@ impl Operations for Device {
         }
         let n = self.handshake_queue.purge(&ctx.bh());
         diag::refused(dev, DropReason::Gone, n, None);
-        self.diag.strangers().purge(&ctx.bh());
+        self.diag.unknown_initiators().purge(&ctx.bh());
         for queue in self.rx_queues.get().iter().flat_map(|queues| queues.iter()) {
             queue.disable(rtnl, ctx);
             // CAST: From small to large.
@@ -240,7 +240,7 @@ impl Operations for Device {
         {
             let mut config = self.config.lock(ctx);
             config.is_closed = true;
-            config.port = 0;
+            config.incoming_port = 0;
             config.remove_all_peers(dev, &mut dead, ctx);
         }
         self.sockets.close(ctx);

@@ -198,7 +198,7 @@ pub(super) fn of_peer(peer: &Peer, event: Event, bh: &Bh<'_>) {
 }
 
 /// Tells that the holder of a key that no peer has has begun a handshake.
-pub(crate) fn of_stranger(
+pub(crate) fn of_unknown(
     dev: &NetDevice<Device>,
     key: &PublicKey,
     remote: Option<SocketAddr>,

@@ -62,7 +62,7 @@ pub(super) struct DiagDumpCtx {
     /// The index to find the interface by.
     ifindex: u32,
     /// 1 if the interface itself was told, or is not asked for.
-    is_begun: u32,
+    skips_interface: u32,
     /// 1 if the reader may read without the interface's permission.
     is_admin: u32,
     _unused: u32,
@@ -112,7 +112,7 @@ impl Dump for Get {
         cursor.only = only(request, &dev, ctx)?;
         cursor.is_admin = u32::from(request.is_admin());
         let is_filtered = cursor.only != 0 || Filter::of(request).is_some();
-        cursor.is_begun = u32::from(is_filtered);
+        cursor.skips_interface = u32::from(is_filtered);
         Ok(())
     }
 
@@ -134,12 +134,12 @@ impl Dump for Get {
             return Err(ENODEV);
         }
         out.set_seq(config.generation());
-        if cursor.is_begun == 0 {
+        if cursor.skips_interface == 0 {
             out.message(|message| {
                 put::device(message, &dev, &config)?;
                 put::interface(message, &dev, &config, ctx)
             })?;
-            cursor.is_begun = 1;
+            cursor.skips_interface = 1;
         }
         let filter = Filter::of(request);
         let start = cursor.only.max(cursor.peer.wrapping_add(1));

@@ -5,7 +5,7 @@
 use super::{
     event::Stream,
     group,
-    unknown::Strangers, //
+    unknown::UnknownInitiators, //
 };
 use kernel::{
     prelude::*,
@@ -49,7 +49,7 @@ pub(crate) struct InterfaceDiag {
     #[pin]
     unknown: SpinLock<Stream>,
     #[pin]
-    strangers: Strangers,
+    unknown_initiators: UnknownInitiators,
 }
 
 impl InterfaceDiag {
@@ -65,7 +65,7 @@ impl InterfaceDiag {
             peers <- new_spinlock!(Stream::new()),
             config <- new_spinlock!(Stream::new()),
             unknown <- new_spinlock!(Stream::new()),
-            strangers <- Strangers::new(),
+            unknown_initiators <- UnknownInitiators::new(),
         })
     }
 
@@ -94,8 +94,8 @@ impl InterfaceDiag {
     }
 
     /// Returns the initiations by keys that no peer has.
-    pub(crate) fn strangers(&self) -> &Strangers {
-        &self.strangers
+    pub(crate) fn unknown_initiators(&self) -> &UnknownInitiators {
+        &self.unknown_initiators
     }
 
     /// Notes a refusal, unless another CPU is noting one: one is enough.

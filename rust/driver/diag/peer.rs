@@ -52,7 +52,7 @@ use wg_proto::{
     DropReason, //
 };
 
-/// The source of a peer's endpoint.
+/// How the endpoint was learnt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Learnt {
     /// Nothing: it is not known.

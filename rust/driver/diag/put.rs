@@ -109,7 +109,7 @@ pub(super) fn interface(
     let data = dev.data();
     let is_readable = u8::from(data.diag().is_readable());
     message.put_u8(attr::UNPRIVILEGED_READ, is_readable)?;
-    let is_announced = u8::from(data.diag().strangers().is_announced());
+    let is_announced = u8::from(data.diag().unknown_initiators().is_announced());
     message.put_u8(attr::ANNOUNCE_UNKNOWN, is_announced)?;
     let public = data.identity().read(ctx).public().copied();
     let is_under_load = data
@@ -123,7 +123,7 @@ pub(super) fn interface(
         if let Some(public) = public {
             message.put(interface_attr::PUBLIC_KEY, public.as_bytes())?;
         }
-        message.put_u16(interface_attr::LISTEN_PORT, config.port)?;
+        message.put_u16(interface_attr::LISTEN_PORT, config.incoming_port)?;
         message.put_u32(interface_attr::FWMARK, data.fwmark())?;
         message.put_u32(interface_attr::PEERS, config.count())?;
         for entry in data.drops().iter() {

@@ -85,11 +85,12 @@ impl Do for Set {
         if change.is_none() && readable.is_none() && announced.is_none() {
             return Err(request.refuse(EINVAL, c"the request changes nothing"));
         }
-        let strangers = device.diag().strangers();
+        let unknown_initiators = device.diag().unknown_initiators();
         // Nothing that is kept gets lost if it is on already.
-        if let Some(is_announced) = announced.filter(|on| *on != strangers.is_announced()) {
+        if let Some(is_announced) = announced.filter(|on| *on != unknown_initiators.is_announced())
+        {
             let room = KeptSlots::new(is_announced)?;
-            strangers.announce(is_announced, room, &ctx.bh());
+            unknown_initiators.announce(is_announced, room, &ctx.bh());
         }
         if let Some(is_readable) = readable {
             device.diag().set_readable(is_readable);

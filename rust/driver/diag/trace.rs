@@ -134,7 +134,7 @@ impl<T: Display> Display for Maybe<T> {
 
 /// Returns where a datagram came from, for [`refused`], or [`None`] while the tracepoint is off.
 #[inline]
-pub(crate) fn source(skb: &SkBuff) -> Option<SocketAddr> {
+pub(crate) fn sender(skb: &SkBuff) -> Option<SocketAddr> {
     if !DropEvent::is_on() {
         return None;
     }

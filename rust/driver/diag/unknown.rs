@@ -79,13 +79,13 @@ struct KeptState {
 
 /// The initiations by keys that no peer has.
 #[pin_data]
-pub(crate) struct Strangers {
+pub(crate) struct UnknownInitiators {
     is_announced: Atomic<bool>,
     #[pin]
     state: SpinLock<KeptState>,
 }
 
-impl Strangers {
+impl UnknownInitiators {
     /// Creates the list of an interface that tells of nobody.
     pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
@@ -130,7 +130,7 @@ impl Strangers {
             Some(old) if old.is_awaited(at) => old.at,
             _ => 1,
         });
-        // There is none if the interface no longer tells of strangers.
+        // There is none if the interface no longer tells of unknown initiators.
         if let Some(place) = place {
             *place = Some(Kept {
                 key,

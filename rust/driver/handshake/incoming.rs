@@ -113,13 +113,13 @@ pub(super) fn receive(
 }
 
 /// Acts on kept initiations whose senders are peers by now.
-pub(super) fn answer_strangers(dev: &NetDevice<Device>, seeded: Seeded, ctx: &mut Process) {
+pub(super) fn answer_unknown(dev: &NetDevice<Device>, seeded: Seeded, ctx: &mut Process) {
     let device = dev.data();
-    let strangers = device.diag().strangers();
-    while strangers.is_announced() {
+    let unknown_initiators = device.diag().unknown_initiators();
+    while unknown_initiators.is_announced() {
         let known = {
             let bh = ctx.bh();
-            strangers.take_known(|key| device.key_table().contains(key, &bh), &bh)
+            unknown_initiators.take_known(|key| device.key_table().contains(key, &bh), &bh)
         };
         let Some(kept) = known else {
             return;
@@ -346,14 +346,14 @@ fn accept_initiation(
         device
             .diag()
             .note_initiator(opened.sender(), remote, &ctx.bh());
-        let strangers = device.diag().strangers();
-        if strangers.admit(&ctx.bh()) {
+        let unknown_initiators = device.diag().unknown_initiators();
+        if unknown_initiators.admit(&ctx.bh()) {
             let key = *opened.sender();
-            opened.authenticate_stranger::<Library>(&identity, message)?;
+            opened.authenticate_unknown::<Library>(&identity, message)?;
             let bh = ctx.bh();
             // In this order, as the listener may add the peer at once.
-            strangers.keep(key, source, message, &bh);
-            diag::of_stranger(dev, &key, remote, &bh);
+            unknown_initiators.keep(key, source, message, &bh);
+            diag::of_unknown(dev, &key, remote, &bh);
         }
         return Err(DropReason::UnknownPeer.into());
     };

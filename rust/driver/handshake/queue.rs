@@ -174,7 +174,7 @@ impl HandshakeQueue {
         Ok(())
     }
 
-    /// Wakes a worker. It also answers strangers that have become peers
+    /// Wakes a worker. It also answers unknown initiators that have become peers
     /// (`rust/driver/diag/unknown.rs`).
     pub(crate) fn wake(&self, queue: &workqueue::Queue, bh: &Bh<'_>) {
         let cpu = cpu::next_online(self.last_cpu.load(Relaxed));

@@ -128,7 +128,7 @@ fn put_device(
     config: &Config,
     ctx: &mut Process,
 ) -> Result {
-    message.put_u16(device_attr::LISTEN_PORT, config.port)?;
+    message.put_u16(device_attr::LISTEN_PORT, config.incoming_port)?;
     message.put_u32(device_attr::FWMARK, dev.data().fwmark())?;
     message.put_u32(device_attr::IFINDEX, dev.ifindex())?;
     message.put_string(device_attr::IFNAME, dev.name().as_bytes())?;

@@ -102,7 +102,7 @@ pub(super) fn set_device(request: &Request<'_>, ctx: &mut Process) -> Result {
         }
         result
     };
-    if dev.data().diag().strangers().is_announced() {
+    if dev.data().diag().unknown_initiators().is_announced() {
         let wq = dev.data().handshake_receive_wq();
         dev.data().handshake_queue().wake(wq, &ctx.bh());
     }
@@ -166,11 +166,11 @@ fn clear_sources(config: &Config, ctx: &mut Process) {
 }
 
 fn set_port(dev: &NetDevice<Device>, config: &mut Config, port: u16, ctx: &mut Process) -> Result {
-    if config.port == port {
+    if config.incoming_port == port {
         return Ok(());
     }
     clear_sources(config, ctx);
-    config.port = if dev.is_running() {
+    config.incoming_port = if dev.is_running() {
         socket::open(dev, port, ctx)?
     } else {
         port
@@ -293,7 +293,7 @@ fn find_or_add(
 fn set_endpoint(peer: &Peer, remote: SocketAddr, ctx: &mut Process) -> bool {
     let endpoint = Endpoint {
         remote: Some(remote),
-        source: EndpointSrc::Any,
+        src: EndpointSrc::Any,
     };
     let bh = ctx.bh();
     let is_new = peer.remote(&bh) != endpoint.remote;

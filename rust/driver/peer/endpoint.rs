@@ -58,7 +58,7 @@ impl Route {
 /// The endpoint of a peer and the route to it, under one lock so that they always match.
 pub(crate) struct EndpointState {
     pub(crate) endpoint: Endpoint,
-    /// The source of the remote address, and when it was learnt, in nanoseconds since boot.
+    /// How the remote address was learnt, and when, in nanoseconds since boot.
     learnt: (Learnt, u64),
     pub(crate) route: Option<Route>,
     /// Which GSO packets should use that route, and when that was looked up.
@@ -87,7 +87,7 @@ impl EndpointState {
         Self {
             endpoint: Endpoint {
                 remote: None,
-                source: EndpointSrc::Any,
+                src: EndpointSrc::Any,
             },
             learnt: (Learnt::Not, 0),
             route: None,
@@ -103,7 +103,7 @@ impl Peer {
         self.endpoint().lock(bh).endpoint.remote
     }
 
-    /// Returns the source of the remote address, and when it was learnt, in nanoseconds since boot.
+    /// Returns how the remote address was learnt, and when, in nanoseconds since boot.
     pub(crate) fn learnt(&self, bh: &Bh<'_>) -> (Learnt, u64) {
         self.endpoint().lock(bh).learnt
     }
@@ -161,7 +161,7 @@ impl Peer {
     /// Forgets the local address and the cached route.
     pub(crate) fn clear_source(&self, bh: &Bh<'_>) {
         let mut state = self.endpoint().lock(bh);
-        state.endpoint.source = EndpointSrc::Any;
+        state.endpoint.src = EndpointSrc::Any;
         let old = self.changed(&mut state);
         drop(state);
         drop(old);

@@ -42,8 +42,8 @@ use kext::{
 };
 use wg_proto::DropReason;
 
-/// Packets that are decrypted as one batch when CPUs share the work.
-const SHARED_RUN: usize = 16;
+/// Packets that are decrypted as one batch when this CPU offloads work.
+const OFFLOAD_RUN: usize = 16;
 
 /// Queues a worker to schedule the poll of the peer's queue, and arms the watchdog.
 fn poll_later(peer: &RcuArc<Peer>) {
@@ -110,10 +110,10 @@ pub(crate) fn poll(
     while work < max_work {
         let left = max_work.saturating_sub(work);
         let workers = dev.data().workers();
-        let shared = workers.should_offload(bh);
+        let offload = workers.should_offload(bh);
         #[cfg(wg_faults)]
-        let shared = shared || workers.hold.is_on();
-        let max = if shared { left.min(SHARED_RUN) } else { left };
+        let offload = offload || workers.hold.is_on();
+        let max = if offload { left.min(OFFLOAD_RUN) } else { left };
         let Some((index, run)) = queue.take_run(max, bh) else {
             break;
         };
@@ -124,7 +124,7 @@ pub(crate) fn poll(
             diag::refused(dev, refuse(run, DropReason::UnknownSession), n, None);
             continue;
         };
-        receive_run(keypair, run, shared, queue, gro, bh);
+        receive_run(keypair, run, offload, queue, gro, bh);
         last = Some(keypair.target().peer());
     }
     if work < max_work {
@@ -146,7 +146,7 @@ pub(crate) fn poll(
 fn receive_run(
     keypair: Ref<'_, Keypair>,
     run: SkbList,
-    shared: bool,
+    offload: bool,
     queue: &RxQueue,
     gro: &mut Gro<'_, Device>,
     bh: &Bh<'_>,
@@ -159,7 +159,7 @@ fn receive_run(
     if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
         return peer.refused(refuse(run, reason), n, bh);
     }
-    let worker = if shared {
+    let worker = if offload {
         device.workers().find_less_busy(bh)
     } else {
         None

@@ -247,13 +247,13 @@ impl RxQueue {
         let mut input = self.input.lock(bh);
         let mut run = SkbList::new();
         let first = input.packets.pop_front()?;
-        let index = first.cb::<PacketCb>().session;
+        let index = first.cb::<PacketCb>().index;
         run.push_back(first);
         while run.len() < max
             && input
                 .packets
                 .front()
-                .is_some_and(|skb| skb.cb::<PacketCb>().session == index)
+                .is_some_and(|skb| skb.cb::<PacketCb>().index == index)
         {
             if let Some(skb) = input.packets.pop_front() {
                 run.push_back(skb);

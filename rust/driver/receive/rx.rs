@@ -19,7 +19,7 @@ use wg_proto::DropReason;
 
 /// Packets of one peer that may be with workers, or wait for those, at once. (A test fills this up
 /// a thousand times.)
-const MAX_SHARED_PACKETS: usize = if cfg!(wg_faults) { 1024 } else { 4096 };
+const MAX_OFFLOADED_PACKETS: usize = if cfg!(wg_faults) { 1024 } else { 4096 };
 
 /// How a run of packets goes on.
 pub(super) enum RxNext {
@@ -76,13 +76,13 @@ impl Rx {
     }
 
     /// Admits a run of `n` packets of a session: it is decrypted at once, becomes a batch with a
-    /// sequence number, or is dropped. `shares` tells whether another CPU decrypts it.
-    pub(super) fn begin(&mut self, keypair: Ref<'_, Keypair>, n: usize, shares: bool) -> RxNext {
-        if !shares && self.reorder.in_flight() == 0 {
+    /// sequence number, or is dropped. `offload` tells whether another CPU decrypts it.
+    pub(super) fn begin(&mut self, keypair: Ref<'_, Keypair>, n: usize, offload: bool) -> RxNext {
+        if !offload && self.reorder.in_flight() == 0 {
             return RxNext::Inline;
         }
         // Before decryption, so that a flood of packets is dropped at no cost.
-        if self.packets >= MAX_SHARED_PACKETS || self.reorder.reserve().is_err() {
+        if self.packets >= MAX_OFFLOADED_PACKETS || self.reorder.reserve().is_err() {
             return RxNext::Dropped(DropReason::RxQueueFull);
         }
         // Only a batch outlives this poll, so only a batch counts its session.

@@ -44,8 +44,8 @@ const MIN_LOSS: u32 = 16 << 10;
 pub(crate) struct Tx {
     /// Packets without nonces, charged to the interface's memory.
     staged: Packets,
-    /// Bytes of them that the table of backlogs knows.
-    noted: u32,
+    /// Key of this peer in `Backlogs`; 0 if it is not there.
+    backlog_key: u32,
     /// The worker that is queued to send staged packets.
     deferred: Option<Deferred>,
     /// Whether staged packets wait for a batch in flight to be sent.
@@ -132,7 +132,7 @@ impl Tx {
     pub(crate) const fn new() -> Self {
         Self {
             staged: Packets::new(),
-            noted: 0,
+            backlog_key: 0,
             deferred: None,
             is_blocked: false,
             reorder: ReorderQueue::new(),
@@ -360,13 +360,13 @@ impl Tx {
     /// Updates the table of backlogs. Called after each change of `staged`.
     fn note(&mut self, peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         let backlogs = peer.device().data().backlogs();
-        self.noted = backlogs.note(peer, self.noted, self.staged.bytes(), bh);
+        self.backlog_key = backlogs.note(peer, self.backlog_key, self.staged.bytes(), bh);
     }
 
     /// Takes all staged packets.
     fn take_all(&mut self, peer: &Peer, bh: &Bh<'_>) -> Packets {
         let backlogs = peer.device().data().backlogs();
-        self.noted = backlogs.forget(peer, self.noted, bh);
+        self.backlog_key = backlogs.forget(peer, self.backlog_key, bh);
         core::mem::take(&mut self.staged)
     }
 

@@ -171,7 +171,7 @@ impl<'w> OpenedInitiation<'w> {
 
     /// Checks that the sender, which is no remote of ours, has the private key of the public key it
     /// claims.
-    pub fn authenticate_stranger<C: Crypto>(
+    pub fn authenticate_unknown<C: Crypto>(
         self,
         local: &Identity,
         message: &Initiation,

@@ -125,7 +125,7 @@ fn a_stranger_has_to_hold_the_key_that_it_claims() {
         let message = initiation(bytes);
         let opened = work.open::<Soft>(&b.identity, &message)?;
         assert_eq!(opened.sender(), &a.public());
-        opened.authenticate_stranger::<Soft>(&b.identity, &message)
+        opened.authenticate_unknown::<Soft>(&b.identity, &message)
     };
     assert_eq!(check(message.as_bytes()), Ok(()));
     // The encrypted timestamp, which only the holder can make.

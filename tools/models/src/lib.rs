@@ -65,7 +65,7 @@ mod packet {
     #[derive(Clone, Copy, Default)]
     pub(crate) struct PacketCb {
         pub(crate) counter: u64,
-        pub(crate) session: u32,
+        pub(crate) index: u32,
     }
 }
 

@@ -62,7 +62,7 @@ impl World {
                 *number,
                 PacketCb {
                     counter: u64::from(*number),
-                    session: index,
+                    index,
                 },
             ));
         }
