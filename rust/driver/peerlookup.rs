@@ -202,6 +202,16 @@ impl IndexTable {
         None
     }
 
+    /// Finds the session with an index, if the index is that of one.
+    #[inline]
+    pub(crate) fn find_session<'g>(
+        &'g self,
+        index: u32,
+        bh: &'g Bh<'_>,
+    ) -> Option<Ref<'g, Keypair>> {
+        self.find(index, bh)?.session(bh)
+    }
+
     /// Gives a new random index to a handshake of `peer`.
     pub(crate) fn add_handshake(
         &self,

@@ -7,7 +7,7 @@
 //!    session to the [`RxQueue`] of the peer's NAPI context. `gather.rs` lets single packets of a
 //!    stream wait for more.
 //! 3. [`poll`] runs in that NAPI context and takes runs from the queue.
-//! 4. `poll.rs` has a run decrypted on this CPU or on a less busy one (`open.rs`).
+//! 4. [`poll::receive_run`] has a run decrypted on this CPU or on a less busy one (`open.rs`).
 //! 5. `release.rs` releases decrypted batches by sequence number.
 //! 6. `delivery.rs` checks counters, source and length, and passes packets up the stack.
 
@@ -34,7 +34,6 @@ use crate::{
         DisplayRemote,
         Endpoint, //
     },
-    keypair::Keypair,
     packet::PacketCb,
     parallel::stream,
     peer::Peer, //
@@ -53,10 +52,7 @@ use kext::{
         }, //
     },
     random,
-    sync::rcu::{
-        RcuArc,
-        Ref, //
-    },
+    sync::rcu::RcuArc,
     time::hrtimer, //
 };
 use queue::Queued;
@@ -78,47 +74,6 @@ pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: SkbList, bh: &Bh
     }
     if let Some(run) = run {
         run.end(bh);
-    }
-}
-
-/// A run: data messages of one session, one after the other.
-struct Run<'g> {
-    /// The index of the session.
-    index: u32,
-    peer: &'g RcuArc<Peer>,
-    /// The NAPI context that delivers the messages.
-    napi: &'g Napi<Device>,
-    packets: SkbList,
-}
-
-impl Run<'_> {
-    /// Queues the run for its NAPI context.
-    fn end(self, bh: &Bh<'_>) {
-        let Self {
-            peer,
-            napi,
-            packets,
-            ..
-        } = self;
-        let is_answer = peer.tx_seen().take();
-        // Do not gather on an idle CPU, which can poll now, nor while our worker sends on this CPU:
-        // its packets to this host come in batches.
-        let may_wait = packets.len() == 1
-            && peer.rx().lock(bh).is_stream(is_answer)
-            && !bh.is_idle()
-            && !stream::is_worker_sending(bh)
-            && hrtimer::is_precise();
-        match napi.queue().push(packets, may_wait, bh) {
-            Ok(Queued::Poll) => napi.schedule(bh),
-            Ok(Queued::Gather) => gather::start(peer, bh),
-            Ok(Queued::Waits) => {}
-            Err((reason, packets)) => {
-                // CAST: From small to large.
-                let n = packets.len() as u64;
-                peer.refused(refuse(packets, reason), n, bh);
-                napi.schedule(bh);
-            }
-        }
     }
 }
 
@@ -211,13 +166,57 @@ fn find_receiver<'g>(
     index: u32,
     bh: &'g Bh<'_>,
 ) -> Result<(&'g RcuArc<Peer>, &'g Napi<Device>), DropReason> {
-    let keypair = find_session(device, index, bh).ok_or(DropReason::UnknownSession)?;
+    let keypair = device
+        .index_table()
+        .find_session(index, bh)
+        .ok_or(DropReason::UnknownSession)?;
     let peer = keypair.target().peer();
     if peer.is_dead() {
         return Err(DropReason::Gone);
     }
     let napi = device.rx_queue(peer.queue(), bh).ok_or(DropReason::Gone)?;
     Ok((peer, napi))
+}
+
+/// A run: data messages of one session, one after the other.
+struct Run<'g> {
+    /// The index of the session.
+    index: u32,
+    peer: &'g RcuArc<Peer>,
+    /// The NAPI context that delivers the messages.
+    napi: &'g Napi<Device>,
+    packets: SkbList,
+}
+
+impl Run<'_> {
+    /// Queues the run for its NAPI context.
+    fn end(self, bh: &Bh<'_>) {
+        let Self {
+            peer,
+            napi,
+            packets,
+            ..
+        } = self;
+        let is_answer = peer.tx_seen().take();
+        // Do not gather on an idle CPU, which can poll now, nor while our worker sends on this CPU:
+        // its packets to this host come in batches.
+        let may_wait = packets.len() == 1
+            && peer.rx().lock(bh).is_stream(is_answer)
+            && !bh.is_idle()
+            && !stream::is_worker_sending(bh)
+            && hrtimer::is_precise();
+        match napi.queue().push(packets, may_wait, bh) {
+            Ok(Queued::Poll) => napi.schedule(bh),
+            Ok(Queued::Gather) => gather::start(peer, bh),
+            Ok(Queued::Waits) => {}
+            Err((reason, packets)) => {
+                // CAST: From small to large.
+                let n = packets.len() as u64;
+                peer.refused(refuse(packets, reason), n, bh);
+                napi.schedule(bh);
+            }
+        }
+    }
 }
 
 /// Queues a handshake message that came from `remote`, or drops it.
@@ -240,10 +239,6 @@ fn queue_handshake(
     device
         .handshake_queue()
         .push(skb, is_known, device.handshake_receive_wq(), bh)
-}
-
-fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<Ref<'g, Keypair>> {
-    device.index_table().find(index, bh)?.session(bh)
 }
 
 /// Forgets the batches of a peer that are in flight. Its queue must be closed.

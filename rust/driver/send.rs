@@ -9,14 +9,19 @@
 //! 4. [`encrypt`] has them encrypted on this CPU or on a less busy one (`seal.rs`).
 //! 5. `release.rs` releases encrypted batches by sequence number, from one CPU.
 //! 6. `transmit.rs` finds the path and hands them to the UDP socket.
+//!
+//! With nothing ahead, [`submit`] goes straight to 4 and 6 ([`send_inline`]), then to 5 for what
+//! got ready meanwhile.
 
 mod deferred;
+mod layout;
 mod release;
 mod seal;
 mod staged;
 mod transmit;
 pub(crate) mod tx;
 
+pub(crate) use layout::HEADROOM;
 pub(crate) use release::send_ready;
 
 use crate::{
@@ -54,7 +59,6 @@ use kext::{
         skb::{
             Buffer,
             IpAddrs,
-            Layout,
             Outgoing,
             Segmented,
             SkBuff,
@@ -63,6 +67,7 @@ use kext::{
     },
     sync::rcu::Ref, //
 };
+use layout::layout;
 use release::{
     complete,
     finish_inline, //
@@ -81,16 +86,9 @@ use tx::{
 use wg_proto::{
     crypto::TAG_LEN,
     message::DataHeader,
-    padding::padding,
     prefix::Address,
     DropReason, //
 };
-
-/// Head room of an outgoing message: ours, UDP, IPv6 and what the stack reserves, aligned.
-pub(crate) const HEADROOM: usize = 128;
-
-/// Tail room for padding, the tag, and the slack that lets encryption run in one pass.
-const TAILROOM: usize = 3 * TAG_LEN;
 
 /// Handles one packet of `ndo_start_xmit`: finds the peer by destination, segments the packet, and
 /// sends or stages the result.
@@ -158,33 +156,6 @@ fn destination(addresses: &IpAddrs) -> Address {
     match *addresses {
         IpAddrs::V4 { dst, .. } => Address::V4(dst),
         IpAddrs::V6 { dst, .. } => Address::V6(dst),
-    }
-}
-
-/// Returns how this CPU lays out the messages of a packet to a peer, whose path has this MTU.
-///
-/// They become one GSO packet, if that is possible and `pays`.
-fn layout<'a>(
-    peer: &'a Peer,
-    mtu: u32,
-    pays: bool,
-    bh: &Bh<'_>,
-) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
-    // Packets that wait for a session must not keep large pages.
-    let has_session = peer.current(bh).is_some_and(|current| current.may_send());
-    let device = peer.device().data();
-    Layout {
-        headroom: HEADROOM,
-        header: DataHeader::LEN,
-        // CAST: From small to large.
-        trailer: move |len| padding(len, mtu as usize).saturating_add(TAG_LEN),
-        tailroom: TAILROOM,
-        pages: peer.device().pages(bh),
-        may_gso: pays
-            && has_session
-            && peer.takes_gso()
-            && device.may_gso()
-            && !device.is_rewritten(),
     }
 }
 

@@ -4,7 +4,6 @@
 
 use super::{
     delivery::deliver,
-    find_session,
     open::open_all,
     queue::RxQueue,
     release::complete,
@@ -45,44 +44,6 @@ use wg_proto::DropReason;
 /// Packets that are decrypted as one batch when this CPU offloads work.
 const OFFLOAD_RUN: usize = 16;
 
-/// Queues a worker to schedule the poll of the peer's queue, and arms the watchdog.
-fn poll_later(peer: &RcuArc<Peer>) {
-    let workers = peer.device().data().workers();
-    let _ = workers.queue().enqueue(&peer.receive_work, peer);
-    arm_watchdog(peer);
-}
-
-/// Schedules the poll if the worker did not run in time.
-///
-/// Returns whether the watchdog has to run again, as the worker may still be late.
-pub(crate) fn take_over(peer: &Peer, bh: &Bh<'_>) -> bool {
-    let Some(napi) = peer.device().data().rx_queue(peer.queue(), bh) else {
-        return false;
-    };
-    match napi.queue().end_long_pause(bh) {
-        Some(true) => {
-            napi.schedule(bh);
-            false
-        }
-        Some(false) => true,
-        None => false,
-    }
-}
-
-impl WorkItem<RECEIVE> for Peer {
-    fn run(this: RcuArc<Self>, ctx: &mut Process) {
-        let bh = ctx.bh();
-        let Some(napi) = this.device().data().rx_queue(this.queue(), &bh) else {
-            return;
-        };
-        napi.queue().end_pause(&bh);
-        napi.schedule(&bh);
-        // The poll runs here, and may queue this worker again.
-        drop(bh);
-        ctx.reschedule();
-    }
-}
-
 /// Delivers packets: the NAPI poll of one queue.
 ///
 /// After a poll that uses up its budget, a worker schedules the next one: the scheduler then shares
@@ -118,7 +79,7 @@ pub(crate) fn poll(
             break;
         };
         work = work.saturating_add(run.len());
-        let Some(keypair) = find_session(dev.data(), index, bh) else {
+        let Some(keypair) = dev.data().index_table().find_session(index, bh) else {
             // CAST: From small to large.
             let n = run.len() as u64;
             diag::refused(dev, refuse(run, DropReason::UnknownSession), n, None);
@@ -198,4 +159,42 @@ fn receive_run(
     let packets = core::mem::take(&mut job.batch.packets);
     job.batch.packets = open_all(&keypair, packets, bh);
     complete(peer, job, gro, bh);
+}
+
+/// Queues a worker to schedule the poll of the peer's queue, and arms the watchdog.
+fn poll_later(peer: &RcuArc<Peer>) {
+    let workers = peer.device().data().workers();
+    let _ = workers.queue().enqueue(&peer.receive_work, peer);
+    arm_watchdog(peer);
+}
+
+/// Schedules the poll if the worker did not run in time.
+///
+/// Returns whether the watchdog has to run again, as the worker may still be late.
+pub(crate) fn take_over(peer: &Peer, bh: &Bh<'_>) -> bool {
+    let Some(napi) = peer.device().data().rx_queue(peer.queue(), bh) else {
+        return false;
+    };
+    match napi.queue().end_long_pause(bh) {
+        Some(true) => {
+            napi.schedule(bh);
+            false
+        }
+        Some(false) => true,
+        None => false,
+    }
+}
+
+impl WorkItem<RECEIVE> for Peer {
+    fn run(this: RcuArc<Self>, ctx: &mut Process) {
+        let bh = ctx.bh();
+        let Some(napi) = this.device().data().rx_queue(this.queue(), &bh) else {
+            return;
+        };
+        napi.queue().end_pause(&bh);
+        napi.schedule(&bh);
+        // The poll runs here, and may queue this worker again.
+        drop(bh);
+        ctx.reschedule();
+    }
 }

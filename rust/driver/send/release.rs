@@ -4,16 +4,11 @@
 
 use super::{
     deferred::defer,
-    seal::seal_all,
     transmit::transmit,
     tx::Head, //
 };
 use crate::{
     batch::TxBatch,
-    parallel::{
-        reorder::Job,
-        worker::Batch, //
-    },
     peer::{
         arm_watchdog,
         Peer,
@@ -32,16 +27,6 @@ use kext::{
     workqueue::WorkItem, //
 };
 
-impl Batch for TxBatch {
-    /// Encrypts a batch, perhaps on another CPU than the one that took its nonces.
-    fn process(job: Job<Self>, bh: &Bh<'_>) {
-        let Job { seq, mut batch } = job;
-        let peer = batch.keypair.peer().clone();
-        batch.packets = seal_all(&batch.keypair, batch.first, batch.packets, bh);
-        complete(peer.borrow(), seq, Some(batch), bh);
-    }
-}
-
 /// Completes a batch, and sends ready batches here or has their CPU send them.
 pub(super) fn complete(peer: Ref<'_, Peer>, seq: u64, batch: Option<TxBatch>, bh: &Bh<'_>) {
     let workers = peer.device().data().workers();
@@ -56,6 +41,15 @@ pub(super) fn complete(peer: Ref<'_, Peer>, seq: u64, batch: Option<TxBatch>, bh
     }
 }
 
+/// Ends draining after packets were sent inline, and sends the batches that got ready meanwhile.
+pub(super) fn finish_inline(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+    let workers = peer.device().data().workers();
+    let head = peer.tx().lock(bh).finish_inline(|| workers.tx_budget(bh));
+    if drain(peer, head, bh) {
+        kick(bh.cpu(), peer);
+    }
+}
+
 /// Sends ready batches, unless another CPU drains the queue.
 ///
 /// Workers may complete batches as fast as this CPU sends them. After its budget a work item goes
@@ -63,16 +57,6 @@ pub(super) fn complete(peer: Ref<'_, Peer>, seq: u64, batch: Option<TxBatch>, bh
 pub(crate) fn send_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     if send_some_ready(peer, bh) {
         kick(bh.cpu(), peer);
-    }
-}
-
-/// Has a CPU send ready batches.
-fn kick(cpu: u32, peer: Ref<'_, Peer>) {
-    // A ready batch has a session, which holds the peer. Without references there is none.
-    if let Some(peer) = peer.upgrade() {
-        let workers = peer.device().data().workers();
-        let _ = workers.queue().enqueue_on(cpu, &peer.drain_work, &peer);
-        arm_watchdog(&peer);
     }
 }
 
@@ -106,12 +90,13 @@ fn drain(peer: Ref<'_, Peer>, mut head: Head, bh: &Bh<'_>) -> bool {
     }
 }
 
-/// Ends draining after packets were sent inline, and sends the batches that got ready meanwhile.
-pub(super) fn finish_inline(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    let workers = peer.device().data().workers();
-    let head = peer.tx().lock(bh).finish_inline(|| workers.tx_budget(bh));
-    if drain(peer, head, bh) {
-        kick(bh.cpu(), peer);
+/// Has a CPU send ready batches.
+fn kick(cpu: u32, peer: Ref<'_, Peer>) {
+    // A ready batch has a session, which holds the peer. Without references there is none.
+    if let Some(peer) = peer.upgrade() {
+        let workers = peer.device().data().workers();
+        let _ = workers.queue().enqueue_on(cpu, &peer.drain_work, &peer);
+        arm_watchdog(&peer);
     }
 }
 

@@ -2,7 +2,7 @@
 
 //! Encrypted packets to the UDP socket.
 
-use super::HEADROOM;
+use super::layout::HEADROOM;
 use crate::{
     drops::refuse,
     keypair::Keypair,

@@ -14,16 +14,12 @@ pub(crate) mod rx;
 
 pub(crate) use poll::{poll, take_over};
 
-use crate::{batch::RxBatch, device::Device, keypair::Keypair, parallel::reorder::Job, peer::Peer};
+use crate::{batch::RxBatch, parallel::reorder::Job, peer::Peer};
 use kext::{
     context::{Bh, Process},
     net::skb::SkbList,
-    sync::rcu::{RcuArc, Ref},
+    sync::rcu::RcuArc,
 };
-
-fn find_session<'g>(device: &'g Device, index: u32, bh: &'g Bh<'_>) -> Option<Ref<'g, Keypair>> {
-    device.index_table().find(index, bh)?.session(bh)
-}
 
 /// As in `rust/driver/receive.rs`.
 pub(crate) fn reset(peer: &Peer, bh: &Bh<'_>) {

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How the messages of outgoing packets are laid out.
+
+use crate::peer::Peer;
+use kext::{
+    context::Bh,
+    net::skb::Layout, //
+};
+use wg_proto::{
+    crypto::TAG_LEN,
+    message::DataHeader,
+    padding::padding, //
+};
+
+/// Head room of an outgoing message: ours, UDP, IPv6 and what the stack reserves, aligned.
+pub(crate) const HEADROOM: usize = 128;
+
+/// Tail room for padding, the tag, and the slack that lets encryption run in one pass.
+const TAILROOM: usize = 3 * TAG_LEN;
+
+/// Returns how this CPU lays out the messages of a packet to a peer, whose path has this MTU.
+///
+/// They become one GSO packet, if that is possible and `pays`.
+pub(super) fn layout<'a>(
+    peer: &'a Peer,
+    mtu: u32,
+    pays: bool,
+    bh: &Bh<'_>,
+) -> Layout<'a, impl Fn(usize) -> usize + use<>> {
+    // Packets that wait for a session must not keep large pages.
+    let has_session = peer.current(bh).is_some_and(|current| current.may_send());
+    let device = peer.device().data();
+    Layout {
+        headroom: HEADROOM,
+        header: DataHeader::LEN,
+        // CAST: From small to large.
+        trailer: move |len| padding(len, mtu as usize).saturating_add(TAG_LEN),
+        tailroom: TAILROOM,
+        pages: peer.device().pages(bh),
+        may_gso: pays
+            && has_session
+            && peer.takes_gso()
+            && device.may_gso()
+            && !device.is_rewritten(),
+    }
+}
