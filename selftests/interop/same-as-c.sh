@@ -13,10 +13,13 @@ intended() {
 	case $1 in
 	# There is no kernel thread per peer (see docs/differences.md).
 	"sysfs, "*) printf -- '-./threaded:0\n+./threaded:1\n' ;;
-	# The private flags udp-gso and udp-gro.
-	"ethtool -i, "*) printf -- '-supports-priv-flags: yes\n+supports-priv-flags: no\n' ;;
+	# The counters of refusals, and the private flags udp-gso and udp-gro.
+	"ethtool -i, "*)
+		printf -- '%s: %s\n' -supports-statistics yes +supports-statistics no \
+			-supports-priv-flags yes +supports-priv-flags no
+		;;
 	# The counters of refusals.
-	"ethtool -S, "*) grep -E '^(-NIC statistics: |-     [a-z0-9-]+: [0-9]+|\+no stats available|-status 0|\+status 94)$' ;;
+	"ethtool -S, "*) grep -E '^(-NIC statistics: ?|-     [a-z0-9-]+: [0-9]+|\+no stats available|-status 0|\+status 94)$' ;;
 	# A number of the source's files, the modules whose functions are used, and the switch of what C does not do.
 	modinfo) grep -E '^([-+](srcversion|depends):|-parm: +udp_gso:)' ;;
 	parameters)

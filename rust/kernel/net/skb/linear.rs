@@ -190,11 +190,11 @@ pub(super) unsafe fn copy_headers(from: *const u8, to: *mut u8, n: usize) {
         // SAFETY: By the requirements.
         let start = unsafe { from.cast::<[u8; N]>().read() };
         // SAFETY: As above.
-        let end = unsafe { from.add(last).cast::<[u8; N]>().read() };
+        let end = unsafe { from.wrapping_add(last).cast::<[u8; N]>().read() };
         // SAFETY: As above.
         unsafe { to.cast::<[u8; N]>().write(start) };
         // SAFETY: As above. The two writes may overlap.
-        unsafe { to.add(last).cast::<[u8; N]>().write(end) };
+        unsafe { to.wrapping_add(last).cast::<[u8; N]>().write(end) };
     }
     match n {
         // SAFETY: By the requirements; this is between `N` and twice that.

@@ -295,7 +295,7 @@ pub(super) fn destructor(skb: &sk_buff) -> SkbDestructor {
 #[inline]
 pub(super) fn has_destructor(skb: &sk_buff, f: unsafe extern "C" fn(*mut sk_buff)) -> bool {
     // CAST: Addresses of functions, to be compared.
-    destructor(skb).is_some_and(|have| have as *const () as usize == f as *const () as usize)
+    destructor(skb).is_some_and(|have| core::ptr::eq(have as *const (), f as *const ()))
 }
 
 /// Sets socket and destructor. The socket must count the buffer's `truesize`.
