@@ -79,18 +79,6 @@ impl<'a> RawBytes<'a> {
         (N <= self.len).then(|| unsafe { self.start.cast::<[u8; N]>().read() })
     }
 
-    /// Copies bytes to `room` until either ends. Returns the number of bytes copied.
-    #[inline]
-    pub fn copy_to(self, room: &mut [MaybeUninit<u8>]) -> usize {
-        let n = self.len.min(room.len());
-        // SAFETY: Both sides have `n` bytes, and `room` is borrowed mutably.
-        unsafe {
-            self.start
-                .copy_to_nonoverlapping(room.as_mut_ptr().cast(), n)
-        };
-        n
-    }
-
     /// Writes bytes to `room`, each XORed with that of `stream`, until one of the three ends.
     #[inline]
     pub fn xor_to(self, room: &mut [MaybeUninit<u8>], stream: &[u8]) {

@@ -59,3 +59,9 @@ peer a b endpoint 10.0.0.2:51822
 ip -n b link set wg0 up
 answers a 192.168.7.2 || fail "no answer after all"
 diag a b 'p = peer(); assert p["state"] == "session" and "attempt" not in p and not "cookies" in p, p'
+
+# One packet under a session, and no answer: given up while the session still is young enough.
+ip -n b link set wg0 down
+datagram a 192.168.7.2
+pass 130
+diag a b 'p = peer(); assert p["state"] == "session" and p["attempt"] >= 18 and trouble(), p'

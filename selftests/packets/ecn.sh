@@ -61,7 +61,7 @@ wait "${captures[$work/initiation]}" "${captures[$work/response]}"
 [[ $(class "$work/initiation") == 88 ]] || fail "an initiation has class $(class "$work/initiation")"
 [[ $(class "$work/response") == 88 ]] || fail "a response has class $(class "$work/response")"
 
-# The answer has the same class. CE of the inner packet is not copied outward (RFC 6040).
+# The answer has the same class. CE of the inner packet is not copied outward (RFC 3168).
 # row D9
 outside 00 00 192.168.7.2
 outside 01 01 192.168.7.2

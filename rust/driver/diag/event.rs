@@ -49,7 +49,7 @@ const INTERVAL: u64 = 1_000_000;
 pub(super) enum Event {
     /// A session can be used in both directions.
     SessionUp,
-    /// All keys were wiped, as they are too old.
+    /// The keys of its sessions were wiped, as they are too old.
     SessionExpired,
     /// No response came for long.
     GivenUp,

@@ -3,8 +3,10 @@
 //! What is known of the handshakes with a peer.
 
 use kernel::sync::atomic::{
+    Acquire,
     Atomic,
-    Relaxed, //
+    Relaxed,
+    Release, //
 };
 use kext::{
     math,
@@ -89,10 +91,12 @@ impl Facts {
     pub(super) fn note_initiated(&self) -> u32 {
         let now = time::boottime_coarse();
         self.begun.fetch_add(1, Relaxed);
-        let earlier = self.tries.fetch_add(1, Relaxed);
-        if earlier == 0 {
+        // Only one work item sends initiations.
+        if self.tries.load(Relaxed) == 0 {
             self.series.store(now, Relaxed);
+            self.cookies.store(0, Relaxed);
         }
+        let earlier = self.tries.fetch_add(1, Release);
         self.initiated.store(now, Relaxed);
         // CAST: This clock begins at zero.
         self.initiated_exactly
@@ -109,9 +113,11 @@ impl Facts {
         }
     }
 
-    /// Notes that a cookie has come.
+    /// Notes that a cookie has come. One that answers a response of ours belongs to no initiation.
     pub(super) fn note_cookie(&self) {
-        self.cookies.fetch_add(1, Relaxed);
+        if self.tries.load(Relaxed) != 0 {
+            self.cookies.fetch_add(1, Relaxed);
+        }
     }
 
     /// Notes that a response is sent.
@@ -137,10 +143,12 @@ impl Facts {
         self.end(Ended::No);
     }
 
-    /// Notes that no response came for long.
-    pub(super) fn note_given_up(&self) {
+    /// Notes that no response came for long. Returns how many initiations were sent since the last
+    /// answer.
+    pub(super) fn note_given_up(&self) -> u32 {
         self.given_up.fetch_add(1, Relaxed);
         self.end(Ended::GaveUp);
+        self.tries.load(Relaxed)
     }
 
     /// Notes why sessions have ended.
@@ -187,8 +195,10 @@ impl Facts {
     }
 
     /// Returns how many initiations were sent since the last answer.
+    ///
+    /// The time of the first of them is stored before.
     pub(super) fn tries(&self) -> u32 {
-        self.tries.load(Relaxed)
+        self.tries.load(Acquire)
     }
 
     /// Returns how many cookie replies have come since then.

@@ -235,12 +235,11 @@ impl Peer {
         event::of_peer(self, Event::SessionUp, bh);
     }
 
-    /// Notes that no response came to `attempts` initiations.
+    /// Notes that no response came to `attempts` initiations in a row.
     pub(crate) fn note_given_up(&self, attempts: u32, bh: &Bh<'_>) {
-        if let Some(facts) = self.diag().facts_or_make(bh) {
-            facts.note_given_up();
-        }
-        trace::handshake(self, HandshakeStep::GivenUp(attempts), bh);
+        let facts = self.diag().facts_or_make(bh);
+        let tries = facts.map_or(attempts, |facts| facts.note_given_up());
+        trace::handshake(self, HandshakeStep::GivenUp(tries), bh);
         event::of_peer(self, Event::GivenUp, bh);
     }
 

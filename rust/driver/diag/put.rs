@@ -242,8 +242,9 @@ fn handshakes(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
         return Ok(());
     };
     let is_wanted = timers.is_pending(PeerTimer::RetransmitHandshake);
-    if facts.tries() != 0 && (is_wanted || facts.ended() == Ended::GaveUp) {
-        message.put_u32(peer_attr::ATTEMPT, facts.tries())?;
+    let tries = facts.tries();
+    if tries != 0 && (is_wanted || facts.ended() == Ended::GaveUp) {
+        message.put_u32(peer_attr::ATTEMPT, tries)?;
         message.put_uint(peer_attr::ATTEMPTS_AGE, age(facts.series()))?;
         message.put_u32(peer_attr::COOKIES, facts.cookies())?;
     }

@@ -129,7 +129,7 @@ fn prepare<'a>(
         None => return Err(request.refuse_attr(ENOENT, &key, c"no peer has this key")),
     };
     if (peer_attr::NAME..=peer_attr::PSK_GENERATION).all(|index| attrs.get(index).is_none()) {
-        return Err(request.refuse_attr(EINVAL, nest, c"the request changes nothing"));
+        return Err(request.refuse_attr(EINVAL, nest, c"the request changes nothing of this peer"));
     }
     let outer = attrs.get(peer_attr::OUT_MARK);
     if let Some(attr) = outer.or(attrs.get(peer_attr::OUT_PRIORITY)) {

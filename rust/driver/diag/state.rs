@@ -72,10 +72,10 @@ impl PeerState {
         let wants = match self {
             Self::NoPrivateKey | Self::Answered | Self::GivenUp => true,
             // The first initiation may still be answered.
-            Self::Session | Self::Waiting => {
-                peer.timers().is_pending(PeerTimer::RetransmitHandshake)
-                    && peer.diag().facts(bh).is_some_and(|facts| facts.tries() > 1)
-            }
+            Self::Session | Self::Waiting => peer.diag().facts(bh).is_some_and(|facts| {
+                let is_awaited = peer.timers().is_pending(PeerTimer::RetransmitHandshake);
+                facts.ended() == Ended::GaveUp || is_awaited && facts.tries() > 1
+            }),
             Self::NoEndpoint => peer.persistent_keepalive() != 0,
             Self::InterfaceDown | Self::Expired | Self::Reset | Self::Unused => false,
         };

@@ -40,7 +40,7 @@ use wg_proto::{
 /// A step of a handshake with a peer.
 #[derive(Clone, Copy)]
 pub(super) enum HandshakeStep {
-    /// We send an initiation. The number is one for the first attempt, and counts the retries.
+    /// We send an initiation. The number counts those since the last answer.
     Begun(u32),
     /// We send a response.
     Answered,
@@ -50,7 +50,7 @@ pub(super) enum HandshakeStep {
     Cookie,
     /// The session can be used in both directions.
     Completed,
-    /// No response came. The number says how many initiations were sent.
+    /// No response came. The number is as above.
     GivenUp(u32),
 }
 

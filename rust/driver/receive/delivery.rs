@@ -147,8 +147,13 @@ fn pass_up(
     if let Err(reason) = check_inner(dev, peer, &mut packet, bh) {
         return Err(refuse(packet, reason));
     }
-    gro.receive(packet)
-        .map_err(|packet| refuse(packet, DropReason::Gone))
+    gro.receive(packet).map_err(|packet| {
+        let reason = match gro.running() {
+            Some(_) => DropReason::NoMemory,
+            None => DropReason::Gone,
+        };
+        refuse(packet, reason)
+    })
 }
 
 /// Checks an inner packet, and prepares it for the stack.

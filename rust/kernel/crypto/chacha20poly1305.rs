@@ -45,7 +45,7 @@ const BLOCKS: usize = 8;
 
 /// Copies bytes until either side ends.
 #[inline]
-pub(super) fn copy(to: &mut [u8], from: &[u8]) {
+fn copy(to: &mut [u8], from: &[u8]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
     }

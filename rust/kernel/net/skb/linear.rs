@@ -183,7 +183,7 @@ pub(super) unsafe fn copy_headers(from: *const u8, to: *mut u8, n: usize) {
     ///
     /// # Safety
     ///
-    /// As that of the function around it.
+    /// As that of the function around it, and `n` must be at least `N`.
     #[inline(always)]
     unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, n: usize) {
         let last = n.wrapping_sub(N);

@@ -6,7 +6,7 @@
 //! buffer and write another, so it needs no copy of such data:
 //!
 //! ```text
-//!   packet.piece(offset, len) ── Source ──► f ──► Room ── packet.successor(…).put_with(len, f)
+//!   packet.piece(offset, len) ── RawBytes ──► f ──► Room ── packet.successor(…).put_with(len, f)
 //! ```
 
 use super::{

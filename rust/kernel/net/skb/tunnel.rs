@@ -84,7 +84,7 @@ impl SkBuff {
 
     /// Returns the DS field for a packet that carries this one: its ECN, without DSCP.
     ///
-    /// A mark of congestion is not copied to the outer header, see RFC 6040. Returns 0 if this
+    /// A mark of congestion is not copied to the outer header, see RFC 3168. Returns 0 if this
     /// packet is not IP.
     #[inline]
     pub fn ecn_encap(&self) -> u8 {
