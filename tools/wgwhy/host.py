@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the host shows beside the kernel module: routes, devices, settings, firewall, sockets."""
+"""What the host shows beside the kernel module: routes, devices, settings, sockets."""
 
 import base64
+import functools
 import ipaddress
 import json
 import pathlib
@@ -14,28 +15,39 @@ CLOCK_SLACK = 5
 
 IPV4_OVERHEAD, IPV6_OVERHEAD = 60, 80
 
+# What "ip route get" says of routes of these types.
+TYPES = {"invalid argument": "a blackhole route", "permission denied": "a prohibiting route"}
+
 
 def run(*words):
     """What a program prints, or nothing where it fails or is not there."""
     try:
         return subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, ValueError, subprocess.SubprocessError):
         return ""
 
 
 def listed(*words):
-    """What a program prints as JSON."""
+    """What a program prints as JSON; None where it fails or prints something else."""
     try:
-        return json.loads(run(*words) or "[]")
+        return json.loads(run(*words))
     except ValueError:
-        return []
+        return None
+
+
+def read(name):
+    """The text of a file of the kernel, or nothing."""
+    try:
+        return pathlib.Path(name).read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
 
 
 def sysctl(name):
     """A number in /proc/sys, or 0."""
     try:
-        return int(pathlib.Path("/proc/sys", name).read_text(encoding="ascii"))
-    except (OSError, ValueError):
+        return int(read(f"/proc/sys/{name}"))
+    except ValueError:
         return 0
 
 
@@ -47,37 +59,67 @@ def is_clock_behind():
     return time.time() < installed.stat().st_mtime - CLOCK_SLACK
 
 
-def interfaces():
-    """The interfaces of WireGuard in this network namespace."""
-    return [link["ifname"] for link in listed("ip", "-j", "link", "show", "type", "wireguard")
-            if "ifname" in link]
-
-
+@functools.lru_cache(maxsize=None)
 def link(name):
+    """What is known of a device; nothing without a usable "ip"."""
     found = listed("ip", "-j", "link", "show", "dev", name)
     return found[0] if found else {}
 
 
 def addresses(name):
+    """The addresses of a device; None where that is not known."""
     found = listed("ip", "-j", "addr", "show", "dev", name)
-    return [entry["local"] for entry in found[0].get("addr_info", [])] if found else []
+    return [entry["local"] for entry in found[0].get("addr_info", []) if "local" in entry] \
+        if found else None
 
 
-def route(address, mark=0):
-    """The route to an address: a dictionary with "dev", or a word why there is none."""
-    words = ["ip", "-j", "route", "get", str(address)]
-    if mark:
-        words += ["mark", str(mark)]
+def routes(asked):
+    """The routes to (address, mark, device) each: a dictionary with "dev", or a word why there is none.
+
+    The dictionary is empty where that is not known, as "ip" is not there or says something else.
+    """
+    if not asked:
+        return []
+    lines = "".join(f"route get {address}{f' mark {mark}' if mark else ''}"
+                    f"{f' oif {device}' if device else ''}\n" for address, mark, device in asked)
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.SubprocessError):
+        done = subprocess.run(["ip", "-j", "-force", "-batch", "-"], input=lines, text=True,
+                              capture_output=True, timeout=60, check=False)
+        found = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return [{} for _ in asked]
+    refused = {int(number) - 1: why.strip()
+               for why, number in re.findall(r"(.*)\nCommand failed -:(\d+)", done.stderr)}
+    if len(found) + len(refused) != len(asked):
+        return [{} for _ in asked]
+    good = iter(found)
+    return [no_route(refused[number]) if number in refused else one_route(next(good))
+            for number in range(len(asked))]
+
+
+def no_route(why):
+    said = why.removeprefix("RTNETLINK answers: ")
+    return {} if said == why else TYPES.get(said.lower(), said.lower())
+
+
+def one_route(found):
+    if not found or not isinstance(found[0], dict):
         return {}
-    if done.returncode:
-        return done.stderr.strip().removeprefix("RTNETLINK answers: ").lower() or "no route"
-    found = json.loads(done.stdout or "[]")
-    if found and found[0].get("type") in ("unreachable", "prohibit", "blackhole"):
+    if found[0].get("type") in ("unreachable", "prohibit", "blackhole"):
         return f"a route of the type {found[0]['type']}"
-    return found[0] if found else {}
+    return found[0]
+
+
+def routes_into(name):
+    """The networks with a route into a device; None where that is not known."""
+    found = []
+    for family, default in (("-4", "0.0.0.0/0"), ("-6", "::/0")):
+        entries = listed("ip", family, "-j", "route", "show", "table", "all", "dev", name)
+        if entries is None and family == "-4":
+            return None
+        found += [ipaddress.ip_network(default if entry["dst"] == "default" else entry["dst"], False)
+                  for entry in entries or [] if entry.get("type", "unicast") == "unicast"]
+    return found
 
 
 def path_mtu(found):
@@ -108,47 +150,36 @@ def key_text(key):
 
 
 def reverse_path(name):
-    """Whether packets from a device must come from where the route to their source leads."""
+    """Whether packets from a device must come from where the route to their source leads, and some did not."""
     values = [sysctl(f"net/ipv4/conf/{part}/rp_filter") for part in ("all", name)]
-    return max(values) == 1
+    return max(values) == 1 and counter("/proc/net/netstat", "TcpExt", "IPReversePathFilter") > 0
 
 
 def listeners(port):
-    """The lines of ss for the UDP sockets at a port, those of the kernel left out."""
-    return [line for line in run("ss", "-Hlunp", f"sport = {port}").splitlines() if "users:" in line]
+    """The lines of ss for the UDP sockets at a port; those of programs have "users:"."""
+    return run("ss", "-Hlunp", f"sport = {port}").splitlines()
 
 
-def bad_addresses():
-    """How many packets the stack could not forward because it is not allowed to, or knew no route."""
-    try:
-        text = pathlib.Path("/proc/net/snmp").read_text(encoding="ascii")
-    except OSError:
-        return 0
-    names, values = (line.split() for line in text.splitlines() if line.startswith("Ip:"))
-    return int(dict(zip(names, values)).get("InAddrErrors", 0))
+def has_socket(port):
+    """Whether a UDP socket at a port is in this namespace. That of a tunnel is where its interface was made."""
+    lines = [line for name in ("udp", "udp6") for line in read(f"/proc/net/{name}").splitlines()]
+    found = [line.split()[1].rsplit(":", 1) for line in lines if ":" in line]
+    return not lines or any(int(words[-1], 16) == port for words in found)
 
 
-def blocking_rules(port, remote_port):
-    """Rules of nftables that drop UDP of one of these ports and have counted something."""
-    found = []
-    for entry in (listed("nft", "-j", "list", "ruleset") or {"nftables": []})["nftables"]:
-        rule = entry.get("rule")
-        if not rule:
-            continue
-        text = json.dumps(rule["expr"])
-        if not re.search(r'"(drop|reject)"', text):
-            continue
-        counts = re.findall(r'"packets": (\d+)', text)
-        ports = re.findall(r'"field": "[sd]port"}}, "right": (\d+)', text)
-        if any(map(int, counts)) and {str(port), str(remote_port)} & set(ports):
-            found.append((f"{rule['family']} {rule['table']} {rule['chain']}", int(counts[0])))
-    return found
+def counter(name, group, field):
+    """A counter of the stack, or 0."""
+    lines = [line.split() for line in read(name).splitlines() if line.startswith(f"{group}:")]
+    return int(dict(zip(*lines)).get(field, 0)) if len(lines) == 2 else 0
+
+
+def bad_addresses(name):
+    """How many packets of IPv4, and of IPv6 from a device, the stack could not forward, as it may not."""
+    six = re.search(r"^Ip6InAddrErrors\s+(\d+)", read(f"/proc/net/dev_snmp6/{name}"), re.MULTILINE)
+    return counter("/proc/net/snmp", "Ip", "InAddrErrors"), int(six[1]) if six else 0
 
 
 def module_is_ours():
-    """Whether the loaded module is this one: the C module is part of the kernel's build."""
-    try:
-        taint = pathlib.Path("/sys/module/wireguard/taint").read_text(encoding="ascii")
-    except OSError:
-        return None
-    return "O" in taint
+    """Whether the loaded module is this one: the C module is part of the kernel's build. None if not known."""
+    taint = pathlib.Path("/sys/module/wireguard/taint")
+    return "O" in read(taint) if taint.exists() else None

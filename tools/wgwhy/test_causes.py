@@ -2,19 +2,16 @@
 """Each cause is found in what the kernel and the host would show, and nothing in a tunnel that works."""
 
 import importlib.util
-import os
+import ipaddress
 import pathlib
-import subprocess
-import sys
-import tempfile
-import time
+import socket
 import unittest
 from unittest import mock
 
 import causes
 import host
 import netlink
-import schema
+import seen
 
 # A module of this name is the test program itself.
 SPEC = importlib.util.spec_from_file_location("wgwhy", pathlib.Path(__file__).with_name("__main__.py"))
@@ -36,6 +33,19 @@ def peer(**changes):
              "endpoint": {"address": OUTSIDE, "port": 51822}, "staged": 0, "keepalive": 0}
     facts.update({name.replace("_", "-"): value for name, value in changes.items()})
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def udp(field, right):
+    """A match of a rule of nftables."""
+    return {"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": field}}, "right": right}}
+
+
+def rule(*parts, count=0, verdict="drop"):
+    return {"rule": {"family": "inet", "table": "t", "chain": "c", "handle": 4,
+                     "expr": [*parts, {"counter": {"packets": count, "bytes": 0}}, {verdict: None}]}}
+
+
+CHAIN = {"chain": {"family": "inet", "table": "t", "name": "c", "hook": "input", "policy": "drop"}}
 
 
 class Kernel:
@@ -62,40 +72,135 @@ class Case(unittest.TestCase):
     """Patches what the host shows; a test changes that."""
 
     def setUp(self):
+        self.route = lambda address, mark, device: {"dev": "wg0" if address.startswith("192") else "eth0"}
+        self.rules = []
         self.host = {
             "link": lambda name: {"mtu": 1420 if name == "wg0" else 1500},
             "addresses": lambda name: ["192.168.7.1"],
             "allowed_ips": lambda name: {host.key_text(KEY): ["192.168.7.2/32"]},
             "of_wg": lambda name, what: {},
-            "route": lambda address, mark=0: {"dev": "wg0" if str(address).startswith("192") else "eth0"},
+            "routes": lambda asked: [self.route(*key) for key in asked],
+            "routes_into": lambda name: [ipaddress.ip_network("192.168.7.0/24")],
             "reverse_path": lambda name: False,
-            "bad_addresses": lambda: 0,
+            "bad_addresses": lambda name: (0, 0),
+            "has_socket": lambda port: True,
             "listeners": lambda port: [],
-            "blocking_rules": lambda port, remote: [],
             "sysctl": lambda name: 0,
             "is_clock_behind": lambda: False,
         }
 
-    def causes(self, *peers, before=None, owners=None, **interface):
+    def allow(self, *prefixes):
+        self.host["allowed_ips"] = lambda name: {host.key_text(KEY): list(prefixes)}
+
+    def settings(self, **values):
+        self.host["sysctl"] = lambda name: values.get(name.rsplit("/", maxsplit=1)[-1], 0)
+
+    def troubles(self, *peers, before=None, owners=None, rules_before=None, **interface):
         kernel = Kernel(list(peers), interface)
         kernel.owners = owners or {}
         with mock.patch.multiple(host, **self.host):
-            earlier = wgwhy.Seen(Kernel(before or list(peers), interface), "wg0")
-            found = wgwhy.Seen(kernel, "wg0", earlier).troubles()
+            earlier = seen.Seen(Kernel(before or list(peers), interface), "wg0",
+                                self.rules if rules_before is None else rules_before)
+            found = seen.Seen(kernel, "wg0", self.rules, earlier).troubles()
         for trouble in found:
             self.assertTrue(wgwhy.text(trouble).endswith("."))
-        return [trouble["cause"] for trouble in found]
+        return found
+
+    def causes(self, *peers, **more):
+        """The causes, those that are only notes with a mark."""
+        return [trouble["cause"] + "?" * ("note" in trouble) for trouble in self.troubles(*peers, **more)]
 
     def finds(self, cause, *peers, **more):
         self.assertEqual(self.causes(*peers, **more), [cause])
 
+    def says(self, words, *peers, **more):
+        """There is one trouble, and its sentence or what to try has these words."""
+        (trouble,) = self.troubles(*peers, **more)
+        self.assertIn(words, wgwhy.text(trouble))
+
 
 class Healthy(Case):
+    def fine(self, *peers, **more):
+        self.assertEqual(self.causes(*peers, **more), [], peers)
+
     def test_nothing_is_wrong(self):
         for one in (peer(), peer(state="unused"), peer(state="expired"), peer(state="reset"),
                     peer(state="waiting", attempt=1), peer(keepalive=25), peer(awaiting=True),
+                    peer(attempt=1), peer(state="answered"),
                     peer(refusal=refusals("rx-inner-bad-source", "tx-no-route", age=400_000))):
-            self.assertEqual(self.causes(one), [], one)
+            self.fine(one)
+
+    def test_what_was_before_the_session(self):
+        for reason in ("rx-data-bad", "rx-inner-bad-source", "rx-inner-bad-header", "rx-initiation-replayed",
+                       "tx-no-route", "tx-no-socket", "no-memory"):
+            self.fine(peer(refusal=refusals(reason, age=6000), refused_source=INSIDE))
+
+    def test_little_of_much(self):
+        for reason in ("rx-data-bad", "rx-data-replayed"):
+            self.fine(peer(refusal=refusals(reason), rx_packets=1000))
+
+    def test_one_replayed_initiation(self):
+        self.fine(peer(refusal=refusals("rx-initiation-replayed", count=1)))
+        self.fine(peer(refusal=refusals("rx-initiation-replayed", age=20_000), session_age=60_000))
+
+    def test_what_was_repaired(self):
+        one = peer(refusal=refusals("rx-inner-bad-source"), refused_source=INSIDE)
+        self.fine(one, owners={INSIDE: one})
+        self.fine(peer(), refusal=refusals("tx-no-peer"), refused_destination=INSIDE, owners={INSIDE: one})
+        self.fine(peer(), refusal=refusals("rx-initiation-unknown-peer"), unknown_initiator=KEY)
+
+    def test_multicast(self):
+        for address in bytes([224, 0, 0, 22]), b"\xff\2" + bytes(13) + b"\x16", b"\xff" * 4:
+            self.fine(peer(), refusal=refusals("tx-no-peer"), refused_destination=address)
+
+    def test_same_network_on_both_sides(self):
+        self.allow("192.168.7.0/24")
+        self.route = lambda address, mark, device: \
+            {"dev": "lo", "type": "local"} if address == "192.168.7.1" else \
+            {"dev": "wg0" if address.startswith("192") else "eth0"}
+        self.host["reverse_path"] = lambda name: True
+        self.fine(peer())
+        self.fine(peer(state="unused"))
+        self.route = lambda address, mark, device: {"dev": "eth0"}
+        self.host["reverse_path"] = lambda name: False
+        self.says("192.168.7.2", peer())
+
+    def test_an_address_of_ours_elsewhere(self):
+        self.allow("10.1.0.0/24")
+        self.route = lambda address, mark, device: \
+            {"dev": "lo", "type": "local"} if address == "10.1.0.1" else {"dev": "eth0"}
+        self.fine(peer())
+
+    def test_default_prefixes(self):
+        self.allow("0.0.0.0/0", "::/0")
+        self.route = lambda address, mark, device: {"dev": "eth0"}
+        self.host["reverse_path"] = lambda name: True
+        self.fine(peer())
+        self.fine(peer(state="unused"))
+
+    def test_routes_in_a_wide_prefix(self):
+        self.allow("10.0.0.0/8")
+        self.host["routes_into"] = lambda name: [ipaddress.ip_network("10.3.0.0/16")]
+        self.fine(peer())
+
+    def test_without_address(self):
+        self.host["addresses"] = lambda name: []
+        self.fine(peer())
+
+    def test_without_ip(self):
+        self.host.update(link=lambda name: {}, addresses=lambda name: None, routes_into=lambda name: None,
+                         routes=lambda asked: [{} for _ in asked], allowed_ips=lambda name: {})
+        self.fine(peer())
+        self.fine(peer(state="unused"))
+
+    def test_sockets_elsewhere(self):
+        self.host["has_socket"] = lambda port: False
+        self.route = lambda address, mark, device: \
+            {"dev": "wg0"} if address.startswith("192") else "network is unreachable"
+        self.fine(peer())
+
+    def test_answered_for_a_moment(self):
+        self.fine(peer(state="answered", handshakes_answered=70), before=[peer()])
 
 
 class Interface(Case):
@@ -105,6 +210,15 @@ class Interface(Case):
     def test_port_taken(self):
         self.host["listeners"] = lambda port: ['UNCONN users:(("socat",pid=1,fd=5))']
         self.finds("port-taken", peer(), up=None)
+        self.finds("port-taken", peer(state="waiting", attempt=5, refusal=refusals("tx-no-socket")))
+        self.assertEqual(self.causes(peer()), [])
+        self.host["listeners"] = lambda port: ["UNCONN 0 0 0.0.0.0:51821"]
+        self.says("another interface has its port", peer(), up=None)
+
+    def test_sockets_gone(self):
+        self.host["link"] = lambda name: {"mtu": 1420, "flags": ["NO-CARRIER", "UP"]}
+        self.host["has_socket"] = lambda port: False
+        self.finds("sockets-gone", peer(state="waiting", attempt=5, refusal=refusals("tx-no-socket")))
 
     def test_no_private_key(self):
         self.finds("no-private-key", peer(state="no-private-key"), public_key=None)
@@ -114,6 +228,7 @@ class Interface(Case):
 
     def test_no_address(self):
         self.host["addresses"] = lambda name: []
+        self.host["routes_into"] = lambda name: []
         self.finds("no-address", peer())
 
     def test_no_peer_for_destination(self):
@@ -121,20 +236,61 @@ class Interface(Case):
                    refused_destination=bytes([1, 1, 1, 1]))
 
     def test_unknown_initiator(self):
-        self.finds("unknown-initiator", peer(), refusal=refusals("rx-initiation-unknown-peer"),
-                   unknown_initiator=OTHER, refused_remote={"address": OUTSIDE, "port": 7})
+        facts = {"refusal": refusals("rx-initiation-unknown-peer"), "unknown_initiator": OTHER,
+                 "refused_remote": {"address": OUTSIDE, "port": 7}}
+        self.says("10.0.0.2:7 begins", peer(), **facts)
+        facts["unknown_initiator_remote"] = {"address": INSIDE, "port": 8}
+        self.says("192.168.7.2:8 begins", peer(), **facts)
 
     def test_our_key_unknown(self):
-        self.finds("our-key-unknown", peer(), refusal=refusals("rx-bad-mac1"))
+        facts = {"refusal": refusals("rx-bad-mac1", age=12_000)}
+        self.finds("our-key-unknown?", peer(), **facts)
+        self.finds("our-key-unknown", peer(), refused_remote={"address": OUTSIDE, "port": 7}, **facts)
+        self.says("the last 12 s ago", peer(), **facts)
 
     def test_under_load(self):
         self.finds("under-load", peer(), under_load=True)
 
     def test_lost_session(self):
-        self.finds("lost-session", peer(), refusal=refusals("rx-data-unknown-index"))
+        facts = {"refusal": refusals("rx-data-unknown-index")}
+        self.finds("lost-session?", peer(), **facts)
+        self.finds("lost-session", peer(state="waiting", attempt=1), **facts)
 
     def test_not_wireguard(self):
-        self.finds("not-wireguard", peer(), refusal=refusals("rx-bad-type"))
+        facts = {"refusal": refusals("rx-bad-type")}
+        self.finds("not-wireguard?", peer(), **facts)
+        self.assertEqual(self.causes(peer(attempt=3), **facts), ["not-wireguard", "unanswered"])
+
+    def test_conntrack_full(self):
+        self.settings(nf_conntrack_count=9, nf_conntrack_max=9)
+        self.finds("conntrack-full", peer(state="waiting", attempt=5))
+        self.settings(nf_conntrack_count=8, nf_conntrack_max=9)
+        self.assertEqual(self.causes(peer()), [])
+
+    def test_firewall_inside(self):
+        inside = [{"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "wg0"}}]
+        self.rules = [rule(*inside, count=3)]
+        self.finds("firewall-inside?", peer(), rules_before=[rule(*inside, count=2)])
+        self.assertEqual(self.causes(peer()), [])
+
+    def test_port_blocked(self):
+        waits = peer(state="no-endpoint", endpoint=None, rx_packets=0)
+        self.rules = [CHAIN, rule(udp("dport", 22), verdict="accept")]
+        self.finds("port-blocked", waits)
+        self.assertEqual(self.causes(peer()), [])
+        self.rules.append(rule(udp("dport", {"set": [22, {"range": [51820, 51830]}]}), verdict="accept"))
+        self.assertEqual(self.causes(waits), [])
+
+    def test_mtu_below_ipv6(self):
+        self.host["link"] = lambda name: {"mtu": 1279 if name == "wg0" else 1500}
+        self.assertEqual(self.causes(peer()), [])
+        self.allow("192.168.7.2/32", "fd77::2/128")
+        self.route = lambda address, mark, device: {"dev": "eth0" if address.startswith("10") else "wg0"}
+        self.finds("mtu-below-ipv6", peer())
+
+    def test_refused(self):
+        self.finds("refused?", peer(), refusal=refusals("rx-initiation-bad-static"))
+        self.finds("refused", peer(state="waiting", attempt=1), refusal=refusals("rx-initiation-bad-static"))
 
 
 class Peer(Case):
@@ -142,21 +298,37 @@ class Peer(Case):
         self.finds("no-endpoint", peer(state="no-endpoint", endpoint=None, keepalive=25))
 
     def test_endpoint_in_tunnel(self):
-        self.host["route"] = lambda address, mark=0: {"dev": "wg0"}
+        self.route = lambda address, mark, device: {"dev": "wg0"}
         self.finds("endpoint-in-tunnel", peer(state="waiting", attempt=5))
 
+    def test_endpoint_is_us(self):
+        self.route = lambda address, mark, device: {"dev": "wg0"} if address.startswith("192") \
+            else {"dev": "lo", "type": "local"}
+        ours = peer(state="waiting", attempt=5, endpoint={"address": OUTSIDE, "port": 51821})
+        self.finds("endpoint-is-us", ours, refusal=refusals("rx-bad-mac1"))
+
     def test_no_route_outside(self):
-        self.host["route"] = lambda address, mark=0: "network is unreachable"
+        self.route = lambda address, mark, device: \
+            {"dev": "wg0"} if address.startswith("192") else "network is unreachable"
         self.finds("no-route-outside", peer(state="waiting", attempt=5, refusal=refusals("tx-no-route")))
+        self.finds("no-socket", peer(state="waiting", attempt=5, refusal=refusals("tx-no-socket")))
+
+    def test_route_over_a_link(self):
+        asked = []
+        self.route = lambda *words: asked.append(words) or {"dev": "wg0"}
+        link_local = {"address": b"\xfe\x80" + bytes(13) + b"\1", "port": 7, "scope": 1}
+        self.causes(peer(endpoint=link_local), fwmark=9)
+        self.assertIn(("fe80::1", 9, socket.if_indextoname(1)), asked)
 
     def test_no_socket(self):
         self.finds("no-socket", peer(state="waiting", attempt=5, refusal=refusals("tx-no-socket")))
 
     def test_preshared_key(self):
-        self.finds("preshared-key", peer(state="waiting", attempt=5, refusal=refusals("rx-response-bad")))
+        self.finds("preshared-key", peer(state="waiting", attempt=5, session_age=None,
+                                         refusal=refusals("rx-response-bad")))
 
     def test_clock(self):
-        self.finds("clock", peer(refusal=refusals("rx-initiation-replayed")))
+        self.finds("clock", peer(refusal=refusals("rx-initiation-replayed", count=2)))
 
     def test_our_clock(self):
         self.host["is_clock_behind"] = lambda: True
@@ -166,12 +338,34 @@ class Peer(Case):
         self.finds("two-hosts-one-key", peer(recent_moves=4))
 
     def test_firewall(self):
-        self.host["blocking_rules"] = lambda port, remote: [("inet t c", 3)]
-        self.finds("firewall", peer(state="waiting", attempt=5))
+        for right in (51821, 51822, {"range": [51000, 52000]}, {"set": [1, 51822]}):
+            self.rules = [rule(udp("dport", right), count=3)]
+            self.finds("firewall", peer(state="waiting", attempt=5), rules_before=[rule(udp("dport", right), count=1)])
+        # What it counted before is no proof.
+        self.says("(a rule in inet t c has dropped 3)", peer(state="waiting", attempt=5))
+        self.rules = [rule(udp("dport", 53), count=3)]
+        self.finds("unanswered", peer(state="waiting", attempt=5), rules_before=[rule(udp("dport", 53), count=1)])
 
     def test_unanswered(self):
-        self.finds("unanswered", peer(state="waiting", attempt=5))
+        self.says("5 handshakes begun in the last 25 s towards 10.0.0.2:51822, nothing came back:",
+                  peer(state="waiting", attempt=5, attempts_age=25_000))
         self.finds("unanswered", peer(state="given-up", initiation_age=100_000))
+        self.says("20 handshakes begun towards 10.0.0.2:51822, nothing came back, given up 2 min ago:",
+                  peer(state="given-up", attempt=20, attempts_age=200_000, initiation_age=120_000))
+        self.says(host.key_text(KEY), peer(state="waiting", attempt=5))
+        # An older module says nothing of it in a session.
+        self.finds("unanswered", peer(attempt=2, awaiting=True))
+        self.assertEqual(self.causes(peer(handshakes_begun=70)), [])
+
+    def test_unanswered_under_load(self):
+        self.says("only 3 cookies came back: it is under load", peer(state="waiting", attempt=5, cookies=3))
+
+    def test_unanswered_behind_nat(self):
+        waits = {"state": "waiting", "attempt": 5, "endpoint_source": "data"}
+        self.says("if it is behind a NAT, persistent-keepalive 25 there", peer(**waits))
+        for more in {"keepalive": 25}, {"endpoint_source": "configuration"}:
+            (trouble,) = self.troubles(peer(**{**waits, **more}))
+            self.assertNotIn("NAT", wgwhy.text(trouble))
 
     def test_answer_lost(self):
         self.finds("answer-lost", peer(state="answered", handshakes_answered=3))
@@ -180,6 +374,7 @@ class Peer(Case):
         before = [peer(awaiting=True)]
         self.finds("silent", peer(awaiting=True, tx_packets=9), before=before)
         self.assertEqual(self.causes(peer(awaiting=True, tx_packets=9, rx_packets=4), before=before), [])
+        self.finds("unanswered", peer(awaiting=True, tx_packets=9, attempt=2), before=before)
 
     def test_source_not_allowed(self):
         one = peer(refusal=refusals("rx-inner-bad-source"), refused_source=INSIDE)
@@ -196,65 +391,94 @@ class Peer(Case):
         self.finds("mtu", peer())
 
     def test_no_allowed_ips(self):
-        self.host["allowed_ips"] = lambda name: {host.key_text(KEY): []}
+        self.allow()
         self.finds("no-allowed-ips", peer())
 
+    def test_own_address(self):
+        self.allow("192.168.7.1/32")
+        self.finds("own-address", peer())
+
     def test_no_route_inside(self):
-        self.host["route"] = lambda address, mark=0: {"dev": "eth0"}
-        self.finds("no-route-inside", peer(state="unused"))
+        self.route = lambda address, mark, device: {"dev": "eth0"}
+        for state in "unused", "session":
+            self.finds("no-route-inside", peer(state=state))
+        self.allow("192.168.7.2/32", "10.44.0.0/16")
+        self.route = lambda address, mark, device: \
+            {"dev": "wg0"} if address.startswith("192") else {"dev": "eth0"}
+        self.says("10.44.0.1", peer())
+        self.allow("0.0.0.0/0")
+        self.host["routes_into"] = lambda name: []
+        self.finds("no-route-inside", peer())
 
     def test_reverse_path(self):
-        self.host["route"] = lambda address, mark=0: {"dev": "eth0"}
+        self.route = lambda address, mark, device: {"dev": "eth0"}
         self.host["reverse_path"] = lambda name: True
         self.finds("reverse-path", peer())
 
     def test_forwarding(self):
-        counts = iter(range(100))
-        self.host["bad_addresses"] = lambda: next(counts)
-        self.finds("forwarding", peer())
+        for family in (1, 0), (0, 1):
+            counts = iter(((0, 0), family))
+            self.host["bad_addresses"] = lambda name, counts=counts: next(counts)
+            other = peer(public_key=OTHER)
+            (trouble,) = self.troubles(other, peer(rx_packets=5), before=[other, peer()])
+            self.assertEqual((trouble["cause"], trouble["peer"]), ("forwarding", host.key_text(KEY)))
+
+    def test_forwarding_of_others(self):
+        for more, settings in (({}, {}), ({"rx_packets": 4}, {}), ({"rx_packets": 9}, {"forwarding": 1})):
+            counts = iter(((0, 0), (3, 0)))
+            self.host["bad_addresses"] = lambda name, counts=counts: next(counts)
+            self.settings(**settings)
+            self.assertEqual(self.causes(peer(**more), before=[peer()]), [])
+
+    def test_refused(self):
+        self.says("its public key is no valid key", peer(state="waiting", attempt=1, session_age=None,
+                                                         refusal=refusals("low-order-key")))
+        for reason in causes.ODD:
+            self.finds("refused", peer(refusal=refusals(reason)), refusal=refusals(reason))
 
 
-class Client(unittest.TestCase):
-    def test_what_is_encoded_is_decoded(self):
-        values = {"ifname": "wg0", "unprivileged-read": 1, "peer": {
-            "public-key": KEY, "name": "zoë", "pin": "fixed", "in-mark": 7, "rx-bytes": 1 << 40,
-            "endpoint": {"address": OUTSIDE, "port": 51822}, "awaiting": True}}
-        self.assertEqual(netlink.decode("diag", netlink.encode("diag", values)), values)
+class Looks(unittest.TestCase):
+    """How long it looks."""
 
-    def test_what_is_repeated_is_a_list(self):
-        one = netlink.encode("peer", {"refusal": {"reason": "gone", "count": 1, "age": 2}})
-        number = schema.ENUMS["reason"].index("gone")
-        self.assertEqual(netlink.decode("peer", one + one)["refusal"], [{"reason": "gone", "count": 1, "age": 2}] * 2)
-        self.assertEqual(schema.ENUMS["reason"][number], "gone")
+    def seconds(self, *peers_in_turn, rules=lambda turn: []):
+        turn, slept = [0], []
 
-    def test_what_is_new_is_passed_over(self):
-        self.assertEqual(netlink.decode("peer", netlink.attribute(777, b"1234")), {})
+        def dump(**_):
+            return Kernel([peers_in_turn[min(turn[0], len(peers_in_turn) - 1)]], {}).dump()
 
-    def test_all_reasons_have_words(self):
-        self.assertEqual(set(schema.REASONS), set(schema.ENUMS["reason"]))
+        def sleep(seconds):
+            turn[0] += 1
+            slept.append(seconds)
 
-    def test_reasons_of_causes_exist(self):
-        known = {*schema.ENUMS["reason"], *(name for name, *_ in schema.SETS["peer"].values())}
-        text = pathlib.Path(causes.__file__).read_text(encoding="utf-8")
-        for word in ("rx-", "tx-"):
-            for part in text.split(f'"{word}')[1:]:
-                self.assertIn(word + part.split('"')[0], known)
+        client = mock.Mock(dump=dump)
+        with mock.patch.object(wgwhy.time, "sleep", sleep), \
+                mock.patch.object(host, "has_socket", lambda port: True), \
+                mock.patch.object(wgwhy.firewall, "listing", lambda: rules(turn[0])):
+            (found,) = wgwhy.look(client, ["wg0"])
+        return sum(slept), found
 
+    def test_a_tunnel_that_works(self):
+        self.assertEqual(self.seconds(peer())[0], 1)
 
-class Installed(unittest.TestCase):
-    """The program as install.sh installs it: an archive."""
+    def test_a_stream_one_way(self):
+        packets = [peer(awaiting=True, tx_packets=count) for count in range(10)]
+        seconds, found = self.seconds(*packets, peer(awaiting=True, tx_packets=20, rx_packets=4))
+        self.assertEqual(seconds, 10)
+        self.assertFalse(found.still_awaiting(found.peers[0]))
 
-    def test_clock(self):
-        with tempfile.TemporaryDirectory() as folder:
-            here = pathlib.Path(__file__).parent
-            subprocess.run([here / "install.sh", "install", folder], check=True, capture_output=True)
-            (program,) = (path for path in pathlib.Path(folder).rglob("*") if path.is_file())
-            code = "import sys; sys.path.insert(0, sys.argv[1]); import host; print(host.is_clock_behind())"
-            for age, behind in ((-1000, "True"), (1000, "False")):
-                os.utime(program, (time.time() - age,) * 2)
-                done = subprocess.run([sys.executable, "-c", code, program], check=True, text=True,
-                                      capture_output=True)
-                self.assertEqual(done.stdout.strip(), behind)
+    def test_silence(self):
+        seconds, found = self.seconds(*[peer(awaiting=True, tx_packets=count) for count in range(20)])
+        self.assertEqual(seconds, 12)
+        self.assertTrue(found.still_awaiting(found.peers[0]))
+        tries = [peer(awaiting=True, attempt=2, tx_packets=count) for count in range(20)]
+        self.assertEqual(self.seconds(*tries)[0], 1)
+
+    def test_a_rule_that_may_drop(self):
+        waits = peer(state="waiting", attempt=3)
+        for grows, wanted in ((3, 3), (90, 6)):
+            seconds, _ = self.seconds(waits, rules=lambda turn, grows=grows: [
+                rule(udp("dport", 51822), count=5 + (turn >= grows))])
+            self.assertEqual(seconds, wanted)
 
 
 if __name__ == "__main__":

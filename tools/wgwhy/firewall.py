@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the rules of nftables do to the datagrams of a tunnel, and to what is inside it."""
+
+import json
+import typing
+
+import host
+
+
+class Drop(typing.NamedTuple):
+    """A rule that drops or rejects, and counts."""
+
+    place: str
+    handle: int
+    count: int
+    ports: list
+    devices: list
+
+    def has(self, *ports):
+        """Whether it names one of these ports of UDP."""
+        return any(covers(right, port) for right in self.ports for port in ports if port)
+
+
+def listing():
+    """What "nft list ruleset" has, without the elements of named sets."""
+    found = host.listed("nft", "-j", "-t", "list", "ruleset")
+    return found.get("nftables", []) if isinstance(found, dict) else []
+
+
+def covers(right, port):
+    """Whether the right side of a match has a port; None where that cannot be seen."""
+    if isinstance(right, int):
+        return right == port
+    if isinstance(right, dict) and "range" in right:
+        low, high = right["range"]
+        return low <= port <= high
+    if isinstance(right, dict) and "set" in right and isinstance(right["set"], list):
+        found = [covers(element, port) for element in right["set"]]
+        return True if True in found else None if None in found else False
+    return None
+
+
+def subject(match):
+    """What a match looks at, like "udp dport", "meta iifname", "ct state"."""
+    left = match["left"]
+    kind = next(iter(left)) if isinstance(left, dict) else ""
+    if kind == "payload":
+        return f"{left[kind].get('protocol', '')} {left[kind].get('field', '')}"
+    if kind in ("meta", "ct"):
+        return f"{kind} {left[kind].get('key', '')}"
+    return ""
+
+
+def matches(rule):
+    """Yields (subject, right side) of what a rule demands, without what it excludes."""
+    for part in rule["expr"]:
+        match = part.get("match")
+        if match and match.get("op") in ("==", "in"):
+            yield subject(match), match["right"]
+
+
+def place(entry):
+    return f"{entry['family']} {entry['table']} {entry.get('chain') or entry['name']}"
+
+
+def drops(entries):
+    """The rules that drop and count, by where they are."""
+    found = {}
+    for entry in entries:
+        rule = entry.get("rule")
+        if not rule or not any("drop" in part or "reject" in part for part in rule["expr"]):
+            continue
+        counts = [part["counter"]["packets"] for part in rule["expr"]
+                  if isinstance(part.get("counter"), dict)]
+        if not counts:
+            continue
+        named = list(matches(rule))
+        drop = Drop(place(rule), rule.get("handle", 0), counts[0],
+                    [right for what, right in named if what in ("udp dport", "udp sport",
+                                                                "th dport", "th sport")],
+                    [right for what, right in named if what in ("meta iifname", "meta oifname",
+                                                                "meta iif", "meta oif")])
+        found[drop.place, drop.handle] = drop
+    return found
+
+
+def opens(rule, port):
+    """Whether a rule may accept a first datagram from outside to a port."""
+    if '"accept"' not in json.dumps(rule["expr"]):
+        return False
+    for what, right in matches(rule):
+        text = json.dumps(right)
+        if what == "ct state" and "new" not in text \
+                or what in ("meta iifname", "meta iif") and right == "lo" \
+                or what in ("meta l4proto", "ip protocol", "ip6 nexthdr") and "udp" not in text \
+                or what.startswith(("tcp ", "icmp", "sctp ")) \
+                or what in ("udp dport", "th dport") and covers(right, port) is False:
+            return False
+    return True
+
+
+def closed(entries, port):
+    """The chains that drop what comes from outside to a port, as nothing in their table accepts it."""
+    rules = [entry["rule"] for entry in entries if "rule" in entry]
+    for entry in entries:
+        chain = entry.get("chain", {})
+        if chain.get("hook") == "input" and chain.get("policy") == "drop" \
+                and not any(opens(rule, port) for rule in rules
+                            if (rule["family"], rule["table"]) == (chain["family"], chain["table"])):
+            yield place(chain)

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Causes of trouble with a peer."""
+
+import causes
+import host
+from causes import OF_PEER, SOON, address_of, cause, duration, endpoint, plural, recent, wants_session
+from of_interface import is_us
+
+
+@cause(OF_PEER, "no-endpoint")
+def no_endpoint(seen, peer):
+    if "endpoint" not in peer and (recent(peer, "tx-no-endpoint") or peer.get("keepalive")):
+        yield ("it is not known where the peer is, and it has not spoken yet",
+               f"wg set {seen.name} peer {seen.key(peer)} endpoint ADDRESS:PORT, or have it begin")
+
+
+@cause(OF_PEER, "endpoint-in-tunnel")
+def endpoint_in_tunnel(seen, peer):
+    found = seen.outside(peer)
+    if isinstance(found, dict) and found.get("dev") == seen.name:
+        yield (f"the route to its endpoint {endpoint(peer['endpoint'])} leads into the tunnel itself",
+               "set a route to the endpoint outside, or a fwmark and a rule as wg-quick does")
+
+
+@cause(OF_PEER, "endpoint-is-us")
+def endpoint_is_us(seen, peer):
+    if is_us(seen, peer):
+        yield (f"its endpoint {endpoint(peer['endpoint'])} is this interface itself",
+               f"wg set {seen.name} peer {seen.key(peer)} endpoint ADDRESS:PORT, the other side's")
+
+
+@cause(OF_PEER, "no-route-outside")
+def no_route_outside(seen, peer):
+    found = seen.outside(peer)
+    if "endpoint" not in peer or recent(peer, "tx-no-socket", within=SOON):
+        return
+    if isinstance(found, str) or recent(peer, "tx-no-route", within=SOON):
+        yield (f"there is no route to its endpoint {endpoint(peer['endpoint'])}: "
+               f"{found if isinstance(found, str) else 'there was none'}",
+               f"ip route get {address_of(peer['endpoint']['address'])}")
+
+
+@cause(OF_PEER, "no-socket")
+def no_socket(seen, peer):
+    if recent(peer, "tx-no-socket", within=SOON) and not seen.has(peer, "port-taken"):
+        yield (f"no socket here can send to {endpoint(peer['endpoint'])}"
+               if "endpoint" in peer else "no socket can send to it",
+               "is IPv6 switched off here? Give the peer an endpoint of the other family")
+
+
+@cause(OF_PEER, "preshared-key")
+def preshared_key(seen, peer):
+    if peer["state"] != "session" and recent(peer, "rx-response-bad"):
+        yield ("its responses do not decrypt: the preshared keys of the two sides differ",
+               f"wg set {seen.name} peer {seen.key(peer)} preshared-key FILE, the same on both sides")
+
+
+@cause(OF_PEER, "clock")
+def clock(seen, peer):
+    found = recent(peer, "rx-initiation-replayed", within=SOON)
+    if found and found.count >= 2:
+        yield (f"its handshakes are older than one that was accepted, {found}: its clock went back, or "
+               "two hosts have its key", "set the clock there, or remove and add the peer here")
+
+
+@cause(OF_PEER, "our-clock")
+def our_clock(seen, peer):
+    # Timestamps never fall while a peer is configured. But they begin with the clock, and many
+    # machines without a battery for theirs begin in 1970.
+    if wants_session(peer) and host.is_clock_behind():
+        yield ("our clock is behind, at a time before wgwhy was installed: a peer that has seen later "
+               "handshakes of ours takes these for old ones", "set the clock here")
+
+
+@cause(OF_PEER, "two-hosts-one-key")
+def two_hosts(seen, peer):
+    if peer.get("recent-moves", 0) >= 3:
+        yield (f"it moves between addresses, {plural(peer['recent-moves'], 'time')} in the last "
+               f"minute, now at {endpoint(peer['endpoint'])}: two hosts use its key",
+               "give each host a key of its own")
+
+
+@cause(OF_PEER, "firewall")
+def firewall(seen, peer):
+    for drop in seen.blocking(peer):
+        if seen.grown(drop) > 0:
+            yield (f"a rule of the firewall here, in {drop.place}, drops datagrams of the tunnel, "
+                   f"{drop.count} up to now", "nft list ruleset")
+
+
+def begun(peer):
+    """How often, and since when, we have tried to reach a peer."""
+    count = plural(peer["attempt"], "handshake") if "attempt" in peer else "handshakes"
+    if peer["state"] == "given-up" or "attempts-age" not in peer:
+        return f"{count} begun"
+    return f"{count} begun in the last {duration(peer['attempts-age'])}"
+
+
+@cause(OF_PEER, "unanswered")
+def unanswered(seen, peer):
+    is_known = peer["state"] in ("waiting", "given-up", "session") and "endpoint" in peer
+    # An older module does not say it in each state.
+    if not is_known or peer.get("attempt", 0 if peer["state"] == "session" else 9) < 2:
+        return
+    if seen.has(peer, "endpoint-in-tunnel", "endpoint-is-us", "no-route-outside", "no-socket",
+                "port-taken", "preshared-key", "firewall", "conntrack-full", "our-clock"):
+        return
+    place = endpoint(peer["endpoint"])
+    if peer.get("cookies"):
+        yield (f"{begun(peer)} towards {place}, and only {plural(peer['cookies'], 'cookie')} came "
+               "back: it is under load", "wait, or look there what floods it")
+        return
+    over = ""
+    if peer["state"] == "given-up":
+        over = f", given up {duration(peer.get('initiation-age', 0))} ago"
+    hint = "".join(f" (a rule in {drop.place} has dropped {drop.count})"
+                   for drop in seen.blocking(peer))
+    nat = ""
+    if peer.get("endpoint-source", "configuration") != "configuration" and not peer.get("keepalive"):
+        nat = "; if it is behind a NAT, persistent-keepalive 25 there"
+    yield (f"{begun(peer)} towards {place}, nothing came back{over}: it is unreachable, something "
+           f"blocks, or one of the keys is wrong{hint}",
+           "see whether that address is right, and the port open on the way and there; its key must "
+           f"be {seen.key(peer)}, and there ours "
+           f"{host.key_text(seen.interface.get('public-key', b''))}{nat}")
+
+
+@cause(OF_PEER, "answer-lost")
+def answer_lost(seen, peer):
+    if peer["state"] == "answered" == seen.before(peer).get("state") \
+            and peer.get("handshakes-answered", 0) >= 2 and not seen.has(peer, "firewall"):
+        yield ("its handshakes are answered, but it never uses a session: our answers do not arrive, "
+               "or the preshared keys differ",
+               "compare preshared keys; see whether answers reach "
+               + (endpoint(peer["endpoint"]) if "endpoint" in peer else "it"))
+
+
+@cause(OF_PEER, "silent")
+def silent(seen, peer):
+    if peer["state"] == "session" and seen.still_awaiting(peer) and not seen.has(peer, "unanswered"):
+        yield (f"data is sent to {endpoint(peer['endpoint'])}, and nothing comes back: the other side "
+               "is gone, has no session any more, or what it sends does not arrive",
+               "wait up to 20 seconds for a new handshake, then look again")
+
+
+def wrong_source(seen, peer):
+    """The packets with a wrong source, the last one, and the peer that has it."""
+    found = recent(peer, "rx-inner-bad-source")
+    if not found or "refused-source" not in peer:
+        return None
+    owner = seen.owner(peer["refused-source"])
+    if owner and owner["public-key"] == peer["public-key"]:
+        # It was added meanwhile.
+        return None
+    return found, address_of(peer["refused-source"]), owner
+
+
+@cause(OF_PEER, "source-not-allowed")
+def source_not_allowed(seen, peer):
+    found = wrong_source(seen, peer)
+    if found and not found[2]:
+        refusals, address, _ = found
+        yield (f"{plural(refusals.count, 'packet')} of the peer came from other addresses than its "
+               f"allowed IPs, {refusals} from {address}",
+               f"wg set {seen.name} peer {seen.key(peer)} allowed-ips +{address}, or correct the "
+               "source there")
+
+
+@cause(OF_PEER, "overlapping-allowed-ips")
+def overlapping(seen, peer):
+    found = wrong_source(seen, peer)
+    if found and found[2]:
+        refusals, address, owner = found
+        yield (f"{plural(refusals.count, 'packet')} of the peer came from other addresses than its "
+               f"allowed IPs, {refusals} from {address}, which the peer {seen.title(owner)} has: the "
+               "two overlap", f"wg show {seen.name} allowed-ips")
+
+
+def is_much(peer, refusals):
+    """Whether one packet of a hundred was refused."""
+    return refusals.count * 100 >= peer.get("rx-packets", 0)
+
+
+@cause(OF_PEER, "corrupted")
+def corrupted(seen, peer):
+    found = recent(peer, "rx-data-bad")
+    if found and is_much(peer, found):
+        yield (f"packets of its session do not decrypt, {found}: something on the way changes them",
+               "look for rules that rewrite payload, and for a broken card")
+
+
+@cause(OF_PEER, "duplicated")
+def duplicated(seen, peer):
+    found = recent(peer, "rx-data-replayed")
+    if found and found.count >= 3 and is_much(peer, found):
+        yield (f"packets of its session come twice, or very late, {found}",
+               "look for duplicates on the way: tcpdump, bridges, bonds")
+
+
+@cause(OF_PEER, "inner-garbage")
+def inner_garbage(seen, peer):
+    found = recent(peer, "rx-inner-bad-header", "rx-inner-bad-length")
+    if found:
+        yield f"what it sends inside the tunnel are no IP packets, {found}", "look at the program there"
+
+
+@cause(OF_PEER, "mtu")
+def mtu(seen, peer):
+    found = seen.outside(peer)
+    if not isinstance(found, dict) or found.get("dev") in (None, seen.name):
+        return
+    room = host.path_mtu(found) - host.overhead(peer["endpoint"]["address"])
+    if 0 < room < seen.mtu:
+        yield (f"full packets leave in fragments: the path to {endpoint(peer['endpoint'])} leaves "
+               f"{room} bytes for a packet, and the interface's MTU is {seen.mtu}",
+               f"ip link set {seen.name} mtu {room}")
+
+
+@cause(OF_PEER, "no-allowed-ips")
+def no_allowed_ips(seen, peer):
+    if seen.allowed_ips.get(seen.key(peer)) == []:
+        yield ("it has no allowed IPs, so no packet may come from it or go to it",
+               f"wg set {seen.name} peer {seen.key(peer)} allowed-ips …")
+
+
+@cause(OF_PEER, "own-address")
+def own_address(seen, peer):
+    for text in seen.allowed_ips.get(seen.key(peer), []):
+        address, _, length = text.partition("/")
+        if length in ("32", "128") and address in (seen.addresses or []):
+            yield (f"its allowed IPs have {address}, which is our own address: packets for that stay "
+                   "here", f"wg set {seen.name} peer {seen.key(peer)} allowed-ips …, the other side's")
+
+
+def astray(seen, peer):
+    """Yields each address in the peer's prefixes that the host sends elsewhere, and where."""
+    for network, address in seen.inside(peer):
+        found = seen.way_in(address)
+        # A wide prefix may be meant for the narrower routes in it.
+        if any(route.version == network.version and route.prefixlen > network.prefixlen
+               and route.subnet_of(network) for route in seen.routes_into or []):
+            continue
+        if isinstance(found, str):
+            yield address, found
+        elif found.get("dev", seen.name) != seen.name and found.get("type") != "local":
+            yield address, f"it leads to {found['dev']}"
+
+
+@cause(OF_PEER, "reverse-path")
+def reverse_path(seen, peer):
+    if peer.get("rx-packets", 0) and host.reverse_path(seen.name):
+        for address, where in astray(seen, peer):
+            if address.version == 4:
+                yield (f"packets from the peer are dropped: the route to {address} is another "
+                       f"({where}), and rp_filter on {seen.name} is strict",
+                       f"sysctl net.ipv4.conf.{seen.name}.rp_filter=2, or route {address} into "
+                       f"{seen.name}")
+                return
+
+
+@cause(OF_PEER, "no-route-inside")
+def no_route_inside(seen, peer):
+    if seen.has(peer, "no-address", "source-not-allowed", "overlapping-allowed-ips", "reverse-path"):
+        return
+    for address, where in astray(seen, peer):
+        yield (f"no packet for {address} comes to the tunnel: it is in the peer's allowed IPs, but its "
+               f"route is another ({where})", f"ip route add {address} dev {seen.name}")
+        return
+    defaults = [text for text in seen.allowed_ips.get(seen.key(peer), []) if text.endswith("/0")]
+    if defaults and seen.routes_into == []:
+        yield (f"no packet comes to the tunnel: no route leads into {seen.name}",
+               f"ip route add {defaults[0]} dev {seen.name}, or wg-quick")
+
+
+@cause(OF_PEER, "forwarding")
+def forwarding(seen, peer):
+    if peer["state"] != "session" or seen.earlier is None or seen.is_forwarding_told \
+            or seen.growth(peer, "rx-packets") <= 0:
+        return
+    came = sum(seen.growth(one, "rx-packets") for one in seen.peers)
+    for number, (family, setting) in enumerate((("ipv4", "net.ipv4.ip_forward"),
+                                                ("ipv6", "net.ipv6.conf.all.forwarding"))):
+        refused = seen.bad_addresses[number] - seen.earlier.bad_addresses[number]
+        if 0 < refused <= came and not host.sysctl(f"net/{family}/conf/{seen.name}/forwarding"):
+            seen.is_forwarding_told = True
+            yield ("packets out of the tunnel are for other hosts, and this one does not forward",
+                   f"sysctl {setting}=1")
+
+
+@cause(OF_PEER, "refused")
+def odd_refusals(seen, peer):
+    # The other causes name the interface in what to try.
+    del seen
+    yield from causes.odd(peer, "peer")

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What is known of an interface at a moment."""
+
+import functools
+import ipaddress
+import socket
+import time
+
+import causes
+import firewall
+import host
+import netlink
+import of_interface
+import of_peer
+
+# Seconds: a healthy peer answers data by a keepalive after ten; initiations come every five.
+ANSWER_WITHIN, INITIATION_WITHIN = 12, 6
+
+# How many prefixes of a peer are looked at.
+PREFIXES = 16
+
+
+class Seen:
+    """What the kernel shows is read at once, what the host shows when it is asked for."""
+
+    def __init__(self, client, name, rules=(), earlier=None):
+        self.client, self.name, self.earlier, self.rules = client, name, earlier, rules
+        self.found, self.routes = {}, {}
+        self.is_forwarding_told = False
+        # The packets counted between two looks are to be among those that came between them.
+        if earlier:
+            self.bad_addresses = host.bad_addresses(name)
+        first, *rest = client.dump(ifname=name)
+        self.time = time.time()
+        if not earlier:
+            self.bad_addresses = host.bad_addresses(name)
+        self.interface = first["interface"]
+        self.peers = [entry["peer"] for entry in rest]
+        self.port = self.interface.get("listen-port", 0)
+        self.drops = firewall.drops(rules)
+
+    @functools.cached_property
+    def by_key(self):
+        return {self.key(peer): peer for peer in self.peers}
+
+    @functools.cached_property
+    def mtu(self):
+        return host.link(self.name).get("mtu", 0)
+
+    @functools.cached_property
+    def addresses(self):
+        """None where they are not known."""
+        return host.addresses(self.name)
+
+    @functools.cached_property
+    def routes_into(self):
+        return host.routes_into(self.name)
+
+    @functools.cached_property
+    def allowed_ips(self):
+        return host.allowed_ips(self.name)
+
+    @functools.cached_property
+    def is_outside_here(self):
+        """Whether the sockets are in this namespace, as far as can be seen."""
+        return not self.interface.get("up") or host.has_socket(self.port)
+
+    @functools.cached_property
+    def is_socket_gone(self):
+        """Whether the namespace in which the interface was made is no more."""
+        return bool(self.interface.get("up")) and "NO-CARRIER" in host.link(self.name).get("flags", [])
+
+    def key(self, peer):
+        return host.key_text(peer["public-key"])
+
+    def title(self, peer):
+        return peer.get("name") or self.key(peer)
+
+    def before(self, peer):
+        """The peer at the earlier look."""
+        return self.earlier.by_key.get(self.key(peer), {}) if self.earlier else {}
+
+    def growth(self, peer, name):
+        return peer.get(name, 0) - self.before(peer).get(name, peer.get(name, 0))
+
+    def way_out(self, peer):
+        """What to ask for the route to a peer's endpoint; nothing where it does not matter."""
+        if "endpoint" not in peer or not self.is_outside_here or causes.is_idle(peer):
+            return None
+        place, device = peer["endpoint"], ""
+        if place.get("scope"):
+            try:
+                device = socket.if_indextoname(place["scope"])
+            except OSError:
+                return None
+        return (causes.address_of(place["address"]),
+                peer.get("out-mark") or self.interface.get("fwmark", 0), device)
+
+    def outside(self, peer):
+        """The route to a peer's endpoint, as host.routes says it."""
+        return self.routes.get(self.way_out(peer), {})
+
+    def inside(self, peer):
+        """Yields a prefix of the peer and an address in it that is not ours, for all but default routes."""
+        for text in self.allowed_ips.get(self.key(peer), [])[:PREFIXES]:
+            network = ipaddress.ip_network(text, strict=False)
+            if not network.prefixlen:
+                continue
+            first = network.network_address + (network.num_addresses > 2)
+            is_ours = str(first) in (self.addresses or [])
+            if not is_ours or network.num_addresses > 2:
+                yield network, first + is_ours
+
+    def way_in(self, address):
+        """The route to an address in the tunnel."""
+        return self.routes.get((str(address), 0, ""), {})
+
+    def ask_routes(self):
+        """All routes that matter, by one call."""
+        asked = {self.way_out(peer) for peer in self.peers} - {None}
+        asked |= {(str(address), 0, "") for peer in self.peers for _, address in self.inside(peer)}
+        asked = sorted(asked)
+        self.routes = dict(zip(asked, host.routes(asked)))
+
+    def has(self, peer, *names):
+        return any(entry["cause"] in names
+                   for key in (None, self.key(peer)) for entry in self.found.get(key, []))
+
+    def owner(self, address):
+        """The peer whose allowed IPs have an address."""
+        if not address:
+            return None
+        try:
+            return self.client.get(ifname=self.name, owner_of=address)["peer"]
+        except netlink.Refused:
+            return None
+
+    def still_awaiting(self, peer):
+        """Whether data was sent before the earlier look, and since, and nothing came."""
+        before = self.before(peer)
+        return bool(peer.get("awaiting") and before.get("awaiting") and not causes.wants_session(peer)
+                    and before["rx-packets"] == peer["rx-packets"]
+                    and before["tx-packets"] < peer["tx-packets"])
+
+    def grown(self, drop):
+        """How many more a rule has dropped since the earlier look."""
+        before = self.earlier.drops.get((drop.place, drop.handle)) if self.earlier else None
+        return drop.count - before.count if before else 0
+
+    def blocking(self, peer):
+        """The rules that drop datagrams to or from a peer, or have done it."""
+        if "endpoint" not in peer or not causes.wants_session(peer) or not self.is_outside_here:
+            return []
+        ports = self.port, peer["endpoint"].get("port", 0)
+        return [drop for drop in self.drops.values() if drop.count and drop.has(*ports)]
+
+    def is_undecided(self, seconds):
+        """Whether it takes more time to see what is wrong."""
+        for peer in self.peers:
+            if seconds < ANSWER_WITHIN and self.still_awaiting(peer):
+                return True
+            if seconds < INITIATION_WITHIN and peer["state"] != "given-up":
+                drops = self.blocking(peer)
+                if drops and not any(map(self.grown, drops)):
+                    return True
+        return False
+
+    def troubles(self):
+        """All that is wrong: a list of dictionaries."""
+        is_up = self.interface.get("up") and not self.is_socket_gone
+        if is_up:
+            self.ask_routes()
+        ours = self.found[None] = []
+        for name, look in causes.OF_INTERFACE:
+            for what, remedy, *note in look(self):
+                ours.append({"interface": self.name, "cause": name, "what": what,
+                             "try": remedy, **({"note": True} if any(note) else {})})
+        result = list(ours)
+        if not is_up or "public-key" not in self.interface:
+            return result
+        for peer in self.peers:
+            found = self.found[self.key(peer)] = []
+            for name, look in causes.OF_PEER:
+                for what, remedy in look(self, peer):
+                    found.append({"interface": self.name, "peer": self.key(peer),
+                                  "name": peer.get("name", ""), "cause": name, "what": what,
+                                  "try": remedy})
+            result += found
+        return result
+
+
+# The causes are in these.
+assert of_interface and of_peer

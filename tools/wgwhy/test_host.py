@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the programs of the host print, what the family sends, and what the program says without them."""
+
+import contextlib
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from unittest import mock
+
+import causes
+import firewall
+import host
+import netlink
+import of_interface
+import of_peer
+import schema
+import seen
+from test_causes import KEY, OUTSIDE, Kernel, peer, rule, udp, wgwhy
+
+
+def prints(stdout, stderr="", code=0):
+    """A program that prints this, or fails."""
+    def run(words, check=False, **_):
+        if check and code:
+            raise subprocess.CalledProcessError(code, words)
+        return subprocess.CompletedProcess(words, code, stdout, stderr)
+    return mock.patch.object(subprocess, "run", run)
+
+
+def absent(*_, **__):
+    raise FileNotFoundError
+
+
+class Programs(unittest.TestCase):
+    def test_routes(self):
+        out = '[{"dst":"10.0.0.2","dev":"eth0"}]\n[{"type":"unreachable","dst":"10.0.0.4","dev":"lo"}]\n'
+        err = "RTNETLINK answers: Network is unreachable\nCommand failed -:1\n" \
+              "RTNETLINK answers: Invalid argument\nCommand failed -:3\n" \
+              "Cannot find device \"nope\"\nCommand failed -:5\n"
+        with prints(out, err, 1):
+            self.assertEqual(host.routes([("a", 0, "")] * 5),
+                             ["network is unreachable", {"dst": "10.0.0.2", "dev": "eth0"}, "a blackhole route",
+                              "a route of the type unreachable", {}])
+
+    def test_without_a_usable_ip(self):
+        for broken in (prints("", "ip: unrecognized option: j\nUsage: ip …\n", 1), prints("eth0: up\n"),
+                       mock.patch.object(subprocess, "run", absent)):
+            with broken:
+                self.assertEqual(host.routes([("10.0.0.2", 0, "")]), [{}])
+                self.assertIsNone(host.addresses("wg0"))
+                self.assertIsNone(host.routes_into("wg0"))
+                host.link.cache_clear()
+                self.assertEqual(host.link("wg0"), {})
+
+    def test_routes_into(self):
+        with prints('[{"dst":"default"},{"type":"local","dst":"10.1.0.1"},{"dst":"10.1.0.0/24"}]'):
+            self.assertEqual([str(found) for found in host.routes_into("wg0")[:2]], ["0.0.0.0/0", "10.1.0.0/24"])
+        with prints("[ ]"):
+            self.assertEqual(host.routes_into("wg0"), [])
+
+    def test_a_device_is_looked_at_once(self):
+        calls = []
+        host.link.cache_clear()
+        with mock.patch.object(host, "run", lambda *words: calls.append(words) or '[{"mtu":7}]'):
+            self.assertEqual([host.link("wg0")["mtu"] for _ in range(9)], [7] * 9)
+        host.link.cache_clear()
+        self.assertEqual(len(calls), 1)
+
+    def test_sockets(self):
+        head = "  sl  local_address rem_address   st\n"
+        line = "  0: 00000000:CA6D 00000000:0000 07\n"
+        with mock.patch.object(host, "read", lambda name: head + line * name.endswith("udp")):
+            self.assertTrue(host.has_socket(0xCA6D))
+            self.assertFalse(host.has_socket(7))
+        with mock.patch.object(host, "read", lambda name: ""):
+            self.assertTrue(host.has_socket(7))
+
+    def test_counters(self):
+        texts = {"/proc/net/snmp": "Ip: Forwarding InAddrErrors\nIp: 2 5\n",
+                 "/proc/net/dev_snmp6/wg0": "Ip6InReceives 4\nIp6InAddrErrors                 \t6\n"}
+        with mock.patch.object(host, "read", lambda name: texts.get(name, "")):
+            self.assertEqual(host.bad_addresses("wg0"), (5, 6))
+            self.assertEqual(host.bad_addresses("wg1"), (5, 0))
+
+    def test_reverse_path(self):
+        with mock.patch.object(host, "sysctl", lambda name: 1):
+            for count, wanted in ((0, False), (3, True)):
+                text = f"TcpExt: A IPReversePathFilter\nTcpExt: 1 {count}\n"
+                with mock.patch.object(host, "read", lambda name, text=text: text):
+                    self.assertEqual(host.reverse_path("wg0"), wanted)
+
+
+class Firewall(unittest.TestCase):
+    def test_ports(self):
+        for right, wanted in ((7, True), (8, False), ({"range": [5, 9]}, True), ({"set": [1, {"range": [6, 7]}]}, True),
+                              ({"set": [1, 2]}, False), ("@ports", None), ({"set": [1, "http"]}, None)):
+            self.assertEqual(firewall.covers(right, 7), wanted, right)
+
+    def test_rules_that_count(self):
+        self.assertEqual(firewall.drops([rule(udp("dport", 7), verdict="accept")]), {})
+        silent = rule(udp("dport", 7))
+        del silent["rule"]["expr"][1]
+        self.assertEqual(firewall.drops([silent]), {})
+        (drop,) = firewall.drops([rule(udp("dport", 7), count=2)]).values()
+        self.assertEqual((drop.count, drop.has(7), drop.has(8)), (2, True, False))
+        other = udp("dport", 7)
+        other["match"]["op"] = "!="
+        (drop,) = firewall.drops([rule(other, count=2)]).values()
+        self.assertFalse(drop.has(7))
+
+    def test_what_opens(self):
+        def meta(key, right, kind="meta"):
+            return {"match": {"op": "==", "left": {kind: {"key": key}}, "right": right}}
+        tcp = udp("dport", 7)
+        tcp["match"]["left"]["payload"]["protocol"] = "tcp"
+        for parts, wanted in (([], True), ([udp("dport", 7)], True), ([udp("dport", 8)], False), ([tcp], False),
+                              ([udp("dport", "@ports")], True), ([meta("l4proto", "udp")], True),
+                              ([meta("l4proto", {"set": ["icmp", "tcp"]})], False), ([meta("iifname", "lo")], False),
+                              ([meta("state", {"set": ["established", "related"]}, "ct")], False)):
+            self.assertEqual(firewall.opens(rule(*parts, verdict="accept")["rule"], 7), wanted, parts)
+
+
+class Program(unittest.TestCase):
+    def run_main(self, *words, ours=False, names=("wg0",)):
+        out, err = io.StringIO(), io.StringIO()
+        stock = {"endpoints": {"KEY": "10.0.0.2:7"}, "latest-handshakes": {"KEY": "0"}}
+        with mock.patch.object(netlink, "Client", mock.Mock(side_effect=netlink.Missing)), \
+                mock.patch.multiple(host, module_is_ours=lambda: ours, of_wg=lambda name, what: stock[what],
+                                    run=lambda *words: " ".join(names), link=lambda name: {}), \
+                contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = wgwhy.main(list(words))
+        return status, out.getvalue(), err.getvalue()
+
+    def test_c_module(self):
+        status, out, _ = self.run_main()
+        self.assertEqual(status, 1)
+        self.assertIn("the kernel's own C module", out)
+        self.assertNotIn("is down", out)
+
+    def test_c_module_for_programs(self):
+        status, out, _ = self.run_main("--json")
+        self.assertEqual([trouble["cause"] for trouble in json.loads(out)], ["c-module", "no-handshake"])
+        self.assertEqual(status, 1)
+        for option in "--prometheus", "--watch":
+            status, out, err = self.run_main(option)
+            self.assertEqual((status, out), (2, ""))
+            self.assertIn("the kernel's own C module", err)
+
+    def test_module_not_known(self):
+        self.assertIn("one without wireguard-diag", self.run_main(ours=None)[1])
+        self.assertIn("is not loaded", self.run_main(ours=None, names=())[1])
+
+    def test_interfaces(self):
+        def get(ifname):
+            if ifname != "wg0":
+                raise netlink.Refused(95, "this interface is none of WireGuard")
+        with mock.patch.object(wgwhy.socket, "if_nameindex", lambda: [(1, "lo"), (2, "wg0")]):
+            self.assertEqual(wgwhy.interfaces(mock.Mock(get=get)), ["wg0"])
+
+    def test_notes(self):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            status = wgwhy.show([{"interface": "wg0", "cause": "x", "what": "w", "try": "t", "note": True}], ["wg0"],
+                                False)
+        self.assertEqual((status, out.getvalue()), (0, "wg0: note: w.\n  Try: t.\nNo trouble with wg0.\n"))
+
+
+class ManyPeers(unittest.TestCase):
+    def test_programs_are_called_once(self):
+        calls = []
+        peers = [peer(public_key=number.to_bytes(32, "big")) for number in range(1000)]
+        prefixes = {host.key_text(one["public-key"]): [f"192.168.{number >> 8}.{number & 255}/32"]
+                    for number, one in enumerate(peers)}
+        with mock.patch.multiple(host, run=lambda *words: calls.append(words) or "", allowed_ips=lambda name: prefixes,
+                                 routes=lambda asked: calls.append(asked) or [{} for _ in asked]):
+            seen.Seen(Kernel(peers, {}), "wg0", (), seen.Seen(Kernel(peers, {}), "wg0")).troubles()
+        self.assertLess(len(calls), 10, calls[:10])
+
+
+class Client(unittest.TestCase):
+    def test_what_is_encoded_is_decoded(self):
+        values = {"ifname": "wg0", "unprivileged-read": 1, "peer": {
+            "public-key": KEY, "name": "zoë", "pin": "fixed", "in-mark": 7, "rx-bytes": 1 << 40,
+            "endpoint": {"address": OUTSIDE, "port": 51822}, "awaiting": True}}
+        self.assertEqual(netlink.decode("diag", netlink.encode("diag", values)), values)
+
+    def test_what_is_repeated_is_a_list(self):
+        one = netlink.encode("peer", {"refusal": {"reason": "gone", "count": 1, "age": 2}})
+        number = schema.ENUMS["reason"].index("gone")
+        self.assertEqual(netlink.decode("peer", one + one)["refusal"], [{"reason": "gone", "count": 1, "age": 2}] * 2)
+        self.assertEqual(schema.ENUMS["reason"][number], "gone")
+
+    def test_what_is_new_is_passed_over(self):
+        self.assertEqual(netlink.decode("peer", netlink.attribute(777, b"1234")), {})
+
+    def test_all_reasons_have_words(self):
+        self.assertEqual(set(schema.REASONS), set(schema.ENUMS["reason"]))
+
+    def test_reasons_of_causes_exist(self):
+        known = {*schema.ENUMS["reason"], *(name for name, *_ in schema.SETS["peer"].values())}
+        for module in causes, of_interface, of_peer:
+            text = pathlib.Path(module.__file__).read_text(encoding="utf-8")
+            for word in ("rx-", "tx-"):
+                for part in text.split(f'"{word}')[1:]:
+                    self.assertIn(word + part.split('"')[0], known)
+        self.assertLess(set(causes.ODD), set(schema.REASONS))
+
+
+class Installed(unittest.TestCase):
+    """The program as install.sh installs it: an archive."""
+
+    def test_clock(self):
+        with tempfile.TemporaryDirectory() as folder:
+            here = pathlib.Path(__file__).parent
+            subprocess.run([here / "install.sh", "install", folder], check=True, capture_output=True)
+            (program,) = (path for path in pathlib.Path(folder).rglob("*") if path.is_file())
+            code = "import sys; sys.path.insert(0, sys.argv[1]); import host; print(host.is_clock_behind())"
+            for age, behind in ((-1000, "True"), (1000, "False")):
+                os.utime(program, (time.time() - age,) * 2)
+                done = subprocess.run([sys.executable, "-c", code, program], check=True, text=True,
+                                      capture_output=True)
+                self.assertEqual(done.stdout.strip(), behind)
+
+
+if __name__ == "__main__":
+    unittest.main()
