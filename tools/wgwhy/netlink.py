@@ -5,6 +5,7 @@ import contextlib
 import errno
 import socket
 import struct
+import sys
 
 import schema
 
@@ -59,7 +60,7 @@ def encode(set_name, values):
             if isinstance(value, str):
                 value = schema.ENUMS[extra].index(value)
             width = {"u8": 1, "u16": 2, "u32": 4, "uint": 8}[kind]
-            result += attribute(number, value.to_bytes(width, "little"))
+            result += attribute(number, value.to_bytes(width, sys.byteorder))
     return result
 
 
@@ -72,7 +73,7 @@ def value_of(kind, extra, payload):
         return payload.split(b"\0")[0].decode(errors="replace")
     if kind == "binary":
         return payload
-    number = int.from_bytes(payload, "little")
+    number = int.from_bytes(payload, sys.byteorder)
     if extra:
         names = schema.ENUMS[extra]
         return names[number] if number < len(names) else f"number-{number}"

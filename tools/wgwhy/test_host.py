@@ -211,6 +211,13 @@ class Client(unittest.TestCase):
                     self.assertIn(word + part.split('"')[0], known)
         self.assertLess(set(causes.ODD), set(schema.REASONS))
 
+    def test_byte_order(self):
+        for order in "little", "big":
+            with mock.patch.object(netlink.sys, "byteorder", order):
+                number = (5).to_bytes(4, order)
+                self.assertEqual(netlink.value_of("u32", "", number), 5)
+                self.assertIn(number, netlink.encode("interface", {"fwmark": 5}))
+
 
 class Installed(unittest.TestCase):
     """The program as install.sh installs it: an archive."""
