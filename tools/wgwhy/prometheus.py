@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Figures for the text collector of Prometheus. The first five have the popular exporters' names."""
 
-import time
-
 import causes
+import host
 
 FIGURES = [
     ("wireguard_sent_bytes_total", "counter", "tx-bytes", 1),
@@ -28,7 +27,12 @@ def labels(**values):
     return "{" + ",".join(f'{name}="{escaped(value)}"' for name, value in values.items()) + "}"
 
 
-def of_peer(seen, peer):
+def handshake_second(seen, peer, stock):
+    """When the last handshake was: the kernel's own second if "wg" shows it, else out of the age."""
+    return int(stock.get(seen.key(peer), "0")) or int(seen.time - peer["last-handshake"] / 1000)
+
+
+def of_peer(seen, peer, stock):
     named = {"interface": seen.name, "public_key": seen.key(peer),
              "friendly_name": peer.get("name", "")}
     for name, kind, attribute, unit in FIGURES:
@@ -36,7 +40,7 @@ def of_peer(seen, peer):
             yield name, kind, labels(**named), peer[attribute] / unit if unit != 1 else peer[attribute]
     if "last-handshake" in peer:
         yield ("wireguard_latest_handshake_seconds", "gauge", labels(**named),
-               round(time.time() - peer["last-handshake"] / 1000))
+               handshake_second(seen, peer, stock))
     if "endpoint" in peer:
         yield ("wireguard_peer_info", "gauge",
                labels(**named, endpoint=causes.endpoint(peer["endpoint"])), 1)
@@ -53,8 +57,9 @@ def text(all_seen):
         for entry in seen.interface.get("refusal", []):
             figures.setdefault(("wireguard_interface_refused_packets_total", "counter"), []).append(
                 (labels(interface=seen.name, reason=entry["reason"]), entry["count"]))
+        stock = host.of_wg(seen.name, "latest-handshakes")
         for peer in seen.peers:
-            for name, kind, where, value in of_peer(seen, peer):
+            for name, kind, where, value in of_peer(seen, peer, stock):
                 figures.setdefault((name, kind), []).append((where, value))
     lines = []
     for (name, kind), values in figures.items():

@@ -19,6 +19,7 @@ import host
 import netlink
 import of_interface
 import of_peer
+import prometheus
 import schema
 import seen
 from test_causes import KEY, OUTSIDE, Kernel, peer, rule, udp, wgwhy
@@ -169,6 +170,16 @@ class Program(unittest.TestCase):
             status = wgwhy.show([{"interface": "wg0", "cause": "x", "what": "w", "try": "t", "note": True}], ["wg0"],
                                 False)
         self.assertEqual((status, out.getvalue()), (0, "wg0: note: w.\n  Try: t.\nNo trouble with wg0.\n"))
+
+
+class Figures(unittest.TestCase):
+    def test_the_last_handshake(self):
+        kernel = Kernel([peer(last_handshake=700)], {})
+        for stock, wanted in (({host.key_text(KEY): "1000"}, 1000), ({}, 4999)):
+            with mock.patch.object(host, "of_wg", lambda name, what, stock=stock: stock), \
+                    mock.patch.object(seen.time, "time", lambda: 5000.5):
+                text = prometheus.text([seen.Seen(kernel, "wg0")])
+            self.assertRegex(text, rf"wireguard_latest_handshake_seconds{{.*}} {wanted}\n")
 
 
 class ManyPeers(unittest.TestCase):
