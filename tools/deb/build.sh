@@ -28,6 +28,9 @@ stage() {
 	# Debian has the text of the licence in one place.
 	(cd "$WG_TOP" && sources | grep -vx COPYING | xargs cp --parents --target-directory "$tree/src")
 	cp "$WG_TOP/tools/dkms/dkms.conf" "$tree/"
+	mkdir "$tree/wgwhy"
+	cp "$WG_TOP"/tools/wgwhy/*.py "$tree/wgwhy"
+	rm "$tree"/wgwhy/test_*.py
 	cp -r "$WG_TOP/docs" "$tree/documents"
 	cp -r "$WG_TOP/tools/deb/debian" "$tree/debian"
 	cat >"$tree/debian/changelog" <<-END

@@ -34,6 +34,7 @@ deb_install() {
 	wants "$release: takes the module in Rust" deb install
 	takes Rust "$release"
 	state "ii"
+	wants "usage: wgwhy" on_machine wgwhy --help
 	wants "DKMS module signing key" on_machine modinfo -k "$release" -F signer wireguard
 	wants "the package wireguard-rust-dkms is installed" fails on_machine make -C "$checkout" dkms-install
 	wants "the package wireguard-rust-dkms is installed" fails on_machine make -C "$checkout" dkms-remove
