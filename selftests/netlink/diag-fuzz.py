@@ -20,7 +20,12 @@ KEY = base64.b64decode(sys.argv[3])
 WIDTHS = {"u8": 1, "u16": 2, "u32": 4, "uint": 8}
 # What a request may be answered by; anything else is a fault.
 KNOWN = {0, errno.EINVAL, errno.ERANGE, errno.ENODEV, errno.EOPNOTSUPP, errno.ENOENT, errno.EPERM}
-SET_ONLY = ("name", "pin", "in-mark", "in-priority", "psk-generation", "public-key")
+# What may be set of a peer.
+SET_ONLY = ("name", "pin", "in-mark", "in-priority", "out-mark", "out-priority", "psk-generation", "public-key")
+TOP = {name: number for number, (name, *_) in schema.SETS["diag"].items()}
+# What a "get" asks for, and what a "set" sets.
+ASKED = [TOP[name] for name in ("public-key", "owner-of", "changed-since", "only-trouble")]
+CHANGED = [TOP[name] for name in ("unprivileged-read", "announce-unknown", "peer", "peer", "peer")]
 
 
 class Grammar:
@@ -83,10 +88,10 @@ class Grammar:
     def request(self):
         """(command, flags, attributes)"""
         command = self.random.choice([1, 1, 2, 2, 2, 1, 3, 9] if self.random.random() < 0.1 else [1, 2])
-        numbers = {1: [5, 6, 7, 8], 2: [3, 4, 4]}.get(command, [1])
+        numbers = {1: ASKED, 2: CHANGED}.get(command, [TOP["ifindex"]])
         parts = [netlink.attribute(2, b"wg0\0")] if self.random.random() < 0.9 else []
         for _ in range(self.random.randrange(3)):
-            number = self.random.choice(numbers) if self.random.random() < 0.9 else self.random.randrange(1, 14)
+            number = self.random.choice(numbers if self.random.random() < 0.9 else list(schema.SETS["diag"]))
             parts.append(self.attribute("diag", number))
         data = b"".join(parts)
         if self.random.random() < 0.02:
@@ -102,7 +107,7 @@ def main():
     listener = netlink.Client()
     # It never reads.
     listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-    listener.listen("peers", "config")
+    listener.listen("peers", "config", "unknown")
     seen = collections.Counter()
     for number in range(COUNT):
         command, flags, data = grammar.request()

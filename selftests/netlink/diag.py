@@ -122,6 +122,11 @@ def bad_requests(client):
             ("a nest that is not marked", inval, "", "set", DEVICE + netlink.attribute(NAMES["peer"], IS)),
             ("a nest that is a number", erange, "", "set", DEVICE + netlink.attribute(NAMES["peer"] | 0x8000, b"\1\2"))]:
         refused(client, what, number, sentence, command, payload)
+    # One that exists, in the namespace b.
+    subprocess.run(["ip", "-n", "b", "link", "add", "wg7", "index", "7777", "type", "wireguard"], check=True)
+    refused(client, "the index of another namespace", errno.ENODEV, "no such interface", "get",
+            attr("ifindex", (7777).to_bytes(4, sys.byteorder)))
+    subprocess.run(["ip", "-n", "b", "link", "del", "wg7"], check=True)
     check("reading is still allowed", client.get(ifname="wg0")["unprivileged-read"], 1)
 
 
@@ -176,7 +181,7 @@ def permission(readable):
         refused(client, "reading without privilege", errno.EPERM, "CAP_NET_ADMIN", "get", DEVICE)
         refused(client, "dumping without privilege", errno.EPERM, "", "get", DEVICE, netlink.DUMP)
     refused(client, "setting without privilege", errno.EPERM, "", "set", DEVICE + attr("unprivileged-read", b"\1"))
-    for group in "peers", "config":
+    for group in "peers", "config", "unknown":
         try:
             client.listen(group)
         except PermissionError:
