@@ -100,7 +100,7 @@ def options(words):
 
 
 def look(client, names):
-    """Looks twice, to tell what goes on from what is over; longer where that does not show it yet."""
+    """Looks twice, to tell what goes on from what is over, or longer where that is not enough."""
     earlier = {name: Seen(client, name, firewall.listing()) for name in names}
     later = []
     for seconds in range(SAMPLE, ANSWER_WITHIN + SAMPLE, SAMPLE):

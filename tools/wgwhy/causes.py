@@ -40,7 +40,7 @@ class Refusals(typing.NamedTuple):
 
 
 def recent(facts, *reasons, within=RECENT):
-    """The refusals for these reasons, if one was lately; of a peer with a session since that began."""
+    """The refusals for these reasons, if one was lately, and since a peer's session began."""
     within = min(within, facts.get("session-age", within))
     found = [entry for entry in facts.get("refusal", [])
              if entry["reason"] in reasons and entry["age"] <= within]

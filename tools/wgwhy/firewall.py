@@ -100,7 +100,7 @@ def opens(rule, port):
 
 
 def closed(entries, port):
-    """The chains that drop what comes from outside to a port, as nothing in their table accepts it."""
+    """The chains whose policy drops what comes to a port, as nothing in their table accepts it."""
     rules = [entry["rule"] for entry in entries if "rule" in entry]
     for entry in entries:
         chain = entry.get("chain", {})

@@ -74,7 +74,7 @@ def addresses(name):
 
 
 def routes(asked):
-    """The routes to (address, mark, device) each: a dictionary with "dev", or a word why there is none.
+    """The route to each (address, mark, device): a dictionary with "dev", or why there is none.
 
     The dictionary is empty where that is not known, as "ip" is not there or says something else.
     """
@@ -150,7 +150,7 @@ def key_text(key):
 
 
 def reverse_path(name):
-    """Whether packets from a device must come from where the route to their source leads, and some did not."""
+    """Whether the stack drops packets from a device that the route to their source does not use."""
     values = [sysctl(f"net/ipv4/conf/{part}/rp_filter") for part in ("all", name)]
     return max(values) == 1 and counter("/proc/net/netstat", "TcpExt", "IPReversePathFilter") > 0
 
@@ -161,7 +161,7 @@ def listeners(port):
 
 
 def has_socket(port):
-    """Whether a UDP socket at a port is in this namespace. That of a tunnel is where its interface was made."""
+    """Whether a UDP socket at a port is in this namespace: an interface's is where it was made."""
     lines = [line for name in ("udp", "udp6") for line in read(f"/proc/net/{name}").splitlines()]
     found = [line.split()[1].rsplit(":", 1) for line in lines if ":" in line]
     return not lines or any(int(words[-1], 16) == port for words in found)
@@ -174,12 +174,12 @@ def counter(name, group, field):
 
 
 def bad_addresses(name):
-    """How many packets of IPv4, and of IPv6 from a device, the stack could not forward, as it may not."""
+    """How many packets of IPv4, and of IPv6 from a device, the stack was not allowed to forward."""
     six = re.search(r"^Ip6InAddrErrors\s+(\d+)", read(f"/proc/net/dev_snmp6/{name}"), re.MULTILINE)
     return counter("/proc/net/snmp", "Ip", "InAddrErrors"), int(six[1]) if six else 0
 
 
 def module_is_ours():
-    """Whether the loaded module is this one: the C module is part of the kernel's build. None if not known."""
+    """Whether the loaded module is this one and not of the kernel's build; None if not known."""
     taint = pathlib.Path("/sys/module/wireguard/taint")
     return "O" in read(taint) if taint.exists() else None

@@ -236,6 +236,8 @@ def astray(seen, peer):
     """Yields each address in the peer's prefixes that the host sends elsewhere, and where."""
     for network, address in seen.inside(peer):
         found = seen.way_in(address)
+        if address.version == 6 and seen.has(peer, "mtu-below-ipv6"):
+            continue
         # A wide prefix may be meant for the narrower routes in it.
         if any(route.version == network.version and route.prefixlen > network.prefixlen
                and route.subnet_of(network) for route in seen.routes_into or []):

@@ -28,7 +28,7 @@ def labels(**values):
 
 
 def handshake_second(seen, peer, stock):
-    """When the last handshake was: the kernel's own second if "wg" shows it, else out of the age."""
+    """When the last handshake was: the kernel's own second if "wg" shows it, or by its age."""
     return int(stock.get(seen.key(peer), "0")) or int(seen.time - peer["last-handshake"] / 1000)
 
 

@@ -101,7 +101,7 @@ class Seen:
         return self.routes.get(self.way_out(peer), {})
 
     def inside(self, peer):
-        """Yields a prefix of the peer and an address in it that is not ours, for all but default routes."""
+        """Yields each prefix of a peer but default ones, with an address in it that is not ours."""
         for text in self.allowed_ips.get(self.key(peer), [])[:PREFIXES]:
             network = ipaddress.ip_network(text, strict=False)
             if not network.prefixlen:
