@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What all selftests share. A test is a script selftests/NAME.sh that runs as root in a guest of its own kernel
-# time; it begins with
+# What all selftests share. A test is a script selftests/NAME.sh that runs as root in a guest of its
+# own kernel time; it begins with
 #
 #	# vm: icount        or smp (two CPUs), smp4 (four), unseeded (random numbers not ready),
 #	#                   or debug (make test PART=debug only); default smp
@@ -15,19 +15,21 @@
 #	# needs: clone      a module of the test's own, out of the folder selftests/clone
 #	# log: REGEX        lines that may stand in the kernel's log, although they look like complaints
 #
-# and ends with status 0 when all was well, or with 4 after "skip". The runner gives each test its own process, mount
-# and /run, takes the module out afterwards, and then looks at the kernel log itself (check_clean_log, check_balance),
-# so that no test can forget to.
+# and ends with status 0 when all was well, or with 4 after "skip". The runner gives each test its
+# own process, mount and /run, takes the module out afterwards, and then looks at the kernel log
+# itself (check_clean_log, check_balance), so that no test can forget to.
 
 set -Eeuo pipefail
 
 WG_TOP=${WG_TOP:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)}
 
-# A folder for the test's files: /run is its own and begins empty. In /tmp there may be the checkout, under any name.
+# A folder for the test's files: /run is its own and begins empty. In /tmp there may be the
+# checkout, under any name.
 work=/run/work
 mkdir -p "$work"
 
-# Names of the subtests of this test so far, one a line: Python and the shell number theirs together.
+# Names of the subtests of this test so far, one a line: Python and the shell number theirs
+# together.
 export WG_KTAP=$work/.ktap
 
 # Where Python finds the package wgtest. The checkout is read-only.
@@ -36,17 +38,17 @@ export PYTHONPATH=$WG_TOP/selftests/lib PYTHONDONTWRITEBYTECODE=1
 # shellcheck source=selftests/lib/verdict.sh
 . "$WG_TOP/selftests/lib/verdict.sh"
 
-# debug_kernel: whether this kernel watches itself (make test PART=debug), which makes it some ten times slower. Tests that
-# pile up work for every CPU have less to do then.
+# debug_kernel: whether this kernel watches itself (make test PART=debug), which makes it some ten
+# times slower. Tests that pile up work for every CPU have less to do then.
 debug_kernel() {
 	[[ -e /sys/kernel/debug/kmemleak || -e /proc/lockdep_stats ]]
 }
 
 # --- time
 #
-# A machine with "vm: icount" skips idle time. But waiting for a file from the host is idle time too, so the start of a
-# program could take minutes. Hence one process there is never idle, except while a test lets time pass. On the debug
-# kernels time is real, whatever a test says.
+# A machine with "vm: icount" skips idle time. But waiting for a file from the host is idle time
+# too, so the start of a program could take minutes. Hence one process there is never idle, except
+# while a test lets time pass. On the debug kernels time is real, whatever a test says.
 
 never_idle=
 if ! debug_kernel && grep -qsE '^# (vm|guest): +icount' "$0"; then
@@ -74,7 +76,8 @@ idling() {
 	return "$status"
 }
 
-# eventually SECONDS COMMAND…: repeats the command until it succeeds. Where time is real, a slow machine gets more of it.
+# eventually SECONDS COMMAND…: repeats the command until it succeeds. Where time is real, a slow
+# machine gets more of it.
 eventually() {
 	local end=$((SECONDS + $1))
 	[[ $never_idle ]] || end=$((SECONDS + $1 * ${WG_PATIENCE:-1}))
@@ -103,8 +106,8 @@ load_module() {
 	debug_messages
 }
 
-# load_c_module: loads the C driver beside ours: its interfaces are of the kind "wireguarc", and the program for them
-# is wgc (tools/c-module.sh). For tests that say "# needs: c-module".
+# load_c_module: loads the C driver beside ours: its interfaces are of the kind "wireguarc", and the
+# program for them is wgc (tools/c-module.sh). For tests that say "# needs: c-module".
 load_c_module() {
 	local module
 	for module in $(modinfo -F depends "$WG_C_MODULE/wireguarc.ko" | tr , ' '); do
@@ -139,8 +142,9 @@ namespace() {
 	ip -n "$1" link set lo up
 }
 
-# joined A B [NET [DEVICE]]: two namespaces, made if they are not there, and a veth pair between them: DEVICE (default
-# "veth") in A has 10.NET.0.1 and fd00:NET::1, "veth" in B has 10.NET.0.2 and fd00:NET::2 (NET: 0 to 99, default 0).
+# joined A B [NET [DEVICE]]: two namespaces, made if they are not there, and a veth pair between
+# them: DEVICE (default "veth") in A has 10.NET.0.1 and fd00:NET::1, "veth" in B has 10.NET.0.2 and
+# fd00:NET::2 (NET: 0 to 99, default 0).
 joined() {
 	local a=$1 b=$2 net=${3:-0} device=${4:-veth} ns host
 	for ns in "$a" "$b"; do ip netns pids "$ns" >/dev/null 2>&1 || namespace "$ns"; done
@@ -161,12 +165,14 @@ joined() {
 
 declare -A private public
 
-# kind[NS]=wireguarc before "interface" or "tunnel" gives that namespace the C driver (see load_c_module); another word
-# is a function that starts a program in user space: it gets the namespace and the interface's name.
+# kind[NS]=wireguarc before "interface" or "tunnel" gives that namespace the C driver (see
+# load_c_module); another word is a function that starts a program in user space: it gets the
+# namespace and the interface's name.
 declare -A kind
 
-# device[NS]=NAME: the interface's name there, if it is not wg0. All namespaces of a test share /run, where wg looks for
-# programs in user space first, so the interface of such a program must not be called like another's.
+# device[NS]=NAME: the interface's name there, if it is not wg0. All namespaces of a test share
+# /run, where wg looks for programs in user space first, so the interface of such a program must not
+# be called like another's.
 declare -A device
 
 # device_of NS
@@ -188,8 +194,9 @@ keys() {
 	public[$1]=$(wg pubkey <<<"${private[$1]}")
 }
 
-# interface NS NUMBER [NAME]: an interface (default ${device[NS]}, wg0) with keys of its own (see keys) that listens on
-# port 51820 + NUMBER and has the addresses 192.168.7.NUMBER and fd77::NUMBER. It is not up yet.
+# interface NS NUMBER [NAME]: an interface (default ${device[NS]}, wg0) with keys of its own (see
+# keys) that listens on port 51820 + NUMBER and has the addresses 192.168.7.NUMBER and fd77::NUMBER.
+# It is not up yet.
 interface() {
 	local ns=$1 number=$2 name=${3:-$(device_of "$1")}
 	keys "$ns"
@@ -209,8 +216,8 @@ peer() {
 	wg_in "$ns" set "$(device_of "$ns")" peer "${public[$other]}" "$@"
 }
 
-# tunnel A B [FAMILY]: interfaces number 1 in A and 2 in B, two joined namespaces. Each is the other's peer, over
-# IPv4 (or 6) outside. Both are up; nothing was sent yet.
+# tunnel A B [FAMILY]: interfaces number 1 in A and 2 in B, two joined namespaces. Each is the
+# other's peer, over IPv4 (or 6) outside. Both are up; nothing was sent yet.
 tunnel() {
 	local a=$1 b=$2 family=${3:-4} ns
 	local -A outside=([41]=10.0.0.1 [42]=10.0.0.2 [61]="[fd00:0::1]" [62]="[fd00:0::2]")
@@ -221,11 +228,13 @@ tunnel() {
 	for ns in "$a" "$b"; do ip -n "$ns" link set "$(device_of "$ns")" up; done
 }
 
-# How long an answer may take, and how long none must have come. Tests in real time want more of both.
+# How long an answer may take, and how long none must have come. Tests in real time want more of
+# both.
 answer_within=1
 silence=0.3
 
-# answers NS ADDRESS [OPTIONS OF PING]: whether one ping (or what the options say) is answered within a second.
+# answers NS ADDRESS [OPTIONS OF PING]: whether one ping (or what the options say) is answered
+# within a second.
 answers() {
 	local ns=$1 address=$2
 	shift 2
@@ -239,8 +248,9 @@ unanswered() {
 	! in_ns "$ns" ping -q -c 1 -W "$silence" "$@" "$address" >/dev/null 2>&1
 }
 
-# datagram NS ADDRESS: sends one UDP datagram: 29 bytes of IPv4 or 49 of IPv6, so 64 or 96 bytes through a tunnel. It
-# goes to the port of the other end's WireGuard, which swallows it, so that there is no ICMP message either.
+# datagram NS ADDRESS: sends one UDP datagram: 29 bytes of IPv4 or 49 of IPv6, so 64 or 96 bytes
+# through a tunnel. It goes to the port of the other end's WireGuard, which swallows it, so that
+# there is no ICMP message either.
 datagram() {
 	# shellcheck disable=SC2016 # the inner shell expands it
 	in_ns "$1" bash -c 'echo >"/dev/udp/$1/5182${1: -1}"' - "$2"
@@ -292,8 +302,9 @@ snmp() {
 	'
 }
 
-# carry FROM TO ADDRESS [BYTES [OPTIONS [OPTIONS]]]: what $work/sent holds goes over TCP and is all there in $work/arrived;
-# BYTES are written at a time, with socat's options for the sender's and the receiver's socket.
+# carry FROM TO ADDRESS [BYTES [OPTIONS [OPTIONS]]]: what $work/sent holds goes over TCP and is all
+# there in $work/arrived; BYTES are written at a time, with socat's options for the sender's and the
+# receiver's socket.
 carry() {
 	local server port=7000
 	in_ns "$2" socat -u "TCP-LISTEN:$port,reuseaddr${6:+,$6}" "CREATE:$work/arrived" &
@@ -316,7 +327,8 @@ iperf3_server() {
 # shellcheck disable=SC2034 # for tests
 initiation='udp[8:4] = 0x01000000' response='udp[8:4] = 0x02000000' data='udp[8:4] = 0x04000000'
 
-# capture NS INTERFACE FILE OPTIONS-AND-FILTER…: lines of tcpdump, with seconds since 1970, go to FILE from now on.
+# capture NS INTERFACE FILE OPTIONS-AND-FILTER…: lines of tcpdump, with seconds since 1970, go to
+# FILE from now on.
 # ${captures[FILE]} is its process; with the option "-w -" packets go to FILE.
 declare -A captures
 capture() {
@@ -343,8 +355,8 @@ has_packet() {
 	(($(stat -c %s "$1") > 24 + 16 + 14 + 20 + 8))
 }
 
-# withhold A B FILE FILTER COMMAND…: runs the command. The first packet that B then sends (see FILTER) is in FILE, for
-# resend, and nothing comes in at A's port until "let_through A".
+# withhold A B FILE FILTER COMMAND…: runs the command. The first packet that B then sends (see
+# FILTER) is in FILE, for resend, and nothing comes in at A's port until "let_through A".
 withhold() {
 	local file=$3
 	in_ns "$1" iptables -I INPUT -p udp --dport "$(wg_in "$1" show "$(device_of "$1")" listen-port)" -j DROP
@@ -358,15 +370,16 @@ let_through() {
 	in_ns "$1" iptables -D INPUT 1
 }
 
-# resend NS FILE ADDRESS PORT SOURCE-PORT: sends the UDP payload of the first packet in FILE, a capture of IPv4 over
-# Ethernet, once more.
+# resend NS FILE ADDRESS PORT SOURCE-PORT: sends the UDP payload of the first packet in FILE, a
+# capture of IPv4 over Ethernet, once more.
 resend() {
 	tail -c +$((24 + 16 + 14 + 20 + 8 + 1)) "$2" | in_ns "$1" ncat -u --send-only -p "$5" "$3" "$4"
 }
 
 # --- the kernel
 
-# calls COUNT FUNCTION COMMAND…: the command, which must succeed, makes the kernel call that function COUNT times.
+# calls COUNT FUNCTION COMMAND…: the command, which must succeed, makes the kernel call that
+# function COUNT times.
 calls() {
 	local count=$1 function=$2 tracing=/sys/kernel/tracing seen
 	shift 2
@@ -396,18 +409,21 @@ kernel_log() {
 	dmesg | awk '/selftest: / { n = 0; delete line } { line[n++] = $0 } END { for (i = 0; i < n; i++) print line[i] }'
 }
 
-# log_times REGEX: when the kernel wrote the lines like this since the mark, in seconds, one a line. What has to happen at
-# a certain time is measured by these: the programs that look for it need time themselves, seconds on a busy machine.
+# log_times REGEX: when the kernel wrote the lines like this since the mark, in seconds, one a line.
+# What has to happen at a certain time is measured by these: the programs that look for it need time
+# themselves, seconds on a busy machine.
 log_times() {
 	kernel_log | awk -v like="$1" '$0 ~ like { sub(/^\[ */, ""); printf "%.3f\n", $0 + 0 }'
 }
 
-# within LEAST MOST FROM TO: whether at least LEAST and at most MOST seconds lie between the two times.
+# within LEAST MOST FROM TO: whether at least LEAST and at most MOST seconds lie between the two
+# times.
 within() {
 	awk -v least="$1" -v most="$2" -v from="$3" -v to="$4" 'BEGIN { exit !(to - from >= least && to - from <= most) }'
 }
 
-# check_clean_log: no complaint of the kernel since the mark, which is still there, lines like $WG_LOG_EXPECTED aside.
+# check_clean_log: no complaint of the kernel since the mark, which is still there, lines like
+# $WG_LOG_EXPECTED aside.
 check_clean_log() {
 	local found
 	dmesg | grep 'selftest: ' >/dev/null || fail "the kernel's log has lost where this test began: it is too small"
@@ -415,11 +431,13 @@ check_clean_log() {
 	[[ ! $found ]] || fail "the kernel complains:"$'\n'"$found"
 }
 
-# check_debug_kernel: what only a kernel built for debugging knows: no memory is lost, and its lock checks are still on.
+# check_debug_kernel: what only a kernel built for debugging knows: no memory is lost, and its lock
+# checks are still on.
 check_debug_kernel() {
 	local kmemleak=/sys/kernel/debug/kmemleak found
 	if [[ -w $kmemleak ]]; then
-		# It tells of nothing younger than five seconds, and of nothing that changed since the last scan.
+		# It tells of nothing younger than five seconds, and of nothing that changed since
+		# the last scan.
 		pass 6
 		echo scan >"$kmemleak"
 		echo scan >"$kmemleak"
@@ -432,14 +450,16 @@ check_debug_kernel() {
 	fi
 }
 
-# objects: "CREATED DESTROYED THING" for each interface, peer and key pair that the debug messages tell of.
+# objects: "CREATED DESTROYED THING" for each interface, peer and key pair that the debug messages
+# tell of.
 objects() {
 	kernel_log | awk '
 		match($0, /(created|destroyed)/) {
 			verb = substr($0, RSTART, RLENGTH)
 			if (!match($0, /(Interface|Peer [0-9]+|Keypair [0-9]+)/)) next
 			thing = substr($0, RSTART, RLENGTH)
-			# A line may end "Keypair 3 created for peer 1": the thing is what comes first.
+			# A line may end "Keypair 3 created for peer 1": the thing is what comes
+			# first.
 			count[thing, verb]++
 			seen[thing] = 1
 		}
@@ -458,7 +478,8 @@ check_balance() {
 	[[ ! $odd ]] || fail "created, destroyed, what:"$'\n'"$odd"
 }
 
-# created WORD: how many objects of this kind ("Interface", "Peer", "Keypair") were created since the mark.
+# created WORD: how many objects of this kind ("Interface", "Peer", "Keypair") were created since
+# the mark.
 created() {
 	objects | awk -v kind="$1" '$3 == kind { n += $1 } END { print n + 0 }'
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds wireguard.ko: against the prepared stock tree, inside the root; or, with KDIR, against that kernel, here.
+# Builds wireguard.ko: against the prepared stock tree, inside the root; or, with KDIR, against that
+# kernel, here.
 # LANE=… or ARCH=… names another prepared tree (tools/lanes/table).
 # usage: build.sh [MAKE ARGUMENTS]
 #        build.sh --examine KDIR    (only says in one sentence why the module cannot be built for that kernel)
@@ -11,7 +12,8 @@ set -euo pipefail
 # Architectures that the module was built for; where it ran is in docs/lanes.md.
 architectures="X86_64 ARM64 ARM LOONGARCH UML"
 
-# What would make Kbuild fail far from the cause, or the kernel refuse the module, said in one sentence.
+# What would make Kbuild fail far from the cause, or the kernel refuse the module, said in one
+# sentence.
 examine() {
 	local kdir=$1 config=$1/include/config/auto.conf release option file built_by here known=
 	[[ -e $kdir/Makefile ]] || die "KDIR=$kdir is no kernel build folder (Debian: apt install linux-headers-$(uname -r))"
@@ -50,15 +52,16 @@ examine() {
 		echo "note: the kernel in $kdir loads signed modules only; docs/install.md says how to sign this one" >&2
 }
 
-# make_and_say COMMAND… ARGUMENTS: runs the kernel's make, without its remark that there is no BTF, which a module does
-# without; says what there is now, and what can be done with it.
+# make_and_say COMMAND… ARGUMENTS: runs the kernel's make, without its remark that there is no BTF,
+# which a module does without; says what there is now, and what can be done with it.
 make_and_say() {
 	"$@" 2> >(grep -v '^Skipping BTF generation' >&2)
 	[[ ${*: -1} == modules && ${*: -2:1} != WG_DOC=1 ]] || return 0
 	echo "wireguard.ko is built for $(cat "$kdir/include/config/kernel.release"); next: make run, make test, make install"
 }
 
-# identity KDIR: what a module built for this kernel fits: another one may come to lie in the same folder.
+# identity KDIR: what a module built for this kernel fits: another one may come to lie in the same
+# folder.
 identity() {
 	echo "$1"
 	sha256sum "$1"/include/config/{auto.conf,kernel.release} "$1"/rust/libkernel.rmeta "$1/Module.symvers" 2>/dev/null || true
@@ -88,7 +91,8 @@ else
 	build=(kernel_make "$kdir" "$WG_TOP")
 fi
 
-# Kbuild compares commands and files' times, which says nothing of a kernel or compiler that took another's place.
+# Kbuild compares commands and files' times, which says nothing of a kernel or compiler that took
+# another's place.
 built_for=$WG_TOP/out/.built-for
 if [[ ${1:-} != clean ]]; then
 	identity=$(identity "$kdir")

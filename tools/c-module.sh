@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the C driver out of the kernel's source under another name, so that it loads beside ours: module and interface
-# kind "wireguarc", netlink family "wireguarc"; and "wgc", the program wg that speaks to that family.
-# Prints the folder with wireguarc.ko and wgc; it lies in the cache, beside the kernel. Quick when it is there.
+# Builds the C driver out of the kernel's source under another name, so that it loads beside ours:
+# module and interface kind "wireguarc", netlink family "wireguarc"; and "wgc", the program wg that
+# speaks to that family.
+# Prints the folder with wireguarc.ko and wgc; it lies in the cache, beside the kernel. Quick when
+# it is there.
 # usage: c-module.sh [KERNEL]    for the stock kernel or that in the folder KERNEL
 #
-# A selftest that needs them says "# needs: c-module" at its top; then tools/test-vm.sh calls this, and load_c_module of
-# selftests/lib.sh loads the module and puts wgc into the PATH. Other scripts for the guest get the same by
+# A selftest that needs them says "# needs: c-module" at its top; then tools/test-vm.sh calls this,
+# and load_c_module of selftests/lib.sh loads the module and puts wgc into the PATH. Other scripts
+# for the guest get the same by
 #
 #	WG_C_MODULE=$(tools/c-module.sh) tools/vm/boot.sh -- SCRIPT
 
@@ -18,8 +21,8 @@ inside() {
 	local tree=$1 folder=$2 arguments
 	cp -r "$tree/drivers/net/wireguard" "$folder/build"
 	cd "$folder/build"
-	# The family's name is the only one that is not taken from the module's. The kernel's own Makefile would say
-	# "wireguard" again, so its list of objects is taken out of it.
+	# The family's name is the only one that is not taken from the module's. The kernel's own
+	# Makefile would say "wireguard" again, so its list of objects is taken out of it.
 	cat >names.h <<-'END'
 		#include <uapi/linux/wireguard.h>
 		#undef WG_GENL_NAME

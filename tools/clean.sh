@@ -12,7 +12,8 @@ if [[ ${KDIR:-} ]] || [[ -d $(root_folder) && -d $(kernel_folder || true) ]]; th
 fi
 remove_tree "$WG_OUT" "$WG_TOP/doc"
 rm -f "$WG_TOP/rust-project.json"
-# What Kbuild does not know: stamps of the documentation, and what a build left that was interrupted.
+# What Kbuild does not know: stamps of the documentation, and what a build left that was
+# interrupted.
 find "$WG_TOP/rust" \( -name '.doc.stamp' -o -name 'rmeta*' \) -prune -exec rm -rf {} +
 
 if [[ ${1:-} == --cache ]]; then

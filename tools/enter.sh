@@ -63,7 +63,8 @@ fi
 guest=$root/.guest
 mount_points "$root"
 
-# What the guest sees as its root: read-only except the folder of results, unless it is one to write to.
+# What the guest sees as its root: read-only except the folder of results, unless it is one to write
+# to.
 if [[ $vm ]]; then
 	mkdir -p "$guest"
 	[[ ! $guest_root ]] || mount_points "$guest_root"

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Lists what changed between two kernel sources in the C driver and in the files whose behaviour this driver depends
-# on, and what docs/follow.tsv says of each change: taken, not needed, or open. An open one is an error.
+# Lists what changed between two kernel sources in the C driver and in the files whose behaviour
+# this driver depends on, and what docs/follow.tsv says of each change: taken, not needed, or open.
+# An open one is an error.
 # usage: follow.sh [--show] OLD NEW    (--show: the changes themselves, of those too that are not open)
 #        follow.sh --adopt OLD NEW     notes in docs/follow.tsv that NEW was followed, if no change is open
 #        follow.sh --check             compares the prepared kernel with what was followed last
-# OLD and NEW: a folder with a kernel source, or the version of a package linux-source, as in 7.3.4-1~bpo13+1; the
-# prepared kernel and the archive are asked for that.
+# OLD and NEW: a folder with a kernel source, or the version of a package linux-source, as in
+# 7.3.4-1~bpo13+1; the prepared kernel and the archive are asked for that.
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"

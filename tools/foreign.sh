@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Gets programs of others that the root lacks, and prints the folder of each with them: builds what Debian does not
-# package, with the root's cargo, and unpacks what few tests need. The folder lies in the cache and is keyed by
-# version; quick when it is there.
+# Gets programs of others that the root lacks, and prints the folder of each with them: builds what
+# Debian does not package, with the root's cargo, and unpacks what few tests need. The folder lies
+# in the cache and is keyed by version; quick when it is there.
 # usage: foreign.sh NAME
 #
 #	boringtun         the program boringtun-cli, WireGuard in user space
 #	bpftrace          Debian's program, with its library
 #	wireguard-uapi    the tests set_and_get and enodev of the crate, a netlink client
 #
-# A selftest that says "# needs: boringtun" at its top finds the folder in WG_BORINGTUN (for bpftrace: WG_BPFTRACE, for
-# wireguard-uapi: WG_UAPI).
+# A selftest that says "# needs: boringtun" at its top finds the folder in WG_BORINGTUN (for
+# bpftrace: WG_BPFTRACE, for wireguard-uapi: WG_UAPI).
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -34,7 +34,8 @@ build_bpftrace() {
 	LD_LIBRARY_PATH=$(echo "$1"/usr/lib/*-linux-gnu) "$1/usr/bin/bpftrace" --version
 }
 
-# A crate's tests cannot be installed, so its source is taken from where cargo keeps what it fetched.
+# A crate's tests cannot be installed, so its source is taken from where cargo keeps what it
+# fetched.
 build_uapi() {
 	mkdir -p "$1/fetch/src"
 	touch "$1/fetch/src/lib.rs"

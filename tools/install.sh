@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Installs wireguard.ko for one kernel, so that modprobe and the kernel's own auto-loading take it instead of the C
-# module; or takes it out again. The C module's file is not touched: a module in updates/ goes before it.
+# Installs wireguard.ko for one kernel, so that modprobe and the kernel's own auto-loading take it
+# instead of the C module; or takes it out again. The C module's file is not touched: a module in
+# updates/ goes before it.
 # usage: install.sh install | uninstall
 #
-# KDIR                      the kernel to install for: as for make. Without it: the running kernel if its build
+# KDIR                      the kernel to install for: as for make. Without it: the running kernel
+# if its build
 #                           folder has Rust metadata, else the prepared stock kernel.
 # DESTDIR, INSTALL_MOD_PATH   the folder that stands for /
 # SIGN_KEY, SIGN_CERT       files to sign the module with (see "Secure Boot" in docs/install.md)
@@ -87,9 +89,9 @@ install_module() {
 	[[ $root ]] || "$WG_TOP/tools/which.sh" --switch
 }
 
-# ready KERNEL RELEASE FOLDER: does what the kernel's build does to install, below FOLDER: it strips the module, signs
-# it with the key in the kernel's build folder, if there is one, and compresses it. With SIGN_KEY, that signs it
-# instead.
+# ready KERNEL RELEASE FOLDER: does what the kernel's build does to install, below FOLDER: it strips
+# the module, signs it with the key in the kernel's build folder, if there is one, and compresses
+# it. With SIGN_KEY, that signs it instead.
 ready() {
 	local arguments=("INSTALL_MOD_PATH=$3" INSTALL_MOD_STRIP=1 DEPMOD=true) file=$3/lib/modules/$2/updates/wireguard.ko
 	[[ ! ${SIGN_KEY:-} && -e $1/certs/signing_key.x509 ]] || arguments+=(CONFIG_MODULE_SIG_ALL=)

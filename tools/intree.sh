@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Puts the driver into a kernel source, beside the C one and as its alternative: CONFIG_WIREGUARD_RUST=y or m, with
-# CONFIG_WIREGUARD off. Another run brings it up to date.
+# Puts the driver into a kernel source, beside the C one and as its alternative:
+# CONFIG_WIREGUARD_RUST=y or m, with CONFIG_WIREGUARD off. Another run brings it up to date.
 # usage: intree.sh TREE
 
 set -euo pipefail

@@ -9,7 +9,8 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 WG_TOP=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 WG_CACHE=${WG_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/wireguard-rust}
-# The kernel to build for, where that is not the main one; "make ARCH=arm64" means the lane of that architecture.
+# The kernel to build for, where that is not the main one; "make ARCH=arm64" means the lane of that
+# architecture.
 LANE=${LANE:-}
 if [[ ! $LANE && ! ${KDIR:-} ]]; then
 	case ${ARCH:-} in
@@ -41,8 +42,8 @@ ours | c) ;;
 esac
 [[ ! ${MODULE:-} ]] || die "MODULE=$MODULE means nothing; WG_MODULE=c takes the C module"
 
-# unavailable TEXT: ends the script with one sentence that says why something cannot be had; status 4 as selftests of the kernel
-# have it.
+# unavailable TEXT: ends the script with one sentence that says why something cannot be had; status
+# 4 as selftests of the kernel have it.
 unavailable() {
 	mkdir -p "$WG_OUT/log"
 	printf '%s\n' "$*" | tee "$WG_OUT/log/skip"
@@ -93,8 +94,8 @@ root_folder() {
 	printf '%s/root-%s\n' "$WG_CACHE" "${key:0:12}"
 }
 
-# lane_says FIELD: what tools/lanes/table says of the lane in $LANE, which names a kernel other than the main one;
-# without a lane, of the main kernel.
+# lane_says FIELD: what tools/lanes/table says of the lane in $LANE, which names a kernel other than
+# the main one; without a lane, of the main kernel.
 lane_says() {
 	awk -v lane="${LANE:-main}" -v field="$1" '
 		$1 == "#lane" { for (i = 1; i <= NF; i++) if ($i == field) column = i }
@@ -120,7 +121,8 @@ refuse_settings() {
 refuse_settings
 unset ARCH
 
-# layer_folder NAME: a layer of packages (tools/lanes/packages) over the trixie root; "guest" is a root of its own.
+# layer_folder NAME: a layer of packages (tools/lanes/packages) over the trixie root; "guest" is a
+# root of its own.
 layer_folder() {
 	local key
 	key=$({
@@ -131,8 +133,8 @@ layer_folder() {
 	printf '%s/layer-%s-%s\n' "$WG_CACHE" "$1" "${key:0:12}"
 }
 
-# The file with the name of the kernel chosen for this series or lane. Checkouts whose scripts differ choose on their
-# own.
+# The file with the name of the kernel chosen for this series or lane. Checkouts whose scripts
+# differ choose on their own.
 kernel_choice() {
 	local key
 	key=$(cat "$WG_TOP"/tools/setup/{packages,root.sh,{,find-,fetch-,prepare-}kernel.sh} | sha256sum)
@@ -147,7 +149,8 @@ kernel_folder() {
 	printf '%s/%s\n' "$WG_CACHE" "$name"
 }
 
-# kernel_make_arguments TREE: what the kernel's make needs beside -C and M= for a module that fits this build folder:
+# kernel_make_arguments TREE: what the kernel's make needs beside -C and M= for a module that fits
+# this build folder:
 # architecture and compiler are those of its configuration.
 kernel_make_arguments() {
 	local config=$1/include/config/auto.conf option arch machine prefix
@@ -172,12 +175,13 @@ kernel_make_arguments() {
 	fi
 }
 
-# in_root [-w FOLDER[:LAYER]] [-b FOLDER[:PATH]]… [-v] COMMAND…: runs a command in the trixie root. The checkout and
-# each FOLDER are seen there under the path they have outside, or PATH; -v adds the tree that a virtual machine boots
-# from, at /.guest. With -w the root is a machine of its own: what LAYER has lies over it, and what is written goes to
-# FOLDER.
+# in_root [-w FOLDER[:LAYER]] [-b FOLDER[:PATH]]… [-v] COMMAND…: runs a command in the trixie root.
+# The checkout and each FOLDER are seen there under the path they have outside, or PATH; -v adds the
+# tree that a virtual machine boots from, at /.guest. With -w the root is a machine of its own: what
+# LAYER has lies over it, and what is written goes to FOLDER.
 #
-# All mounts and processes live in namespaces of their own and end with the command, even when it is killed.
+# All mounts and processes live in namespaces of their own and end with the command, even when it is
+# killed.
 in_root() {
 	local root
 	root=$(root_folder)
@@ -200,9 +204,9 @@ kernel_make() {
 	in_root -b "$(dirname "$kdir")" make -j"$WG_JOBS" -C "$kdir" M="$folder" "${arguments[@]}" "$@"
 }
 
-# copy_sources FOLDER: the module's sources as they are in the checkout, or in the one that is called WG_SOURCE, for a
-# build beside the one there. What was built in FOLDER before stays, and only files that differ are new for make, so that
-# a second build is a quick one.
+# copy_sources FOLDER: the module's sources as they are in the checkout, or in the one that is
+# called WG_SOURCE, for a build beside the one there. What was built in FOLDER before stays, and
+# only files that differ are new for make, so that a second build is a quick one.
 copy_sources() {
 	local from=${WG_SOURCE:-$WG_TOP}
 	mkdir -p "$1"
@@ -219,7 +223,8 @@ cache_lock() {
 	}
 }
 
-# selftest_names: the names of all, one a line. A test is a script selftests/FOLDER/NAME.sh with a line "# vm:" at its top.
+# selftest_names: the names of all, one a line. A test is a script selftests/FOLDER/NAME.sh with a
+# line "# vm:" at its top.
 selftest_names() {
 	local file
 	for file in "$WG_TOP"/selftests/{,*/}*.sh; do
@@ -232,14 +237,16 @@ selftest_file() {
 	compgen -G "$WG_TOP/selftests/$1.sh" || compgen -G "$WG_TOP/selftests/*/$1.sh"
 }
 
-# selftest_says NAME KEY: what a selftest says of itself in a line "# KEY: …" at its top (see selftests/lib.sh).
+# selftest_says NAME KEY: what a selftest says of itself in a line "# KEY: …" at its top (see
+# selftests/lib.sh).
 selftest_says() {
 	sed -n "1,10s/^# $2: *//p" "$(selftest_file "$1")"
 }
 
 # --- verdicts
 #
-# A runner counts in $passed, $failed and $skipped, and ends with "tally", whose line another runner adds up.
+# A runner counts in $passed, $failed and $skipped, and ends with "tally", whose line another runner
+# adds up.
 
 passed=0
 failed=0

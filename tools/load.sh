@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Loads wireguard.ko: first the modules it depends on, then itself. For the guest and for one's own machine.
+# Loads wireguard.ko: first the modules it depends on, then itself. For the guest and for one's own
+# machine.
 # usage: load.sh [FILE]
-# WG_MODULE=c loads the C module that the kernel's package brings instead. WG_PARAMETERS are those of our module, as in "udp_gso=N".
+# WG_MODULE=c loads the C module that the kernel's package brings instead. WG_PARAMETERS are those
+# of our module, as in "udp_gso=N".
 
 set -euo pipefail
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# What is made of docs/netlink/wireguard-diag.yaml: the tables of wgwhy's client (tools/wgwhy/schema.py), the
-# documentation beside it, and by the kernel's own ynl a client in C, below out/netlink, which is compiled.
+# What is made of docs/netlink/wireguard-diag.yaml: the tables of wgwhy's client
+# (tools/wgwhy/schema.py), the documentation beside it, and by the kernel's own ynl a client in C,
+# below out/netlink, which is compiled.
 # usage: netlink.sh
 
 set -euo pipefail

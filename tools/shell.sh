@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# A shell in a virtual machine with the module loaded. Leave with "exit", or end the machine with Ctrl-A X.
+# A shell in a virtual machine with the module loaded. Leave with "exit", or end the machine with
+# Ctrl-A X.
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"

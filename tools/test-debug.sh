@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests on kernels built for debugging: "um", User Mode Linux that watches memory (KASAN, kmemleak, failing allocations,
-# KUnit), and "x86" in QEMU with two CPUs that watches locks. Without words: both.
+# Tests on kernels built for debugging: "um", User Mode Linux that watches memory (KASAN, kmemleak,
+# failing allocations, KUnit), and "x86" in QEMU with two CPUs that watches locks. Without words:
+# both.
 # usage: test-debug.sh [--short] [um] [x86] [NAME…]   (names: only these selftests)
 #
 # WG_TURMOIL: seconds of turmoil (default 300; short: 20).
 # --short is for every run of all tests: fewer selftests.
-# A whole part (no names, turmoil of 300 seconds) that finds nothing is noted in tools/debug/LAST-RUN.
+# A whole part (no names, turmoil of 300 seconds) that finds nothing is noted in
+# tools/debug/LAST-RUN.
 
 set -euo pipefail
 . "$(dirname "$0")/debug/lib.sh"
@@ -94,7 +96,8 @@ left_out() {
 	x86:scale) echo "it measures, which says nothing on a kernel that checks every lock" ;;
 	um:scale) echo "it measures, which says nothing on a kernel that checks every byte" ;;
 	um:forged) echo "what was freed counts as memory for a while, as KASAN watches it" ;;
-	# Packets that are many at once: two CPUs and KASAN have more to say about them than exact times.
+	# Packets that are many at once: two CPUs and KASAN have more to say about them than exact
+	# times.
 	x86:udp-gso | x86:chains) ;;
 	*)
 		if [[ $(selftest_says "$2" needs) == c-module ]]; then
@@ -132,7 +135,7 @@ noted() {
 	old=$(cat "$file" 2>/dev/null || true)
 	{
 		echo "# SPDX-License-Identifier: GPL-2.0"
-		echo "# The last run of each part of 'make test PART=debug' that was whole and found nothing (tools/test-debug.sh)."
+		echo "# The last whole run of each part of 'make test PART=debug' that found nothing."
 		for name in um x86; do
 			echo
 			if [[ $name != "$1" ]]; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests on the host, by the root's own cargo: of the protocol core, of the program that compares two drivers, and
-# litmus tests of the order in which CPUs see what others write.
+# Tests on the host, by the root's own cargo: of the protocol core, of the program that compares two
+# drivers, and litmus tests of the order in which CPUs see what others write.
 # usage: test-host.sh [ARGUMENTS OF cargo test]   (with arguments: only the protocol core)
 
 set -euo pipefail

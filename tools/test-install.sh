@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Installs, tries in virtual machines what then loads, and takes out again: by make install and by DKMS. The machines
-# that this happens on are writable overlays of the trixie root, below out/machines.
+# Installs, tries in virtual machines what then loads, and takes out again: by make install and by
+# DKMS. The machines that this happens on are writable overlays of the trixie root, below
+# out/machines.
 # usage: test-install.sh [--short | PART… | --run FUNCTION…]
-# PARTs are plain (make install), secureboot, dkms, deb (the package) and intree, default all; --short is the first alone; --run calls one
-# function of this file.
+# PARTs are plain (make install), secureboot, dkms, deb (the package) and intree, default all;
+# --short is the first alone; --run calls one function of this file.
 # Ends with "N passed, M failed, K skipped".
 
 set -euo pipefail
@@ -14,8 +15,8 @@ kernel=$(kernel_folder)
 release=$(cat "$kernel/release")
 log=$WG_OUT/log
 
-# check TEXT FUNCTION…: a step that counts. It is a process of its own, as "set -e" has no effect in one whose status
-# is asked for.
+# check TEXT FUNCTION…: a step that counts. It is a process of its own, as "set -e" has no effect in
+# one whose status is asked for.
 check() {
 	local text=$1
 	shift

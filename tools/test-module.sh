@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds a module that a selftest needs besides ours, out of selftests/NAME, into out/NAME, for the stock kernel or
-# that in the folder KERNEL.
+# Builds a module that a selftest needs besides ours, out of selftests/NAME, into out/NAME, for the
+# stock kernel or that in the folder KERNEL.
 # usage: test-module.sh NAME [KERNEL]
 
 set -euo pipefail

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# The matrix: every path of selftests/paths with ours and with the C driver, in turns, compared by machine.
+# The matrix: every path of selftests/paths with ours and with the C driver, in turns, compared by
+# machine.
 # usage: test-paths.sh [--no-build] [smp4] [NAME…]     (default: all entries)
 #
-# smp4: four CPUs in real time, without the comparison of throughput. Leaves out/paths/result.json and what the
-# machines said in out/paths/GROUP. Ends with
+# smp4: four CPUs in real time, without the comparison of throughput. Leaves out/paths/result.json
+# and what the machines said in out/paths/GROUP. Ends with
 # "N passed, M failed, K skipped".
 
 set -euo pipefail
@@ -34,7 +35,8 @@ export WG_PATHS_PROGRAMS=$WG_OUT/paths-programs
 export WG_C_MODULE WG_KO=$WG_OUT/wireguard.ko WG_PATHS_MODE=$mode WG_PATHS_JUDGE="${judge[*]}"
 unset WG_MODULE
 
-# entries: "NAME GROUP CARDS" of each, in the order of the files; one with a machine of its own is a group of its own.
+# entries: "NAME GROUP CARDS" of each, in the order of the files; one with a machine of its own is a
+# group of its own.
 entries() {
 	local file
 	for file in "$folder"/entries/*.sh; do
@@ -73,7 +75,8 @@ export WG_PATHS_FIGURES=$figures
 export WG_WORDS="loglevel=3"
 done=()
 
-# machine GROUP NAME…: boots as often as it takes; an entry that ends the machine costs one more boot.
+# machine GROUP NAME…: boots as often as it takes; an entry that ends the machine costs one more
+# boot.
 machine() {
 	local job=$WG_OUT/paths/$1 name rest boots=0
 	shift

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Do the tests find what is wrong? Plants each fault of tools/planted/faults in a copy of the checkout and runs there
-# the test that must turn red.
+# Do the tests find what is wrong? Plants each fault of tools/planted/faults in a copy of the
+# checkout and runs there the test that must turn red.
 # usage: test-planted.sh [NAME | KIND]…    (default: all faults; a kind: selftest, um, x86, host, model, check, diff, paths)
 #
-# The copy is out/planted; it stays, so that each build is a small one. Logs: out/log/planted/NAME.log. Ends with
-# "N passed, M failed, K skipped": a fault that is found has passed. A test without a verdict (no build, no machine) has failed.
+# The copy is out/planted; it stays, so that each build is a small one. Logs:
+# out/log/planted/NAME.log. Ends with "N passed, M failed, K skipped": a fault that is found has
+# passed. A test without a verdict (no build, no machine) has failed.
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Two virtual machines joined by a wire: one has our module, the other one the C module, and what
-# selftests/lib/foreign.sh tries with any other implementation is tried between them. It takes seven minutes of real
-# time.
+# selftests/lib/foreign.sh tries with any other implementation is tried between them. It takes seven
+# minutes of real time.
 # usage: test-two-vms.sh [--no-build]
 # Logs: out/vm/two-ours and out/vm/two-theirs: output.log, kernel.log, console.log. Ends with
 # "N passed, M failed, K skipped".
@@ -16,8 +16,9 @@ if [[ ${1:-} != --no-build ]]; then
 fi
 export WG_KO=$WG_OUT/wireguard.ko
 unset WG_MODULE
-# Where processors are emulated on a busy machine, the guest may measure its TSC wrongly, and all its clocks run several
-# times too fast. Two machines must agree on what a second is, so they take the clock that needs no measuring.
+# Where processors are emulated on a busy machine, the guest may measure its TSC wrongly, and all
+# its clocks run several times too fast. Two machines must agree on what a second is, so they take
+# the clock that needs no measuring.
 export WG_WORDS=clocksource=hpet
 
 # machine SIDE ADDRESS on|off: boots it. The wire is named from the checkout, as the names of sockets must be short.
@@ -27,7 +28,8 @@ machine() {
 		"$WG_TOP/tools/vm/two-machines.sh" "$1"
 }
 
-# both: success when both succeed. The other machine ends with the one that has the test, or is ended.
+# both: success when both succeed. The other machine ends with the one that has the test, or is
+# ended.
 both() {
 	local theirs status=0
 	mkdir -p "$WG_OUT/vm"

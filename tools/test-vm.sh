@@ -3,10 +3,11 @@
 # Builds the module and runs selftests in virtual machines, one machine per mode.
 # usage: test-vm.sh [--no-build] [--core] [--mode MODE] [--kernel FOLDER --as MODE --label WORD] [NAME…]
 #
-# Default: all selftests; --core leaves out those that say "when: all". WG_MODULE=c tests the C module. --kernel takes
-# another kernel, on which all tests run as if they had asked for --as MODE, and WG_KO names the module.
-# Logs: out/selftests/MODE or WORD/NAME.log, NAME.kernel.log, console.log, and results.ktap with all. Ends with
-# "N passed, M failed, K skipped".
+# Default: all selftests; --core leaves out those that say "when: all". WG_MODULE=c tests the C
+# module. --kernel takes another kernel, on which all tests run as if they had asked for --as MODE,
+# and WG_KO names the module.
+# Logs: out/selftests/MODE or WORD/NAME.log, NAME.kernel.log, console.log, and results.ktap with
+# all. Ends with "N passed, M failed, K skipped".
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -60,13 +61,14 @@ fi
 # What has to be built for them.
 declare -A needed=()
 for name in "${names[@]}"; do
-	# Machines of two modes may run side by side, and must not make anew what the other one uses.
+	# Machines of two modes may run side by side, and must not make anew what the other one
+	# uses.
 	[[ ! $only || $(selftest_says "$name" vm) == "$only" ]] || continue
 	for need in $(selftest_says "$name" needs); do needed[$need]=yes; done
 done
 
-# With a look at each GSO packet that it sends. From a copy of the sources, as the next build (clippy's, say) may change
-# the file beside them under the running guest.
+# With a look at each GSO packet that it sends. From a copy of the sources, as the next build
+# (clippy's, say) may change the file beside them under the running guest.
 if [[ $build ]]; then
 	step "wireguard.ko, with checks" "$WG_OUT/log/build-check.log" "$WG_TOP/tools/variant.sh" check
 fi
@@ -75,7 +77,8 @@ if [[ ! $kernel ]]; then
 fi
 [[ ${WG_MODULE:-ours} == ours ]] || echo "the module under test is the C module (WG_MODULE=c)"
 
-# What others wrote and has to be fetched may be missing; then the test that needs it fails, and only that one.
+# What others wrote and has to be fetched may be missing; then the test that needs it fails, and
+# only that one.
 for need in "${!needed[@]}"; do
 	case $need in
 	c-module)
@@ -126,8 +129,8 @@ results() {
 	done
 }
 
-# machine MODE NAME…, for group, with logs in $job: boots as often as it takes; a test that ends the machine costs one
-# more boot.
+# machine MODE NAME…, for group, with logs in $job: boots as often as it takes; a test that ends the
+# machine costs one more boot.
 machine() {
 	local mode=$1 name status results rest boots=0
 	shift
@@ -138,7 +141,8 @@ machine() {
 		rm -f "$job/watch"
 		"$WG_TOP/tools/vm/boot.sh" ${kernel:+--kernel "$kernel"} --mode "$mode" --limit $((3600 * ${WG_PATIENCE:-1})) --job "$job" \
 			--watch "$WG_TOP/tools/vm/watch.sh" -- "$WG_TOP/tools/vm/tests.sh" "$@" 2>"$job/boot.log" || true
-		# An emulated machine may hang at boot when this one is busy; that says nothing about the module.
+		# An emulated machine may hang at boot when this one is busy; that says nothing
+		# about the module.
 		if [[ ! -s $results ]] && ((boots++ < 1)); then
 			printf 'the virtual machine (%s) did not start; one more try\n' "$mode"
 			continue

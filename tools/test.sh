@@ -45,8 +45,8 @@ part() {
 	((failed == before)) || red+=("$1" "$(excerpt "$2" 5)")
 }
 
-# counted LOG [STATUS]: adds what a runner of many tests says at its end. One that says nothing has failed, and so has
-# one that ends with a status other than 0 and counts no failure.
+# counted LOG [STATUS]: adds what a runner of many tests says at its end. One that says nothing has
+# failed, and so has one that ends with a status other than 0 and counts no failure.
 counted() {
 	local sum=$((passed + failed + skipped)) before=$failed name place lines=0
 	add "$1"
@@ -96,8 +96,8 @@ second_build() {
 }
 part "a second build, with nothing to do" "$log/second-build.log" second_build
 
-# A machine with instruction-counted time uses one CPU and does not mind waiting for it, so it runs beside all the rest,
-# which gets more patience. It takes longest.
+# A machine with instruction-counted time uses one CPU and does not mind waiting for it, so it runs
+# beside all the rest, which gets more patience. It takes longest.
 export WG_PATIENCE="${WG_PATIENCE:-3}"
 "$WG_TOP/tools/test-vm.sh" --no-build "${core[@]}" --mode icount >"$log/selftests-icount.log" 2>&1 &
 icount=$!
@@ -145,8 +145,8 @@ if with paths; then
 fi
 
 if with debug; then
-	# The debug kernel is built once, which must not take the time that everything has to be done in: a quarter of an
-	# hour of it is for the tests. What did not run has not passed.
+	# The debug kernel is built once, which must not take the time that everything has to be
+	# done in: a quarter of an hour of it is for the tests. What did not run has not passed.
 	if "$WG_TOP/tools/debug/kernel.sh" um --cached || in_time 900 "$WG_TOP/tools/debug/kernel.sh" um; then
 		shown "$log/debug.log" in_time 0 "$WG_TOP/tools/test-debug.sh" --short um
 	else

@@ -3,11 +3,12 @@
 # Says which implementation of the module is loaded, and which one modprobe would load.
 # usage: which.sh [--loaded | --switch]
 # Behind the loaded one stands its version; the last line has the version of this checkout.
-# --loaded: the first alone, as one phrase; --switch: how to come from the one to the other, if one is loaded
+# --loaded: the first alone, as one phrase; --switch: how to come from the one to the other, if one
+# is loaded
 #
-# Without this script: /sys/module/wireguard/taint has an O (a module from outside the kernel's own tree) for this one
-# and is empty for the C module; 'modinfo -n wireguard' prints a path in updates/ for this one. All other strings
-# are the same on purpose.
+# Without this script: /sys/module/wireguard/taint has an O (a module from outside the kernel's own
+# tree) for this one and is empty for the C module; 'modinfo -n wireguard' prints a path in updates/
+# for this one. All other strings are the same on purpose.
 
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin

@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 180
-# Many small segments that leave at once, as large super-packets or in answer to one acknowledgement, all get through a
-# wire that takes one at a time and whose far end is this machine as well: the receiver runs in between.
+# Many small segments that leave at once, as large super-packets or in answer to one
+# acknowledgement, all get through a wire that takes one at a time and whose far end is this machine
+# as well: the receiver runs in between.
 
 . "$(dirname "$0")/../lib.sh"
 
 # No more than what a veth device keeps for NAPI, which is 256.
 sysctl -qw net.core.netdev_max_backlog=255 net.core.rmem_max=8388608 net.core.wmem_max=8388608
 
-# lost: packets for which there was no room behind the tunnel, and those for which there was none in ours.
+# lost: packets for which there was no room behind the tunnel, and those for which there was none in
+# ours.
 lost() {
 	local sum=0 dropped _
 	while read -r _ dropped _; do ((sum += 16#$dropped)) || true; done </proc/net/softnet_stat
@@ -35,7 +37,8 @@ tunnel a b 4
 for ns in a b; do in_ns "$ns" ethtool -K veth tso off gso off tx-udp-segmentation off; done
 answers a 192.168.7.2 || fail "the first ping"
 
-# While acknowledgements are on their way, the sender writes all that it has; then one of them lets all of that go.
+# While acknowledgements are on their way, the sender writes all that it has; then one of them lets
+# all of that go.
 ip -n a route replace 192.168.7.2 dev wg0 initcwnd 4000
 ip -n b route replace 192.168.7.1 dev wg0 initrwnd 8000
 tc -n b qdisc add dev wg0 root netem delay 50ms

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 240
-# Datagrams that a device receives together come up the stack together, if they are for this machine. That makes no
-# difference to anybody, whatever happens to them on the way. C takes each alone, and must pass all of this as well.
+# Datagrams that a device receives together come up the stack together, if they are for this
+# machine. That makes no difference to anybody, whatever happens to them on the way. C takes each
+# alone, and must pass all of this as well.
 
 . "$(dirname "$0")/../lib.sh"
 
-# transfer [BYTES]: sends that much of the data (default: all) through the tunnel from a to b, captures what comes to
-# the router and to b, and compares. Nothing has to be sent twice.
+# transfer [BYTES]: sends that much of the data (default: all) through the tunnel from a to b,
+# captures what comes to the router and to b, and compares. Nothing has to be sent twice.
 transfer() {
 	local before
 	before=$(in_ns a nstat -asz TcpRetransSegs)
@@ -44,7 +45,8 @@ sums() {
 	tcpdump -n -vv -r "$work/here" 2>/dev/null | grep -c "${words[$1]}" || true
 }
 
-# alone NS DEVICE: the device sends datagrams one by one with their checksums, and puts together what it receives.
+# alone NS DEVICE: the device sends datagrams one by one with their checksums, and puts together
+# what it receives.
 alone() {
 	in_ns "$1" ethtool -K "$2" tso off gso off tx-udp-segmentation off tx off txvlan off gro on
 }
@@ -91,7 +93,8 @@ came_together here
 (($(tcpdump -n -r "$work/here" 'ip[8] != 63' 2>/dev/null | wc -l) == 0)) || fail "hops were not counted"
 is_at b a 10.0.0.1:51821 || fail "the peer is at $(shown b endpoints a)"
 
-# A raw socket gets a copy of each of them, and is read when all is done. The copies are what was captured.
+# A raw socket gets a copy of each of them, and is read when all is done. The copies are what was
+# captured.
 mkfifo "$work/now"
 in_ns b python3 - "$work/here" "$work/now" >"$work/raw" <<'END' &
 import socket, struct, sys
@@ -159,7 +162,8 @@ counter=$(in_ns b nft list chain ip test inner)
 [[ $counter == *"ect0 counter packets 0 "* ]] || fail "some forgot about it: $counter"
 rules b
 
-# A program takes a look at more than the first one, which moves the second one or a part of it to that buffer.
+# A program takes a look at more than the first one, which moves the second one or a part of it to
+# that buffer.
 ip netns exec b python3 -c 'import ctypes, socket, struct, time
 def bpf(command, attributes):
     attributes = ctypes.create_string_buffer(attributes, 128)

@@ -3,8 +3,8 @@
 # vm: icount
 # needs: c-module
 # limit: 120
-# Packets that come one by one from a sender like the C driver gather, so that there is something to merge for the stack,
-# but not for long.
+# Packets that come one by one from a sender like the C driver gather, so that there is something to
+# merge for the stack, but not for long.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -3,8 +3,9 @@
 # vm: debug
 # limit: 600
 # log: ref_tracker: memory allocation failure
-# Streams arrive whole while the kernel has no large pages, and while one in ten of the allocations that may not sleep
-# fails. What was lost on the way is sent again by TCP; afterwards single datagrams get through, and nothing is left.
+# Streams arrive whole while the kernel has no large pages, and while one in ten of the allocations
+# that may not sleep fails. What was lost on the way is sent again by TCP; afterwards single
+# datagrams get through, and nothing is left.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -29,7 +30,8 @@ failing() {
 }
 trap 'failing 0 0 0' EXIT
 
-# stream WHAT ORDER PAGES SLAB: a megabyte each way arrives as it was sent while these fail. The receiver is there before:
+# stream WHAT ORDER PAGES SLAB: a megabyte each way arrives as it was sent while these fail. The
+# receiver is there before:
 # what a program needs to bind is no packet.
 stream() {
 	local from=a to=b address=192.168.7.2 server
@@ -48,7 +50,8 @@ stream() {
 	done
 }
 
-# failures: how many allocations have failed since failing() was called, by what the two knobs count down.
+# failures: how many allocations have failed since failing() was called, by what the two knobs count
+# down.
 failures() {
 	echo $((2 * most - $(<"$pages/times") - $(<"$slab/times")))
 }

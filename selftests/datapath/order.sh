@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# What a device receives in one go comes out of the tunnel in the order in which it was sent, whatever stands for several
-# datagrams on the way.
+# What a device receives in one go comes out of the tunnel in the order in which it was sent,
+# whatever stands for several datagrams on the way.
 
 . "$(dirname "$0")/../lib.sh"
 

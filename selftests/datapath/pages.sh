@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 180
-# Datagrams that lie in memory of others are decrypted without a change to it: pages of a file, of a program, of a
-# capture.
+# Datagrams that lie in memory of others are decrypted without a change to it: pages of a file, of a
+# program, of a capture.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -4,9 +4,10 @@
 # when: all
 # limit: 900
 # needs: faults
-# The oldest decryption of a peer is held back while more packets than there is room for queue behind it, and a hog of
-# the highest class sits on a CPU. When both are gone, what was queued is delivered within a second, though no packet
-# follows that could push it. (CVE-2026-52945: the C module's peer stays deaf for good; it has no such switch.)
+# The oldest decryption of a peer is held back while more packets than there is room for queue
+# behind it, and a hog of the highest class sits on a CPU. When both are gone, what was queued is
+# delivered within a second, though no packet follows that could push it. (CVE-2026-52945: the C
+# module's peer stays deaf for good; it has no such switch.)
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 300
-# A rule that rewrites bytes of outgoing datagrams rewrites those of each, except of one large packet after the rule
-# came. Other rules do not keep datagrams from leaving together.
+# A rule that rewrites bytes of outgoing datagrams rewrites those of each, except of one large
+# packet after the rule came. Other rules do not keep datagrams from leaving together.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -16,8 +16,9 @@ wire() {
 	for ns in "${@:2}"; do in_ns "$ns" ethtool -K veth tso "$1" gso "$1" tx-udp-segmentation "$1" >/dev/null; done
 }
 
-# transfer FROM TO: sends data through the tunnel. Of the frames that came out of the wire meanwhile: $large ones that
-# have several datagrams, and among the other data messages $changed and $plain ones, the latter within $span nonces.
+# transfer FROM TO: sends data through the tunnel. Of the frames that came out of the wire
+# meanwhile: $large ones that have several datagrams, and among the other data messages $changed and
+# $plain ones, the latter within $span nonces.
 transfer() {
 	capture "$2" veth "$work/wire" -w - "udp dst port 51822"
 	carry "$1" "$2" 192.168.7.2
@@ -96,7 +97,8 @@ done
 answers a 192.168.7.2 || fail "the first ping over IPv4"
 answers c 192.168.7.2 || fail "the first ping over IPv6"
 
-# What wg-quick adds, filters, address translation, rules that change headers, and one that writes what is there anyway.
+# What wg-quick adds, filters, address translation, rules that change headers, and one that writes
+# what is there anyway.
 together a b
 rules a 'chain quick { type filter hook postrouting priority mangle; meta l4proto udp meta mark 51820 ct mark set meta mark; };
 	chain quick2 { type filter hook prerouting priority mangle; meta l4proto udp meta mark set ct mark; };
@@ -121,7 +123,8 @@ for pair in "a b" "c d"; do
 		wire off "$from" "$to"
 		rules "$from" "chain way { type filter hook $hook priority mangle; udp dport 51822 @th,72,24 set 0x123456; }"
 		transfer "$from" "$to"
-		# What left unchanged was of one packet, whose first datagram was changed. (A busy capture misses some.)
+		# What left unchanged was of one packet, whose first datagram was changed. (A busy
+		# capture misses some.)
 		((large == 0 && changed > 10 && span < 64)) ||
 			fail "$from, $hook: $changed changed, $plain plain ones of $span, $large too long"
 		told $n
@@ -158,7 +161,8 @@ ip -n e link set wg1 down
 hooks 0 a ip
 hooks 0 a ip6
 
-# Namespaces go while an interface is up: that of its sockets, and its own. In the end the module does.
+# Namespaces go while an interface is up: that of its sockets, and its own. In the end the module
+# does.
 ip -n e link set wg1 up
 ip netns del a
 gone() { [[ $(in_ns e cat /sys/class/net/wg1/carrier 2>/dev/null) == 0 ]]; }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# Which datagrams leave together as one packet: all where the device segments UDP or rules would look at each, else only
-# the segments of a packet of TCP.
+# Which datagrams leave together as one packet: all where the device segments UDP or rules would
+# look at each, else only the segments of a packet of TCP.
 
 . "$(dirname "$0")/../lib.sh"
 

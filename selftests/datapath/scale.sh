@@ -3,7 +3,8 @@
 # vm: smp
 # when: all
 # limit: 300
-# Two thousand peers: what they cost here and in the C module, in the same machine, one after the other.
+# Two thousand peers: what they cost here and in the C module, in the same machine, one after the
+# other.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -4,8 +4,8 @@
 # when: all
 # limit: 600
 # needs: c-module
-# One peer, saturated by TCP and by UDP, and then sixteen: several CPUs encrypt and decrypt, and the order is kept. The
-# C driver does the same beside it.
+# One peer, saturated by TCP and by UDP, and then sixteen: several CPUs encrypt and decrypt, and the
+# order is kept. The C driver does the same beside it.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -13,7 +13,8 @@ seconds=4
 tracing=/sys/kernel/debug/tracing
 peers=16
 
-# Encryptions and decryptions of the C driver, by CPU: there are no counters, but functions to be counted.
+# Encryptions and decryptions of the C driver, by CPU: there are no counters, but functions to be
+# counted.
 count_c() {
 	local what
 	mountpoint -q "$tracing" || mount -t tracefs tracefs "$tracing"
@@ -28,8 +29,8 @@ ours() {
 	[[ ! ${kind[$1]:-} ]]
 }
 
-# done_by NS WHAT: how many packets each CPU has encrypted or decrypted at NS, one line "CPU NUMBER" for each. For the C
-# driver it is all of its interfaces.
+# done_by NS WHAT: how many packets each CPU has encrypted or decrypted at NS, one line "CPU NUMBER"
+# for each. For the C driver it is all of its interfaces.
 done_by() {
 	if ours "$1"; then
 		awk -v what="$2ed" '{ for (i = 2; i < NF; i += 2) if ($i == what) print $1, $(i + 1) }' "${counters[$1]}/cpus"
@@ -64,7 +65,8 @@ are_shared() {
 	((percentages[2] >= 15)) || fail "$1: the CPUs' shares are $2"
 }
 
-# saturate TEXT FROM TO COMMAND…: runs the command, and looks who did the work at FROM and at TO, of which one may be "-".
+# saturate TEXT FROM TO COMMAND…: runs the command, and looks who did the work at FROM and at TO, of
+# which one may be "-".
 saturate() {
 	local text=$1 from=$2 to=$3 sealed='' opened='' before=0 n=-
 	shift 3

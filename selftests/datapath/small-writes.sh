@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
-# A program that writes little at a time, and wants none of it to wait, has it gather behind what is on its way: not every
-# write becomes a packet. Without a tunnel in between, and a veth pair that delivers at once, each does.
+# A program that writes little at a time, and wants none of it to wait, has it gather behind what is
+# on its way: not every write becomes a packet. Without a tunnel in between, and a veth pair that
+# delivers at once, each does.
 
 . "$(dirname "$0")/../lib.sh"
 

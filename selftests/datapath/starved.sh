@@ -3,8 +3,9 @@
 # vm: smp
 # boot: own
 # limit: 120
-# A SCHED_FIFO hog keeps the workers of CPU 1 from running. Within 3 jiffies a timer sends packets deferred to them,
-# processes batches offloaded to them, and schedules polls left to them, even if no packet follows.
+# A SCHED_FIFO hog keeps the workers of CPU 1 from running. Within 3 jiffies a timer sends packets
+# deferred to them, processes batches offloaded to them, and schedules polls left to them, even if
+# no packet follows.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 240
-# Datagrams go down the stack together, and come up together, unless that is switched off. On a wire that takes one at
-# a time each looks as if it had been sent alone, and nothing is counted differently. C does neither.
+# Datagrams go down the stack together, and come up together, unless that is switched off. On a wire
+# that takes one at a time each looks as if it had been sent alone, and nothing is counted
+# differently. C does neither.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -44,7 +45,8 @@ settle() {
 	eventually 5 all_received "$1" "$2" || fail "not all that was sent was received: $now"
 }
 
-# transfer FROM TO CAPTURE BYTES: sends data through the tunnel, captures what comes out of the wire, and compares.
+# transfer FROM TO CAPTURE BYTES: sends data through the tunnel, captures what comes out of the
+# wire, and compares.
 transfer() {
 	local from=$1 to=$2 before after
 	settle "$from" "$to"
@@ -67,9 +69,9 @@ together() {
 }
 
 # headers FILE…: what the headers of the data messages in each capture say, without lengths,
-# identification and checksums, each kind once, in FILE.headers. Of the checksums: whether they are right. In
-# FILE.nonces are the sessions and nonces of these messages. All captures are read at once, as starting tshark takes
-# long.
+# identification and checksums, each kind once, in FILE.headers. Of the checksums: whether they are
+# right. In FILE.nonces are the sessions and nonces of these messages. All captures are read at
+# once, as starting tshark takes long.
 headers() {
 	local file counts=() all=$work/all
 	head -c 24 "$1" >"$all"
@@ -137,8 +139,9 @@ for from in a c; do
 	for way in gso alone; do
 		file=$work/$from.$way
 		(($(together "$file") == 0)) || fail "$from, $way: something too long for the wire"
-		# Where time is real there may be a new session meanwhile; and this is the far end of a wire that keeps a queue for
-		# each CPU, where packets may arrive in another order after the sender has moved to another CPU.
+		# Where time is real there may be a new session meanwhile; and this is the far end
+		# of a wire that keeps a queue for each CPU, where packets may arrive in another
+		# order after the sender has moved to another CPU.
 		awk -v cpus="$(nproc)" 'NR > 1 && cpus == 1 && $2 != ($1 == session ? last + 1 : 0) { exit 1 } { session = $1; last = $2 } END { if (NR < 80) exit 1 }' \
 			"$file.nonces" ||
 			fail "$from, $way: nonces $(paste -sd ' ' "$file.nonces")"

@@ -3,8 +3,8 @@
 # vm: icount
 # when: all
 # limit: 300
-# Ten thousand initiations that name ten thousand peers, by a sender that knows only their public keys, cost time but
-# no memory; and the second time, less time.
+# Ten thousand initiations that name ten thousand peers, by a sender that knows only their public
+# keys, cost time but no memory; and the second time, less time.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -24,8 +24,8 @@ answers a 192.168.7.2 || fail "after the same key"
 # row SK1
 [[ $(created Keypair) == "$at" ]] || fail "the same key ended the session"
 
-# A new one, a moment after the last handshake: a new handshake within a second, not after five, and b, which has
-# the new key, answers.
+# A new one, a moment after the last handshake: a new handshake within a second, not after five, and
+# b, which has the new key, answers.
 peer b a remove
 keys a
 peer b a allowed-ips 192.168.7.1/32,fd77::1/128
@@ -43,7 +43,8 @@ own_key b "${private[b]}"
 peer a b allowed-ips 192.168.7.2/32,fd77::2/128 endpoint 10.0.0.2:51822
 answers a 192.168.7.2 || fail "no handshake at once with a new peer key"
 
-# No key at all: nothing is sent, though a session still receives; what waits leaves as soon as there is a key.
+# No key at all: nothing is sent, though a session still receives; what waits leaves as soon as
+# there is a key.
 in_ns a wg set wg0 private-key /dev/null
 [[ $(in_ns a wg show wg0 private-key) == "(none)" ]] || fail "a removed key is shown"
 [[ $(in_ns a wg show wg0 public-key) == "(none)" ]] || fail "the public key of no key"

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
-# A peer is given another endpoint by its administrator. With a session a handshake begins at once, there; the C module
-# waits for 15 seconds without an answer. Nothing is sent without a session, nor for the endpoint that the peer has.
+# A peer is given another endpoint by its administrator. With a session a handshake begins at once,
+# there; the C module waits for 15 seconds without an answer. Nothing is sent without a session, nor
+# for the endpoint that the peer has.
 
 . "$(dirname "$0")/../lib.sh"
 

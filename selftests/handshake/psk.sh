@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# Only with the same preshared key on both sides is there a session, and a new one counts from the next handshake on.
+# Only with the same preshared key on both sides is there a session, and a new one counts from the
+# next handshake on.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -27,7 +28,8 @@ datagram a 192.168.7.2
 pass 12
 [[ $(shown a latest-handshakes b) == 0 ]] || fail "a handshake in spite of different keys"
 [[ $(shown b latest-handshakes a) == 0 ]] || fail "b believes in a handshake"
-# Initiations are counted where they were good; a must not count the responses that it cannot decrypt.
+# Initiations are counted where they were good; a must not count the responses that it cannot
+# decrypt.
 [[ $(shown a transfer b) == 0$'\t'* ]] || fail "a received: $(shown a transfer b)"
 psk b a "$one"
 pass 6

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# The endpoint follows authentic packets to another address, port and family, and nothing else moves it.
+# The endpoint follows authentic packets to another address, port and family, and nothing else moves
+# it.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -44,8 +45,8 @@ peer b a endpoint 10.0.0.1:51821
 answers b 192.168.7.1 || fail "ping from the old family"
 endpoint 10.0.0.22:4001
 
-# A packet that a has not seen moves the endpoint to the address that passes it on, but only once, and not when it was
-# touched.
+# A packet that a has not seen moves the endpoint to the address that passes it on, but only once,
+# and not when it was touched.
 withhold a b "$work/fresh" "$data" datagram b 192.168.7.1
 let_through a
 endpoint 10.0.0.22:4001
@@ -84,7 +85,8 @@ more 0 || fail "a replayed initiation was counted"
 endpoint 10.0.0.22:4001
 [[ $(shown a latest-handshakes b) == "$at" ]] || fail "a replayed initiation made a handshake"
 
-# Roaming comes before the look at the inner packet: a forbidden source moves the endpoint all the same.
+# Roaming comes before the look at the inner packet: a forbidden source moves the endpoint all the
+# same.
 peer a b allowed-ips 192.168.7.77/32
 in_ns b wg set wg0 listen-port 4002
 # row E2

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# An answer leaves from the address that the question came to, until that address or the route over that interface goes.
+# An answer leaves from the address that the question came to, until that address or the route over
+# that interface goes.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
 # limit: 180
-# Five hundred peers come and go, with timers and handshakes running, while a stream through another peer goes on.
+# Five hundred peers come and go, with timers and handshakes running, while a stream through another
+# peer goes on.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -28,7 +29,8 @@ answers a 192.168.7.2 -w 5 || fail "a ping"
 iperf3_server b
 ip netns exec a iperf3 --client 192.168.7.2 --time 3600 --bidir --bitrate 3M >"$work/iperf3.log" 2>&1 &
 
-# Every 32 bytes are a public key. The endpoint is b's: its port is open, but b knows none of these peers.
+# Every 32 bytes are a public key. The endpoint is b's: its port is open, but b knows none of these
+# peers.
 head -c $((count * 63 / 2)) /dev/urandom | base64 -w 42 | sed 's/$/A=/' >"$work/keys"
 awk '{
 	printf "[Peer]\nPublicKey = %s\nEndpoint = 10.0.0.2:51822\nPersistentKeepalive = 25\n", $1

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
-# An interface that is flooded asks for cookies; another one beside it does not, which it does with the C module, where
-# all interfaces are under load together.
+# An interface that is flooded asks for cookies; another one beside it does not, which it does with
+# the C module, where all interfaces are under load together.
 
 . "$(dirname "$0")/../lib.sh"
 

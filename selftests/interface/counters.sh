@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
-# Eight streams in each direction at once (fewer on a debug kernel): the bytes that a peer is said to have been sent are
-# those that left the host, to the last one, and those it is said to have sent are those that its interface received.
+# Eight streams in each direction at once (fewer on a debug kernel): the bytes that a peer is said
+# to have been sent are those that left the host, to the last one, and those it is said to have sent
+# are those that its interface received.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -41,8 +42,8 @@ still() {
 }
 eventually 20 still || fail "the traffic does not end"
 
-# agree NS FAR: whether the numbers of one side do. A keepalive may leave while they are read, but what was not counted
-# stays missing.
+# agree NS FAR: whether the numbers of one side do. A keepalive may leave while they are read, but
+# what was not counted stays missing.
 agree() {
 	read -r rx tx < <(shown "$1" transfer "$2")
 	sent=$(left "$1")

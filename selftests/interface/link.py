@@ -69,7 +69,8 @@ def namespaces():
     for one in ("one", "two"):
         run(f"ip netns add {one}")
     run("ip -n one netns set two 7")
-    # row L4: in one, whose own sockets it has; for two, but made in one; in one, with its sockets in two.
+    # row L4: in one, whose own sockets it has; for two, but made in one; in one, with its sockets
+    # in two.
     for port, where, command in ((4001, "one", "ip -n one link add wg1 type wireguard"),
                                  (4002, "two", "ip -n one link add wg1 netns two type wireguard"),
                                  (4003, "one", "ip -n one link add wg1 link-netnsid 7 type wireguard")):
@@ -141,8 +142,8 @@ def shape():
     fails("bridge fdb add 02:00:00:00:00:01 dev wg0", "only supported for Ethernet")
 
 
-# NETIF_F_HW_CSUM, RXCSUM, SG, GSO, HIGHDMA, and NETIF_F_GSO_SOFTWARE, by ethtool's names; what else is on comes from
-# the core and is the same for all links.
+# NETIF_F_HW_CSUM, RXCSUM, SG, GSO, HIGHDMA, and NETIF_F_GSO_SOFTWARE, by ethtool's names; what else
+# is on comes from the core and is the same for all links.
 OFFLOADS = {
     "tx-checksum-ip-generic", "rx-checksum", "tx-scatter-gather", "tx-generic-segmentation", "highdma",
     "tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-tcp-ecn-segmentation", "tx-tcp-mangleid-segmentation",
@@ -299,7 +300,8 @@ def bpf(instructions):
     """Loads an XDP program; its file descriptor."""
     code = ctypes.create_string_buffer(instructions)
     licence = ctypes.create_string_buffer(b"GPL")
-    # prog_type XDP, insn_cnt, insns, license, log_level, log_size, log_buf, kern_version, prog_flags, name
+    # prog_type XDP, insn_cnt, insns, license, log_level, log_size, log_buf, kern_version,
+    # prog_flags, name
     union = ctypes.create_string_buffer(struct.pack(
         "=IIQQIIQII16s", 6, len(instructions) // 8, ctypes.addressof(code), ctypes.addressof(licence), 0, 0, 0, 0, 0,
         b"drop") + bytes(64))

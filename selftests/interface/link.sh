@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
-# What an interface is to the rest of the kernel: its kind, limits, flags, offloads, threads, and hooks on its way in.
+# What an interface is to the rest of the kernel: its kind, limits, flags, offloads, threads, and
+# hooks on its way in.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -24,8 +25,8 @@ unanswered a 192.168.7.2 || fail "tc at ingress does not see the packets"
 in_ns b tc qdisc del dev wg0 clsact
 answers a 192.168.7.2 || fail "a ping after tc"
 
-# netpoll, which sends with interrupts off, takes no such interface; it takes one of the C module. Kernels for debugging
-# have no netconsole.
+# netpoll, which sends with interrupts off, takes no such interface; it takes one of the C module.
+# Kernels for debugging have no netconsole.
 if on_c; then
 	left_out netpoll "the C module takes it"
 elif ! modprobe -q netconsole; then

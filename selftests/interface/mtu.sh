@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# Packets are padded to sixteen bytes, but never beyond the MTU of the interface or the route; the MTU has its limits.
+# Packets are padded to sixteen bytes, but never beyond the MTU of the interface or the route; the
+# MTU has its limits.
 
 . "$(dirname "$0")/../lib.sh"
 
 capture_number=0
-# carries INNER OUTER OPTIONS…: a ping of INNER bytes, IP header included, makes a UDP payload of OUTER bytes.
+# carries INNER OUTER OPTIONS…: a ping of INNER bytes, IP header included, makes a UDP payload of
+# OUTER bytes.
 carries() {
 	local inner=$1 outer=$2 address=192.168.7.2 header=28 file
 	shift 2

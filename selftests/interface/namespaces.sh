@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
 # limit: 120
-# The outside of an interface stays in the namespace it was made in, the inside moves; either namespace may go.
+# The outside of an interface stays in the namespace it was made in, the inside moves; either
+# namespace may go.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -52,7 +53,8 @@ ip -n c link set wg1 up
 listens a 5001 -u || fail "the socket of a link that was made for another namespace"
 ip -n c link del wg1
 
-# The first namespace goes: no carrier, no sockets, no way up, but still an interface with its settings.
+# The first namespace goes: no carrier, no sockets, no way up, but still an interface with its
+# settings.
 ip netns del a
 eventually 10 logged 'Creating namespace exiting' 1 || fail "the log does not tell of the namespace's end"
 no_carrier() { [[ $(in_ns c cat /sys/class/net/wg0/carrier) == 0 ]]; }

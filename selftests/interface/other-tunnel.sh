@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
 # limit: 120
-# Datagrams for the port of an interface that comes up are never another tunnel's, be it the only kind that C knows of.
+# Datagrams for the port of an interface that comes up are never another tunnel's, be it the only
+# kind that C knows of.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -19,7 +20,8 @@ in_ns near ethtool -K veth gro on
 
 tracing=/sys/kernel/tracing
 mountpoint -q "$tracing" || mount -t tracefs tracefs "$tracing"
-# The socket is ours if it has something of ours: when it is closed, it has nothing any more, which vxlan allows for.
+# The socket is ours if it has something of ours: when it is closed, it has nothing any more, which
+# vxlan allows for.
 echo 'p:taken vxlan_gro_receive data=sk->sk_user_data:x64' >"$tracing/kprobe_events"
 echo 'data != 0' >"$tracing/events/kprobes/taken/filter"
 echo 1 >"$tracing/events/kprobes/taken/enable"

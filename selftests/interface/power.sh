@@ -4,8 +4,9 @@
 # when: all
 # limit: 120
 # needs: clone
-# Before the machine sleeps all keys are wiped; in a clone of it nothing is sent under old keys; and clocks that are set
-# do not make sessions older or younger, but a sender whose clock went back is not believed.
+# Before the machine sleeps all keys are wiped; in a clone of it nothing is sent under old keys; and
+# clocks that are set do not make sessions older or younger, but a sender whose clock went back is
+# not believed.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -30,7 +31,8 @@ load_module
 joined a b
 tunnel a b
 
-# row M1. Sleep comes when the keepalives after a ping are over, so that nothing but itself touches a session.
+# row M1. Sleep comes when the keepalives after a ping are over, so that nothing but itself touches
+# a session.
 answers a 192.168.7.2 || fail "the first ping"
 pass 12
 all_wiped 2 && fail "no session"
@@ -84,7 +86,8 @@ cloned() {
 	rmmod clone
 	[[ $(created Keypair) == "$sessions" && $(wiped) == "$ended" ]] || fail "sessions ended: they must still receive"
 	begins_anew "$work/fresh" "old"
-	# The next session, which b begins: its first packet, which would have it used, comes after the clone.
+	# The next session, which b begins: its first packet, which would have it used, comes after
+	# the clone.
 	ip -n b link set wg0 down
 	ip -n b link set wg0 up
 	in_ns a iptables -I INPUT -p udp --dport 51821 -m length --length 92 -j DROP
@@ -98,7 +101,8 @@ cloned() {
 	rmmod clone
 	begins_anew "$work/first" "next"
 }
-# begins_anew FILE WHICH: what the capture has for a comes in under that session, but a does not send under it.
+# begins_anew FILE WHICH: what the capture has for a comes in under that session, but a does not
+# send under it.
 begins_anew() {
 	local before
 	before=$(received a b)
@@ -129,8 +133,8 @@ now=$EPOCHSECONDS
 date -s "@$((now + 100000))" >/dev/null
 answers a 192.168.7.2 || fail "after the clock was set"
 [[ $(created Keypair) == "$sessions" ]] || fail "a session ended by a clock that was set"
-# A handshake with the clock ahead, then back to the truth. The next one is later than that all the same; with the C module
-# it is not believed until the clock has caught up.
+# A handshake with the clock ahead, then back to the truth. The next one is later than that all the
+# same; with the C module it is not believed until the clock has caught up.
 pass 6
 ip -n a link set wg0 down
 ip -n a link set wg0 up

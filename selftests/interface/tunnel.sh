@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
 # limit: 120
-# IPv4 and IPv6 go through a tunnel over IPv4 and IPv6, small and large, both ways, and every byte is counted.
+# IPv4 and IPv6 go through a tunnel over IPv4 and IPv6, small and large, both ways, and every byte
+# is counted.
 
 . "$(dirname "$0")/../lib.sh"
 
-# agree RX TX: whether all numbers say that a received RX bytes and sent TX in 11 messages, and b the other way round. A
-# keepalive (32) more is fine: it confirms the session where the ping came later than the response. Two more leave, ten
-# seconds apart, while a slow machine reads the numbers.
+# agree RX TX: whether all numbers say that a received RX bytes and sent TX in 11 messages, and b
+# the other way round. A keepalive (32) more is fine: it confirms the session where the ping came
+# later than the response. Two more leave, ten seconds apart, while a slow machine reads the
+# numbers.
 # rows E6 E7 E9 L16
 agree() {
 	local more tx
@@ -25,7 +27,8 @@ agree() {
 	return 1
 }
 
-# cold ADDRESS MESSAGE: ten pings from cold, each in a message of MESSAGE bytes, after one handshake (148 and 92 bytes).
+# cold ADDRESS MESSAGE: ten pings from cold, each in a message of MESSAGE bytes, after one handshake
+# (148 and 92 bytes).
 cold() {
 	local rx=$((92 + 10 * $2)) tx=$((148 + 10 * $2)) seen
 	in_ns a ping -q -c 10 -i 0.05 -W 5 "$1" >/dev/null || fail "ping $1 inside"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# Up opens the port or says why not, and makes a handshake at once; down ends sessions and keeps everything else.
+# Up opens the port or says why not, and makes a handshake at once; down ends sessions and keeps
+# everything else.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -10,7 +11,8 @@ port() {
 	in_ns "$1" wg show wg0 listen-port
 }
 
-# answered_icmp: whether a datagram to a's port brings ICMP "port unreachable", so that the next one fails.
+# answered_icmp: whether a datagram to a's port brings ICMP "port unreachable", so that the next one
+# fails.
 answered_icmp() {
 	# shellcheck disable=SC2016 # the inner shell expands it
 	! in_ns b bash -c 'exec 3>/dev/udp/10.0.0.1/51821; echo >&3 && sleep 0.3 && echo >&3' 2>/dev/null
@@ -55,7 +57,8 @@ answers a 192.168.7.2 || fail "after settings"
 answers b 192.168.7.1 || fail "after settings, the other way"
 [[ $(created Keypair) == "$sessions" ]] || fail "settings ended the session"
 
-# rows U9 S4: down and up, a moment after the last handshake: settings stay, counters too, the session does not.
+# rows U9 S4: down and up, a moment after the last handshake: settings stay, counters too, the
+# session does not.
 in_ns a wg showconf wg0 >"$work/before"
 transfer=$(shown a transfer b)
 at=$(shown a latest-handshakes b)

@@ -4,11 +4,13 @@
 # when: all
 # limit: 120
 # needs: c-module
-# What tools show of an interface and of the module is what they show of the C driver's, except a short list.
+# What tools show of an interface and of the module is what they show of the C driver's, except a
+# short list.
 
 . "$(dirname "$0")/../lib.sh"
 
-# Where we differ on purpose: the title of a comparison, then the lines that differ: ours, or the C driver's.
+# Where we differ on purpose: the title of a comparison, then the lines that differ: ours, or the C
+# driver's.
 intended() {
 	case $1 in
 	# There is no kernel thread per peer (see docs/differences.md).
@@ -20,7 +22,8 @@ intended() {
 		;;
 	# The counters of refusals.
 	"ethtool -S, "*) grep -E '^(-NIC statistics: ?|-     [a-z0-9-]+: [0-9]+|\+no stats available|-status 0|\+status 94)$' ;;
-	# A number of the source's files, the modules whose functions are used, and the switch of what C does not do.
+	# A number of the source's files, the modules whose functions are used, and the switch of
+	# what C does not do.
 	modinfo) grep -E '^([-+](srcversion|depends):|-parm: +udp_gso:)' ;;
 	parameters)
 		echo "-parameters: udp_gso"
@@ -44,7 +47,8 @@ same() {
 	fi
 }
 
-# both TITLE COMMAND…: in both namespaces; "%wg" is the driver's own wg, and "%kind" its kind. Errors count as well.
+# both TITLE COMMAND…: in both namespaces; "%wg" is the driver's own wg, and "%kind" its kind.
+# Errors count as well.
 both() {
 	local title=$1 ns word status
 	local -A output wg=([ours]=wg [c]=wgc) kind=([ours]=wireguard [c]=wireguarc)
@@ -62,8 +66,8 @@ both() {
 	same "$title" "${output[ours]}" "${output[c]}"
 }
 
-# The attributes in a folder of sysfs or procfs that can be read, each line with its name; by few processes, as an
-# emulated machine starts them slowly.
+# The attributes in a folder of sysfs or procfs that can be read, each line with its name; by few
+# processes, as an emulated machine starts them slowly.
 # shellcheck disable=SC2016 # another shell expands it
 attributes='cd "$1" && find -L . -maxdepth 1 -type f | sort | xargs grep -sH "" || true'
 

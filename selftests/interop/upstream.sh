@@ -3,9 +3,9 @@
 # vm: smp
 # limit: 600
 # boot: own
-# The kernel's own selftest of WireGuard, netns.sh, unmodified and out of the kernel's source, with debug messages on
-# and a log that holds them all, as its search for leaked objects finds nothing otherwise. That search reads the
-# kernel's log from its very beginning, hence a machine of its own.
+# The kernel's own selftest of WireGuard, netns.sh, unmodified and out of the kernel's source, with
+# debug messages on and a log that holds them all, as its search for leaked objects finds nothing
+# otherwise. That search reads the kernel's log from its very beginning, hence a machine of its own.
 
 . "$(dirname "$0")/../lib.sh"
 

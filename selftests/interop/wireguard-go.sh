@@ -19,7 +19,8 @@ stop() {
 	wait "$program" || true
 }
 
-# Its buffers for addresses are shared by the families: after one for IPv4 the next IPv6 address is cut off.
+# Its buffers for addresses are shared by the families: after one for IPv4 the next IPv6 address is
+# cut off.
 # shellcheck disable=SC2034 # for foreign
 cannot_change_family=yes
 

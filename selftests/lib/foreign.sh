@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sessions between ours and another implementation: both as initiator, with and without a preshared key, across a rekey
-# and after roaming. A test sets kind[theirs] (see lib.sh) and calls "foreign". With cannot_change_family=yes and a
-# function stop the program is started again for IPv6 outside.
+# Sessions between ours and another implementation: both as initiator, with and without a preshared
+# key, across a rekey and after roaming. A test sets kind[theirs] (see lib.sh) and calls "foreign".
+# With cannot_change_family=yes and a function stop the program is started again for IPv6 outside.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-# racing=NS: that side has several CPUs and arms the timer of its retry only when the initiation is gone, as the C module
-# does. If the response is taken even before, there is another session after 5 s.
+# racing=NS: that side has several CPUs and arms the timer of its retry only when the initiation is
+# gone, as the C module does. If the response is taken even before, there is another session after 5
+# s.
 
 declare -A inside4=([ours]=192.168.7.1 [theirs]=192.168.7.2) inside6=([ours]=fd77::1 [theirs]=fd77::2)
 declare -A outside=([ours]=10.0.0.1:51821 [theirs]=10.0.0.2:51822)
 declare -A other=([ours]=theirs [theirs]=ours)
 psk=()
 
-# restart: neither side has a session any more; both have the endpoints and the preshared key they should have.
+# restart: neither side has a session any more; both have the endpoints and the preshared key they
+# should have.
 restart() {
 	local ns
 	for ns in ours theirs; do peer $ns "${other[$ns]}" remove; done
@@ -56,7 +58,8 @@ both_ways() {
 	answers "$there" "${inside6[$1]}" || fail "$2, IPv6 the way back"
 }
 
-# fresh NS: neither side has a session but the one that NS makes now, between the times $since and $made.
+# fresh NS: neither side has a session but the one that NS makes now, between the times $since and
+# $made.
 fresh() {
 	restart
 	: >"$work/sent"
@@ -67,7 +70,8 @@ fresh() {
 		pass 6
 		sent "$1" 1 || { fresh "$1"; return; }
 	fi
-	# So that ours does not wait for an answer: boringtun, whose clock ticks every 250 ms, may owe us its keepalive.
+	# So that ours does not wait for an answer: boringtun, whose clock ticks every 250 ms, may
+	# owe us its keepalive.
 	pass 0.5
 	datagram theirs "${inside4[ours]}"
 	by "$1" 1
@@ -99,8 +103,8 @@ foreign() {
 	fresh ours
 	fresh theirs
 
-	# After 120 s the initiator makes a new session on sending; the old one carries the packets meanwhile. Either
-	# sends more than once, as the clock of some ticks slowly.
+	# After 120 s the initiator makes a new session on sending; the old one carries the packets
+	# meanwhile. Either sends more than once, as the clock of some ticks slowly.
 	for ns in ours theirs; do
 		fresh $ns
 		pass_until $((since + 105))

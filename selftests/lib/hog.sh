@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by tests in which a hog sits on CPU 1: a forwards what comes from c by way of "inner", to b.
+# Sourced by tests in which a hog sits on CPU 1: a forwards what comes from c by way of "inner", to
+# b.
 
 # What comes from c is forwarded on CPU 1, what comes from a is received on CPU 0.
 in_ns a bash -c 'echo 2 >/sys/class/net/inner/queues/rx-0/rps_cpus'

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# An Internet to draw topologies in: the namespace "net" routes between public hosts, each with its own wire to it.
+# An Internet to draw topologies in: the namespace "net" routes between public hosts, each with its
+# own wire to it.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -12,7 +13,8 @@ internet() {
 	in_ns net sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
 
-# public NS NUMBER: a host, made if it is not there, with eth0 in the Internet: 198.51.100.NUMBER and 2001:db8::NUMBER.
+# public NS NUMBER: a host, made if it is not there, with eth0 in the Internet: 198.51.100.NUMBER
+# and 2001:db8::NUMBER.
 # The other end of its wire is net's interface "NS".
 public() {
 	local ns=$1 number=$2
@@ -29,8 +31,8 @@ public() {
 	ip -n net -6 route add "2001:db8::$number/128" dev "$ns"
 }
 
-# lan ROUTER NS NUMBER: a host, made if it is not there, in a network of the router's: its eth0 has 10.NUMBER.0.2, the
-# router's interface lanNUMBER has 10.NUMBER.0.1.
+# lan ROUTER NS NUMBER: a host, made if it is not there, in a network of the router's: its eth0 has
+# 10.NUMBER.0.2, the router's interface lanNUMBER has 10.NUMBER.0.1.
 lan() {
 	local router=$1 ns=$2 number=$3
 	ip netns pids "$ns" >/dev/null 2>&1 || namespace "$ns"
@@ -43,8 +45,9 @@ lan() {
 	in_ns "$router" sysctl -qw net.ipv4.ip_forward=1
 }
 
-# nat ROUTER [HOW]: everything leaves its eth0 with the router's address, and nothing new comes in, as in a router at
-# home. Entries expire as Linux has it: after 30 s, and 120 s if there was an answer.
+# nat ROUTER [HOW]: everything leaves its eth0 with the router's address, and nothing new comes in,
+# as in a router at home. Entries expire as Linux has it: after 30 s, and 120 s if there was an
+# answer.
 nat() {
 	in_ns "$1" nft -f - <<-END
 		table ip nat {

@@ -20,14 +20,16 @@ skip_on_c() {
 	! on_c || skip "the C module: $*"
 }
 
-# left_out NAME REASON: says that this part of a test did not run here, and why: a subtest that is skipped.
+# left_out NAME REASON: says that this part of a test did not run here, and why: a subtest that is
+# skipped.
 left_out() {
 	local file=${WG_KTAP:-/dev/null}
 	echo "$1" >>"$file"
 	echo "    ok $(grep -c . "$file" || true) $1 # SKIP $2"
 }
 
-# where SKIPPED-FRAMES: one line "at FILE:LINE: COMMAND" for each call that is under way, the innermost first.
+# where SKIPPED-FRAMES: one line "at FILE:LINE: COMMAND" for each call that is under way, the
+# innermost first.
 where() {
 	local frame file line
 	for ((frame = $1 + 1; frame < ${#BASH_SOURCE[@]}; frame++)); do
@@ -38,8 +40,8 @@ where() {
 	done
 }
 
-# A command that fails ends the test (set -e), and says which it was. In a subshell it is the whole subshell that
-# fails, and where "set -e" is off, nothing does.
+# A command that fails ends the test (set -e), and says which it was. In a subshell it is the whole
+# subshell that fails, and where "set -e" is off, nothing does.
 failed_command() {
 	local status=$1 command=$2
 	if ((BASH_SUBSHELL == 0)) && [[ $- == *e* ]]; then

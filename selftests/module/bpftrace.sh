@@ -4,8 +4,8 @@
 # limit: 300
 # when: all
 # needs: bpftrace
-# The scripts of tools/bpftrace print what happens: refusals by peer and reason, how long handshakes take, sessions and
-# moves.
+# The scripts of tools/bpftrace print what happens: refusals by peer and reason, how long handshakes
+# take, sessions and moves.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -171,7 +171,8 @@ def adding_a_link():
             links.delete("wg0")
         return number, is_reached
 
-    # A device without a name (device_add), as the core does not check whether dev_set_name had memory for one.
+    # A device without a name (device_add), as the core does not check whether dev_set_name had
+    # memory for one.
     series("adding a link", attempt, others=[errno.EINVAL])
     links.add("wg0")
 

@@ -3,9 +3,9 @@
 # vm: debug
 # limit: 1200
 # log: Call Trace|kmemleak: Cannot allocate|WARNING: lib/dynamic_debug.c
-# Each single allocation fails once while the module loads, a link is added and goes up, peers and keys are set: the
-# request fails with ENOMEM or succeeds, and nothing is half done. What fails may also be kmemleak's,
-# vmalloc's or dynamic debug's own memory, of which they tell.
+# Each single allocation fails once while the module loads, a link is added and goes up, peers and
+# keys are set: the request fails with ENOMEM or succeeds, and nothing is half done. What fails may
+# also be kmemleak's, vmalloc's or dynamic debug's own memory, of which they tell.
 
 . "$(dirname "$0")/../lib.sh"
 

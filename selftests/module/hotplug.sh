@@ -3,7 +3,8 @@
 # vm: smp4
 # when: all
 # limit: 300
-# CPUs go and come back under traffic, with new handshakes meanwhile; every peer's packets go on, and none stands still.
+# CPUs go and come back under traffic, with new handshakes meanwhile; every peer's packets go on,
+# and none stands still.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -11,7 +12,8 @@ cpu=/sys/devices/system/cpu/cpu1/online
 others=$(($(nproc --all) - 1))
 trap 'echo 1 | tee /sys/devices/system/cpu/cpu[1-9]/online >/dev/null' EXIT
 
-# moves TEXT: both streams are alive: bytes arrive at b, and each second a datagram of the other peer's at c.
+# moves TEXT: both streams are alive: bytes arrive at b, and each second a datagram of the other
+# peer's at c.
 moves() {
 	local before other
 	before=$(received b a)
@@ -63,7 +65,8 @@ longest() {
 	awk -F '[][]' '/bytes from/ { if (last && $2 - last > longest) longest = $2 - last; last = $2 } END { print longest + 0 }' "$1"
 }
 
-# A hundred times, while two look at the clock. A busy machine makes pauses of its own, which both see.
+# A hundred times, while two look at the clock. A busy machine makes pauses of its own, which both
+# see.
 ip netns exec a ping -n -D -i 0.02 192.168.7.3 >"$work/inside" &
 pings=($!)
 ip netns exec a ping -n -D -i 0.02 10.1.0.2 >"$work/outside" &

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
-# The module loads, makes and removes interfaces, and goes, twice, the second time with an interface left.
+# The module loads, makes and removes interfaces, and goes, twice, the second time with an interface
+# left.
 
 . "$(dirname "$0")/../lib.sh"
 

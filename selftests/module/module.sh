@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
-# What the module is to the rest of the kernel: its names, what it says, what it shows, and what does not hold it.
+# What the module is to the rest of the kernel: its names, what it says, what it shows, and what
+# does not hold it.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -83,8 +84,8 @@ for ns in a b; do refuses ip -n $ns link show wg0; done
 [[ ! -e /sys/kernel/tracing/events/wireguard ]] || fail "tracepoints of a module that is gone"
 ip link add wg9 type dummy
 
-# row M4: a request for the kind or the family makes the kernel ask for that alias. What it asks for is noted and
-# loaded, where in an installed system modprobe would know it from modinfo's list.
+# row M4: a request for the kind or the family makes the kernel ask for that alias. What it asks for
+# is noted and loaded, where in an installed system modprobe would know it from modinfo's list.
 cat >/run/modprobe <<END
 #!/bin/bash
 echo "\${@: -1}" >>/run/asked

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 180
-# The four tracepoints: their fields, what they record of handshakes, sessions, moves and refusals, each refusal once,
-# and never a secret.
+# The four tracepoints: their fields, what they record of handshakes, sessions, moves and refusals,
+# each refusal once, and never a secret.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -112,7 +112,8 @@ answers b 192.168.7.1 || fail "no answer from a new port"
 recorded 1 endpoint "$in_a" "learnt=data old=10.0.0.2:51822 new=10.0.0.2:4000"
 recorded 3 endpoint
 
-# Refusals: of no peer, by the socket's way and by the workers'; of a peer, in a session and in a handshake.
+# Refusals: of no peer, by the socket's way and by the workers'; of a peer, in a session and in a
+# handshake.
 afresh
 printf hello | in_ns b ncat -u --send-only -p 4242 10.0.0.1 51821
 { printf '\1\0\0\0' && head -c 144 /dev/zero; } | in_ns b ncat -u --send-only -p 4243 10.0.0.1 51821
@@ -139,7 +140,8 @@ resend b "$work/sent" 10.0.0.1 51821 4244
 eventually 3 records refusal "$in_a" "reason=rx-initiation-replayed remote=10.0.0.2:4244 count=1" >/dev/null
 recorded 1 refusal "$in_a" "reason=rx-initiation-replayed remote=10.0.0.2:4244 count=1"
 
-# No answer comes: twenty attempts, then what waits is given up. 540 s after that, the keys are wiped.
+# No answer comes: twenty attempts, then what waits is given up. 540 s after that, the keys are
+# wiped.
 in_ns b ip link set wg0 down
 in_ns a ip link set wg0 down
 in_ns a ip link set wg0 up
@@ -175,7 +177,8 @@ sed -nE 's/.* wg_refusal: .* reason=([^ ]+) .* count=([0-9]+)$/\1 \2/p' "$work/t
 grep . "$work/counted" >/dev/null || fail "nothing was counted"
 diff "$work/counted" "$work/recorded" || fail "counted is something else than recorded"
 
-# Nothing secret is in any record, in whatever form; public keys are, so the search finds what is there.
+# Nothing secret is in any record, in whatever form; public keys are, so the search finds what is
+# there.
 python3 - "$work" "${public[a]}" "${private[a]}" "${private[b]}" "$psk" <<'END' || fail "a secret is in the records"
 import base64, pathlib, sys
 work, (public, *secrets) = pathlib.Path(sys.argv[1]), sys.argv[2:]

@@ -127,7 +127,8 @@ class Settings:
         state = self.state[ns]
         choice = self.rng.randrange(50)
         if choice == 0:
-            # Rarely, as it takes seconds until there is a session again. Back to the key that the other end knows.
+            # Rarely, as it takes seconds until there is a session again. Back to the key that the
+            # other end knows.
             client.set(WG0, attr(Device.PRIVATE_KEY, fresh_key(self.rng)))
             time.sleep(self.rng.random() / 10)
             client.set(WG0, attr(Device.PRIVATE_KEY, state["private"]))
@@ -239,7 +240,8 @@ class Dumps:
                 time.sleep(self.rng.random() / 20)
         if is_done:
             messages = reader.get_messages(WG0)
-            # What changed meanwhile may lack its beginning; the kernel marks such a dump, and user space asks again.
+            # What changed meanwhile may lack its beginning; the kernel marks such a dump, and user
+            # space asks again.
             if not any(flags & DUMP_INTR for flags in (reader.done_flags, *(message.flags for message in messages))):
                 merge(messages)
         reader.close()
@@ -355,7 +357,8 @@ def turmoil():
 
     def begun():
         return min(received()) > max(first) + 5000 and all(now > old + 10 for old, now in zip(sent, pings()))
-    # A flood that found its interface down would never begin. Each has its own end: one alone makes both ends receive.
+    # A flood that found its interface down would never begin. Each has its own end: one alone makes
+    # both ends receive.
     check.holds("no traffic to begin with", check.eventually(60, begun))
     before = received()
     until = time.monotonic() + SECONDS
@@ -379,7 +382,8 @@ def turmoil():
     os.waitpid(child, 0)
     after = received()
     note(f"bytes received before {before}, after {after}")
-    # It was under traffic: ten pings a second, where far more are sent; fewer where the processors are slow.
+    # It was under traffic: ten pings a second, where far more are sent; fewer where the processors
+    # are slow.
     patience = int(os.environ.get("WG_PATIENCE", "1"))
     check.holds("hardly a packet came through", after[1] > before[1] + 1000 * SECONDS / patience)
     if check.failures == 0:

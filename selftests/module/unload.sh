@@ -46,7 +46,8 @@ tunnel a b
 datagram a 192.168.7.2
 unloaded "a handshake under way"
 
-# A process holds a file of debugfs open, which must neither keep the module nor harm the process that closes it later.
+# A process holds a file of debugfs open, which must neither keep the module nor harm the process
+# that closes it later.
 if ! on_c; then
 	load_module
 	ip -n a link add wg0 type wireguard
@@ -72,8 +73,9 @@ iperf3_server b
 for round in 1 2 3; do
 	load_module
 	tunnel a b
-	# What is left of the round before may have both send their initiation at once, and then each takes the other's instead
-	# of waiting for the answer to its own: the next try is 5 s later.
+	# What is left of the round before may have both send their initiation at once, and then
+	# each takes the other's instead of waiting for the answer to its own: the next try is 5 s
+	# later.
 	answers a 192.168.7.2 -w 20 || fail "a ping"
 	answers a fd77::2 -w 5 || fail "a ping over IPv6"
 	ip netns exec a iperf3 --client 192.168.7.2 --time 30 --bidir >"$work/iperf3.log" 2>&1 &
@@ -85,14 +87,15 @@ for round in 1 2 3; do
 	busy() { (($(statistic a rx_bytes) > 500000 && $(statistic a tx_bytes) > 500000)); }
 	eventually 20 busy || fail "no traffic: $(cat "$work/iperf3.log")"
 	unloaded "under traffic ($round)"
-	# At a gentler signal iperf3 still talks to the other side, and waits for its threads, one of which may write to a
-	# socket whose way is gone.
+	# At a gentler signal iperf3 still talks to the other side, and waits for its threads, one
+	# of which may write to a socket whose way is gone.
 	kill -KILL "${jobs[@]}" 2>/dev/null || true
 	wait "${jobs[@]}" 2>/dev/null || true
 	echo "the traffic ($round) has ended"
 done
 
-# Interfaces that come and go while the module does. (The kernel must not load its own in the place of ours.)
+# Interfaces that come and go while the module does. (The kernel must not load its own in the place
+# of ours.)
 modprobe=$(cat /proc/sys/kernel/modprobe)
 trap 'echo "$modprobe" >/proc/sys/kernel/modprobe' EXIT
 for round in 1 2 3; do

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# The longest prefix decides where a packet goes and who may have sent it; prefixes move between peers and vanish.
+# The longest prefix decides where a packet goes and who may have sent it; prefixes move between
+# peers and vanish.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -16,7 +17,8 @@ sent() {
 
 to_b=0
 to_c=0
-# goes_to PEER ADDRESS [MORE]: a packet to the address makes that peer's counter grow, and no other's.
+# goes_to PEER ADDRESS [MORE]: a packet to the address makes that peer's counter grow, and no
+# other's.
 goes_to() {
 	local -n counter=to_$1
 	((counter += 64 + ${3:-0}))
@@ -34,7 +36,8 @@ no_peer() {
 	(($(statistic a tx_errors) == errors + 1)) || fail "tx_errors after $1"
 }
 
-# refused_from ADDRESS: what b sends from this address is counted as an error at a and not delivered.
+# refused_from ADDRESS: what b sends from this address is counted as an error at a and not
+# delivered.
 refused_from() {
 	local frames errors rx
 	ip -n b addr add "$1" dev wg0 2>/dev/null || true

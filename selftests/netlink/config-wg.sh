@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # when: all
-# Configuration by wg setconf, addconf, syncconf and showconf, and what each does to sessions that are there.
+# Configuration by wg setconf, addconf, syncconf and showconf, and what each does to sessions that
+# are there.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -70,7 +71,8 @@ END
 in_ns a wg setconf wg0 "$work/loose.conf"
 shows "$work/tight.conf" "setconf of loosely written settings"
 
-# addconf adds: settings that it does not name stay, peers too; a prefix moves to the peer that named it last.
+# addconf adds: settings that it does not name stay, peers too; a prefix moves to the peer that
+# named it last.
 cat >"$work/more.conf" <<-END
 	[Interface]
 	FwMark = 77

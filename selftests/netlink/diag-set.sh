@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
 # limit: 180
-# What the family "wireguard-diag" sets for a peer shows in traffic: its endpoint stays where it is pinned, marks and
-# priorities are on inner packets and on outer datagrams, and a session says which preshared key it was made with.
+# What the family "wireguard-diag" sets for a peer shows in traffic: its endpoint stays where it is
+# pinned, marks and priorities are on inner packets and on outer datagrams, and a session says which
+# preshared key it was made with.
 
 . "$(dirname "$0")/../lib.sh"
 . "$WG_TOP/selftests/lib/client.sh"

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 180
-# What the family "wireguard-diag" says of peers that do not answer: every initiation since the last answer counts,
-# whatever traffic there is, and after the end of a session, another endpoint or a restart nothing old is in it.
+# What the family "wireguard-diag" says of peers that do not answer: every initiation since the last
+# answer counts, whatever traffic there is, and after the end of a session, another endpoint or a
+# restart nothing old is in it.
 
 . "$(dirname "$0")/../lib.sh"
 . "$WG_TOP/selftests/lib/client.sh"

@@ -216,7 +216,8 @@ def events(client):
     check("its name", [entry["peer"].get("name") for entry in found], [None, "zoë", "zoë"])
     first = found[0]["sequence"]
     check("numbers", [entry["sequence"] for entry in found], [first, first + 1, first + 2])
-    # The kernel leaves out events beyond its rate, and says how many. The last event is for a peer added afterwards.
+    # The kernel leaves out events beyond its rate, and says how many. The last event is for a peer
+    # added afterwards.
     listener.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
     names = [base64.b64encode(os.urandom(32)).decode() for _ in range(8000)]
     for start in range(0, len(names), 1000):

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
 # limit: 240
-# The family "wireguard-diag": the kernel's own ynl and a client made from the schema read an interface and its peers,
-# are refused what is wrong, and get events; nothing secret is in any answer.
+# The family "wireguard-diag": the kernel's own ynl and a client made from the schema read an
+# interface and its peers, are refused what is wrong, and get events; nothing secret is in any
+# answer.
 
 . "$(dirname "$0")/../lib.sh"
 

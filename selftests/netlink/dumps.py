@@ -113,7 +113,8 @@ def one_peer_of_130560_prefixes():
         pieces = []
         for number, message in enumerate(dump.messages):
             attrs = message.attrs()
-            # The first peer is never complete before the last message, so each has the device's attributes.
+            # The first peer is never complete before the last message, so each has the device's
+            # attributes.
             (_, nested), = [entry for entry in attrs if entry[0] == Device.PEERS]
             (_, one), = parse(nested)
             inner = parse(one)
@@ -185,7 +186,8 @@ def follow_up_messages():
         # row G4
         equal("peers", [(entry["key"], len(entry["ips"])) for entry in dump.device()["peers"]],
               [(nth_key(n), 3) for n in range(60)])
-    # A peer appears with only its key and prefixes where it goes on; the device, as long as no peer is complete.
+    # A peer appears with only its key and prefixes where it goes on; the device, as long as no peer
+    # is complete.
     fresh()
     fill(1, 250)
     dump = Dump().rest()

@@ -4,8 +4,8 @@
 # when: all
 # limit: 90
 # needs: wireguard-uapi
-# Netlink clients that others wrote: the kernel's ynl with its own specification, pyroute2, and the crate wireguard-uapi
-# by its own tests.
+# Netlink clients that others wrote: the kernel's ynl with its own specification, pyroute2, and the
+# crate wireguard-uapi by its own tests.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -70,7 +70,8 @@ def family():
     # CTRL_CMD_GETFAMILY by CTRL_ATTR_FAMILY_NAME
     reply, = client.ask(3, attr(2, b"wireguard\0"), kind=0x10)
     told = dict(reply.attrs())
-    # Id, name, version, header size, and operations, of which each has an id and flags; there are no groups.
+    # Id, name, version, header size, and operations, of which each has an id and flags; there are
+    # no groups.
     equal_told = [(kind, struct.unpack("=I", told[kind])[0]) for kind in (3, 4)]
     check.equal("version and header size", equal_told, [(3, 1), (4, 0)])
     check.equal("multicast groups", 7 in told, False)

@@ -128,7 +128,8 @@ def flags():
     client.set(WG0, peers(peer(B, flags=Peer.REMOVE_ME, psk=PSK, ips=["10.3.0.0/16", nest(0)])))
     # row P4
     equal("REMOVE_ME", (keys(), ips(1)), ([A, C], ["10.3.0.0/16"]))
-    # The same peer twice in a message: one after the other. The removed one comes back at the end, as new.
+    # The same peer twice in a message: one after the other. The removed one comes back at the end,
+    # as new.
     client.set(WG0, peers(peer(A, flags=Peer.REMOVE_ME), peer(D), peer(A, psk=PSK), peer(A, keepalive=9)))
     equal("removed and added again", keys(), [C, D, A])
     last = state()["peers"][-1]
@@ -314,7 +315,8 @@ def keepalive():
         fresh()
         client.set(WG0, attr(Device.PRIVATE_KEY, KEY1), peers(peer(other, keepalive=old)))
         run("ip link set wg0 up")
-        # A handshake that this began without an endpoint is over when the endpoint comes, or it would go there.
+        # A handshake that this began without an endpoint is over when the endpoint comes, or it
+        # would go there.
         time.sleep(0.5 if old else 0)
         # An endpoint does not begin a handshake.
         client.set(WG0, peers(peer(other, endpoint=sockaddr("127.0.0.1", port))))

@@ -3,11 +3,13 @@
 # vm: icount
 # when: all
 # limit: 90
-# systemd-networkd: interfaces, peers, addresses and routes from .netdev and .network files; reloading; taking away.
+# systemd-networkd: interfaces, peers, addresses and routes from .netdev and .network files;
+# reloading; taking away.
 
 . "$(dirname "$0")/../lib.sh"
 
-# networkd: starts it in namespace a. It has neither udev nor a bus, as in a container, where /sys is read-only.
+# networkd: starts it in namespace a. It has neither udev nor a bus, as in a container, where /sys
+# is read-only.
 networkd() {
 	# shellcheck disable=SC2016 # the inner shell expands it
 	in_ns a unshare --mount bash -c 'mount -o remount,ro /sys
@@ -77,8 +79,8 @@ soon "192.168.7.1/24" ip -n a addr show dev wg0
 soon "fd77::1/64" ip -n a addr show dev wg0
 soon "10.66.0.0/24" ip -n a route show dev wg0
 
-# configured: whether wg0 has the settings that the files say. Peers are in no order of the file's, so the whole is
-# compared by lines.
+# configured: whether wg0 has the settings that the files say. Peers are in no order of the file's,
+# so the whole is compared by lines.
 configured() {
 	in_ns a wg showconf wg0 | sort | diff -u "$work/expected" - >"$work/difference"
 }
@@ -104,8 +106,8 @@ eventually 7 answers a 192.168.7.2 || fail "IPv4"
 answers a fd77::2 || fail "IPv6"
 answers a 10.66.0.1 || fail "a routed prefix"
 
-# Started again it takes over the interface, makes its peers anew, which ends the session, and makes what changed in
-# the files.
+# Started again it takes over the interface, makes its peers anew, which ends the session, and makes
+# what changed in the files.
 peers=$(created Peer)
 kill "$networkd"
 wait "$networkd" || true

@@ -3,12 +3,14 @@
 # vm: smp
 # when: all
 # limit: 240
-# A prefix that is in the old and in the new list of its peer has an owner all the time: ten thousand replacements lose
-# no packet of a flood, and the list is what C's would be. The C module, which empties the list first, loses some.
+# A prefix that is in the old and in the new list of its peer has an owner all the time: ten
+# thousand replacements lose no packet of a flood, and the list is what C's would be. The C module,
+# which empties the list first, loses some.
 
 . "$(dirname "$0")/../lib.sh"
 
-# flood: pings, some hundred at a time so that none is under way at the end, until $work/stop is there.
+# flood: pings, some hundred at a time so that none is under way at the end, until $work/stop is
+# there.
 flood() {
 	until [[ -e $work/stop ]]; do
 		in_ns a ping -q -f -c 300 -W 5 192.168.7.2 2>&1 || true

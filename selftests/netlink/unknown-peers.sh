@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp
 # limit: 180
-# An interface that is asked to tells of handshakes that keys of no peer begin, and answers them if the peer is added
-# at once; it believes no forged ones, and keeps neither many nor old ones.
+# An interface that is asked to tells of handshakes that keys of no peer begin, and answers them if
+# the peer is added at once; it believes no forged ones, and keeps neither many nor old ones.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -3,7 +3,8 @@
 # vm: icount
 # when: all
 # limit: 90
-# wg-quick: up and down with routes, hooks, DNS and SaveConfig; and with everything through the tunnel.
+# wg-quick: up and down with routes, hooks, DNS and SaveConfig; and with everything through the
+# tunnel.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -96,8 +97,8 @@ quick up wg0
 [[ $(in_ns a wg show wg0 allowed-ips) == *"$other"$'\t10.77.0.0/24'* ]] || fail "the saved peer does not come back"
 quick down wg0
 
-# Everything: a mark, a table and rules; IPv6 too. The endpoint lies behind the default route, which is the tunnel's for
-# all but marked packets.
+# Everything: a mark, a table and rules; IPv6 too. The endpoint lies behind the default route, which
+# is the tunnel's for all but marked packets.
 cat >/etc/wireguard/wg0.conf <<-END
 	[Interface]
 	Address = 192.168.7.1/24, fd77::1/64

@@ -20,7 +20,8 @@ from bad_packets.inner import inner, sending
 from bad_packets.load import cookies, known, load, other_interface
 from bad_packets.sessions import ages, crowd, data, roaming, sessions, waiting
 
-# What cannot be had from outside: the stack, the state of the machine or a race of two CPUs come before it.
+# What cannot be had from outside: the stack, the state of the machine or a race of two CPUs come
+# before it.
 BEYOND_REACH = {
     "rx-bad-datagram", "rx-rng-not-ready", "handshake-wrong-state", "rx-response-superseded", "no-memory",
     "tx-segmentation", "tx-queue-full", "tx-encrypt", "tx-no-socket",
@@ -42,7 +43,8 @@ def coverage():
 os.makedirs("/run/near-stats", exist_ok=True)
 run("nsenter --net=/run/netns/near mount -t sysfs near /run/near-stats")
 noise.demonstrate()
-# Reading a program or module from the disk takes any amount of guest time: done before anything counts.
+# Reading a program or module from the disk takes any amount of guest time: done before anything
+# counts.
 fresh()
 into_tunnel()
 drops()

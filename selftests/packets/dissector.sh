@@ -3,8 +3,8 @@
 # vm: icount
 # when: all
 # limit: 120
-# tshark's dissector reads all that the module sends, finds nothing to complain about, and decrypts it with the keys of
-# the other side.
+# tshark's dissector reads all that the module sends, finds nothing to complain about, and decrypts
+# it with the keys of the other side.
 
 . "$(dirname "$0")/../lib.sh"
 

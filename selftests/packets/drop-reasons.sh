@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 240
-# Tracing sees each packet that the driver refuses as dropped, once, for the reason that its counter says, and each that
-# it has handled as consumed.
+# Tracing sees each packet that the driver refuses as dropped, once, for the reason that its counter
+# says, and each that it has handled as consumed.
 
 . "$(dirname "$0")/../lib.sh"
 

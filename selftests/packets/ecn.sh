@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# Outside, a packet has the congestion bits of the inner one and nothing else of its traffic class; inside, the
-# receiver sees congestion that the packet met on its way. Handshakes have a class of their own.
+# Outside, a packet has the congestion bits of the inner one and nothing else of its traffic class;
+# inside, the receiver sees congestion that the packet met on its way. Handshakes have a class of
+# their own.
 
 . "$(dirname "$0")/../lib.sh"
 
-# class FILE: the traffic class of the first packet in a capture of Ethernet, as two hexadecimal digits.
+# class FILE: the traffic class of the first packet in a capture of Ethernet, as two hexadecimal
+# digits.
 class() {
 	local version byte
 	version=$(od -An -tx1 -j 54 -N 1 "$1" | tr -d ' ')
@@ -30,7 +32,8 @@ outside() {
 	[[ $(class "$work/outside") == "$expected" ]] || fail "class $inner to $1 left with $(class "$work/outside"), not $expected"
 }
 
-# inside OUTER CLASS EXPECTED ADDRESS: a ping of this class, whose bits outside become OUTER, arrives as EXPECTED.
+# inside OUTER CLASS EXPECTED ADDRESS: a ping of this class, whose bits outside become OUTER,
+# arrives as EXPECTED.
 inside() {
 	in_ns a nft "flush chain inet way out; add rule inet way out udp dport 51822 ip ecn set $1"
 	capture b wg0 "$work/inside" -v "icmp or icmp6"

@@ -3,7 +3,8 @@
 # vm: smp
 # when: all
 # limit: 180
-# What the network outside sees of a tunnel, what comes back from it, and that queues keep their order.
+# What the network outside sees of a tunnel, what comes back from it, and that queues keep their
+# order.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds what the entries need beside the two drivers: out/paths-programs/traffic, and programs.o for the kernel's BPF.
+# Builds what the entries need beside the two drivers: out/paths-programs/traffic, and programs.o
+# for the kernel's BPF.
 # usage: build.sh
 
 set -euo pipefail

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034,SC2154 # for run.sh, and from ../lib.sh
-# What the entries of the matrix share; see run.sh. An entry is a function "path_NAME" in one of the files of the
-# folder "entries", where NAME has "_" for "-", with a line right above it:
+# What the entries of the matrix share; see run.sh. An entry is a function "path_NAME" in one of the
+# files of the folder "entries", where NAME has "_" for "-", with a line right above it:
 #
 #	# entry: NAME [KEY=VALUE…]: what it is
 #
-# It makes a path from the namespace a to the namespace b, and what is not as below it says by these variables. Nothing
-# has to be undone, as the namespaces go. KEYs:
+# It makes a path from the namespace a to the namespace b, and what is not as below it says by these
+# variables. Nothing has to be undone, as the namespaces go. KEYs:
 #
 #	seeds=N       N turns of each driver with $seed from 1 on, for a path that draws random numbers
 #	boot=own      not in a machine with other entries
@@ -14,8 +14,8 @@
 #	cards=MODEL   in a machine with two network cards of that kind (with group=)
 #	core=yes      one of the dozen that "make test" runs
 
-# The namespaces of the tunnel's ends, and of the traffic's; the address that it goes to, and one that answers pings if
-# that does not.
+# The namespaces of the tunnel's ends, and of the traffic's; the address that it goes to, and one
+# that answers pings if that does not.
 near=a far=b
 source=a target=b towards=192.168.7.2 asked=''
 # What each end has as the other's endpoint.
@@ -33,7 +33,8 @@ default_traffic=(
 	"datagrams rounds=1000 shape=1x1372"
 )
 traffic=()
-# A device of the target's namespace; the report has how many frames larger than "frame" a packet socket sees there.
+# A device of the target's namespace; the report has how many frames larger than "frame" a packet
+# socket sees there.
 watched='' frame=1600
 # A command that tells more, as KEY=VALUE, when all was sent.
 afterwards=''
@@ -101,9 +102,9 @@ qdisc() {
 	tc -n "$1" qdisc add dev "$2" root "${@:3}"
 }
 
-# over DEVICE NET [-link=BELOW] WORDS…: a device of one kind ("link add … type WORDS") in a and b each, where LOCAL and REMOTE (or
-# LOCAL6, REMOTE6) stand for the addresses of the veth pair, OWN and OTHER for 1 and 2, or 2 and 1. It has 10.NET.0.OWN,
-# which is the endpoint then.
+# over DEVICE NET [-link=BELOW] WORDS…: a device of one kind ("link add … type WORDS") in a and b
+# each, where LOCAL and REMOTE (or LOCAL6, REMOTE6) stand for the addresses of the veth pair, OWN
+# and OTHER for 1 and 2, or 2 and 1. It has 10.NET.0.OWN, which is the endpoint then.
 over() {
 	local device=$1 net=$2 ns host=1 words link=()
 	shift 2
@@ -128,7 +129,8 @@ over() {
 	near_outside=10.$net.0.1 far_outside=10.$net.0.2
 }
 
-# rules NS: nftables rules from standard input. They may name control groups, which "ip netns exec" would hide.
+# rules NS: nftables rules from standard input. They may name control groups, which "ip netns exec"
+# would hide.
 rules() {
 	nsenter --net="/run/netns/$1" nft -f -
 }
@@ -170,7 +172,8 @@ new_interface() {
 	ip -n "$1" addr add "fd77::$2/64" dev wg0 nodad
 }
 
-# ends: interfaces of the driver in $near and $far, which are each other's peers. Their first handshake is over.
+# ends: interfaces of the driver in $near and $far, which are each other's peers. Their first
+# handshake is over.
 ends() {
 	local mtu
 	new_interface "$near" 1

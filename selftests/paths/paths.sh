@@ -4,7 +4,8 @@
 # limit: 400
 # boot: own
 # needs: c-module paths
-# A dozen entries of the matrix of paths, ours beside the C driver; "make test PART=paths" has all of them (see paths/run.sh).
+# A dozen entries of the matrix of paths, ours beside the C driver; "make test PART=paths" has all
+# of them (see paths/run.sh).
 
 . "$(dirname "$0")/../lib.sh"
 

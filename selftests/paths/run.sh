@@ -6,7 +6,8 @@
 #        run.sh --turn NAME DRIVER SEED    one turn, in a mount and process namespace of its own
 #
 # WG_RESULTS gets a line "begin NAME" and one "end NAME STATUS" per entry; WG_PATHS_FIGURES a line
-# "NAME DRIVER SEED KEY=VALUE…" per turn, which judge.py compares. WG_PATHS_PROGRAMS is the folder that build.sh has made.
+# "NAME DRIVER SEED KEY=VALUE…" per turn, which judge.py compares. WG_PATHS_PROGRAMS is the folder
+# that build.sh has made.
 # Both drivers are loaded all the time.
 
 WG_PATHS_TRAFFIC=$WG_PATHS_PROGRAMS/traffic

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Called every moment while a machine runs entries: tells of those that ended, and fails when one has no time left.
+# Called every moment while a machine runs entries: tells of those that ended, and fails when one
+# has no time left.
 # usage: watch.sh JOB-FOLDER
 
 set -euo pipefail

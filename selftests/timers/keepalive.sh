@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# Keepalives come when they should and only then: persistent ones from the moment of "up" or of the key, passive ones
-# ten seconds after data without an answer.
+# Keepalives come when they should and only then: persistent ones from the moment of "up" or of the
+# key, passive ones ten seconds after data without an answer.
 
 . "$(dirname "$0")/../lib.sh"
 

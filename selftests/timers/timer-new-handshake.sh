@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 150
-# A host that has sent data and hears nothing for 15 s makes a new handshake; a keepalive does not wait for an answer.
+# A host that has sent data and hears nothing for 15 s makes a new handshake; a keepalive does not
+# wait for an answer.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -25,7 +26,8 @@ anew() {
 	for ns in a b; do ip -n "$ns" link set wg0 up; done
 }
 
-# The first data of a session, which waited for it, is waited for as well: of b, only the response gets through.
+# The first data of a session, which waited for it, is waited for as well: of b, only the response
+# gets through.
 only_responses -A
 capture b veth "$work/first" udp and dst port 51822
 datagram a 192.168.7.2
@@ -43,7 +45,8 @@ answers a 192.168.7.2 || fail "the first ping"
 # The ping's answer gets its keepalive.
 pass 15
 
-# So is what waited at the responder until the session was confirmed: again, only the response gets through.
+# So is what waited at the responder until the session was confirmed: again, only the response gets
+# through.
 anew
 only_responses -A
 datagram b 192.168.7.1

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# The initiator makes a new session on sending after 120 s and on receiving after 165 s; the responder never does for
-# age, but after 180 s the session is dead for both.
+# The initiator makes a new session on sending after 120 s and on receiving after 165 s; the
+# responder never does for age, but after 180 s the session is dead for both.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# An initiation without an answer is sent twenty times, each 5 s and a jitter of up to 1/3 s after the last (timers of
-# that length are late by up to 0.26 s besides), and then what waits is given up; the next packet begins anew.
+# An initiation without an answer is sent twenty times, each 5 s and a jitter of up to 1/3 s after
+# the last (timers of that length are late by up to 0.26 s besides), and then what waits is given
+# up; the next packet begins anew.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -31,14 +32,16 @@ pass 130
 gaps "$work/sent" >"$work/gaps"
 # rows K4 K5 H4
 awk '$1 < 4.99 || $1 > 5.65 { exit 1 }' "$work/gaps" || fail "gaps between initiations: $(tr '\n' ' ' <"$work/gaps")"
-# Jitter that deserves the name: some tens of milliseconds at least between the shortest and the longest of nineteen.
+# Jitter that deserves the name: some tens of milliseconds at least between the shortest and the
+# longest of nineteen.
 sort -n "$work/gaps" | awk 'NR == 1 { min = $1 } END { exit !($1 - min > 0.05) }' ||
 	fail "no jitter: $(tr '\n' ' ' <"$work/gaps")"
 # row E8
 [[ $(statistic a tx_dropped) == 1 ]] || fail "$(statistic a tx_dropped) packets were given up, not 1"
 counted a b 0 $((20 * 148)) || fail "a counted $(shown a transfer b)"
 
-# Anew; a packet that comes meanwhile, when about 12 were sent, speeds nothing up, but starts the count over.
+# Anew; a packet that comes meanwhile, when about 12 were sent, speeds nothing up, but starts the
+# count over.
 datagram a 192.168.7.2
 pass 60
 datagram a 192.168.7.2

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 120
-# All keys of a peer are wiped 540 s after the last session began, or after handshakes were given up. (Timers of that
-# length are late by up to 16.4 s.)
+# All keys of a peer are wiped 540 s after the last session began, or after handshakes were given
+# up. (Timers of that length are late by up to 16.4 s.)
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -48,8 +48,8 @@ up server laptop
 [[ $(seen 198.51.100.3) == 198.51.100.1 ]] || fail "without the tunnel one is seen from $(seen 198.51.100.3)"
 [[ ! $(seen 2001:db8::3) ]] || fail "the laptop has IPv6 of its own"
 
-# Everything but the marked packets looks into a table that leads into the tunnel; routes that are more special than
-# the default are found first.
+# Everything but the marked packets looks into a table that leads into the tunnel; routes that are
+# more special than the default are found first.
 in_ns laptop wg set wg0 fwmark 51820
 for family in -4 -6; do
 	ip -n laptop $family route add default dev wg0 table 51820

@@ -47,7 +47,8 @@ answers container 198.51.100.2 || fail "the server's outer address, through the 
 captured "$work/bare"
 (($(lines "$work/bare") == 0)) || fail "packets beside the tunnel: $(cat "$work/bare")"
 
-# The port is the host's: it can be changed from inside, and is free again when the interface is down.
+# The port is the host's: it can be changed from inside, and is free again when the interface is
+# down.
 in_ns container wg set wg0 listen-port 51831
 listens host 51831 -u || fail "no socket on the new port"
 answers container 192.168.7.2 || fail "from a new port"

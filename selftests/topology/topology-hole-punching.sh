@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # when: all
-# UDP hole punching with known ports: both behind NAT that keeps the ports, each sends to where the other one will be.
+# UDP hole punching with known ports: both behind NAT that keeps the ports, each sends to where the
+# other one will be.
 #
 #	a 10.1.0.2 --- router1 (NAT) 198.51.100.1 --- Internet --- router2 (NAT) 198.51.100.2 --- b 10.2.0.2
 #	wg0 192.168.7.1, port 51821                                          wg0 192.168.7.2, port 51822

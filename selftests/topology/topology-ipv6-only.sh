@@ -31,7 +31,8 @@ eventually 7 answers left fd77::2 || fail "from left"
 answers right fd77::1 || fail "from right"
 [[ $(shown right endpoints left) == '[2001:db8::1]:51821' ]] || fail "right learned $(shown right endpoints left)"
 
-# 1420 bytes inside are 1500 outside, so they need no fragments; one more says so itself, or is cut before.
+# 1420 bytes inside are 1500 outside, so they need no fragments; one more says so itself, or is cut
+# before.
 capture net left "$work/large" 'ip6 and greater 1514'
 capture net left "$work/fragments" 'ip6[6] = 44'
 answers left fd77::2 -M "do" -s 1372 || fail "a packet of 1420 bytes"

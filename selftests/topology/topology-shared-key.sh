@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # when: all
-# Several servers sharing one key behind one name. A session belongs to one of them; the server that the name leads to
-# next makes its own at the next handshake, and the client changes nothing but the address that the name stands for.
+# Several servers sharing one key behind one name. A session belongs to one of them; the server that
+# the name leads to next makes its own at the next handshake, and the client changes nothing but the
+# address that the name stands for.
 #
 #	                          +--- server1 198.51.100.1
 #	client 198.51.100.9 --- Internet                       both: vpn.example, one key, wg0 192.168.7.1
@@ -43,13 +44,14 @@ up server1 server2 client
 
 name 198.51.100.1
 answers client 192.168.7.1 || fail "the first server"
-# A server that still waits for an answer would make a handshake itself, and the client would go back to it.
+# A server that still waits for an answer would make a handshake itself, and the client would go
+# back to it.
 pass 11
 heard 1 || fail "the first server received nothing"
 ! heard 2 || fail "the second server received something"
 
-# The second one does not know the session of the first: what it gets it cannot read, until after 15 s without an answer
-# there is a new handshake.
+# The second one does not know the session of the first: what it gets it cannot read, until after 15
+# s without an answer there is a new handshake.
 name 198.51.100.2
 unanswered client 192.168.7.1 || fail "the second server knows the session of the first"
 no_handshake server2 client || fail "a handshake with the second server right away"

@@ -7,7 +7,8 @@ usage: cases.py ROUND [quick] [WORD…]   prints the plan; WORDs choose the case
 import sys
 from typing import NamedTuple
 
-# How the ends of each veth pair are set: what the sender hands over whole, and what the receiver puts together.
+# How the ends of each veth pair are set: what the sender hands over whole, and what the receiver
+# puts together.
 WIRES = {
     "veth": "(1) plain veth: the receiver gets what the sender's GSO made",
     "single": "(2) no segmentation offload, no GRO",
@@ -68,11 +69,13 @@ class Case(NamedTuple):
     wires: tuple = tuple(WIRES)
     # The wires of it that the quick table has.
     quick: tuple = ()
-    # The outer address family, the namespaces between the ends, and how many rules of nftables each of them has.
+    # The outer address family, the namespaces between the ends, and how many rules of nftables each
+    # of them has.
     family: int = 4
     shape: str = "direct"
     rules: int = 0
-    # Pairs beside C with C and ours with ours: (sender, receiver), where C's driver has its other name.
+    # Pairs beside C with C and ours with ours: (sender, receiver), where C's driver has its other
+    # name.
     pairs: tuple = ()
     # Only if it is asked for by the first word of its name, and ours alone.
     by_hand: bool = False
@@ -90,7 +93,8 @@ class Case(NamedTuple):
 
 MIXED = (("wireguarc", "ours"), ("ours", "wireguarc"))
 
-# Which few packets are lost decides more than what the module does. So a row with losses is the mean over these.
+# Which few packets are lost decides more than what the module does. So a row with losses is the
+# mean over these.
 SEEDS = range(1, 5)
 
 # Amounts: about a third of a second of guest time each.
@@ -110,7 +114,8 @@ CASES = (
     Case("ping, IPv6 outside", "ping", "3000", (ROUND_TRIP,), family=6),
     Case("gateway, TCP, 1 stream", "tcp", "8M", (RATE,), shape="gateway"),
     Case("gateway, UDP, 64 B", "udp", "64 6000", (PACKETS,), shape="gateway", quick=("single",)),
-    # Like the traffic of programs: see load.c. On plain veth a datagram inside is cut only for those that ask.
+    # Like the traffic of programs: see load.c. On plain veth a datagram inside is cut only for
+    # those that ask.
     Case("QUIC-like", "quic", "6400", (RATE,), quick=("single", "gro")),
     *(Case(f"HTTP, {size} KB, {'kept alive' if kept == 'kept' else 'new connections'}, {at_once} at a time", "http",
            f"{size}000 {count} {at_once} {kept}", (REQUEST,), wires=("single", "gro"))

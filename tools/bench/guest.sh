@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
-# Runs in the guest, whose time is the number of instructions executed: carries out a plan of cases.py.
+# Runs in the guest, whose time is the number of instructions executed: carries out a plan of
+# cases.py.
 # usage: guest.sh PLAN
 #
-# WG_RESULTS gets for each run a line "begin NUMBER" and one "end NUMBER KEY=VALUE…": what was carried (bytes, packets),
-# the guest time it took (seconds; as many billion instructions, where nothing is idle), and what the machine was idle
-# while the programs started, ran and ended (idle; to 10 ms). A run that fails ends the script, and the next machine
-# goes on after it.
-# WG_MARK is a program to be run right before and after the traffic; WG_SYMBOLS.NUMBER gets the kernel's symbols then.
+# WG_RESULTS gets for each run a line "begin NUMBER" and one "end NUMBER KEY=VALUE…": what was
+# carried (bytes, packets), the guest time it took (seconds; as many billion instructions, where
+# nothing is idle), and what the machine was idle while the programs started, ran and ended (idle;
+# to 10 ms). A run that fails ends the script, and the next machine goes on after it.
+# WG_MARK is a program to be run right before and after the traffic; WG_SYMBOLS.NUMBER gets the
+# kernel's symbols then.
 
 . "$WG_TOP/selftests/lib.sh"
 . "$WG_TOP/tools/bench/paths.sh"

@@ -57,7 +57,8 @@ shape_gateway() {
 	in_ns gate sysctl -qw net.ipv4.ip_forward=1
 }
 
-# A router between the ends, where packets wait 10 ms in each direction, and some are lost: the same ones in each run.
+# A router between the ends, where packets wait 10 ms in each direction, and some are lost: the same
+# ones in each run.
 shape_netem() {
 	local link loss seed
 	IFS=: read -r loss seed <<<"$4"
@@ -146,7 +147,8 @@ shape_hub() {
 	in_ns left sysctl -qw net.ipv4.conf.all.rp_filter=0
 }
 
-# rules COUNT: in each namespace, for what comes in, goes out and passes, COUNT rules that do not match, and conntrack.
+# rules COUNT: in each namespace, for what comes in, goes out and passes, COUNT rules that do not
+# match, and conntrack.
 rules() {
 	local ns hook n
 	(($1)) || return 0

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2154 # $work comes of selftests/lib.sh, $idled of "measured", which the caller has
-# Traffic from left to 192.168.7.2, on a path of paths.sh. Each function puts out its part of the result.
+# Traffic from left to 192.168.7.2, on a path of paths.sh. Each function puts out its part of the
+# result.
 
-# Buffers in which a burst fits, so that all that is sent arrives: the work is to be the same in every run.
+# Buffers in which a burst fits, so that all that is sent arrives: the work is to be the same in
+# every run.
 buffer=4M
 
 # iperf_server t|u: TCP or UDP; runs until the topology goes.
@@ -30,8 +32,8 @@ has_reports() {
 	(($(reports "$1" | wc -l) >= $2))
 }
 
-# result FILE COUNT: "bytes=… seconds=…" (and packets, lost) from COUNT reports of iperf: all bytes, and the longest
-# time.
+# result FILE COUNT: "bytes=… seconds=…" (and packets, lost) from COUNT reports of iperf: all bytes,
+# and the longest time.
 result() {
 	eventually 5 has_reports "$1" "$2" || fail "iperf says: $(cat "$work/client" "$1")"
 	reports "$1" | awk -F, '
@@ -128,9 +130,9 @@ run_http() {
 	load_client http 192.168.7.2 $port "$@"
 }
 
-# run_hub SIZE COUNT PEERS: through the interfaces wg1, wg2, … of left at once, in rounds. The round before them, which
-# is not measured, makes the sessions: our module computes at the first handshake what the C module has computed when
-# the peer was added.
+# run_hub SIZE COUNT PEERS: through the interfaces wg1, wg2, … of left at once, in rounds. The round
+# before them, which is not measured, makes the sessions: our module computes at the first handshake
+# what the C module has computed when the peer was added.
 run_hub() {
 	load_server echo-server u 7002
 	in_ns left "$WG_LOAD" echo 192.168.7.2 7002 "$1" "$3" wg "$3" >"$work/client" || fail "load echo ends with $?"

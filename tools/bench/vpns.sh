@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034,SC2154 # guest.sh ends $servers; $work comes of selftests/lib.sh
-# VPNs that are not WireGuard in the kernel, between the joined namespaces left and right and with the same addresses
-# inside. Each is set up as its users have it, and has the MTU that comes of that. For guest.sh.
+# VPNs that are not WireGuard in the kernel, between the joined namespaces left and right and with
+# the same addresses inside. Each is set up as its users have it, and has the MTU that comes of
+# that. For guest.sh.
 
 # What runs in the background until the topology goes: VPNs in user space, and iperf's servers.
 declare -A servers=()
@@ -23,8 +24,8 @@ wireguard_go() {
 	eventually 20 test -S "/var/run/wireguard/$2.sock" || fail "wireguard-go does not start: $(cat "$work/$2")"
 }
 
-# ipsec ALGORITHM BYTES: ESP in tunnel mode, by policies. The kernel takes the MTU from what ESP adds. BYTES is the length
-# of a key and its salt.
+# ipsec ALGORITHM BYTES: ESP in tunnel mode, by policies. The kernel takes the MTU from what ESP
+# adds. BYTES is the length of a key and its salt.
 ipsec() {
 	local here there from to way ns=(- left right) keys=(-)
 	keys+=("0x$(openssl rand -hex "$2")" "0x$(openssl rand -hex "$2")")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Called every moment while a plan is carried out in a guest: tells of each run that ended, and fails when one takes
-# longer than it ever should.
+# Called every moment while a plan is carried out in a guest: tells of each run that ended, and
+# fails when one takes longer than it ever should.
 # usage: watch.sh JOB-FOLDER
 
 set -euo pipefail

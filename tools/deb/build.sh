@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes out/deb/wireguard-rust-dkms_VERSION_all.deb, in a copy of the trixie root that has debhelper too, and has
-# lintian look at it.
+# Makes out/deb/wireguard-rust-dkms_VERSION_all.deb, in a copy of the trixie root that has debhelper
+# too, and has lintian look at it.
 # usage: build.sh
 
 set -euo pipefail

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # set in test-install.sh
-# The part of tools/test-install.sh that is about the Debian package; after tools/dkms/test.sh, whose functions it uses.
+# The part of tools/test-install.sh that is about the Debian package; after tools/dkms/test.sh,
+# whose functions it uses.
 
 package=wireguard-rust-dkms
 
@@ -40,7 +41,8 @@ deb_install() {
 	wants "the package wireguard-rust-dkms is installed" fails on_machine make -C "$checkout" dkms-remove
 }
 
-# Headers that have the Rust metadata, as some distributions ship them: neither a source nor a cache is needed.
+# Headers that have the Rust metadata, as some distributions ship them: neither a source nor a cache
+# is needed.
 shipped_metadata() {
 	on_machine bash -ec "
 		mkdir -p /lib/modules/9.9.9
@@ -69,7 +71,8 @@ kernels_not_served() {
 	takes Rust "$release"
 }
 
-# cannot_build REASON PREPARATION: apt installs the package all the same, and the kernel keeps its own module.
+# cannot_build REASON PREPARATION: apt installs the package all the same, and the kernel keeps its
+# own module.
 cannot_build() {
 	on_machine mv "$trees" /root/trees
 	wants "$release: keeps its own module: $1" on_machine bash -ec "$2
@@ -111,7 +114,8 @@ interrupted() {
 	state "ii"
 }
 
-# A later version takes the place of this one; a machine's module stays in use meanwhile: see tools/vm/live.sh.
+# A later version takes the place of this one; a machine's module stays in use meanwhile: see
+# tools/vm/live.sh.
 upgrade() {
 	local before after
 	before=$(on_machine dkms status wireguard-rust)

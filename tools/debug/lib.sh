@@ -4,7 +4,8 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-# kernel_parts NAME: the lists of options that this kernel is made from, and its patch if it has one.
+# kernel_parts NAME: the lists of options that this kernel is made from, and its patch if it has
+# one.
 kernel_parts() {
 	local part parts=("$WG_TOP/tools/debug/programs.config")
 	case $1 in
@@ -15,8 +16,8 @@ kernel_parts() {
 	for part in "${parts[@]}"; do [[ ! -f $part ]] || echo "$part"; done
 }
 
-# debug_kernel NAME: the folder of the debug kernel "um" or "x86", or of "clock", that of "make bench PART=cpu"; its
-# name tells what it was made from.
+# debug_kernel NAME: the folder of the debug kernel "um" or "x86", or of "clock", that of "make
+# bench PART=cpu"; its name tells what it was made from.
 debug_kernel() {
 	local stock key parts
 	stock=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
@@ -29,7 +30,8 @@ debug_kernel() {
 	printf '%s/debug-%s-%s\n' "$WG_CACHE" "$1" "${key:0:12}"
 }
 
-# debug_module NAME FOLDER: builds wireguard.ko for that kernel in FOLDER, from a copy of the checkout's source.
+# debug_module NAME FOLDER: builds wireguard.ko for that kernel in FOLDER, from a copy of the
+# checkout's source.
 debug_module() {
 	local kernel folder=$2
 	kernel=$(debug_kernel "$1")

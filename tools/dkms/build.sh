@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# DKMS runs this in a copy of its sources: builds wireguard.ko for an installed kernel. First, once per kernel, it
-# prepares a tree with Rust metadata, out of the packages linux-headers-RELEASE and linux-source-SERIES.
+# DKMS runs this in a copy of its sources: builds wireguard.ko for an installed kernel. First, once
+# per kernel, it prepares a tree with Rust metadata, out of the packages linux-headers-RELEASE and
+# linux-source-SERIES.
 # usage: build.sh RELEASE
-# When that cannot be done: status 77, which DKMS takes as "skip this kernel", and a last line "error: …" that says why.
+# When that cannot be done: status 77, which DKMS takes as "skip this kernel", and a last line
+# "error: …" that says why.
 
 set -euo pipefail
 
@@ -61,8 +63,8 @@ value() {
 	sed -n "s/^CONFIG_$1=\"\(.*\)\"/\1/p" "$headers/.config"
 }
 
-# settings FILE: without what is set anew, and without the revisions of the C compiler and its like, which do not
-# matter.
+# settings FILE: without what is set anew, and without the revisions of the C compiler and its like,
+# which do not matter.
 settings() {
 	grep -Ev '^(#|$)|^CONFIG_(LOCALVERSION|MODULE_SIG_KEY|CC_VERSION_TEXT|(GCC|AS|LD|PAHOLE)_VERSION)=' "$1"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Hands the module's sources to DKMS, which builds it for every installed kernel that has headers, and for those that
-# are installed later; or takes it out again.
+# Hands the module's sources to DKMS, which builds it for every installed kernel that has headers,
+# and for those that are installed later; or takes it out again.
 # usage: install.sh install | remove
 
 set -euo pipefail
@@ -48,8 +48,8 @@ add() {
 	dkms add "$name/$version" >>"$log" 2>&1 || die "DKMS does not take the sources (see $log)"
 }
 
-# install_for VERSION KERNEL: an older version of ours is removed once the new one is built. (Not left to DKMS: it
-# would keep the old file, as both say they are version 1.0.0 of WireGuard.)
+# install_for VERSION KERNEL: an older version of ours is removed once the new one is built. (Not
+# left to DKMS: it would keep the old file, as both say they are version 1.0.0 of WireGuard.)
 install_for() {
 	local version=$1 kernel=$2 other
 	dkms build "$name/$version" -k "$kernel" >>"$log" 2>&1 || return
@@ -104,7 +104,8 @@ install_module() {
 	[[ ! $failed ]]
 }
 
-# index_stale: runs depmod for kernels where a run that was killed has taken our file away but not told modprobe.
+# index_stale: runs depmod for kernels where a run that was killed has taken our file away but not
+# told modprobe.
 index_stale() {
 	local list kernel
 	for list in /lib/modules/*/modules.dep; do

@@ -21,8 +21,8 @@ seconds() {
 		(cd "$WG_TOP" && sources | xargs stat -c %Y | sort -n | tail -n 1)
 }
 
-# version: that of a release as it is. What comes before has its time behind it: later is greater, and less than the
-# release.
+# version: that of a release as it is. What comes before has its time behind it: later is greater,
+# and less than the release.
 version() {
 	local version
 	version=$(cat "$WG_TOP/rust/VERSION")

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The part of tools/test-install.sh that is about DKMS: a Debian 13 machine whose kernels come by apt.
+# The part of tools/test-install.sh that is about DKMS: a Debian 13 machine whose kernels come by
+# apt.
 
 # shellcheck disable=SC2154 # set in test-install.sh
 series=$(cut -d. -f1,2 <<<"$release")
-# The same version for virtual machines in clouds is another kernel to DKMS: another name, configuration and set of
-# symbols.
+# The same version for virtual machines in clouds is another kernel to DKMS: another name,
+# configuration and set of symbols.
 cloud=${release%-amd64}-cloud-amd64
 trees=/var/cache/wireguard-rust
 checkout=/root/wireguard
@@ -104,8 +105,9 @@ dkms_version() {
 	on_machine bash -c 'echo /usr/src/wireguard-rust-*' | sed 's/.*-//'
 }
 
-# skipped REASON SPOIL MEND COMMAND…: when the shell command SPOIL went before it, COMMAND, which makes DKMS build for
-# the other kernel, succeeds without a module of ours, for this reason. After MEND it has one again.
+# skipped REASON SPOIL MEND COMMAND…: when the shell command SPOIL went before it, COMMAND, which
+# makes DKMS build for the other kernel, succeeds without a module of ours, for this reason. After
+# MEND it has one again.
 skipped() {
 	local reason=$1 spoil=$2 mend=$3 version
 	shift 3

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
-# Runs in the guest: MINUTES of TCP and pings both ways over links that lose, reorder, duplicate and corrupt on both
-# sides. What arrives is right, and every session was replaced in time.
+# Runs in the guest: MINUTES of TCP and pings both ways over links that lose, reorder, duplicate and
+# corrupt on both sides. What arrives is right, and every session was replaced in time.
 # usage: netem.sh MINUTES
 
 . "$WG_TOP/selftests/lib.sh"
@@ -25,7 +25,8 @@ while ((SECONDS < end)); do
 	files=$((files + 2))
 	idling in_ns a ping -q -i 0.1 -c 200 -W 1 192.168.7.2 >"$work/ping" || true
 	read -r sent got < <(awk '/packets transmitted/ { print $1, $4 }' "$work/ping")
-	# Five packets in a hundred are lost each way, three corrupted; sixteen in all come to nothing.
+	# Five packets in a hundred are lost each way, three corrupted; sixteen in all come to
+	# nothing.
 	((got * 100 >= sent * 70)) || fail "$got of $sent pings were answered"
 done
 for ns in a b; do in_ns $ns tc qdisc del dev veth root; done

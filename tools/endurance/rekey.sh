@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
-# Runs in the guest: MINUTES of 200 packets a second each way. None is lost, and there is one handshake per 120 s.
+# Runs in the guest: MINUTES of 200 packets a second each way. None is lost, and there is one
+# handshake per 120 s.
 # usage: rekey.sh MINUTES
 
 . "$WG_TOP/selftests/lib.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The first process of a machine that lies in memory as a whole, so that it can be saved: a tunnel to the host, and
-# packets through it for as long as the machine lives.
+# The first process of a machine that lies in memory as a whole, so that it can be saved: a tunnel
+# to the host, and packets through it for as long as the machine lives.
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t proc proc /proc
@@ -20,6 +20,6 @@ wg set wg0 private-key /keys/private listen-port 51820 peer "$(cat /keys/remote)
 ip addr add 10.9.0.2/24 dev wg0
 ip link set wg0 up
 echo "the tunnel is up"
-# A machine that goes on does not know at once that it is a copy: the notice comes by an interrupt of
-# ACPI and a work item. Little is due within that time, as it is saved right after an answer.
+# A machine that goes on does not know at once that it is a copy: the notice comes by an interrupt
+# of ACPI and a work item. Little is due within that time, as it is saved right after an answer.
 exec ping -q -i 2 10.9.0.1

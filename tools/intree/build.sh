@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs in the root: builds the kernel in FOLDER/tree twice, with the driver built in (FOLDER/y) and as a module
-# (FOLDER/m), each as tools/vm/boot.sh takes it.
+# Runs in the root: builds the kernel in FOLDER/tree twice, with the driver built in (FOLDER/y) and
+# as a module (FOLDER/m), each as tools/vm/boot.sh takes it.
 # usage: build.sh FOLDER CONFIG…
 
 set -euo pipefail

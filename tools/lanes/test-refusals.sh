@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Made-up kernel folders, each with one fault: the build says in one sentence what is wrong, and
-# changes nothing. A folder without a fault is taken. Another kernel or compiler that takes the place
-# of the last one makes the build begin anew.
+# changes nothing. A folder without a fault is taken. Another kernel or compiler that takes the
+# place of the last one makes the build begin anew.
 # Ends with "N passed, M failed, K skipped".
 
 set -euo pipefail
@@ -35,7 +35,8 @@ kernel() {
 }
 config=$folder/kernel/include/config/auto.conf
 
-# says TEXT COMMAND…: what it prints is one line with TEXT ("" for nothing at all), and no file is touched.
+# says TEXT COMMAND…: what it prints is one line with TEXT ("" for nothing at all), and no file is
+# touched.
 says() {
 	local text=$1 output before
 	shift

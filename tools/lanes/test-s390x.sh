@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs the host tests of the protocol core on s390x, a big-endian machine, by QEMU's emulation of its
-# programs. Says SKIP and why where that cannot be had.
+# Runs the host tests of the protocol core on s390x, a big-endian machine, by QEMU's emulation of
+# its programs. Says SKIP and why where that cannot be had.
 # usage: test-s390x.sh [ARGUMENTS OF cargo test]
 
 set -euo pipefail

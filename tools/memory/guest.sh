@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
-# Runs in the machine whose memory is searched from outside (host.py): makes sessions and ends them in each way there
-# is, and asks each time what can be found.
+# Runs in the machine whose memory is searched from outside (host.py): makes sessions and ends them
+# in each way there is, and asks each time what can be found.
 # usage: guest.sh FOLDER
 
 . "$WG_TOP/selftests/lib.sh"

@@ -93,7 +93,8 @@ class Host:
         self.local, self.next, self.remote, self.psk = (self.private() for _ in range(4))
         lines = [base64.b64encode(key).decode() for key in
                  (self.local, self.next, noise.public(self.remote), self.psk)]
-        # Before anything is watched: the private keys that an administrator sets are known to user space.
+        # Before anything is watched: the private keys that an administrator sets are known to user
+        # space.
         (folder / "guest-keys").write_text("\n".join(lines) + "\n", encoding="ascii")
         for n, key in enumerate((self.local, self.next)):
             self.secrets.add("static-static", noise.dh(key, noise.public(self.remote)), number=n)

@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Boots the stock kernel in QEMU (or another with --kernel), runs a script in it as root, and ends with the script's
-# exit status. The guest sees the root and the checkout read-only, and out/ writable, under the paths they have here.
+# Boots the stock kernel in QEMU (or another with --kernel), runs a script in it as root, and ends
+# with the script's exit status. The guest sees the root and the checkout read-only, and out/
+# writable, under the paths they have here.
 # usage: boot.sh [--kernel FOLDER] [--mode smp|smp4|unseeded|up|icount|um|clock] [--memory 1G]
 #                [--limit SECONDS] [--job FOLDER]
 #                [--interactive] [--watch COMMAND] [--machine FOLDER[:LAYER] [--image FILE]] -- SCRIPT [ARGUMENTS]
 #
-# --kernel names a folder with vmlinux and stock/usr/lib/modules; modes um and clock take vmlinux for User Mode Linux.
-# FOLDER (below out/) keeps console.log, output.log and status; without --job it is out/vm/boot, and the output is
-# printed as well. COMMAND is run every second
+# --kernel names a folder with vmlinux and stock/usr/lib/modules; modes um and clock take vmlinux
+# for User Mode Linux.
+# FOLDER (below out/) keeps console.log, output.log and status; without --job it is out/vm/boot, and
+# the output is printed as well. COMMAND is run every second
 # with FOLDER as argument while the machine runs, and stops it by failing.
-# --machine: the guest's root, modules included, is the writable one of in_root -w; --image: its kernel, a path there.
-# Exit status: that of SCRIPT; 124 when the time is over; 125 when the machine ended without one (a crash).
+# --machine: the guest's root, modules included, is the writable one of in_root -w; --image: its
+# kernel, a path there.
+# Exit status: that of SCRIPT; 124 when the time is over; 125 when the machine ended without one (a
+# crash).
 
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"

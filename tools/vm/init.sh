@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The first process of the guest: mounts what a script expects, runs the job, and ends the machine.
-# The kernel hands down "wg_job=FOLDER" and "wg_folders=CHECKOUT:KERNEL" of its command line as environment variables.
+# The kernel hands down "wg_job=FOLDER" and "wg_folders=CHECKOUT:KERNEL" of its command line as
+# environment variables.
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LANG=C.UTF-8
 
@@ -32,7 +33,8 @@ umount --lazy /run/all
 mount -t debugfs debugfs /sys/kernel/debug
 mkdir -p /run/netns
 
-# Debug messages of the network stack are rate limited, and a check that counts them would miss some.
+# Debug messages of the network stack are rate limited, and a check that counts them would miss
+# some.
 echo 0 >/proc/sys/net/core/message_cost
 ip link set lo up
 
@@ -40,7 +42,8 @@ ip link set lo up
 bash "$wg_job/job.sh"
 echo $? >"$wg_job/status"
 
-# A reset ends QEMU at once (-no-reboot), powering off takes a second longer; User Mode Linux would begin anew.
+# A reset ends QEMU at once (-no-reboot), powering off takes a second longer; User Mode Linux would
+# begin anew.
 sync
 echo "${wg_end:-b}" >/proc/sysrq-trigger
 sleep 60

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs in the guest: which implementation comes when the module is asked for in each of the ways there are.
+# Runs in the guest: which implementation comes when the module is asked for in each of the ways
+# there are.
 # usage: installed.sh Rust|C       it loads, and a tunnel works
 #        installed.sh refused      the kernel takes signed modules only: ours is refused, the C module is not
 

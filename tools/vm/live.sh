@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs in the guest: what an upgrade and the removal of the package do, while a tunnel is up. The module was built
-# before, as this machine is emulated; the rest is what dpkg does.
+# Runs in the guest: what an upgrade and the removal of the package do, while a tunnel is up. The
+# module was built before, as this machine is emulated; the rest is what dpkg does.
 
 . "$WG_TOP/selftests/lib.sh"
 

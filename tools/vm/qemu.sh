@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs in the root: one virtual machine with the stock kernel, whose root file system is the folder /.guest.
+# Runs in the root: one virtual machine with the stock kernel, whose root file system is the folder
+# /.guest.
 # usage: qemu.sh MODE MEMORY JOB-FOLDER [QEMU ARGUMENTS]
 # WG_WIRE="ADDRESS on|off SOCKET": a network card with that address on a wire to another machine, of which one ("on")
 # makes the socket. Without it there is no card.
 # WG_CARDS=MODEL: two network cards of that model with a wire of their own.
-# WG_UEFI=FOLDER of the guest: the machine has firmware, and boots under Secure Boot if its variables say so. FOLDER
-# has code.fd, vars.fd, and the shim and GRUB that start the kernel: shim.efi, grub.efi.
-# WG_ACCEL: QEMU's accelerator for the modes in real time, "kvm" where that works; default: emulation.
+# WG_UEFI=FOLDER of the guest: the machine has firmware, and boots under Secure Boot if its
+# variables say so. FOLDER has code.fd, vars.fd, and the shim and GRUB that start the kernel:
+# shim.efi, grub.efi.
+# WG_ACCEL: QEMU's accelerator for the modes in real time, "kvm" where that works; default:
+# emulation.
 # WG_MONITOR=SOCKET: QEMU's monitor for programs.
 # WG_PLUGIN: what QEMU's option -plugin takes.
 
@@ -19,9 +22,10 @@ job=$3
 shift 3
 socket=/run/virtiofsd.sock
 
-# What differs between processors: program, machine, CPU, console, and words for the kernel. Five-level page tables only
-# make the emulation slower. On a busy machine an emulated x86 CPU may find its clocks uneven, hence measurements at boot
-# that are not made: they have been seen to hang, or to be wrong.
+# What differs between processors: program, machine, CPU, console, and words for the kernel.
+# Five-level page tables only make the emulation slower. On a busy machine an emulated x86 CPU may
+# find its clocks uneven, hence measurements at boot that are not made: they have been seen to hang,
+# or to be wrong.
 case $(lane_says arch) in
 amd64)
 	program=qemu-system-x86_64 board=q35 cpu=max,-la57 console=ttyS0
@@ -37,8 +41,8 @@ arm64)
 	;;
 esac
 case $mode in
-# For heavy work: one CPU has nothing to agree upon with another one, and instructions that copy bytes are emulated byte
-# by byte.
+# For heavy work: one CPU has nothing to agree upon with another one, and instructions that copy
+# bytes are emulated byte by byte.
 up)
 	machine=(-accel "${WG_ACCEL:-tcg,thread=single}" -smp 1)
 	[[ $board != q35 ]] || cpu+=,-erms,-fsrm
@@ -60,8 +64,8 @@ unseeded)
 	;;
 esac
 
-# The files stay as they are while the guest runs, so it may keep all it has read ("always"): without that, starting
-# a program costs it half a second.
+# The files stay as they are while the guest runs, so it may keep all it has read ("always"):
+# without that, starting a program costs it half a second.
 /usr/libexec/virtiofsd --sandbox none --cache always --shared-dir /.guest --socket-path "$socket" --log-level error \
 	>"$job/virtiofsd.log" 2>&1 &
 server=$!
@@ -71,8 +75,9 @@ for _ in {1..100}; do
 	sleep 0.05
 done
 
-# oops=panic and panic=-1 with -no-reboot end the machine at the first oops. The log buffer must hold a test's
-# debug messages. On a busy machine an emulated CPU may look stuck, hence the patient watchdogs.
+# oops=panic and panic=-1 with -no-reboot end the machine at the first oops. The log buffer must
+# hold a test's debug messages. On a busy machine an emulated CPU may look stuck, hence the patient
+# watchdogs.
 words=(
 	rootfstype=virtiofs root=rootfs rw init="$WG_TOP/tools/vm/init.sh" "wg_job=$job" "wg_folders=$WG_TOP:$WG_KERNEL"
 	"console=$console" loglevel=6 oops=panic panic=-1 log_buf_len=16M

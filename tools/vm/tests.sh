@@ -3,9 +3,10 @@
 # Runs in the guest: selftests one after the other, each shut off from the next.
 # usage: tests.sh NAME…
 #
-# WG_RESULTS gets a line "begin NAME" and one "end NAME STATUS" per test: 0 passed, 4 skipped, else failed. Logs go
-# beside it: NAME.log, a KTAP document with the test as its only item, and NAME.kernel.log. A test after which the
-# module cannot be removed ends the run: the host boots again for the rest.
+# WG_RESULTS gets a line "begin NAME" and one "end NAME STATUS" per test: 0 passed, 4 skipped, else
+# failed. Logs go beside it: NAME.log, a KTAP document with the test as its only item, and
+# NAME.kernel.log. A test after which the module cannot be removed ends the run: the host boots
+# again for the rest.
 
 . "$WG_TOP/tools/lib.sh"
 . "$WG_TOP/selftests/lib.sh"
@@ -59,8 +60,8 @@ item() {
 	fi
 }
 
-# judge NAME: runs the test and looks at what it leaves; the status is that of "end NAME STATUS". The output goes to a
-# file, which is read as well.
+# judge NAME: runs the test and looks at what it leaves; the status is that of "end NAME STATUS".
+# The output goes to a file, which is read as well.
 judge() {
 	local name=$1 judged=0 log status number skipped
 	log=$(readlink "/proc/$$/fd/1")

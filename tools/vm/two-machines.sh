@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs in two guests on one wire (tools/test-two-vms.sh): in "ours" our module and the test, in "theirs" the C module
-# and a server that runs the test's commands there.
+# Runs in two guests on one wire (tools/test-two-vms.sh): in "ours" our module and the test, in
+# "theirs" the C module and a server that runs the test's commands there.
 # usage: two-machines.sh ours | theirs | serve
 #
-# The test is the one for any other implementation (selftests/lib/foreign.sh): its namespace "theirs" lies in the
-# other machine. What the test captures runs on a VLAN of the wire, and its commands beside that.
+# The test is the one for any other implementation (selftests/lib/foreign.sh): its namespace
+# "theirs" lies in the other machine. What the test captures runs on a VLAN of the wire, and its
+# commands beside that.
 
 server=10.99.0.2
 commands=7000

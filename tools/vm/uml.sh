@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs in the root: one User Mode Linux, whose root file system is the folder /.guest. Takes what qemu.sh takes.
+# Runs in the root: one User Mode Linux, whose root file system is the folder /.guest. Takes what
+# qemu.sh takes.
 # usage: uml.sh MODE MEMORY JOB-FOLDER -serial file:FILE
 
 set -euo pipefail
@@ -14,7 +15,8 @@ run=()
 }
 
 case $1 in
-# Idle time is skipped (time-travel), so waiting costs nothing; computing takes the time that it takes.
+# Idle time is skipped (time-travel), so waiting costs nothing; computing takes the time that it
+# takes.
 um) words=(time-travel log_buf_len=64M kasan_multi_shot) ;;
 # Its CPU time is what is measured (tools/bench/clock-guest.sh).
 clock)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Installs the command wgwhy, one file for Python 3, below a folder that stands for /; or takes it out again.
+# Installs the command wgwhy, one file for Python 3, below a folder that stands for /; or takes it
+# out again.
 # usage: install.sh install | remove [FOLDER]
 
 set -euo pipefail

@@ -21,8 +21,8 @@ PATIENCE = float(os.environ.get("WG_PATIENCE") or 1)
 
 failures = 0
 
-# Lines for the log, and places in the source as (file, line, function). Writing and reading files at once would take
-# guest time where that is counted in instructions.
+# Lines for the log, and places in the source as (file, line, function). Writing and reading files
+# at once would take guest time where that is counted in instructions.
 _lines = []
 
 

@@ -148,10 +148,12 @@ def busy(cpus):
 
 
 def order():
-    # rows D11 X3 X6: however many CPUs send, counters leave in order. There may be gaps where a queue was full.
+    # rows D11 X3 X6: however many CPUs send, counters leave in order. There may be gaps where a
+    # queue was full.
     messages, _ = busy({0, 1})
     equal("counters out of order", sum(1 for one, two in zip(messages, messages[1:])
                                        if one[0] == two[0] and two[1] <= one[1]), 0)
-    # row X4: what comes in order, as from one CPU, is delivered in order, however many CPUs decrypt.
+    # row X4: what comes in order, as from one CPU, is delivered in order, however many CPUs
+    # decrypt.
     _, late = busy({0})
     equal("datagrams out of order", late, 0)

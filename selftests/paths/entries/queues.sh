@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034,SC2154
-# Queueing disciplines and policers: at the sender's device, at a host in between, before the receiver.
+# Queueing disciplines and policers: at the sender's device, at a host in between, before the
+# receiver.
 
 # entry: netem-delay-middle: 10 ms at a host in between
 path_netem_delay_middle() {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034,SC2154
-# Programs and what they send through the tunnel. The path is a wire as real cards make it, if nothing else is said.
+# Programs and what they send through the tunnel. The path is a wire as real cards make it, if
+# nothing else is said.
 
 # wire: without segmentation offload, but with GRO.
 wire() {

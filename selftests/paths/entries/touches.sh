@@ -77,7 +77,8 @@ path_rewrite_postrouting() {
 	rewrites postrouting
 }
 
-# rewrites HOOK: the rule is at the sender's hook; what comes to b unchanged is counted, and dropped.
+# rewrites HOOK: the rule is at the sender's hook; what comes to b unchanged is counted, and
+# dropped.
 rewrites() {
 	rules a <<-END
 		table inet w {
@@ -104,8 +105,9 @@ rewrites() {
 warmed() {
 	WG_NEVER_IDLE=$never_idle "$WG_PATHS_TRAFFIC" tcp "$source" "$target" "$towards" bytes=100000 >/dev/null
 }
-# rewritten NS: the datagrams that came with the bytes that the tunnel wrote there, those of one large packet aside: it
-# has at most 64, and leaves unchanged after such a rule has appeared (docs/differences.md).
+# rewritten NS: the datagrams that came with the bytes that the tunnel wrote there, those of one
+# large packet aside: it has at most 64, and leaves unchanged after such a rule has appeared
+# (docs/differences.md).
 rewritten() {
 	local count
 	count=$(nft_counter "$1" w unchanged)
@@ -119,7 +121,8 @@ path_rewrite_dscp() {
 	marked "udp dport 51822"
 }
 
-# marked WORDS…: a rule of nftables at the sender with such a match sets the DS field; what comes without is counted.
+# marked WORDS…: a rule of nftables at the sender with such a match sets the DS field; what comes
+# without is counted.
 marked() {
 	rules a <<-END
 		table inet w {

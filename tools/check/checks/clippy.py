@@ -14,7 +14,8 @@ import subprocess
 from lib.kcmd import kernel_cc
 from lib.tree import Skip
 
-# What our rules need, whatever the kernel's list becomes, or ask for beyond it; not of generated bindings.
+# What our rules need, whatever the kernel's list becomes, or ask for beyond it; not of generated
+# bindings.
 EXTRA = ("-Dunsafe_op_in_unsafe_fn -Dclippy::undocumented_unsafe_blocks -Dclippy::missing_safety_doc"
          " --force-warn=clippy::multiple_unsafe_ops_per_block")
 CRATES = ("rust/proto/lib", "rust/kernel/lib", "rust/driver/wireguard")

@@ -5,8 +5,9 @@ They wrap the kernel's interfaces; a word of the protocol there says that protoc
 leaked in. Comments and strings count as well. words.allow has the exceptions.
 
 Comments of Rust, C, Python and shell, YAML and Markdown have none of the phrases that kernel
-developers stumble over, and the module's Rust has at most 100 columns, tables of comments and
-lines with strings aside.
+developers stumble over. The module's Rust has at most 100 columns, tables of comments and lines
+with strings aside, and so have comments of Python and shell. tools/setup and the script that builds
+debug kernels are exempt: caches are keyed by them.
 """
 
 import fnmatch
@@ -37,6 +38,8 @@ PHRASES = {
     re.compile(r"\bbut for\b"): "except, without",
 }
 COLUMNS = 100
+# A whole line of prose: no usage, table, directive or line that programs read.
+COMMENT = re.compile(r"\s*# (?!(?:usage|shellcheck|vm|limit|when|needs|boot|log|entry)\b)\w[^|]*$")
 
 
 def parts(name):
@@ -72,6 +75,13 @@ def check_columns(tree):
         for number, line in enumerate(tree.read(path).split("\n"), 1):
             if len(line) > COLUMNS and '"' not in line and not re.match(r"\s*//[/!]? \|", line):
                 yield f"{path}:{number}: {len(line)} columns"
+    for path in tree.files(name=NAMES):
+        if fnmatch.fnmatch(path, "tools/setup/*") or path == "tools/debug/build-kernel.sh":
+            continue
+        for number, line in enumerate(tree.read(path).split("\n"), 1):
+            width = len(line.expandtabs(8))
+            if COMMENT.match(line) and width > COLUMNS:
+                yield f"{path}:{number}: {width} columns"
 
 
 def check(tree):
@@ -118,6 +128,7 @@ SAMPLES = [
     ("in C", {"tools/a.c": "/*\n * Sends so many.\n */\n"}, "a.c:2: 'so many'"),
     ("an exception for another file",
      {"tools/a.sh": "# So many.", "words.allow": "tools/b.sh | * | so many | reason"}, "a.sh:1: 'So many'"),
+    ("a long comment", {"tools/a.sh": "f() {\n\t# " + "a" * 91 + "\n}\n"}, "a.sh:2: 101 columns"),
     ("a long line", {"rust/proto/a.rs": "fn f() {" + " " * 100 + "}"}, "a.rs:1: 109 columns"),
     ("clean", {
         "tools/a.sh": "# At most so\nf $# x#so 'so many'\n# many. See who waits. #\n# Who? You.\n# All but one. But for each.\n",
