@@ -4,7 +4,8 @@
 # boot: own
 # when: all
 # limit: 900
-# wgwhy names the cause of each trouble that is made here, and only that one; of a tunnel that works it says nothing.
+# wgwhy names the cause of each trouble that is made here, and only that one; of a tunnel that works
+# it says nothing.
 # Each row has its trouble made in two fresh namespaces. WG_ROWS="NAME …" runs these only.
 
 . "$(dirname "$0")/../lib.sh"
@@ -343,12 +344,14 @@ fi
 
 if row our-clock; then
 	used
-	# Until a's keepalive comes, b waits for an answer, and would begin a handshake itself after 15 s.
+	# Until a's keepalive comes, b waits for an answer, and would begin a handshake itself after
+	# 15 s.
 	before=$(received b a)
 	heard_more() { (($(received b a) > before)); }
 	eventually 15 heard_more || fault "no keepalive of a"
 	now=$(date +%s)
-	# The timestamps of a peer never fall; those of one that is configured anew begin with the clock.
+	# The timestamps of a peer never fall; those of one that is configured anew begin with the
+	# clock.
 	peer a b remove
 	date -s 2001-01-01 >/dev/null
 	peer a b endpoint 10.0.0.2:51822 allowed-ips 192.168.7.2/32
