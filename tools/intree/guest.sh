@@ -5,6 +5,7 @@
 
 . "$WG_TOP/selftests/lib.sh"
 
+mark_log intree
 which=$WG_TOP/tools/which.sh
 module=/sys/module/wireguard
 case $1 in
@@ -24,7 +25,7 @@ esac
 printf '#!/bin/sh\n%s\n' "$command" >"$work/load.sh"
 chmod +x "$work/load.sh"
 mount --bind "$work/load.sh" "$WG_TOP/tools/load.sh"
-"$WG_TOP/selftests/tunnel.sh"
+"$WG_TOP/selftests/interface/tunnel.sh"
 [[ $("$which") == *"version $(cat "$WG_TOP/rust/VERSION")"* ]] || fail "which.sh says: $("$which")"
 grep -x "$(cat "$WG_TOP/rust/VERSION")" /sys/kernel/debug/wireguard/rust-module-version
 if [[ $1 == m ]]; then

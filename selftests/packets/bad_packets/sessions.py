@@ -86,8 +86,8 @@ def sessions():
     """Slots: what counts before confirmation, after the next handshake, after the one after that."""
     fresh()
     first = far.connect(confirm=False)
-    # No session is ours to send by, and a handshake was sent just now: the packet waits (rows H4 S2
-    # S5).
+    # No session is ours to send by, and a handshake was sent just now: the packet waits
+    # (rows H4 S2 S5).
     into_tunnel()
     equal("before confirmation", far.receive(), [])
     # row H9

@@ -2,8 +2,9 @@
 """Documents cite what exists: relative links, their anchors, and paths in backticks.
 
 A path counts as one of the repository if it begins with rust/, tools/, selftests/ or docs/. What
-stands for any name has angle brackets (`selftests/<name>.sh`) and is passed over. Besides, README
-keeps to a length, and lines outside of tables, code and images to a width.
+stands for any name has angle brackets (`selftests/<name>.sh`) and is passed over. What shell
+scripts name below $WG_TOP exists as well. Besides, README keeps to a length, and lines outside of tables, code and
+images to a width.
 """
 
 import posixpath
@@ -15,6 +16,9 @@ WIDEST = 100
 LINK = re.compile(r"\[[^\]]*\]\(<?([^)\s>]+)>?\)")
 SPAN = re.compile(r"`([^`]+)`")
 PATH = re.compile(r"(?:rust|tools|selftests|docs)/[\w./-]*$")
+# Whole: neither a pattern nor the start of a name that is put together.
+IN_SCRIPT = re.compile(r"\$\{?WG_TOP\}?\"?/((?:rust|tools|selftests|docs)/[\w./-]*\w)(?![\w.*?{}$/-])")
+SCRIPTS = r"(^|/)[^./][^/]*\.sh$|^(tools|selftests)/([^/]+/)*[^./]+$"
 ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:")
 
 
@@ -70,8 +74,18 @@ def check_file(tree, path):
         yield f"{path}: {length} lines, more than {LONGEST_README}"
 
 
+def check_script(tree, path):
+    for number, line in enumerate(tree.read(path).splitlines(), 1):
+        for match in IN_SCRIPT.finditer(line):
+            if not exists(tree, match[1]):
+                yield f"{path}:{number}: names {match[1]}, which does not exist"
+
+
 def check(tree):
-    return [finding for path in tree.files(name=r"\.md$") for finding in check_file(tree, path)]
+    found = [finding for path in tree.files(name=r"\.md$") for finding in check_file(tree, path)]
+    for path in tree.files(name=SCRIPTS):
+        found += check_script(tree, path)
+    return found
 
 
 R = "README.md"
@@ -87,7 +101,10 @@ SAMPLES = [
     ("a folder", {R: "`selftests/none/`\n"}, "names selftests/none/"),
     ("a long README", {R: "a\n" * 101}, "101 lines"),
     ("a wide line", {"docs/a.md": "a " * 51}, "docs/a.md:1: 102 columns"),
+    ("a script", {"tools/a.sh": 'f\n"$WG_TOP/selftests/a.sh" b\n'}, "tools/a.sh:2: names selftests/a.sh"),
+    ("a script without an ending", {"tools/a": "$WG_TOP/tools/b\n"}, "tools/a:1: names tools/b"),
     ("clean", {
+        "tools/c.sh": '"$WG_TOP"/tools/x "$WG_TOP"/tools/none*.sh "$WG_TOP/tools/none$1" "$WG_TOP/out/none"\n',
         R: "# A heading: one\n[b](docs/b.md) [c](https://example.org/c) [d](#a-heading-one)\n"
            "`rust/a.rs` `tools/` `selftests/<name>.sh` `drivers/net/wireguard` `make rust-analyzer`\n"
            "```\n[no](none.md) `rust/none.rs`\n" + "a " * 60 + "\n```\n    `rust/none.rs`\n"
