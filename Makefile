@@ -34,7 +34,7 @@ all: $(setup) ## build wireguard.ko (KDIR=… for a kernel of your own)
 run: ## set up what is missing, build, and show a tunnel at work in a virtual machine
 	@tools/run.sh
 
-test: ## all that a change must pass; PART="host diff …" for other parts, CASE="…" within one; LANE=arm64: another kernel
+test: ## all that a change must pass; PART=…, CASE=… and LANE=… choose
 	@$(if $(LANE),LANE= tools/lanes/run.sh $(filter-out all,$(LANE)),$(if $(PART),tools/part.sh "$(PART)" $(CASE),tools/test.sh))
 
 test-vm: setup-root ## selftests in virtual machines; TEST="name …" for these

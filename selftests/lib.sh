@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What all selftests share. A test is a script selftests/NAME.sh that runs as root in a guest of its
-# own kernel time; it begins with
+# What all selftests share. A test is a script selftests/FOLDER/NAME.sh that runs as root in a
+# guest of its own kernel time; it begins with
 #
 #	# vm: icount        or smp (two CPUs), smp4 (four), unseeded (random numbers not ready),
 #	#                   or debug (make test PART=debug only); default smp

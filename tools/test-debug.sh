@@ -88,7 +88,7 @@ left_out() {
 	case $1:$2 in
 	um:timer-*) echo "with 100 ticks a second its timers are later than the windows of the test allow" ;;
 	um:wireguard-go) echo "the program sets a timer after it has sent, and an answer that is there by then does not stop it" ;;
-	um:turns) echo "who runs next depends on how long each has run, which is exact only where time is counted in instructions" ;;
+	um:turns) echo "the next task to run depends on how long each has run, which is exact only where time is counted in instructions" ;;
 	um:small-writes) echo "at its speed and with 100 ticks a second, most of what is written goes out before a stream is known" ;;
 	*:early-random) echo "this machine's random numbers are ready too early" ;;
 	um:hotplug | um:progress) echo "User Mode Linux has one CPU here" ;;

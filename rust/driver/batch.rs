@@ -3,8 +3,6 @@
 //! The batches of both directions, and the workers that process them.
 
 use crate::{
-    diag,
-    drops::refuse,
     keypair::Keypair,
     parallel::worker, //
 };
@@ -15,7 +13,6 @@ use kext::{
     },
     sync::rcu::RcuArc, //
 };
-use wg_proto::DropReason;
 
 /// Packets of one session with consecutive nonces, which any CPU may encrypt.
 pub(crate) struct TxBatch {
@@ -33,18 +30,6 @@ pub(crate) struct RxBatch {
     pub(crate) packets: SkbList,
     /// How many packets there were before decryption.
     pub(crate) taken: usize,
-}
-
-impl Drop for RxBatch {
-    fn drop(&mut self) {
-        // Only a batch that comes back after its interface went down still has packets.
-        // CAST: From small to large.
-        let n = self.packets.len() as u64;
-        if n != 0 {
-            let reason = refuse(core::mem::take(&mut self.packets), DropReason::Gone);
-            diag::refused(self.keypair.peer().device(), reason, n, None);
-        }
-    }
 }
 
 /// The workers of an interface.

@@ -298,7 +298,7 @@ impl Config {
 pub(crate) struct RemovedPeers(RBTree<u64, Member>);
 
 impl RemovedPeers {
-    /// Creates an empty one.
+    /// Creates the set without peers.
     pub(crate) fn new() -> Self {
         Self(RBTree::new())
     }

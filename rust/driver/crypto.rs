@@ -95,8 +95,8 @@ pub(crate) fn seal(key: &SymmetricKey, nonce: u64, packet: &mut [u8], len: usize
     chacha20poly1305::seal_behind_block(key.as_bytes(), nonce, packet, len)
 }
 
-/// Decrypts `len` bytes of a packet in place, whose tag comes behind them and is lost. Returns
-/// whether they are authentic.
+/// Decrypts the first `len` bytes of `packet` in place, if they are authentic, and returns whether
+/// they are. The tag behind them may be overwritten.
 #[inline]
 #[must_use]
 pub(crate) fn open(key: &SymmetricKey, nonce: u64, packet: &mut [u8], len: usize) -> bool {

@@ -18,6 +18,7 @@ mod put;
 mod set;
 mod settings;
 mod state;
+mod stream;
 mod trace;
 mod unknown;
 
@@ -26,10 +27,10 @@ pub(crate) use self::{
         configured,
         of_unknown, //
     },
+    facts::Learnt,
     interface::InterfaceDiag,
     peer::{
         refused,
-        Learnt,
         PeerDiag, //
     },
     settings::{

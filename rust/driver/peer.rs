@@ -161,7 +161,7 @@ pub(crate) struct Peer {
     gathers_gso: Atomic<bool>,
     has_endpoint: Atomic<bool>,
     endpoint_changes: Atomic<u64>,
-    queue: u32,
+    napi_index: u32,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
     keypairs_writer: SpinLock<keypairs::KeypairsWriter>,
@@ -222,7 +222,7 @@ impl Peer {
         };
         let farewell = (life.device.clone(), life.number);
         // CAST: The lower half spreads the peers as well.
-        let queue = (place as u32)
+        let napi_index = (place as u32)
             .checked_rem(cpu::possible_count())
             .unwrap_or(0);
         let cold = Cold::new(&public_key);
@@ -237,7 +237,7 @@ impl Peer {
                 gathers_gso: Atomic::new(false),
                 has_endpoint: Atomic::new(false),
                 endpoint_changes: Atomic::new(0),
-                queue,
+                napi_index,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::KeypairsWriter::new()),
                 cold <- cold,
@@ -287,10 +287,10 @@ impl Peer {
         &self.public_key
     }
 
-    /// Returns which receive queue delivers the peer's packets.
+    /// Returns which NAPI context delivers the peer's packets.
     #[inline]
-    pub(crate) fn queue(&self) -> u32 {
-        self.queue
+    pub(crate) fn napi_index(&self) -> u32 {
+        self.napi_index
     }
 
     /// Returns whether the peer was removed. Nothing new may be started for it then.

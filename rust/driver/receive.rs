@@ -174,7 +174,7 @@ fn find_receiver<'g>(
     if peer.is_dead() {
         return Err(DropReason::Gone);
     }
-    let napi = device.rx_queue(peer.queue(), bh).ok_or(DropReason::Gone)?;
+    let napi = device.napi(peer.napi_index(), bh).ok_or(DropReason::Gone)?;
     Ok((peer, napi))
 }
 

@@ -197,7 +197,7 @@ fn queue_zeroing(peer: &RcuArc<Peer>) {
     }
 }
 
-/// Data packets are about to be sent, and there is a path to the peer.
+/// Tells the timers that data packets are about to be sent, and that there is a path to the peer.
 pub(crate) fn data_sent(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     // The only action is to arm this timer unless it runs.
     if peer.timers().is_pending(PeerTimer::NewHandshake) {
@@ -206,7 +206,7 @@ pub(crate) fn data_sent(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     apply_all(peer, TimerState::data_sent(), bh);
 }
 
-/// Data packets were received.
+/// Tells the timers that data packets were received.
 pub(crate) fn data_received(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     if peer.device().running(bh).is_none() {
         return;
@@ -220,7 +220,7 @@ pub(crate) fn data_received(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     apply_all(peer, actions, bh);
 }
 
-/// Any authenticated packet is about to be sent.
+/// Tells the timers that an authenticated packet of any kind is about to be sent.
 pub(crate) fn authenticated_sent(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     let interval = peer.persistent_keepalive();
     apply_all(
@@ -231,7 +231,7 @@ pub(crate) fn authenticated_sent(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     apply_all(peer, TimerState::any_authenticated_packet_sent(), bh);
 }
 
-/// Any authenticated packet was received.
+/// Tells the timers that an authenticated packet of any kind was received.
 pub(crate) fn authenticated_received(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     let interval = peer.persistent_keepalive();
     apply_all(peer, TimerState::any_authenticated_packet_received(), bh);
@@ -242,18 +242,18 @@ pub(crate) fn authenticated_received(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     );
 }
 
-/// A handshake initiation is about to be sent.
+/// Tells the timers that a handshake initiation is about to be sent.
 pub(crate) fn handshake_initiated(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     apply_all(peer, TimerState::handshake_initiated(), bh);
 }
 
-/// A response was accepted, or the first packet confirmed a session.
+/// Tells the timers that a response was accepted, or that the first packet confirmed a session.
 pub(crate) fn handshake_complete(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     let actions = peer.timers().state.lock(bh).handshake_complete();
     apply_all(peer, actions, bh);
 }
 
-/// Session keys were derived.
+/// Tells the timers that session keys were derived.
 pub(crate) fn session_derived(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     apply_all(peer, TimerState::session_derived(), bh);
 }

@@ -170,6 +170,7 @@ struct sk_buff *wg_helper_udp_rcv_segment(struct sock *sk, struct sk_buff *skb, 
 	return udp_rcv_segment(sk, skb, ipv4);
 }
 
+/* In C: parameters of the kernel crate are read-only, and sysfs does not show them. */
 static bool udp_gso = true;
 module_param(udp_gso, bool, 0644);
 MODULE_PARM_DESC(udp_gso, "Default of the private flag udp-gso of new interfaces: send datagrams of one size as one packet with UDP segmentation offload (default: Y)");

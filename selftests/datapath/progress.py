@@ -36,7 +36,7 @@ def refused():
 
 
 class Inside:
-    """b's end of the tunnel: who counts what arrives."""
+    """b's end of the tunnel, where what arrives is counted."""
 
     def __init__(self):
         with namespace("b"):

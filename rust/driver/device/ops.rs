@@ -5,8 +5,8 @@
 use super::{
     DebugfsFiles,
     Device,
+    Napis,
     Queues,
-    RxQueues,
     UDP_GRO,
     UDP_GSO, //
 };
@@ -172,7 +172,7 @@ impl Operations for Device {
             debugfs <- new_mutex!(None),
             handshake_queue <- HandshakeQueue::new(),
             ratelimiter <- RateLimiter::new(),
-            rx_queues: Slot::empty(),
+            napis: Slot::empty(),
             queues: queues?,
             tx_memory: Arc::new(TxMemory::new()?, GFP_KERNEL)?,
             backlogs <- Backlogs::new(),
@@ -190,12 +190,12 @@ impl Operations for Device {
     fn open(&self, dev: &NetDevice<Self>, rtnl: &Rtnl, ctx: &mut Process) -> Result {
         dev.silence_addressing(rtnl);
         let mut config = self.config.lock(ctx);
-        let rx_queues = self.rx_queues(dev, ctx)?;
+        let napis = self.napis(dev, ctx)?;
         self.is_rewritten.store(false, Relaxed);
         config.incoming_port = socket::open(dev, config.incoming_port, ctx)?;
-        for queue in rx_queues.iter() {
-            queue.enable(rtnl, ctx);
-            queue.queue().open(&ctx.bh());
+        for napi in napis.iter() {
+            napi.enable(rtnl, ctx);
+            napi.queue().open(&ctx.bh());
         }
         for peer in config.peers() {
             let bh = ctx.bh();
@@ -220,10 +220,10 @@ impl Operations for Device {
         let n = self.handshake_queue.purge(&ctx.bh());
         diag::refused(dev, DropReason::Gone, n, None);
         self.diag.unknown_initiators().purge(&ctx.bh());
-        for queue in self.rx_queues.get().iter().flat_map(|queues| queues.iter()) {
-            queue.disable(rtnl, ctx);
+        for napi in self.napis.get().iter().flat_map(|napis| napis.iter()) {
+            napi.disable(rtnl, ctx);
             // CAST: From small to large.
-            let n = queue.queue().close(&ctx.bh()) as u64;
+            let n = napi.queue().close(&ctx.bh()) as u64;
             diag::refused(dev, DropReason::Gone, n, None);
         }
         for peer in config.peers() {
@@ -247,7 +247,7 @@ impl Operations for Device {
         dead.finish(ctx);
         let _ = self.handshake_queue.purge(&ctx.bh());
         self.handshake_queue.stop_workers();
-        drop(self.rx_queues.swap(None));
+        drop(self.napis.swap(None));
         drop(self.debugfs.lock(ctx).take());
         if self.is_announced.load(Relaxed) {
             debug!("{}: Interface destroyed\n", dev.name());
@@ -311,18 +311,18 @@ impl Device {
         Ok(())
     }
 
-    /// Returns the receive queues. The first call creates them and the handshake workers.
-    fn rx_queues(&self, dev: &NetDevice<Self>, ctx: &mut Process) -> Result<RcuArc<RxQueues>> {
-        if let Some(queues) = self.rx_queues.get() {
-            return Ok(queues);
+    /// Returns the NAPI contexts. The first call creates them and the handshake workers.
+    fn napis(&self, dev: &NetDevice<Self>, ctx: &mut Process) -> Result<RcuArc<Napis>> {
+        if let Some(napis) = self.napis.get() {
+            return Ok(napis);
         }
-        let mut queues = KVec::new();
+        let mut napis = KVec::new();
         for _ in 0..cpu::possible_count() {
-            queues.push(Napi::new(dev, RxQueue::new(), ctx)?, GFP_KERNEL)?;
+            napis.push(Napi::new(dev, RxQueue::new(), ctx)?, GFP_KERNEL)?;
         }
-        let queues = RcuArc::new(queues, GFP_KERNEL)?;
+        let napis = RcuArc::new(napis, GFP_KERNEL)?;
         self.handshake_queue.start_workers(&dev.hold())?;
-        drop(self.rx_queues.swap(Some(queues.clone())));
-        Ok(queues)
+        drop(self.napis.swap(Some(napis.clone())));
+        Ok(napis)
     }
 }

@@ -33,16 +33,7 @@ use kext::{
     },
     time, //
 };
-use wg_proto::{
-    bucket::Bucket,
-    key::PublicKey, //
-};
-
-/// Events of an interface and group that may come at once.
-const BURST: u64 = 4096;
-
-/// Nanoseconds in which another one may come.
-const INTERVAL: u64 = 1_000_000;
+use wg_proto::key::PublicKey;
 
 /// What has happened to a peer.
 #[derive(Clone, Copy)]
@@ -78,38 +69,6 @@ impl Event {
             Self::Changed => 5,
             Self::Removed => 6,
         }
-    }
-}
-
-/// The events of an interface to one group.
-pub(super) struct Stream {
-    /// Number of the last event.
-    sequence: u64,
-    /// Events that were left out since one was sent.
-    left_out: u64,
-    bucket: Bucket<BURST, INTERVAL>,
-}
-
-impl Stream {
-    /// Creates the state before the first event.
-    pub(super) const fn new() -> Self {
-        Self {
-            sequence: 0,
-            left_out: 0,
-            bucket: Bucket::new(),
-        }
-    }
-
-    /// Numbers an event. Returns how many were left out before it, and whether one that comes now
-    /// would be left out; [`None`] if this one is left out as well.
-    fn next(&mut self, now: u64) -> Option<(u64, bool)> {
-        self.sequence = self.sequence.wrapping_add(1);
-        if !self.bucket.take(now) {
-            self.left_out = self.left_out.saturating_add(1);
-            return None;
-        }
-        let is_last = !self.bucket.has_token(now);
-        Some((core::mem::take(&mut self.left_out), is_last))
     }
 }
 

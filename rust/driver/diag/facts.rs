@@ -32,6 +32,21 @@ pub(super) enum Ended {
     Reset = 3,
 }
 
+/// How the endpoint was learnt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Learnt {
+    /// Nothing: it is not known.
+    Not = 0,
+    /// User space.
+    Configuration = 1,
+    /// An initiation.
+    Initiation = 2,
+    /// A response.
+    Response = 3,
+    /// A data message.
+    Data = 4,
+}
+
 /// What is known of the handshakes with a peer. Made at the first one.
 pub(super) struct Facts {
     begun: Atomic<u32>,

@@ -3,8 +3,8 @@
 //! What an interface keeps for this family.
 
 use super::{
-    event::Stream,
     group,
+    stream::Stream,
     unknown::UnknownInitiators, //
 };
 use kernel::{

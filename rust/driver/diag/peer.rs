@@ -9,7 +9,8 @@ use super::{
     },
     facts::{
         Ended,
-        Facts, //
+        Facts,
+        Learnt, //
     },
     settings::{
         Label,
@@ -52,21 +53,6 @@ use wg_proto::{
     DropReason, //
 };
 
-/// How the endpoint was learnt.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Learnt {
-    /// Nothing: it is not known.
-    Not = 0,
-    /// User space.
-    Configuration = 1,
-    /// An initiation.
-    Initiation = 2,
-    /// A response.
-    Response = 3,
-    /// A data message.
-    Data = 4,
-}
-
 /// What a peer keeps for this family.
 #[pin_data]
 pub(crate) struct PeerDiag {
@@ -79,7 +65,7 @@ pub(crate) struct PeerDiag {
 }
 
 impl PeerDiag {
-    /// Creates empty slots.
+    /// Creates the state of a peer that was never used.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             settings: Slot::empty(),

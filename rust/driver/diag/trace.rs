@@ -5,7 +5,7 @@
 //! The record of a peer has its public key as `wg` shows it. Nothing here can name a secret: keys
 //! are [`PublicKey`]s, the rest are words, addresses and numbers.
 
-use super::Learnt;
+use super::facts::Learnt;
 use crate::{
     device::Device,
     endpoint::Endpoint,

@@ -150,7 +150,7 @@ impl CpuLoads {
         Ok(Self(loads))
     }
 
-    /// Runs `work` on `n` packets, and adds its time to the load of this CPU.
+    /// Runs `work`, which processes `n` packets, and adds its time to the load of this CPU.
     #[inline]
     pub(crate) fn account<R>(
         &self,

@@ -264,7 +264,7 @@ impl<S: Batch, O: Batch> Workers<S, O> {
     }
 
     /// Returns the workqueue that runs the workers.
-    pub(crate) fn queue(&self) -> &workqueue::Queue {
+    pub(crate) fn workqueue(&self) -> &workqueue::Queue {
         &self.queue
     }
 

@@ -24,7 +24,7 @@ pub(super) fn start(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
 
 impl Expired<GATHER> for Peer {
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        let Some(napi) = this.device().data().rx_queue(this.queue(), bh) else {
+        let Some(napi) = this.device().data().napi(this.napi_index(), bh) else {
             return;
         };
         let Some(gathered) = napi.queue().end_gathering(bh) else {

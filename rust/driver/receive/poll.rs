@@ -164,7 +164,7 @@ fn receive_run(
 /// Queues a worker to schedule the poll of the peer's queue, and arms the watchdog.
 fn poll_later(peer: &RcuArc<Peer>) {
     let workers = peer.device().data().workers();
-    let _ = workers.queue().enqueue(&peer.receive_work, peer);
+    let _ = workers.workqueue().enqueue(&peer.receive_work, peer);
     arm_watchdog(peer);
 }
 
@@ -172,7 +172,7 @@ fn poll_later(peer: &RcuArc<Peer>) {
 ///
 /// Returns whether the watchdog has to run again, as the worker may still be late.
 pub(crate) fn take_over(peer: &Peer, bh: &Bh<'_>) -> bool {
-    let Some(napi) = peer.device().data().rx_queue(peer.queue(), bh) else {
+    let Some(napi) = peer.device().data().napi(peer.napi_index(), bh) else {
         return false;
     };
     match napi.queue().end_long_pause(bh) {
@@ -188,7 +188,7 @@ pub(crate) fn take_over(peer: &Peer, bh: &Bh<'_>) -> bool {
 impl WorkItem<RECEIVE> for Peer {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
         let bh = ctx.bh();
-        let Some(napi) = this.device().data().rx_queue(this.queue(), &bh) else {
+        let Some(napi) = this.device().data().napi(this.napi_index(), &bh) else {
             return;
         };
         napi.queue().end_pause(&bh);

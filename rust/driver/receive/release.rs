@@ -10,6 +10,8 @@ use super::{
 use crate::{
     batch::RxBatch,
     device::Device,
+    diag,
+    drops::refuse,
     parallel::{
         reorder::Job,
         worker::Batch, //
@@ -24,6 +26,7 @@ use kext::{
     },
     sync::rcu::RcuArc, //
 };
+use wg_proto::DropReason;
 
 impl Batch for RxBatch {
     /// Decrypts a batch on another CPU than the one that received it, and hands it back to its
@@ -35,16 +38,28 @@ impl Batch for RxBatch {
         packets.append(&mut batch.packets);
         batch.packets = open_all(&keypair, packets, bh);
         let peer = keypair.peer();
-        let Some(queue) = peer.device().data().rx_queue(peer.queue(), bh) else {
+        let Some(napi) = peer.device().data().napi(peer.napi_index(), bh) else {
             return reset(peer, bh);
         };
-        match queue.queue().push_opened(job, bh) {
-            Ok(()) => queue.schedule(bh),
+        match napi.queue().push_opened(job, bh) {
+            Ok(()) => napi.schedule(bh),
             // The interface is down; batches behind this one would wait for ever.
             Err(job) => {
                 drop(job);
                 reset(peer, bh);
             }
+        }
+    }
+}
+
+impl Drop for RxBatch {
+    fn drop(&mut self) {
+        // Only a batch that comes back after its interface went down still has packets.
+        // CAST: From small to large.
+        let n = self.packets.len() as u64;
+        if n != 0 {
+            let reason = refuse(core::mem::take(&mut self.packets), DropReason::Gone);
+            diag::refused(self.keypair.peer().device(), reason, n, None);
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn defer(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     if let Some(counted) = peer.upgrade() {
         let workers = counted.device().data().workers();
         let _ = workers
-            .queue()
+            .workqueue()
             .enqueue_on(bh.cpu(), &counted.send_work, &counted);
         arm_watchdog(&counted);
         return;

@@ -95,7 +95,7 @@ fn kick(cpu: u32, peer: Ref<'_, Peer>) {
     // A ready batch has a session, which holds the peer. Without references there is none.
     if let Some(peer) = peer.upgrade() {
         let workers = peer.device().data().workers();
-        let _ = workers.queue().enqueue_on(cpu, &peer.drain_work, &peer);
+        let _ = workers.workqueue().enqueue_on(cpu, &peer.drain_work, &peer);
         arm_watchdog(&peer);
     }
 }

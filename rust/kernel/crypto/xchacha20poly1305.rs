@@ -33,7 +33,8 @@ pub fn seal_in_place(key: &[u8; 32], nonce: &[u8; 24], ad: &[u8], buffer: &mut [
     true
 }
 
-/// Decrypts all of `buffer` but the tag at its end, if that is right, and returns whether it is.
+/// Checks the tag at the end of `buffer` and decrypts the rest in place. Returns whether the tag is
+/// right.
 ///
 /// If it is not, the text is left as it was.
 #[inline]

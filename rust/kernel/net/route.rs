@@ -185,6 +185,8 @@ pub struct Route4 {
 }
 
 impl Route4 {
+    /// Takes over a route of C.
+    ///
     /// # Safety
     ///
     /// `rt` must be valid, one count belong to the caller, and its namespace be that of
@@ -250,6 +252,8 @@ pub struct Route6 {
 }
 
 impl Route6 {
+    /// Takes over a route of C.
+    ///
     /// # Safety
     ///
     /// `dst` must be a valid one of IPv6, one count belong to the caller, and its namespace be that

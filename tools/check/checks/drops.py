@@ -78,11 +78,14 @@ def read_types(trees):
             return types.parameters
         return not text.startswith("impl Fn") and not stands_for.isdisjoint(re.findall(r"\w+", text))
 
-    types = Types(is_packet)
+    types, dropped = Types(is_packet), set()
     for module, tokens in files.items():
         types.add(module, tokens)
         types.traits |= traits_of(tokens)
-        types.settled |= {(module, name) for name, body in impls(tokens, "Drop") if FREES.search(body)}
+        dropped |= {(module, name) for name, body in impls(tokens, "Drop") if FREES.search(body)}
+    # A `Drop` may lie in another file of the crate than its type.
+    types.settled = {(d.module, name) for module, name in dropped for d in types.defs.get(name, ())
+                     if d.module[:1] == module[:1]}
     types.owned = {(d.module, name) for name in packets for d in types.defs.get(name, ()) if d.module in ours}
     if not types.owned:
         raise RuntimeError(f"no type implements Free in {REASONS}")

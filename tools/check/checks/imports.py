@@ -3,7 +3,8 @@
 
 A file points to another one when it imports from it or names it in a path. A module and the files
 in its folder are one house: its head declares and re-exports them, so paths between the head and
-its own folder are not looked at. Pairs that own each other are named in ARCHITECTURE.md, in lines
+its own folder are not looked at. A path to a name that a head re-exports leads to the file that has
+it. Pairs that own each other are named in ARCHITECTURE.md, in lines
 like "`device.rs` and `peer.rs` own each other": what they have of one another does not count.
 """
 
@@ -65,7 +66,7 @@ def paths(tokens):
         i += 1
 
 
-def target(path, module, known):
+def target(path, module, known, reexports):
     """The file that a path leads to, seen from a module."""
     head = path[0]
     if head == "crate":
@@ -81,9 +82,26 @@ def target(path, module, known):
         return None
     for name in rest:
         if (*at, name) not in known:
-            break
+            return reexports.get((at, name), known.get(at))
         at = (*at, name)
     return known.get(at)
+
+
+def published(tree, known):
+    """(module, name) -> file, for the names that heads of folders re-export from their files."""
+    found = {}
+    for module, file in known.items():
+        tokens = without_tests(code(tree.read(file)))
+        for i, token in enumerate(tokens):
+            before = tokens[i - 1].text if i else ""
+            if token.text != "use" or before not in ("pub", ")"):
+                continue
+            end = next(j for j in range(i, len(tokens)) if tokens[j].text == ";")
+            for path in use_paths(tokens[i + 1:end]):
+                to = target(path, module, known, {})
+                if to and is_own(file, to):
+                    found[module, path[-1]] = to
+    return found
 
 
 def owners(tree):
@@ -101,11 +119,12 @@ def is_own(one, other):
 def graph(tree):
     """File -> {file it imports: line}."""
     known = modules(tree.rust(TOP))
+    reexports = published(tree, known)
     arrows = {}
     for module, file in known.items():
         arrows[file] = {}
         for line, path in paths(without_tests(code(tree.read(file)))):
-            to = target(path, module, known)
+            to = target(path, module, known, reexports)
             if to and to != file:
                 arrows[file].setdefault(to, line)
     return arrows
@@ -161,6 +180,8 @@ SAMPLES = [
     ("by super", {A: "use super::b::X;", B: "use super::a;"}, "circle of 2"),
     ("by a file of a folder", {A: "use crate::b;", B: "mod d;", f"{TOP}/b/d.rs": "use crate::a::Y;\nuse super::X;"}, None),
     ("through a folder", {A: "use crate::b::d::X;", B: "mod d;", f"{TOP}/b/d.rs": "use crate::a::Y;"}, "a.rs b/d.rs"),
+    ("through a name that a head re-exports", {
+        A: "use crate::b::X;", B: "pub(crate) use self::d::X;\nmod d;", f"{TOP}/b/d.rs": "use crate::a::Y;"}, "a.rs b/d.rs"),
     ("a pair that is none", {PLAN: "`a.rs` and `b.rs` own each other", A: "use crate::b;", B: ""}, "do not import"),
     ("a pair in a larger circle", {PLAN: "`a.rs` and `b.rs` own each other", A: "use crate::b;",
                                    B: "use crate::{a, c};", C: "use crate::a;"}, None),

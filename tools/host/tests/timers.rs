@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Two ends talking: who sends what when, and who stays silent.
+//! Two ends talk: which of them sends what when, and which stays silent.
 
 mod memory;
 mod world;

@@ -46,7 +46,7 @@ impl Device {
         dev
     }
 
-    pub(crate) fn rx_queue<'g>(&'g self, _queue: u32, _bh: &'g Bh<'_>) -> Option<&'g Napi<Self>> {
+    pub(crate) fn napi<'g>(&'g self, _index: u32, _bh: &'g Bh<'_>) -> Option<&'g Napi<Self>> {
         Some(&self.napi)
     }
 

@@ -84,7 +84,7 @@ impl Peer {
         &self.device
     }
 
-    pub(crate) fn queue(&self) -> u32 {
+    pub(crate) fn napi_index(&self) -> u32 {
         0
     }
 

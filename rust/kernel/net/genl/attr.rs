@@ -88,17 +88,17 @@ impl<'a> Attr<'a> {
         Some(value)
     }
 
-    /// Returns the payload if it is a `u8`.
+    /// Returns the payload if it is one byte long.
     pub fn u8(&self) -> Option<u8> {
         self.read().map(u8::from_ne_bytes)
     }
 
-    /// Returns the payload if it is a `u16`.
+    /// Returns the payload if it is two bytes long.
     pub fn u16(&self) -> Option<u16> {
         self.read().map(u16::from_ne_bytes)
     }
 
-    /// Returns the payload if it is a `u32`.
+    /// Returns the payload if it is four bytes long.
     pub fn u32(&self) -> Option<u32> {
         self.read().map(u32::from_ne_bytes)
     }

@@ -54,6 +54,8 @@ pub struct DumpWriter<'a> {
 }
 
 impl DumpWriter<'_> {
+    /// Makes the value of a dump that C has begun.
+    ///
     /// # Safety
     ///
     /// The pointers must be what the type invariants say, for as long as the result is in use, and

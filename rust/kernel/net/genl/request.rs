@@ -46,6 +46,8 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// Makes the value of a request that C handles.
+    ///
     /// # Safety
     ///
     /// `info` and `skb` must be valid for `'a` and come from the core with attributes parsed up to

@@ -13,7 +13,7 @@ fn arrive(world: &World, numbers: &'static [u32]) -> impl FnOnce() + Send + 'sta
     move || {
         let mut ctx = process();
         let bh = ctx.bh();
-        let napi = dev.data().rx_queue(0, &bh).expect("always there");
+        let napi = dev.data().napi(0, &bh).expect("always there");
         match napi
             .queue()
             .push(World::packets(index, numbers), false, &bh)
@@ -99,7 +99,7 @@ fn opened_batches_are_delivered_in_order() {
             machine = machine.cpu(move || {
                 let mut ctx = process();
                 let bh = ctx.bh();
-                let napi = dev.data().rx_queue(0, &bh).expect("always there");
+                let napi = dev.data().napi(0, &bh).expect("always there");
                 napi.queue().expect_opened(&bh).expect("memory");
                 RxBatch::process(job, &bh);
             });
