@@ -9,6 +9,7 @@ be a trouble is a note.
 import argparse
 import errno
 import json
+import os
 import socket
 import sys
 import time
@@ -39,12 +40,15 @@ def stock_trouble(name):
     if flags is not None and "UP" not in flags:
         yield {"cause": "interface-down", "what": "the interface is down",
                "try": f"ip link set {name} up"}
-    endpoints = host.of_wg(name, "endpoints")
+    if not host.run("wg", "show", name, "listen-port"):
+        raise OSError(f"'wg show {name}' shows nothing: is wg here, is this root, is that an "
+                      "interface of WireGuard?")
+    endpoints, sent = host.of_wg(name, "endpoints"), host.of_wg(name, "transfer")
     for key, seconds in host.of_wg(name, "latest-handshakes").items():
         if endpoints.get(key) == "(none)":
             yield {"peer": key, "cause": "no-endpoint", "what": "it is not known where the peer is",
-                   "try": f"wg set {name} peer {key} endpoint ADDRESS:PORT"}
-        elif seconds == "0":
+                   "try": f"wg set {name} peer {key} endpoint ADDRESS:PORT", "note": True}
+        elif seconds == "0" and sent.get(key) != "0":
             yield {"peer": key, "cause": "no-handshake",
                    "what": f"there was no handshake yet with {endpoints.get(key)}",
                    "try": "send something to it, and look again"}
@@ -75,17 +79,18 @@ def interfaces(client=None):
     """The interfaces of WireGuard in this network namespace."""
     if client is None:
         return host.run("wg", "show", "interfaces").split()
-    return [name for _, name in socket.if_nameindex() if is_wireguard(client, name)]
-
-
-def is_wireguard(client, name):
-    try:
-        client.get(ifname=name)
-    except netlink.Refused as error:
-        if error.errno in (errno.EOPNOTSUPP, errno.ENODEV):
-            return False
-        raise
-    return True
+    names, refused = [], None
+    for _, name in socket.if_nameindex():
+        try:
+            client.get(ifname=name)
+            names.append(name)
+        except netlink.Refused as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.ENODEV):
+                refused = error
+    # Without privilege, those that everybody may read.
+    if refused and not names:
+        raise refused
+    return names
 
 
 def options(words):
@@ -148,9 +153,16 @@ def main(words):
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(sys.argv[1:]))
-    except (KeyboardInterrupt, BrokenPipeError):
-        sys.exit(2)
-    except (OSError, ValueError) as error:
-        print(f"wgwhy: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
-        sys.exit(2)
+        # Not all locales have all characters of the sentences.
+        sys.stdout.reconfigure(errors="replace")
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+    except (KeyboardInterrupt, Exception) as error:  # pylint: disable=broad-exception-caught
+        if isinstance(error, (OSError, ValueError)) and not isinstance(error, BrokenPipeError):
+            print(f"wgwhy: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+        elif not isinstance(error, (KeyboardInterrupt, BrokenPipeError)):
+            print(f"wgwhy: an error in this program: {error!r}", file=sys.stderr)
+        # What could not be written would fail again at the end, with another status.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 2
+    sys.exit(status)

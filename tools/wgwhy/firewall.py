@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the rules of nftables do to the datagrams of a tunnel, and to what is inside it."""
 
+import fnmatch
+import ipaddress
 import json
 import typing
 
@@ -15,10 +17,18 @@ class Drop(typing.NamedTuple):
     count: int
     ports: list
     devices: list
+    addresses: list
 
     def has(self, *ports):
         """Whether it names one of these ports of UDP."""
         return any(covers(right, port) for right in self.ports for port in ports if port)
+
+    def is_of(self, address, *ports):
+        """Whether it drops what goes to or comes from there: it names a port, or only the address."""
+        return self.has(*ports) or not self.ports and any(holds(right, address) for right in self.addresses)
+
+    def names(self, device):
+        return any(is_device(right, device) for right in self.devices)
 
 
 def listing():
@@ -40,6 +50,24 @@ def covers(right, port):
     return None
 
 
+def holds(right, address):
+    """Whether the right side of a match has an address, as far as it can be seen."""
+    if isinstance(right, str):
+        return right == str(address)
+    if isinstance(right, dict) and isinstance(right.get("set"), list):
+        return any(holds(element, address) for element in right["set"])
+    if isinstance(right, dict) and "prefix" in right:
+        prefix = right["prefix"]
+        return address in ipaddress.ip_network(f"{prefix['addr']}/{prefix['len']}", strict=False)
+    return False
+
+
+def is_device(right, device):
+    if isinstance(right, dict) and isinstance(right.get("set"), list):
+        return any(is_device(element, device) for element in right["set"])
+    return isinstance(right, str) and fnmatch.fnmatchcase(device, right)
+
+
 def subject(match):
     """What a match looks at, like "udp dport", "meta iifname", "ct state"."""
     left = match["left"]
@@ -51,9 +79,14 @@ def subject(match):
     return ""
 
 
+def parts(rule):
+    """What a rule is made of, without what this nft can only print as text."""
+    return [part for part in rule.get("expr", []) if isinstance(part, dict)]
+
+
 def matches(rule):
     """Yields (subject, right side) of what a rule demands, without what it excludes."""
-    for part in rule["expr"]:
+    for part in parts(rule):
         match = part.get("match")
         if match and match.get("op") in ("==", "in"):
             yield subject(match), match["right"]
@@ -68,9 +101,9 @@ def drops(entries):
     found = {}
     for entry in entries:
         rule = entry.get("rule")
-        if not rule or not any("drop" in part or "reject" in part for part in rule["expr"]):
+        if not rule or not any("drop" in part or "reject" in part for part in parts(rule)):
             continue
-        counts = [part["counter"]["packets"] for part in rule["expr"]
+        counts = [part["counter"]["packets"] for part in parts(rule)
                   if isinstance(part.get("counter"), dict)]
         if not counts:
             continue
@@ -79,21 +112,30 @@ def drops(entries):
                     [right for what, right in named if what in ("udp dport", "udp sport",
                                                                 "th dport", "th sport")],
                     [right for what, right in named if what in ("meta iifname", "meta oifname",
-                                                                "meta iif", "meta oif")])
+                                                                "meta iif", "meta oif")],
+                    [] if any(is_not_udp(*one) for one in named) else
+                    [right for what, right in named if what in ("ip saddr", "ip daddr",
+                                                                "ip6 saddr", "ip6 daddr")])
         found[drop.place, drop.handle] = drop
     return found
 
 
+def is_not_udp(what, right):
+    return what.startswith(("tcp ", "icmp", "sctp ")) \
+        or what in ("meta l4proto", "ip protocol", "ip6 nexthdr") and "udp" not in json.dumps(right)
+
+
 def opens(rule, port):
     """Whether a rule may accept a first datagram from outside to a port."""
-    if '"accept"' not in json.dumps(rule["expr"]):
+    said = json.dumps(rule.get("expr", []))
+    # A verdict may also be in a named map.
+    if '"accept"' not in said and '"data": "@' not in said:
         return False
     for what, right in matches(rule):
         text = json.dumps(right)
         if what == "ct state" and "new" not in text \
                 or what in ("meta iifname", "meta iif") and right == "lo" \
-                or what in ("meta l4proto", "ip protocol", "ip6 nexthdr") and "udp" not in text \
-                or what.startswith(("tcp ", "icmp", "sctp ")) \
+                or is_not_udp(what, right) \
                 or what in ("udp dport", "th dport") and covers(right, port) is False:
             return False
     return True

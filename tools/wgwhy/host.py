@@ -110,7 +110,7 @@ def one_route(found):
     return found[0]
 
 
-def routes_into(name):
+def routes_into(name, only_ruled=False):
     """The networks with a route into a device; None where that is not known."""
     found = []
     for family, default in (("-4", "0.0.0.0/0"), ("-6", "::/0")):
@@ -118,8 +118,14 @@ def routes_into(name):
         if entries is None and family == "-4":
             return None
         found += [ipaddress.ip_network(default if entry["dst"] == "default" else entry["dst"], False)
-                  for entry in entries or [] if entry.get("type", "unicast") == "unicast"]
+                  for entry in entries or [] if entry.get("type", "unicast") == "unicast"
+                  and not (only_ruled and entry.get("table", "main") in ("main", "local"))]
     return found
+
+
+def ruled_routes(name):
+    """Those of them in tables that only a rule or a VRF leads to."""
+    return routes_into(name, only_ruled=True) or []
 
 
 def path_mtu(found):
@@ -135,9 +141,9 @@ def overhead(address):
 
 
 def of_wg(name, what):
-    """What "wg show NAME WHAT" says, by key; without the program or without privilege nothing."""
+    """The last column of "wg show NAME WHAT", by key; without the program or without privilege nothing."""
     lines = (line.split("\t") for line in run("wg", "show", name, what).splitlines())
-    return {words[0]: words[1] if len(words) > 1 else "" for words in lines}
+    return {words[0]: words[-1] if len(words) > 1 else "" for words in lines}
 
 
 def allowed_ips(name):

@@ -64,10 +64,13 @@ def no_peer_for_destination(seen):
     if not found or data is None or seen.owner(data):
         return
     address = ipaddress.ip_address(data)
-    if not address.is_multicast and str(address) != "255.255.255.255":
+    is_broadcast = str(address) == "255.255.255.255" or any(
+        address == network.broadcast_address and network.num_addresses > 2 and address.version == 4
+        for network in seen.routes_into or [])
+    if not address.is_multicast and not is_broadcast:
         yield (f"{plural(found.count, 'packet')} had no peer to go to, the last for {address}, "
                "which is in nobody's allowed IPs",
-               f"wg set {seen.name} peer KEY allowed-ips +{address}, or correct the route to it")
+               f"add {address} to the allowed IPs of the peer that has it, or correct the route to it")
 
 
 @cause(OF_INTERFACE, "unknown-initiator")
@@ -137,13 +140,13 @@ def conntrack_full(seen):
     most = host.sysctl("net/netfilter/nf_conntrack_max")
     if 0 < most <= host.sysctl("net/netfilter/nf_conntrack_count") and seen.is_outside_here:
         yield (f"the firewall's table of connections is full ({most}), so it drops what is new",
-               "sysctl net.netfilter.nf_conntrack_max, or look what fills it: conntrack -L")
+               f"sysctl net.netfilter.nf_conntrack_max={2 * most}, or look what fills it: conntrack -L")
 
 
 @cause(OF_INTERFACE, "firewall-inside")
 def firewall_inside(seen):
     for drop in seen.drops.values():
-        if seen.name in drop.devices and seen.grown(drop) > 0:
+        if drop.names(seen.name) and seen.grown(drop) > 0:
             yield (f"a rule of the firewall here, in {drop.place}, drops packets of the tunnel, "
                    f"{drop.count} up to now", "nft list ruleset", True)
 

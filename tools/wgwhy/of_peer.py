@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Causes of trouble with a peer."""
 
+import ipaddress
+
 import causes
 import host
 from causes import OF_PEER, SOON, address_of, cause, duration, endpoint, plural, recent, wants_session
@@ -11,7 +13,8 @@ from of_interface import is_us
 def no_endpoint(seen, peer):
     if "endpoint" not in peer and (recent(peer, "tx-no-endpoint") or peer.get("keepalive")):
         yield ("it is not known where the peer is, and it has not spoken yet",
-               f"wg set {seen.name} peer {seen.key(peer)} endpoint ADDRESS:PORT, or have it begin")
+               f"wg set {seen.name} peer {seen.key(peer)} endpoint ADDRESS:PORT, or have it begin",
+               not recent(peer, "tx-no-endpoint"))
 
 
 @cause(OF_PEER, "endpoint-in-tunnel")
@@ -50,7 +53,7 @@ def no_socket(seen, peer):
 
 @cause(OF_PEER, "preshared-key")
 def preshared_key(seen, peer):
-    if peer["state"] != "session" and recent(peer, "rx-response-bad"):
+    if (peer["state"] != "session" or wants_session(peer)) and recent(peer, "rx-response-bad"):
         yield ("its responses do not decrypt: the preshared keys of the two sides differ",
                f"wg set {seen.name} peer {seen.key(peer)} preshared-key FILE, the same on both sides")
 
@@ -58,7 +61,8 @@ def preshared_key(seen, peer):
 @cause(OF_PEER, "clock")
 def clock(seen, peer):
     found = recent(peer, "rx-initiation-replayed", within=SOON)
-    if found and found.count >= 2:
+    # One of the moment when a session began is a duplicate of the datagram that began it.
+    if found and found.count >= 2 and peer.get("session-age", found.age + 500) >= found.age + 500:
         yield (f"its handshakes are older than one that was accepted, {found}: its clock went back, or "
                "two hosts have its key", "set the clock there, or remove and add the peer here")
 
@@ -76,7 +80,7 @@ def our_clock(seen, peer):
 def two_hosts(seen, peer):
     if peer.get("recent-moves", 0) >= 3:
         yield (f"it moves between addresses, {plural(peer['recent-moves'], 'time')} in the last "
-               f"minute, now at {endpoint(peer['endpoint'])}: two hosts use its key",
+               f"minute, now at {endpoint(peer['endpoint'])}: two hosts use its key, unless it roams",
                "give each host a key of its own")
 
 
@@ -115,14 +119,16 @@ def unanswered(seen, peer):
         over = f", given up {duration(peer.get('initiation-age', 0))} ago"
     hint = "".join(f" (a rule in {drop.place} has dropped {drop.count})"
                    for drop in seen.blocking(peer))
-    nat = ""
-    if peer.get("endpoint-source", "configuration") != "configuration" and not peer.get("keepalive"):
+    nat, is_learnt = "", peer.get("endpoint-source", "configuration") != "configuration"
+    # A host that came by itself has left: it comes again by itself.
+    is_away = is_learnt and peer["state"] == "given-up"
+    if is_learnt and not peer.get("keepalive"):
         nat = "; if it is behind a NAT, persistent-keepalive 25 there"
     yield (f"{begun(peer)} towards {place}, nothing came back{over}: it is unreachable, something "
            f"blocks, or one of the keys is wrong{hint}",
            "see whether that address is right, and the port open on the way and there; its key must "
            f"be {seen.key(peer)}, and there ours "
-           f"{host.key_text(seen.interface.get('public-key', b''))}{nat}")
+           f"{host.key_text(seen.interface.get('public-key', b''))}{nat}", is_away)
 
 
 @cause(OF_PEER, "answer-lost")
@@ -152,6 +158,11 @@ def wrong_source(seen, peer):
     if owner and owner["public-key"] == peer["public-key"]:
         # It was added meanwhile.
         return None
+    address = ipaddress.ip_address(peer["refused-source"])
+    # Other systems ask all tunnels for routers and groups, from addresses that nobody routes.
+    if address.is_unspecified or address.is_link_local and not any(
+            ipaddress.ip_address(one).is_link_local for one in seen.addresses or []):
+        return None
     return found, address_of(peer["refused-source"]), owner
 
 
@@ -162,8 +173,8 @@ def source_not_allowed(seen, peer):
         refusals, address, _ = found
         yield (f"{plural(refusals.count, 'packet')} of the peer came from other addresses than its "
                f"allowed IPs, {refusals} from {address}",
-               f"wg set {seen.name} peer {seen.key(peer)} allowed-ips +{address}, or correct the "
-               "source there")
+               f"wg set {seen.name} peer {seen.key(peer)} allowed-ips "
+               f"{seen.more(peer, address)}, or correct the source there", is_past(seen, peer, refusals))
 
 
 @cause(OF_PEER, "overlapping-allowed-ips")
@@ -173,7 +184,13 @@ def overlapping(seen, peer):
         refusals, address, owner = found
         yield (f"{plural(refusals.count, 'packet')} of the peer came from other addresses than its "
                f"allowed IPs, {refusals} from {address}, which the peer {seen.title(owner)} has: the "
-               "two overlap", f"wg show {seen.name} allowed-ips")
+               "two overlap", f"wg show {seen.name} allowed-ips", is_past(seen, peer, refusals))
+
+
+def is_past(seen, peer, refusals):
+    """Whether only a few packets were refused, and none between the two looks."""
+    before = recent(seen.before(peer), "rx-inner-bad-source")
+    return not is_much(peer, refusals) and before is not None and before.count == refusals.count
 
 
 def is_much(peer, refusals):
@@ -200,7 +217,7 @@ def duplicated(seen, peer):
 @cause(OF_PEER, "inner-garbage")
 def inner_garbage(seen, peer):
     found = recent(peer, "rx-inner-bad-header", "rx-inner-bad-length")
-    if found:
+    if found and is_much(peer, found):
         yield f"what it sends inside the tunnel are no IP packets, {found}", "look at the program there"
 
 
@@ -233,7 +250,7 @@ def own_address(seen, peer):
 
 
 def astray(seen, peer):
-    """Yields each address in the peer's prefixes that the host sends elsewhere, and where."""
+    """Yields an address in each of the peer's prefixes that goes elsewhere, its prefix, and where."""
     for network, address in seen.inside(peer):
         found = seen.way_in(address)
         if address.version == 6 and seen.has(peer, "mtu-below-ipv6"):
@@ -242,20 +259,25 @@ def astray(seen, peer):
         if any(route.version == network.version and route.prefixlen > network.prefixlen
                and route.subnet_of(network) for route in seen.routes_into or []):
             continue
+        # Or a network of this host lies in it, or rules say who uses the tunnel.
+        if seen.leads_in(network[-2] if network.num_addresses > 2 else address) or any(
+                route.version == network.version and network.subnet_of(route)
+                for route in seen.ruled_routes):
+            continue
         if isinstance(found, str):
-            yield address, found
+            yield address, network, found
         elif found.get("dev", seen.name) != seen.name and found.get("type") != "local":
-            yield address, f"it leads to {found['dev']}"
+            yield address, network, f"it leads to {found['dev']}"
 
 
 @cause(OF_PEER, "reverse-path")
 def reverse_path(seen, peer):
     if peer.get("rx-packets", 0) and host.reverse_path(seen.name):
-        for address, where in astray(seen, peer):
+        for address, network, where in astray(seen, peer):
             if address.version == 4:
                 yield (f"packets from the peer are dropped: the route to {address} is another "
                        f"({where}), and rp_filter on {seen.name} is strict",
-                       f"sysctl net.ipv4.conf.{seen.name}.rp_filter=2, or route {address} into "
+                       f"sysctl net.ipv4.conf.{seen.name}.rp_filter=2, or route {network} into "
                        f"{seen.name}")
                 return
 
@@ -264,14 +286,15 @@ def reverse_path(seen, peer):
 def no_route_inside(seen, peer):
     if seen.has(peer, "no-address", "source-not-allowed", "overlapping-allowed-ips", "reverse-path"):
         return
-    for address, where in astray(seen, peer):
+    for address, network, where in astray(seen, peer):
         yield (f"no packet for {address} comes to the tunnel: it is in the peer's allowed IPs, but its "
-               f"route is another ({where})", f"ip route add {address} dev {seen.name}")
+               f"route is another ({where})", f"ip route add {network} dev {seen.name}")
         return
     defaults = [text for text in seen.allowed_ips.get(seen.key(peer), []) if text.endswith("/0")]
     if defaults and seen.routes_into == []:
         yield (f"no packet comes to the tunnel: no route leads into {seen.name}",
-               f"ip route add {defaults[0]} dev {seen.name}, or wg-quick")
+               f"ip route add NETWORK dev {seen.name} for what is to go there; for all, use wg-quick: a "
+               "default route alone would take the endpoint into the tunnel, too")
 
 
 @cause(OF_PEER, "forwarding")

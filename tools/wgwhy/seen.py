@@ -57,6 +57,10 @@ class Seen:
         return host.routes_into(self.name)
 
     @functools.cached_property
+    def ruled_routes(self):
+        return host.ruled_routes(self.name)
+
+    @functools.cached_property
     def allowed_ips(self):
         return host.allowed_ips(self.name)
 
@@ -104,7 +108,9 @@ class Seen:
         """Yields each prefix of a peer but default ones, with an address in it that is not ours."""
         for text in self.allowed_ips.get(self.key(peer), [])[:PREFIXES]:
             network = ipaddress.ip_network(text, strict=False)
-            if not network.prefixlen:
+            # The route to these depends on the device, which the sender names.
+            if not network.prefixlen or network.is_multicast \
+                    or network.version == 6 and network.is_link_local:
                 continue
             first = network.network_address + (network.num_addresses > 2)
             is_ours = str(first) in (self.addresses or [])
@@ -115,16 +121,26 @@ class Seen:
         """The route to an address in the tunnel."""
         return self.routes.get((str(address), 0, ""), {})
 
+    def leads_in(self, address):
+        found = self.way_in(address)
+        return isinstance(found, dict) and found.get("dev") == self.name
+
     def ask_routes(self):
         """All routes that matter, by one call."""
         asked = {self.way_out(peer) for peer in self.peers} - {None}
-        asked |= {(str(address), 0, "") for peer in self.peers for _, address in self.inside(peer)}
+        asked |= {(str(one), 0, "") for peer in self.peers for network, address in self.inside(peer)
+                  for one in (address, network[-2] if network.num_addresses > 2 else address)}
         asked = sorted(asked)
         self.routes = dict(zip(asked, host.routes(asked)))
 
     def has(self, peer, *names):
         return any(entry["cause"] in names
                    for key in (None, self.key(peer)) for entry in self.found.get(key, []))
+
+    def more(self, peer, address):
+        """A peer's prefixes and one more: only wg of 2025 or later can add one by itself."""
+        known = self.allowed_ips.get(self.key(peer), [])
+        return ",".join([*known, address]) if 0 < len(known) <= PREFIXES else f"+{address}"
 
     def owner(self, address):
         """The peer whose allowed IPs have an address."""
@@ -152,7 +168,8 @@ class Seen:
         if "endpoint" not in peer or not causes.wants_session(peer) or not self.is_outside_here:
             return []
         ports = self.port, peer["endpoint"].get("port", 0)
-        return [drop for drop in self.drops.values() if drop.count and drop.has(*ports)]
+        address = ipaddress.ip_address(peer["endpoint"]["address"])
+        return [drop for drop in self.drops.values() if drop.count and drop.is_of(address, *ports)]
 
     def is_undecided(self, seconds):
         """Whether it takes more time to see what is wrong."""
@@ -181,10 +198,10 @@ class Seen:
         for peer in self.peers:
             found = self.found[self.key(peer)] = []
             for name, look in causes.OF_PEER:
-                for what, remedy in look(self, peer):
+                for what, remedy, *note in look(self, peer):
                     found.append({"interface": self.name, "peer": self.key(peer),
                                   "name": peer.get("name", ""), "cause": name, "what": what,
-                                  "try": remedy})
+                                  "try": remedy, **({"note": True} if any(note) else {})})
             result += found
         return result
 

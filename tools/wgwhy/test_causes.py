@@ -81,6 +81,7 @@ class Case(unittest.TestCase):
             "of_wg": lambda name, what: {},
             "routes": lambda asked: [self.route(*key) for key in asked],
             "routes_into": lambda name: [ipaddress.ip_network("192.168.7.0/24")],
+            "ruled_routes": lambda name: [],
             "reverse_path": lambda name: False,
             "bad_addresses": lambda name: (0, 0),
             "has_socket": lambda port: True,
@@ -295,7 +296,8 @@ class Interface(Case):
 
 class Peer(Case):
     def test_no_endpoint(self):
-        self.finds("no-endpoint", peer(state="no-endpoint", endpoint=None, keepalive=25))
+        self.finds("no-endpoint?", peer(state="no-endpoint", endpoint=None, keepalive=25))
+        self.finds("no-endpoint", peer(state="no-endpoint", endpoint=None, refusal=refusals("tx-no-endpoint")))
 
     def test_endpoint_in_tunnel(self):
         self.route = lambda address, mark, device: {"dev": "wg0"}

@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import ipaddress
 import json
 import os
 import pathlib
@@ -22,7 +23,7 @@ import of_peer
 import prometheus
 import schema
 import seen
-from test_causes import KEY, OUTSIDE, Kernel, peer, rule, udp, wgwhy
+from test_causes import KEY, OUTSIDE, Case, Kernel, peer, refusals, rule, udp, wgwhy
 
 
 def prints(stdout, stderr="", code=0):
@@ -127,13 +128,84 @@ class Firewall(unittest.TestCase):
             self.assertEqual(firewall.opens(rule(*parts, verdict="accept")["rule"], 7), wanted, parts)
 
 
+    def test_what_nft_prints_as_text(self):
+        wordy = rule(udp("dport", 7), count=2)
+        wordy["rule"]["expr"].insert(0, "xt match recent")
+        (drop,) = firewall.drops([wordy]).values()
+        self.assertTrue(drop.has(7))
+        self.assertTrue(firewall.opens(rule("xt match recent", verdict="accept")["rule"], 7))
+        named = rule({"vmap": {"key": udp("dport", 7)["match"]["left"], "data": "@ports"}}, verdict="continue")
+        self.assertTrue(firewall.opens(named["rule"], 7))
+
+    def test_addresses_and_devices(self):
+        def match(left, right):
+            return {"match": {"op": "==", "left": left, "right": right}}
+        address = {"payload": {"protocol": "ip", "field": "daddr"}}
+        for right, wanted in (("10.0.0.2", True), ("10.0.0.3", False), ({"set": ["10.0.0.1", "10.0.0.2"]}, True),
+                              ({"prefix": {"addr": "10.0.0.0", "len": 24}}, True), ("@hosts", False)):
+            (drop,) = firewall.drops([rule(match(address, right), count=1)]).values()
+            self.assertEqual(drop.is_of(ipaddress.ip_address("10.0.0.2"), 7), wanted, right)
+        for right, wanted in (("wg0", True), ("wg*", True), ({"set": ["eth0", "wg0"]}, True), ("eth0", False)):
+            (drop,) = firewall.drops([rule(match({"meta": {"key": "iifname"}}, right), count=1)]).values()
+            self.assertEqual(drop.names("wg0"), wanted, right)
+
+
+class Setups(Case):
+    """Healthy tunnels of many kinds, and notes where it need not be a trouble."""
+
+    def test_groups_and_link_local_prefixes(self):
+        self.allow("fe80::2/128", "224.0.0.5/32", "192.168.7.2/32")
+        self.route = lambda address, mark, device: {"dev": "wg0" if address.startswith("192") else "eth0"}
+        self.assertEqual(self.causes(peer(state="unused")), [])
+
+    def test_own_network_in_a_wider_prefix(self):
+        self.allow("192.0.0.0/8")
+        self.route = lambda address, mark, device: {"dev": "eth0" if address == "192.0.0.1" else "wg0"}
+        self.assertEqual(self.causes(peer(state="unused")), [])
+
+    def test_routes_that_rules_choose(self):
+        self.route = lambda address, mark, device: {"dev": "eth0"}
+        self.assertEqual(self.causes(peer(state="unused")), ["no-route-inside"])
+        self.host["ruled_routes"] = lambda name: [ipaddress.ip_network("192.168.7.0/24")]
+        self.assertEqual(self.causes(peer(state="unused")), [])
+
+    def test_broadcasts(self):
+        more = {"refusal": refusals("tx-no-peer"), "refused_destination": bytes([192, 168, 7, 255])}
+        self.assertEqual(self.causes(peer(), **more), [])
+        more["refused_destination"] = bytes([192, 168, 7, 9])
+        self.assertEqual(self.causes(peer(), **more), ["no-peer-for-destination"])
+
+    def test_preshared_key_under_a_session(self):
+        wrong = peer(refusal=refusals("rx-response-bad"), attempt=4, attempts_age=20000, staged=1)
+        self.finds("preshared-key", wrong)
+
+    def test_who_left_comes_again(self):
+        away = peer(state="given-up", attempt=20, attempts_age=90000, endpoint_source="data")
+        self.finds("unanswered?", away)
+        self.finds("unanswered", peer(state="given-up", attempt=20, attempts_age=90000))
+
+    def test_router_solicitations(self):
+        asks = peer(refusal=refusals("rx-inner-bad-source", count=1), refused_source=bytes.fromhex("fe80" + "00" * 13 + "01"))
+        self.assertEqual(self.causes(asks), [])
+
+    def test_duplicates_of_the_first_datagram(self):
+        twice = refusals("rx-initiation-replayed", count=9, age=5000)
+        self.assertNotIn("clock", self.causes(peer(refusal=twice, session_age=5100)))
+        self.assertIn("clock", self.causes(peer(refusal=twice, session_age=90000)))
+
+
 class Program(unittest.TestCase):
+    def setUp(self):
+        self.stock = {"endpoints": {"KEY": "10.0.0.2:7"}, "latest-handshakes": {"KEY": "0"},
+                      "transfer": {"KEY": "148"}}
+        self.is_readable = True
+
     def run_main(self, *words, ours=False, names=("wg0",)):
         out, err = io.StringIO(), io.StringIO()
-        stock = {"endpoints": {"KEY": "10.0.0.2:7"}, "latest-handshakes": {"KEY": "0"}}
         with mock.patch.object(netlink, "Client", mock.Mock(side_effect=netlink.Missing)), \
-                mock.patch.multiple(host, module_is_ours=lambda: ours, of_wg=lambda name, what: stock[what],
-                                    run=lambda *words: " ".join(names), link=lambda name: {}), \
+                mock.patch.multiple(host, module_is_ours=lambda: ours, of_wg=lambda name, what: self.stock[what],
+                                    run=lambda *words: "" if "listen-port" in words and not self.is_readable
+                                    else " ".join(names), link=lambda name: {}), \
                 contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = wgwhy.main(list(words))
         return status, out.getvalue(), err.getvalue()
@@ -143,6 +215,15 @@ class Program(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("the kernel's own C module", out)
         self.assertNotIn("is down", out)
+
+    def test_c_module_unused(self):
+        self.stock["transfer"] = {"KEY": "0"}
+        self.assertEqual(self.run_main()[0], 0)
+
+    def test_c_module_unreadable(self):
+        self.is_readable = False
+        with self.assertRaises(OSError):
+            self.run_main()
 
     def test_c_module_for_programs(self):
         status, out, _ = self.run_main("--json")
