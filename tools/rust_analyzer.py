@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Adds our crates to the rust-project.json that the kernel's generator wrote for the checkout.
 
-That generator gives every crate of a module the same dependencies and knows none of ours. It also ran in the
-trixie root, so the standard library's source is looked for there.
+That generator gives every crate of a module the same dependencies and knows none of ours. It also
+ran in the trixie root, so the standard library's source is looked for there.
 
 usage: rust_analyzer.py CHECKOUT ROOT
 """

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Datagrams of one flow, sent one by one and several as one packet, come out of the tunnel as they were sent."""
+"""Datagrams of one flow, sent one by one and several as one packet, come out of the tunnel as they
+were sent."""
 
 import socket
 import struct

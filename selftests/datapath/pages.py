@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Datagrams out of other people's memory: pages of a file, of a program, what a capture holds. It stays as it is."""
+"""Datagrams out of other people's memory: pages of a file, of a program, what a capture holds. It
+stays as it is."""
 
 import ctypes
 import mmap
@@ -28,7 +29,8 @@ def texts():
 
 
 def all_ways(title, send):
-    """Sends them all on all ways, and looks at what arrives. `send(peer, message, offset)` returns what changed."""
+    """Sends them all on all ways, and looks at what arrives. `send(peer, message, offset)` returns
+    what changed."""
     for where, address in WAYS:
         peer, reader = Peer(where, address), Reader()
         tap = Tap("near", "veth" if where == "far" else "lo")

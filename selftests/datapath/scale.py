@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What many peers cost: threads, the time in which an interface goes, and how long removing peers holds up others.
+"""What many peers cost: threads, the time in which an interface goes, and how long removing peers
+holds up others.
 
-"measure" prints names and numbers for the module that is loaded; "compare OURS C" shows and judges two such lists.
+"measure" prints names and numbers for the module that is loaded; "compare OURS C" shows and judges
+two such lists.
 """
 
 import multiprocessing
@@ -23,7 +25,8 @@ NOISE = 20
 
 
 def disturbed(started, stop, worst, index):
-    """Changes a bystander again and again, as any user of RTNL would, and keeps the longest time that took."""
+    """Changes a bystander again and again, as any user of RTNL would, and keeps the longest time
+    that took."""
     route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     started.set()
     while not stop.is_set():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Floods a thousand peers of a's wg0 from "c" while a hog sits on CPU 1, and watches memory and what comes to "b"."""
+"""Floods a thousand peers of a's wg0 from "c" while a hog sits on CPU 1, and watches memory and
+what comes to "b"."""
 
 import os
 import signal
@@ -66,7 +67,8 @@ def waiting():
 
 
 def flood(outside, inside, seconds):
-    """Sends to all peers in turn. Returns how many were sent, how many came, and the extremes of memory."""
+    """Sends to all peers in turn. Returns how many were sent, how many came, and the extremes of
+    memory."""
     sent = came = most = 0
     least, end = available(), time.monotonic() + seconds
     while time.monotonic() < end:

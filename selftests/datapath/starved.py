@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Sends through the tunnel from "a" to "b" while a hog sits on CPU 1, and sees all delivered in time."""
+"""Sends through the tunnel from "a" to "b" while a hog sits on CPU 1, and sees all delivered in
+time."""
 
 import os
 import signal

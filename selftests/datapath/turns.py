@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Sends bursts of datagrams from namespace "left" to "right", where a reader counts how many it finds each time it runs.
+"""Sends bursts of datagrams from namespace "left" to "right", where a reader counts how many it
+finds each time it runs.
 
 WG_NEVER_IDLE is the process that keeps the machine from being idle.
 """

@@ -33,7 +33,8 @@ def forged(number, ephemeral, shared):
 
 
 def refused():
-    """How many were refused for what only the true peer could have made; nothing else may have been refused."""
+    """How many were refused for what only the true peer could have made; nothing else may have been
+    refused."""
     counters = refusals()
     count = counters.pop(REASON)
     equal("other refusals", {reason: n for reason, n in counters.items() if n}, {})

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Floods wg0 in "near" with initiations from "far", and begins a handshake with wg0 and with wg1."""
+"""Floods wg0 in "near" with initiations from "far", and begins a handshake with wg0 and with
+wg1."""
 
 import os
 import socket

@@ -203,7 +203,8 @@ def write(path, text):
 
 
 def handshake_workers():
-    """What kinds of workers the traced queues have had work for; a pool that is bound to no CPU has the number -1."""
+    """What kinds of workers the traced queues have had work for; a pool that is bound to no CPU has
+    the number -1."""
     with open(f"{TRACING}/trace", encoding="ascii") as file:
         cpus = re.findall(r"workqueue_queue_work: .* cpu=(-?\d+)$", file.read(), re.MULTILINE)
     return {"unbound" if cpu == "-1" else "per CPU" for cpu in cpus}

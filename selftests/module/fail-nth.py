@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One allocation after the other fails (/proc/*/fail-nth), until a request needs no more of them."""
+"""One allocation after the other fails (/proc/*/fail-nth), until a request needs no more of
+them."""
 
 import ctypes
 import errno
@@ -45,7 +46,8 @@ class Fault:
 
 
 def outcome(sock, receive):
-    """The error number that came as an answer, 0, or ENOBUFS where the answer itself could not be made."""
+    """The error number that came as an answer, 0, or ENOBUFS where the answer itself could not be
+    made."""
     try:
         error = receive()
     except OSError as lost:
@@ -64,7 +66,8 @@ def outcome(sock, receive):
 
 
 def sent(fault, nth, sock, message, receive):
-    """Sends a request while the nth allocation fails: the error number, and whether it came to that."""
+    """Sends a request while the nth allocation fails: the error number, and whether it came to
+    that."""
     def send():
         try:
             sock.send(message)
@@ -78,7 +81,8 @@ def sent(fault, nth, sock, message, receive):
 
 
 def series(what, attempt, others=()):
-    """Attempts with N = 1.. until one needs fewer allocations; each returns its error number and whether it came to N.
+    """Attempts with N = 1.. until one needs fewer allocations; each returns its error number and
+    whether it came to N.
 
     `others` are error numbers that the kernel's own functions make of a failed allocation.
     """

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Four processes change two interfaces and many short-lived ones, under traffic; then all must be as they left it.
+"""Four processes change two interfaces and many short-lived ones, under traffic; then all must be
+as they left it.
 
-Each part of the configuration has one process that changes it, which so knows what it must be in the end. What meets
-in the kernel is a change with packets, timers, handshakes, dumps and interfaces that go.
+Each part of the configuration has one process that changes it, which so knows what it must be in
+the end. What meets in the kernel is a change with packets, timers, handshakes, dumps and interfaces
+that go.
 """
 
 import base64
@@ -34,7 +36,8 @@ def fresh_key(rng):
 
 
 class PeersOfA:
-    """The peers of a's interface, except the one that carries the traffic, and what they must look like."""
+    """The peers of a's interface, except the one that carries the traffic, and what they must look
+    like."""
 
     def __init__(self, rng):
         self.rng, self.client, self.rounds = rng, Client("a"), 0
@@ -148,13 +151,15 @@ class Settings:
 
 
 class Spaces:
-    """Namespaces with interfaces in them that exit, and links that are deleted while their dump is half read."""
+    """Namespaces with interfaces in them that exit, and links that are deleted while their dump is
+    half read."""
 
     def __init__(self, rng):
         self.rng, self.rounds, self.links, self.client = rng, 0, Links("a"), Client("a")
 
     def inside(self, space):
-        """In a process and a namespace of its own: sockets in ours or in it, sessions under way, and then the end."""
+        """In a process and a namespace of its own: sockets in ours or in it, sessions under way,
+        and then the end."""
         os.unshare(os.CLONE_NEWNET)
         own = Links()
         if self.rng.random() < 0.5:
@@ -291,7 +296,8 @@ def sender():
 
 
 def traffic():
-    """The processes that send: floods both ways, of both families, in small and large packets, and datagrams."""
+    """The processes that send: floods both ways, of both families, in small and large packets, and
+    datagrams."""
     def flood(ns, *words):
         return subprocess.Popen(["ip", "netns", "exec", ns, "ping", "-q", "-i", "0.002", *words],  # pylint: disable=consider-using-with
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

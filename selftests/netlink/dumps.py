@@ -256,7 +256,8 @@ def interrupted():
 
 
 def prefixes_change():
-    """The rest of a peer that the dump has begun is left out; the peers after it are in the dump."""
+    """The rest of a peer that the dump has begun is left out; the peers after it are in the
+    dump."""
     fresh()
     client = Client()
     client.set(WG0, peers(peer(nth_key(0)), peer(nth_key(1), ips=[f"10.{i // 256}.{i % 256}.0/24" for i in range(1500)]),
@@ -389,7 +390,8 @@ def reader_goes():
 
 
 def steady_changes():
-    """While one writer replaces all peers again and again, a dump that is not torn shows one state or the other."""
+    """While one writer replaces all peers again and again, a dump that is not torn shows one state
+    or the other."""
     fresh()
     count = 40
     states = [[bytes([which]) + nth_key(n)[1:] for n in range(count)] for which in (1, 2)]

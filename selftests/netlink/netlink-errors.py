@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Table of netlink requests and of the errors they get (mostly rows N of behaviour.tsv).
 
-Each row starts from the same state of wg0. After it a GET is compared with that state, changed as the row says, so
-that both are proven: what a failing request applied and what not. WG_MODULE=c runs the table with the C module.
+Each row starts from the same state of wg0. After it a GET is compared with that state, changed as
+the row says, so that both are proven: what a failing request applied and what not. WG_MODULE=c runs
+the table with the C module.
 """
 
 import base64
@@ -133,7 +134,8 @@ def port_in_use():
 
 
 def sockets_elsewhere():
-    """2.3: LISTEN_PORT and FWMARK need the namespace of the sockets, alive and ours to administer."""
+    """2.3: LISTEN_PORT and FWMARK need the namespace of the sockets, alive and ours to
+    administer."""
     run("ip netns add birth")
     run("ip -n birth link add wg1 type wireguard")
     run("ip -n birth link set wg1 netns 1")
@@ -165,7 +167,8 @@ def sockets_elsewhere():
 
 
 def sockets_of_somebody_else():
-    """2.3: a namespace of a user namespace holds the interface; its root may change all but port and mark."""
+    """2.3: a namespace of a user namespace holds the interface; its root may change all but port
+    and mark."""
     run("ip link add wg2 type wireguard")
     here, there = socket.socketpair()
     child = os.fork()

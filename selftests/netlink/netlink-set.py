@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What SET changes (mostly rows O and P of behaviour.tsv), seen by GET, by `ss` and by a socket at the endpoint."""
+"""What SET changes (mostly rows O and P of behaviour.tsv), seen by GET, by `ss` and by a socket at
+the endpoint."""
 
 import base64
 import errno
@@ -95,7 +96,8 @@ def own_key():
 
 
 def order():
-    """All in one message: mark and port, then removal, then key, then peers; whatever the order of attributes."""
+    """All in one message: mark and port, then removal, then key, then peers; whatever the order of
+    attributes."""
     fresh()
     client.set(WG0, attr(Device.PRIVATE_KEY, KEY1), peers(peer(A, ips=["10.0.0.0/8"]), peer(B)))
     client.set(peers(peer(public(KEY2)), peer(C, ips=["10.0.0.0/8"]), peer(A)), attr(Device.PRIVATE_KEY, KEY2),

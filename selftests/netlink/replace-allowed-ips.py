@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Replaces the allowed IPs of the peers of wg0 in "a" and "b", as often as the word on the command line says."""
+"""Replaces the allowed IPs of the peers of wg0 in "a" and "b", as often as the word on the command
+line says."""
 
 import sys
 

@@ -140,7 +140,8 @@ def many():
 
 
 def limited():
-    """A flood of initiations, whose senders may be forged, is looked at BURST at once and RATE in a second."""
+    """A flood of initiations, whose senders may be forged, is looked at BURST at once and RATE in a
+    second."""
     global events
     stranger = Stranger()
     message = stranger.handshake.initiation()

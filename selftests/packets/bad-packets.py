@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A reference peer (lib/noise.py) in the namespace "far" sends right and wrong messages to wg0 in "near".
+"""A reference peer (lib/noise.py) in the namespace "far" sends right and wrong messages to wg0 in
+"near".
 
-After each wrong one: exactly the counter of its reason rose by one, nothing was answered, no byte was counted as
-received, and the endpoint of the peer stayed. Time is that of instructions, so waiting costs nothing; but time leaps
-while the guest waits for its disk, so nothing is read or written within a step.
+After each wrong one: exactly the counter of its reason rose by one, nothing was answered, no byte
+was counted as received, and the endpoint of the peer stayed. Time is that of instructions, so
+waiting costs nothing; but time leaps while the guest waits for its disk, so nothing is read or
+written within a step.
 """
 
 import os

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The two parts of dissector.sh: a reference peer that makes the module send every type of message, and what tshark must say.
+"""The two parts of dissector.sh: a reference peer that makes the module send every type of message,
+and what tshark must say.
 
 usage: dissector.py talk PRIVATE NEAR-PUBLIC PSK KEYLOG
        dissector.py judge NEAR-PUBLIC FAR-PUBLIC FIELDS

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the tracepoints skb:kfree_skb and skb:consume_skb show of the module, beside the counters in debugfs."""
+"""What the tracepoints skb:kfree_skb and skb:consume_skb show of the module, beside the counters in
+debugfs."""
 
 import atexit
 import os
@@ -88,7 +89,8 @@ def names(counters):
 
 
 def seen(title, expected, consumed=None, function=None):
-    """Compares what was traced since `trace.clear` with the counters; `function` is where it must have come from."""
+    """Compares what was traced since `trace.clear` with the counters; `function` is where it must
+    have come from."""
     dropped, handled = trace.events()
     equal(f"{title}: dropped", Counter(reason for _, reason in dropped), names(expected))
     if consumed is not None:
@@ -176,7 +178,8 @@ def refused_ones():
 
 
 def all_of(step, without_packet=()):
-    """A step of bad-packets: drops and counters agree over all of it, except what is counted without a packet."""
+    """A step of bad-packets: drops and counters agree over all of it, except what is counted
+    without a packet."""
 
     def traced():
         trace.clear()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the network sees of a tunnel, and what it gives back (mostly rows D of behaviour.tsv).
 
-The script has made a tunnel between the namespaces a and b; all that is looked at lies in the headers and in the
-counters of other parts of the kernel.
+The script has made a tunnel between the namespaces a and b; all that is looked at lies in the
+headers and in the counters of other parts of the kernel.
 """
 
 from wgtest import check

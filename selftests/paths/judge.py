@@ -3,8 +3,8 @@
 
 usage: judge.py FIGURES [--json FILE] [--order-only] NAME…   (names after "!" ended their machine)
 
-Prints a line per entry and ends with status 1 if one is red. FIGURES is what run.sh writes. --order-only leaves the
-throughput out, for machines whose time is real.
+Prints a line per entry and ends with status 1 if one is red. FIGURES is what run.sh writes.
+--order-only leaves the throughput out, for machines whose time is real.
 """
 
 import json

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is measured, and in which order: the list of cases, and the plan of a round that guest.sh carries out.
+"""What is measured, and in which order: the list of cases, and the plan of a round that guest.sh
+carries out.
 
 usage: cases.py ROUND [quick] [WORD…]   prints the plan; WORDs choose the cases with such a word in their names
 """
@@ -165,8 +166,8 @@ class Run(NamedTuple):
 
 
 def runs(number, quick, words=()):
-    """The runs of round `number` (from 1). Those of one topology stand together, C's next to ours; every other round
-    has them in the opposite order."""
+    """The runs of round `number` (from 1). Those of one topology stand together, C's next to ours;
+    every other round has them in the opposite order."""
     groups = {}
     for case in CASES:
         if words and not any(word in case.name for word in words) or case.by_hand and case.name.split()[0] not in words:

@@ -81,8 +81,8 @@ class Run(NamedTuple):
 
 
 def runs(turns, words=()):
-    """All runs, in their order: a turn has all three kinds of tunnel next to each other, every other
-    one backwards."""
+    """All runs, in their order: a turn has all three kinds of tunnel next to each other, every
+    other one backwards."""
     for case in CASES:
         if words and not any(word in case.name for word in words):
             continue
@@ -163,8 +163,8 @@ def collect(planned, results, samples):
 
 
 def where(planned, results, samples):
-    """Lines: what each function takes for a packet with each kind of tunnel, the mean over all turns;
-    the largest first."""
+    """Lines: what each function takes for a packet with each kind of tunnel, the mean over all
+    turns; the largest first."""
     packets, times = collections.Counter(), {}
     for number, run in enumerate(planned):
         if number not in results or run.beside:

@@ -32,7 +32,8 @@ def finish(figure, result, path):
 
 
 def draw_ratios(result, path):
-    """Only both ends ours, and only traffic: what peers cost differs by factors of which no bar would show the rest."""
+    """Only both ends ours, and only traffic: what peers cost differs by factors of which no bar
+    would show the rest."""
     from matplotlib import pyplot  # pylint: disable=import-outside-toplevel
 
     ratios = {}

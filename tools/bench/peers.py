@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What many peers cost, on the module that is loaded: "KEY=VALUE" in seconds of guest time, KiB and threads.
+"""What many peers cost, on the module that is loaded: "KEY=VALUE" in seconds of guest time, KiB and
+threads.
 
 usage: peers.py COUNT PROCESS   (a process that does nothing, and only when no other process does anything)
 """
@@ -31,7 +32,8 @@ def idle():
 
 
 def busy(action, *words):
-    """Seconds of work: that of the call, and that which it leaves to others; and how long the call itself took."""
+    """Seconds of work: that of the call, and that which it leaves to others; and how long the call
+    itself took."""
     begin_idle, begin = idle(), time.monotonic()
     action(*words)
     call = time.monotonic() - begin

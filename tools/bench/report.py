@@ -63,7 +63,8 @@ def title(run):
 
 
 def collect(rounds):
-    """Rows out of pairs (runs of a round, their results by number), and which runs have no result."""
+    """Rows out of pairs (runs of a round, their results by number), and which runs have no
+    result."""
     values, figures, missing = {}, {}, []
     alone = {case.name for case in CASES if case.by_hand}
     for planned, results in rounds:
@@ -124,7 +125,8 @@ def table(rows):
 
 
 def vpn_table(vpns):
-    """Its lines: a VPN's wires below each other, its figures beside each other, each with its spread."""
+    """Its lines: a VPN's wires below each other, its figures beside each other, each with its
+    spread."""
     units = sorted({row.unit for row in vpns})
     yield f"{'':40}{'wire':8}" + "".join(f"{unit:>11}{'spread':>8}" for unit in units)
     lines = {}

@@ -48,7 +48,8 @@ class Costs(unittest.TestCase):
 
     @staticmethod
     def collected(cpu, lost=()):
-        """What comes of three turns in which a run takes the seconds that `cpu` has for its kind and turn."""
+        """What comes of three turns in which a run takes the seconds that `cpu` has for its kind
+        and turn."""
         planned = list(clock.runs(3, ["ping"]))
         results = {number: {"packets": 0.0 if run.beside else 1e6,
                             "cpu": 1e9 if run.beside else 1e9 * (1 + cpu[run.ends][run.turn])}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs in the guest: floods of wg0 in "near" from "far", and what they do to the tunnel from "near" to "other".
+"""Runs in the guest: floods of wg0 in "near" from "far", and what they do to the tunnel from "near"
+to "other".
 
 usage: floods.py replay COUNT | KIND RATE SECONDS
 

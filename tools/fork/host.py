@@ -109,7 +109,8 @@ def pair(message):
 
 
 def old(parent, copy, after):
-    """What a copy has sent under sessions of before, either before its first initiation or after it.
+    """What a copy has sent under sessions of before, either before its first initiation or after
+    it.
 
     Before it may be something: the kernel's notice takes an interrupt and a work item, so that a
     module does not know at once that its machine is a copy. It is the same with C.

@@ -125,7 +125,8 @@ class Host:
         return memory
 
     def ephemerals(self, memory):
-        """Finds private ephemeral keys of the machine by their points; from then on they are known."""
+        """Finds private ephemeral keys of the machine by their points; from then on they are
+        known."""
         found = private_keys(memory, self.secrets.points)
         for point, key in found.items():
             self.secrets.add("ephemeral", key, number=self.secrets.points[point])

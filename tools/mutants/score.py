@@ -47,7 +47,8 @@ def read(file):
 
 
 def outcomes(folder):
-    """(mutant, outcome) of each mutant of a part of a shard: survivors of the first tests were tried again."""
+    """(mutant, outcome) of each mutant of a part of a shard: survivors of the first tests were
+    tried again."""
     again = folder / "again/mutants.out/outcomes.json"
     later = {mutant["name"]: summary for mutant, summary in read(again)} if again.exists() else {}
     for mutant, summary in read(folder / "first/mutants.out/outcomes.json"):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Reads the faults in tools/planted/faults. Each file describes one change for the worse that a test must find.
+"""Reads the faults in tools/planted/faults. Each file describes one change for the worse that a
+test must find.
 
 usage: fault.py check CHECKOUT          one line for each fault that has lost its place or names no test
        fault.py list CHECKOUT [WORD…]   NAME, tab, TEST, tab, SAYS, tab, BREAKS of each fault; a word is a
@@ -57,7 +58,8 @@ def read(path):
 
 
 def changed(checkout, fault):
-    """Returns the new text of each file that the fault changes. Raises Bad where an old text has no unique place."""
+    """Returns the new text of each file that the fault changes. Raises Bad where an old text has no
+    unique place."""
     texts = {}
     for change in fault["change"]:
         name = change["file"]

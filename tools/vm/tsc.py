@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Prints how many thousand times a second this machine's TSC counts; nothing where that is unknown.
 
-Emulated CPUs that run in real time show the guest this very counter. A guest that measures it by other emulated clocks on a
-busy machine gets it wrong, by a factor at times, and then all its time is wrong.
+Emulated CPUs that run in real time show the guest this very counter. A guest that measures it by
+other emulated clocks on a busy machine gets it wrong, by a factor at times, and then all its time
+is wrong.
 """
 
 import ctypes
@@ -26,7 +27,8 @@ def counter():
 
 
 def reading(read):
-    """Time in ns and the counter at about the same moment: that of many tries which took the shortest time."""
+    """Time in ns and the counter at about the same moment: that of many tries which took the
+    shortest time."""
     tries = []
     for _ in range(100):
         before = time.monotonic_ns()

@@ -2,8 +2,8 @@
 """Says why a WireGuard tunnel does not work.
 
 For each interface and peer with trouble: one sentence with the reason, and what to try. Without
-trouble it says that, and ends with 0; with trouble with 1; with 2 if it could not look. What need not
-be a trouble is a note.
+trouble it says that, and ends with 0; with trouble with 1; with 2 if it could not look. What need
+not be a trouble is a note.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """From what the kernel and the host know to sentences: what all causes share.
 
-Each function with @cause, in of_interface.py and of_peer.py, looks at one kind of trouble and yields
-(what is wrong, what to try). A third value that is true makes it a note: something that need not be
-a trouble.
+Each function with @cause, in of_interface.py and of_peer.py, looks at one kind of trouble and
+yields (what is wrong, what to try). A third value that is true makes it a note: something that need
+not be a trouble.
 """
 
 import ipaddress

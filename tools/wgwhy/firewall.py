@@ -24,7 +24,8 @@ class Drop(typing.NamedTuple):
         return any(covers(right, port) for right in self.ports for port in ports if port)
 
     def is_of(self, address, *ports):
-        """Whether it drops what goes to or comes from there: it names a port, or only the address."""
+        """Whether it drops what goes to or comes from there: it names a port, or only the
+        address."""
         return self.has(*ports) or not self.ports and any(holds(right, address) for right in self.addresses)
 
     def names(self, device):

@@ -141,7 +141,8 @@ def overhead(address):
 
 
 def of_wg(name, what):
-    """The last column of "wg show NAME WHAT", by key; without the program or without privilege nothing."""
+    """The last column of "wg show NAME WHAT", by key; without the program or without privilege
+    nothing."""
     lines = (line.split("\t") for line in run("wg", "show", name, what).splitlines())
     return {words[0]: words[-1] if len(words) > 1 else "" for words in lines}
 

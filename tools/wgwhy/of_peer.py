@@ -250,7 +250,8 @@ def own_address(seen, peer):
 
 
 def astray(seen, peer):
-    """Yields an address in each of the peer's prefixes that goes elsewhere, its prefix, and where."""
+    """Yields an address in each of the peer's prefixes that goes elsewhere, its prefix, and
+    where."""
     for network, address in seen.inside(peer):
         found = seen.way_in(address)
         if address.version == 6 and seen.has(peer, "mtu-below-ipv6"):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Figures for the text collector of Prometheus. The first five have the popular exporters' names."""
+"""Figures for the text collector of Prometheus. The first five have the popular exporters'
+names."""
 
 import causes
 import host

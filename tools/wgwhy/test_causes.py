@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Each cause is found in what the kernel and the host would show, and nothing in a tunnel that works."""
+"""Each cause is found in what the kernel and the host would show, and nothing in a tunnel that
+works."""
 
 import importlib.util
 import ipaddress

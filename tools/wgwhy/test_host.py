@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the programs of the host print, what the family sends, and what the program says without them."""
+"""What the programs of the host print, what the family sends, and what the program says without
+them."""
 
 import contextlib
 import io

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the tests in Python share: checks that say what they saw and where, steps as KTAP lines, processes."""
+"""What the tests in Python share: checks that say what they saw and where, steps as KTAP lines,
+processes."""
 
 import linecache
 import os
@@ -67,7 +68,8 @@ def problem(text):
 
 
 def raised(error):
-    """Notes an exception as a failure: its text, and the places in the test and below that led to it."""
+    """Notes an exception as a failure: its text, and the places in the test and below that led to
+    it."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _outside(frame.filename)]
     last = frames[-1:] if frames and frames[-1] not in own else []
@@ -104,7 +106,8 @@ def run(command, **more):
 
 
 def eventually(seconds, condition):
-    """The first true value of `condition`, or the last false one after that time; a slow machine gets more of it."""
+    """The first true value of `condition`, or the last false one after that time; a slow machine
+    gets more of it."""
     end = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
@@ -115,7 +118,8 @@ def eventually(seconds, condition):
 
 @contextmanager
 def at_once():
-    """With one CPU: what is sent in this block lies in the module's queue before the module handles any of it."""
+    """With one CPU: what is sent in this block lies in the module's queue before the module handles
+    any of it."""
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     try:
         yield
@@ -133,7 +137,8 @@ sys.excepthook = _hook
 
 
 def _number(name):
-    """The number of a subtest: those of Python and of the shell are counted together (see lib.sh)."""
+    """The number of a subtest: those of Python and of the shell are counted together (see
+    lib.sh)."""
     with open(os.environ.get("WG_KTAP", "/dev/null"), "a+", encoding="ascii") as file:
         file.write(f"{name}\n")
         file.seek(0)

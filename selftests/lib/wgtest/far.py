@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A peer in user space, in the namespace "far", of the interface wg0 in "near": see `joined near far`."""
+"""A peer in user space, in the namespace "far", of the interface wg0 in "near": see `joined near
+far`."""
 
 import socket
 import struct

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A raw generic netlink client: requests are put together byte by byte, so that they can be wrong in any way.
+"""A raw generic netlink client: requests are put together byte by byte, so that they can be wrong
+in any way.
 
 Numbers: include/uapi/linux/{netlink,genetlink,wireguard}.h.
 """
@@ -270,7 +271,8 @@ class Client:
 
 
 def merge(messages):
-    """Joins the messages of a dump as user space does: a peer goes on where the key is that of the one before."""
+    """Joins the messages of a dump as user space does: a peer goes on where the key is that of the
+    one before."""
     device = {"peers": []}
     for message in messages:
         for kind, value in message.attrs():

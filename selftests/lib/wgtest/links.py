@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Links by rtnetlink, one request at a time: where tests need the very system call, or cannot wait for a program.
+"""Links by rtnetlink, one request at a time: where tests need the very system call, or cannot wait
+for a program.
 
 Numbers: include/uapi/linux/{rtnetlink,if_link}.h.
 """
@@ -73,7 +74,8 @@ class Links:
         return self.message(NEWLINK, name=name, state=UP if is_up else 0, change=UP)
 
     def answers(self):
-        """The error of the last request, or None; and the link that came back, or None. OSError without an answer."""
+        """The error of the last request, or None; and the link that came back, or None. OSError
+        without an answer."""
         link = None
         while True:
             data = self.socket.recv(1 << 16)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A reference peer: both roles of Noise_IKpsk2 as WireGuard uses it, macs, cookies and transport data.
+"""A reference peer: both roles of Noise_IKpsk2 as WireGuard uses it, macs, cookies and transport
+data.
 
-Written from the protocol's paper for tests: slow, never constant time, and able to be wrong on purpose.
+Written from the protocol's paper for tests: slow, never constant time, and able to be wrong on
+purpose.
 """
 
 import hashlib
@@ -179,7 +181,8 @@ class Handshake:
         self.ephemeral = os.urandom(32)
 
     def initiation(self, timestamp=None, cookie=None, spoil=None, ephemeral=None, static=None):
-        """The first message. `spoil` ("static", "timestamp") garbles a part before the macs are made.
+        """The first message. `spoil` ("static", "timestamp") garbles a part before the macs are
+        made.
 
         `ephemeral` and `static` are sent in place of our public keys.
         """
@@ -223,7 +226,8 @@ class Handshake:
         return state.unseal(state.mix_dh(dh(self.secret, self.remote)), message[88:116])
 
     def response(self, index=None, cookie=None, spoil=None, ephemeral=None):
-        """Our answer; (message, session). `index` stands for the other side's, `spoil` garbles the box."""
+        """Our answer; (message, session). `index` stands for the other side's, `spoil` garbles the
+        box."""
         state = self.state
         point = ephemeral or public(self.ephemeral)
         state.mix_point(point)

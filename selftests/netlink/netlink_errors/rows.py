@@ -73,7 +73,8 @@ def bad_peer(title, expected, *fault, key=C):
 
 
 def bad_ip(title, expected, *parts, after=None):
-    """The second allowed IP of peer A is wrong; PSK and endpoint come before it, the interval after it.
+    """The second allowed IP of peer A is wrong; PSK and endpoint come before it, the interval after
+    it.
 
     Without `after` the fault is the policy's, and nothing changes.
     """

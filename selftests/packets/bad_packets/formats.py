@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Lengths, types and service classes of messages, those that come and those that the module sends."""
+"""Lengths, types and service classes of messages, those that come and those that the module
+sends."""
 
 import socket
 import struct

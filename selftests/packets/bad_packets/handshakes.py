@@ -75,7 +75,8 @@ def initiations():
 
 
 def no_identity():
-    """Without a private key all handshakes are refused, those whose mac1 is of a key of zeros included."""
+    """Without a private key all handshakes are refused, those whose mac1 is of a key of zeros
+    included."""
     fresh(far.address)
     good = Handshake(REMOTE, WG0, PSK).initiation()
     client.set(name("wg0"), attr(Device.PRIVATE_KEY, bytes(32)))

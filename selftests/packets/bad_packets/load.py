@@ -207,7 +207,8 @@ def known():
 
 
 def other_interface():
-    """Load and limits are a matter of one interface here, and of the module or namespace in the C module."""
+    """Load and limits are a matter of one interface here, and of the module or namespace in the C
+    module."""
     fresh(far.address)
     run("ip -n near link add wg1 type wireguard")
     client.set(name("wg1"), u16(Device.LISTEN_PORT, PORT + 1), attr(Device.PRIVATE_KEY, SECOND), peers(peer(P, psk=PSK)))

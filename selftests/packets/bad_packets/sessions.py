@@ -83,7 +83,8 @@ def crowd():
 
 
 def sessions():
-    """Slots: what counts before confirmation, after the next handshake, after the one after that."""
+    """Slots: what counts before confirmation, after the next handshake, after the one after
+    that."""
     fresh()
     first = far.connect(confirm=False)
     # No session is ours to send by, and a handshake was sent just now: the packet waits

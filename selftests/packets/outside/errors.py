@@ -15,7 +15,8 @@ from .ends import IN_B, OUT_A, PORT_B, WG0, Tap, anew, clients, in_ns, nft, ping
 
 
 def local_failures():
-    """row E7: what the local stack refuses counts as sent by the peer, but as dropped or failed by the interface."""
+    """row E7: what the local stack refuses counts as sent by the peer, but as dropped or failed by
+    the interface."""
     for family in (4, 6):
         anew(family)
         holds("ping", ping("a", IN_B[4]))
@@ -34,7 +35,8 @@ def local_failures():
 
 
 def unreachable():
-    """rows D2 D3 D5 L14: a sender beyond us gets an ICMP error for what no peer can take, also behind source NAT."""
+    """rows D2 D3 D5 L14: a sender beyond us gets an ICMP error for what no peer can take, also
+    behind source NAT."""
     run("ip netns add c")
     run("ip link add north netns c type veth peer name south netns a")
     for where, link, four, six in (("c", "north", "10.5.0.2/24", "fd05::2/64"), ("a", "south", "10.5.0.1/24", "fd05::1/64")):

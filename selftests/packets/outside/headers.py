@@ -116,7 +116,8 @@ def marks():
 
 
 def flows():
-    """row D7: queues outside still tell the flows inside from each other, as the hash of the packet inside is kept."""
+    """row D7: queues outside still tell the flows inside from each other, as the hash of the packet
+    inside is kept."""
     anew()
     holds("ping", ping("a", IN_B[4]))
     run("tc -n a qdisc add dev veth root handle 1: prio bands 16 priomap " + "0 " * 16)
@@ -165,7 +166,8 @@ def inner_checksums():
 
 
 def delivery():
-    """row E4: a checksum inside is not looked at again, no mark comes from outside, TCP is merged."""
+    """row E4: a checksum inside is not looked at again, no mark comes from outside, TCP is
+    merged."""
     anew()
     holds("ping", ping("a", IN_B[4]))
     sink = udp_socket("b")

@@ -113,7 +113,8 @@ def stream(count, cpus):
 
 
 def busy(cpus):
-    """Streams through the tunnel, from these CPUs. The messages that a sends, and how many datagrams came out of order."""
+    """Streams through the tunnel, from these CPUs. The messages that a sends, and how many
+    datagrams came out of order."""
     anew()
     holds("ping", ping("a", IN_B[4]))
     tap = Tap("a", buffer=1 << 27, sent=True)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""clippy, warnings as errors, over what cargo builds for the host: the protocol core with its tests, the comparison."""
+"""clippy, warnings as errors, over what cargo builds for the host: the protocol core with its
+tests, the comparison."""
 
 import os
 import re

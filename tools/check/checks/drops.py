@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Packets that are dropped without a reason: by a plain drop, as Rust has no linear types.
 
-A plain drop of a packet is counted when it happens (rust/kernel/net/skb/reason.rs). This finds those that can happen,
-in the MIR of the driver, and of what rust/kernel does with packets. The packet types are those that implement `Free`;
-what contains one is looked for as well, unless its own `Drop` drops the packets for a reason or consumes them.
+A plain drop of a packet is counted when it happens (rust/kernel/net/skb/reason.rs). This finds
+those that can happen, in the MIR of the driver, and of what rust/kernel does with packets. The
+packet types are those that implement `Free`; what contains one is looked for as well, unless its
+own `Drop` drops the packets for a reason or consumes them.
 
-It does not see what is behind counted references, so not what the last reference to a peer drops, nor what the type of
-an associated type owns. tools/check/drops.allow lists `function | type | reason` of those that drop nothing.
+It does not see what is behind counted references, so not what the last reference to a peer drops,
+nor what the type of an associated type owns. tools/check/drops.allow lists `function | type | reason` of those that drop nothing.
 """
 
 import re
@@ -103,7 +104,8 @@ def owners(types):
 
 
 def note_closures(types, bodies):
-    """Notes what closures own. Returns the names of the functions that are called with such a closure."""
+    """Notes what closures own. Returns the names of the functions that are called with such a
+    closure."""
     called = set()
     for body in bodies:
         for line in (line for lines in body.blocks.values() for line in lines):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The prepared kernel is the one whose changes docs/follow.tsv has followed; and tools/follow.py works.
+"""The prepared kernel is the one whose changes docs/follow.tsv has followed; and tools/follow.py
+works.
 
 A run of continuous integration judges a commit and not what the archive has today: it skips this.
 """

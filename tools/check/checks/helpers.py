@@ -2,11 +2,12 @@
 """A C helper is a name for an inline function or macro, nothing more.
 
 So each is one statement, without branch, loop, state or macro of its own: nobody reviews
-C for memory errors in a module that is said to be Rust. The one exception are parameters of the module that are true or
-false, as the kernel crate has none that can be changed later.
+C for memory errors in a module that is said to be Rust. The one exception are parameters of the
+module that are true or false, as the kernel crate has none that can be changed later.
 
-trace.h is another kind of file: the declarations of the tracepoints. What tracefs, perf and BTF know of their fields
-comes from the macro TRACE_EVENT, which only C has. It may have nothing else, and fills a record by plain assignments.
+trace.h is another kind of file: the declarations of the tracepoints. What tracefs, perf and BTF
+know of their fields comes from the macro TRACE_EVENT, which only C has. It may have nothing else,
+and fills a record by plain assignments.
 trace.c makes the definitions from it, and has no code of its own.
 """
 

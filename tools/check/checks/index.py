@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""selftests/README.md has one line for each selftest, which says what it guards, below the heading of its folder."""
+"""selftests/README.md has one line for each selftest, which says what it guards, below the heading
+of its folder."""
 
 import posixpath
 import re

@@ -3,8 +3,8 @@
 
 A path counts as one of the repository if it begins with rust/, tools/, selftests/ or docs/. What
 stands for any name has angle brackets (`selftests/<name>.sh`) and is passed over. What shell
-scripts name below $WG_TOP exists as well. Besides, README keeps to a length, and lines outside of tables, code and
-images to a width.
+scripts name below $WG_TOP exists as well. Besides, README keeps to a length, and lines outside of
+tables, code and images to a width.
 """
 
 import posixpath

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""No two types of rust/kernel, rust/driver and rust/proto have one name, so that a name alone says which is meant.
+"""No two types of rust/kernel, rust/driver and rust/proto have one name, so that a name alone says
+which is meant.
 
-A type is a struct, enum, union, trait or alias. Tests may have their own, and what stands in an `impl` or a `trait`
-belongs to that. Variants of a type for other configurations are one, if they stand in one file. An alias of a type of
-the same name is that type. A `Registration` is named with its module: what is registered.
+A type is a struct, enum, union, trait or alias. Tests may have their own, and what stands in an
+`impl` or a `trait` belongs to that. Variants of a type for other configurations are one, if they
+stand in one file. An alias of a type of the same name is that type. A `Registration` is named with
+its module: what is registered.
 """
 
 from lib.rustlex import code, group_end, head_end

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Planted faults (tools/planted/faults) still have a place: each old text occurs exactly once, and the test exists."""
+"""Planted faults (tools/planted/faults) still have a place: each old text occurs exactly once, and
+the test exists."""
 
 import subprocess
 import sys

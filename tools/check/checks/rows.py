@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """selftests/behaviour.tsv: each row of that table names a test, and the test names the row.
 
-A line is `id <tab> mark <tab> tests <tab> what must hold`. The mark is `-`, or `changed` where we differ from the C
-module on purpose. Tests are files of selftests or tools/host/tests, separated by spaces; where there is none, the reason
-stands there: `cannot be observed on these machines: needs …`. A test names rows in a comment near the assertion:
+A line is `id <tab> mark <tab> tests <tab> what must hold`. The mark is `-`, or `changed` where we
+differ from the C module on purpose. Tests are files of selftests or tools/host/tests, separated by
+spaces; where there is none, the reason stands there: `cannot be observed on these machines: needs
+…`. A test names rows in a comment near the assertion:
 `row L7` or `rows L1 L7`.
 """
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Public items of rust/kernel and rust/proto, and C helpers, that nothing in the module uses.
 
-By text: the name of a `pub` item must occur somewhere else in the module's code, tests and comments aside. Names
-that several items share hide each other, so this finds less than there is, and never more. tools/check/unused.allow
-lists `name | file | reason`.
+By text: the name of a `pub` item must occur somewhere else in the module's code, tests and comments
+aside. Names that several items share hide each other, so this finds less than there is, and never
+more. tools/check/unused.allow lists `name | file | reason`.
 """
 
 import re

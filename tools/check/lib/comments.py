@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a file says to its readers: (line, text) of comments, or of all lines where the file is text.
+"""What a file says to its readers: (line, text) of comments, or of all lines where the file is
+text.
 
 An empty text ends a paragraph, as does a line that is missing.
 """
@@ -71,7 +72,8 @@ def prose(path, text):
 
 
 def paragraphs(lines):
-    """Joins them to paragraphs: yields (text, line_of), which returns the line of a place in the text."""
+    """Joins them to paragraphs: yields (text, line_of), which returns the line of a place in the
+    text."""
     found, last = [], None
     for number, text in [*lines, (0, "")]:
         if found and (not text or number != last + 1):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Walks a function's MIR along all paths, and finds where a value is dropped that owns something.
 
-The compiler drops an `Option` also where that is `None`, and a list that was emptied. So each path carries facts: what
-is in drop flags, which variants an enum can have, what references point to, and which lists are empty. Borrows keep
-them true: while a fact about a place is used, nobody else changes that place.
+The compiler drops an `Option` also where that is `None`, and a list that was emptied. So each path
+carries facts: what is in drop flags, which variants an enum can have, what references point to, and
+which lists are empty. Borrows keep them true: while a fact about a place is used, nobody else
+changes that place.
 """
 
 import re
@@ -71,7 +72,8 @@ class Walk:
     # --- places
 
     def place(self, state, text):
-        """The short form of a place, seen through references of which it is known what they point to."""
+        """The short form of a place, seen through references of which it is known what they point
+        to."""
         short, kind = mir.place(text)
         while match := re.search(r"\(\*([^()]+)\)", short):
             target = state.get(("ref", match[1]))

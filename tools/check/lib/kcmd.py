@@ -32,7 +32,8 @@ def externs(tree, obj):
 
 
 def _flags(tree, obj, *dropped):
-    """Returns environment and arguments of the command for `obj`, without its outputs and these options."""
+    """Returns environment and arguments of the command for `obj`, without its outputs and these
+    options."""
     env, words = saved(tree, obj)
     keep, skip = [], False
     for word in words:
@@ -63,9 +64,10 @@ def rustc(tree, source, output, *more, obj=DRIVER):
 def mir(tree, obj=DRIVER, source=None):
     """Returns the MIR of `obj`, or of `source` compiled as that.
 
-    It is what code is generated from, so drops are elaborated: what was moved on a path is not dropped there, and a
-    value that was moved on some paths has a flag. Without optimizations, which would put functions of other crates and
-    their drops into ours, and forget branches that tell what is left to drop. No code is generated.
+    It is what code is generated from, so drops are elaborated: what was moved on a path is not
+    dropped there, and a value that was moved on some paths has a flag. Without optimizations, which
+    would put functions of other crates and their drops into ours, and forget branches that tell
+    what is left to drop. No code is generated.
     """
     env, words = _for_source(tree, obj) if source else _flags(tree, obj)
     run = subprocess.run(

@@ -24,7 +24,8 @@ class Line(NamedTuple):
 
 
 class Body(NamedTuple):
-    """A function: its name, the types of its locals (texts), and the lines of each block, the terminator last.
+    """A function: its name, the types of its locals (texts), and the lines of each block, the
+    terminator last.
 
     `variables` has the names that locals have in the source.
     """
@@ -126,7 +127,8 @@ def call(text):
 
 
 def place(text):
-    """Writes a place shortly, `((_1 as Some).0: T)` as `_1@Some.0`; also returns the type that it names, if any."""
+    """Writes a place shortly, `((_1 as Some).0: T)` as `_1@Some.0`; also returns the type that it
+    names, if any."""
     text = text.strip()
     if text.endswith("]") and not text.startswith("["):
         return place(text[:text.rindex("[")])[0] + "[]", None

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Types as rustc and the sources write them, and which of them own a value of certain types.
 
-By the definitions in the sources: a struct owns what its fields own, and so on. What is behind a reference, a raw
-pointer or a counted reference is not owned. A type of another crate owns what its arguments do, unless it has a
-lifetime: then it borrows.
+By the definitions in the sources: a struct owns what its fields own, and so on. What is behind a
+reference, a raw pointer or a counted reference is not owned. A type of another crate owns what its
+arguments do, unless it has a lifetime: then it borrows.
 """
 
 import functools
@@ -139,7 +139,8 @@ def parse(text):
 
 
 class Def(NamedTuple):
-    """A struct (with one variant), an enum, or another name for a type (with the type as its only field)."""
+    """A struct (with one variant), an enum, or another name for a type (with the type as its only
+    field)."""
 
     kind: str
     module: tuple
@@ -163,7 +164,8 @@ def _split(tokens):
 
 
 def _strip(tokens):
-    """A field or variant without attributes and visibility; the second value says whether it has a `cfg`."""
+    """A field or variant without attributes and visibility; the second value says whether it has a
+    `cfg`."""
     at, has_cfg = 0, False
     while at < len(tokens):
         if tokens[at].text == "#":
@@ -277,8 +279,9 @@ def _imports(tokens):
 class Types:
     """The definitions of some crates, and the types of which owners are looked for.
 
-    Types are named by pairs of module and name. `owned` are those looked for, and `settled` those that own them and
-    see to them when they are dropped. `is_owner` says whether a parameter stands for an owner.
+    Types are named by pairs of module and name. `owned` are those looked for, and `settled` those
+    that own them and see to them when they are dropped. `is_owner` says whether a parameter stands
+    for an owner.
     """
 
     def __init__(self, is_owner):
@@ -296,7 +299,8 @@ class Types:
                     self.defs.setdefault(tokens[at + 1].text, []).append(definition)
 
     def find(self, kind):
-        """The definitions that a path can mean: its words occur in order in the path of the definition."""
+        """The definitions that a path can mean: its words occur in order in the path of the
+        definition."""
         found = []
         for definition in self.defs.get(kind.path[-1], ()) if kind.kind == "path" else ():
             words = iter((*definition.module, kind.path[-1]))

@@ -4,10 +4,11 @@
 
 usage: lkmm.py [--known] FILE.litmus...   (--known: leave out what cannot be parsed, and say so)
 
-The axioms are those of tools/memory-model/linux-kernel.cat for marked accesses without dependencies,
-transcribed; only what the tests here use can be parsed. The order by dependencies, which is left out,
-would only forbid more outcomes, so that a "Never" holds with it as well. Each test says in a line
-"Result:" what must come out, as in the kernel's tree, whose tests are a test of this program.
+The axioms are those of tools/memory-model/linux-kernel.cat for marked accesses without
+dependencies, transcribed; only what the tests here use can be parsed. The order by dependencies,
+which is left out, would only forbid more outcomes, so that a "Never" holds with it as well. Each
+test says in a line "Result:" what must come out, as in the kernel's tree, whose tests are a test of
+this program.
 """
 
 import itertools
