@@ -80,17 +80,6 @@ pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: SkbList, bh: &Bh
 /// Why a datagram is refused, and where it came from; see [`diag::sender`].
 type DroppedDatagram = (DropReason, Option<SocketAddr>);
 
-/// Drops a datagram.
-#[inline(always)]
-fn refuse_datagram(skb: SkBuff, reason: DropReason) -> DroppedDatagram {
-    // Without its UDP header, nothing tells where it came from.
-    let remote = match reason {
-        DropReason::BadDatagram => None,
-        _ => diag::sender(&skb),
-    };
-    (refuse(skb, reason), remote)
-}
-
 /// Sorts a datagram: adds a data message to the run, and queues a handshake message. Drops one that
 /// is neither.
 fn sort<'g>(
@@ -148,6 +137,17 @@ fn sort<'g>(
     };
     run.packets.push_back(skb);
     Ok(())
+}
+
+/// Drops a datagram.
+#[inline(always)]
+fn refuse_datagram(skb: SkBuff, reason: DropReason) -> DroppedDatagram {
+    // Without its UDP header, nothing tells where it came from.
+    let remote = match reason {
+        DropReason::BadDatagram => None,
+        _ => diag::sender(&skb),
+    };
+    (refuse(skb, reason), remote)
 }
 
 /// Returns the kind of a message and its length, without the UDP header.

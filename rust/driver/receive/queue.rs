@@ -118,29 +118,6 @@ impl RxQueue {
         self.opened.lock(bh).is_open = true;
     }
 
-    /// Drops all packets and accepts no more. Returns how many packets were not polled. The NAPI
-    /// context must not run any more.
-    pub(crate) fn close(&self, bh: &Bh<'_>) -> usize {
-        let mut packets = SkbList::new();
-        {
-            let mut input = self.input.lock(bh);
-            input.is_open = false;
-            packets.append(&mut input.packets);
-        }
-        let jobs = {
-            let mut opened = self.opened.lock(bh);
-            opened.is_open = false;
-            core::mem::take(&mut opened.jobs)
-        };
-        for job in jobs {
-            // Also for removed peers: batches behind this one would never be released.
-            reset(job.batch.keypair.peer(), bh);
-        }
-        let n = packets.len();
-        let _ = refuse(packets, DropReason::Gone);
-        n
-    }
-
     /// Adds packets and returns when they are polled. On failure gives those back that did not fit,
     /// and says why.
     ///
@@ -195,28 +172,6 @@ impl RxQueue {
         (!input.packets.is_empty()).then_some(gathered)
     }
 
-    /// Ends a pause.
-    pub(crate) fn end_pause(&self, bh: &Bh<'_>) {
-        let mut input = self.input.lock(bh);
-        if let Waits::Paused(_) = input.waits {
-            input.waits = Waits::No;
-        }
-    }
-
-    /// Ends a pause that the worker should have ended. Returns whether it did, or [`None`] without
-    /// a pause.
-    pub(crate) fn end_long_pause(&self, bh: &Bh<'_>) -> Option<bool> {
-        let mut input = self.input.lock(bh);
-        let Waits::Paused(since) = input.waits else {
-            return None;
-        };
-        let is_long = time::jiffies().wrapping_sub(since) >= MAX_PAUSE;
-        if is_long {
-            input.waits = Waits::No;
-        }
-        Some(is_long)
-    }
-
     /// Returns how many packets the poll that begins takes, at most `budget`.
     pub(crate) fn begin_poll(&self, budget: usize, bh: &Bh<'_>) -> usize {
         let mut input = self.input.lock(bh);
@@ -230,16 +185,9 @@ impl RxQueue {
         budget.min(SMALL_POLL)
     }
 
-    /// Pauses polling if packets are left or the poll was a small one, as more of the same burst is
-    /// likely to follow. Returns whether it did: the caller then queues the worker that ends the
-    /// pause.
-    pub(crate) fn pause(&self, was_small: bool, bh: &Bh<'_>) -> bool {
-        let mut input = self.input.lock(bh);
-        let waits = was_small || !input.packets.is_empty();
-        if waits {
-            input.waits = Waits::Paused(time::jiffies());
-        }
-        waits
+    /// Takes a batch that another CPU has decrypted. Sequence numbers tell their order.
+    pub(crate) fn pop_opened(&self, bh: &Bh<'_>) -> Option<Job<RxBatch>> {
+        self.opened.lock(bh).jobs.pop()
     }
 
     /// Takes up to `max` packets of the session that the first one belongs to.
@@ -300,8 +248,60 @@ impl RxQueue {
             .map_err(|PushError(job)| job)
     }
 
-    /// Takes a batch that another CPU has decrypted. Sequence numbers tell their order.
-    pub(crate) fn pop_opened(&self, bh: &Bh<'_>) -> Option<Job<RxBatch>> {
-        self.opened.lock(bh).jobs.pop()
+    /// Pauses polling if packets are left or the poll was a small one, as more of the same burst is
+    /// likely to follow. Returns whether it did: the caller then queues the worker that ends the
+    /// pause.
+    pub(crate) fn pause(&self, was_small: bool, bh: &Bh<'_>) -> bool {
+        let mut input = self.input.lock(bh);
+        let waits = was_small || !input.packets.is_empty();
+        if waits {
+            input.waits = Waits::Paused(time::jiffies());
+        }
+        waits
+    }
+
+    /// Ends a pause.
+    pub(crate) fn end_pause(&self, bh: &Bh<'_>) {
+        let mut input = self.input.lock(bh);
+        if let Waits::Paused(_) = input.waits {
+            input.waits = Waits::No;
+        }
+    }
+
+    /// Ends a pause that the worker should have ended. Returns whether it did, or [`None`] without
+    /// a pause.
+    pub(crate) fn end_long_pause(&self, bh: &Bh<'_>) -> Option<bool> {
+        let mut input = self.input.lock(bh);
+        let Waits::Paused(since) = input.waits else {
+            return None;
+        };
+        let is_long = time::jiffies().wrapping_sub(since) >= MAX_PAUSE;
+        if is_long {
+            input.waits = Waits::No;
+        }
+        Some(is_long)
+    }
+
+    /// Drops all packets and accepts no more. Returns how many packets were not polled. The NAPI
+    /// context must not run any more.
+    pub(crate) fn close(&self, bh: &Bh<'_>) -> usize {
+        let mut packets = SkbList::new();
+        {
+            let mut input = self.input.lock(bh);
+            input.is_open = false;
+            packets.append(&mut input.packets);
+        }
+        let jobs = {
+            let mut opened = self.opened.lock(bh);
+            opened.is_open = false;
+            core::mem::take(&mut opened.jobs)
+        };
+        for job in jobs {
+            // Also for removed peers: batches behind this one would never be released.
+            reset(job.batch.keypair.peer(), bh);
+        }
+        let n = packets.len();
+        let _ = refuse(packets, DropReason::Gone);
+        n
     }
 }

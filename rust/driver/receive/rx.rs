@@ -63,18 +63,6 @@ impl Rx {
         self.stream = StreamDetector::new();
     }
 
-    /// Returns whether the last datagram came from `endpoint`, and the endpoint is at its change
-    /// number `change` since then.
-    pub(crate) fn is_seen_at(&self, endpoint: &Endpoint, change: u64) -> bool {
-        let is_same = |&(seen, nth): &(Endpoint, u64)| nth == change && seen.is_same(endpoint);
-        self.seen.as_ref().is_some_and(is_same)
-    }
-
-    /// Notes where the last datagram came from.
-    pub(crate) fn set_seen(&mut self, endpoint: Endpoint, change: u64) {
-        self.seen = Some((endpoint, change));
-    }
-
     /// Admits a run of `n` packets of a session: it is decrypted at once, becomes a batch with a
     /// sequence number, or is dropped. `offload` tells whether another CPU decrypts it.
     pub(super) fn begin(&mut self, keypair: Ref<'_, Keypair>, n: usize, offload: bool) -> RxNext {
@@ -112,6 +100,18 @@ impl Rx {
         self.packets = self.packets.saturating_sub(n);
         self.reorder.head_released();
         self.reorder.take_head()
+    }
+
+    /// Returns whether the last datagram came from `endpoint`, and the endpoint is at its change
+    /// number `change` since then.
+    pub(crate) fn is_seen_at(&self, endpoint: &Endpoint, change: u64) -> bool {
+        let is_same = |&(seen, nth): &(Endpoint, u64)| nth == change && seen.is_same(endpoint);
+        self.seen.as_ref().is_some_and(is_same)
+    }
+
+    /// Notes where the last datagram came from.
+    pub(crate) fn set_seen(&mut self, endpoint: Endpoint, change: u64) {
+        self.seen = Some((endpoint, change));
     }
 
     /// Forgets all batches; those in flight are discarded when they come back.

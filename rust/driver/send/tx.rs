@@ -123,11 +123,6 @@ impl Deferred {
 }
 
 impl Tx {
-    /// Returns how many datagrams are staged.
-    pub(crate) fn staged(&self) -> u32 {
-        self.staged.datagrams()
-    }
-
     /// Creates the empty state.
     pub(crate) const fn new() -> Self {
         Self {
@@ -140,6 +135,11 @@ impl Tx {
             tx_cpu: TxCpu::new(),
             stream: StreamDetector::new(),
         }
+    }
+
+    /// Returns how many datagrams are staged.
+    pub(crate) fn staged(&self) -> u32 {
+        self.staged.datagrams()
     }
 
     /// Returns whether to defer packets to a worker.
