@@ -238,7 +238,7 @@ if row unanswered-traffic; then
 	used
 	ip -n b link set veth down
 	keeps_trying a 192.168.7.2
-	# Before the second initiation, some twenty seconds after the first packet, it says "silent".
+	# Before the second initiation, some twenty seconds after the first packet, it is "silent".
 	eventually 40 names a unanswered || true
 	tells a unanswered
 fi
