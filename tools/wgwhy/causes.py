@@ -59,6 +59,11 @@ def odd(facts, kind):
                    f"{schema.REASONS[reason].removesuffix('.')}", "see docs/dead-tunnel.md")
 
 
+def far_end(network, address):
+    """The last address of a network that a host can have, or the only one."""
+    return network[-2] if network.num_addresses > 2 else address
+
+
 def wants_session(peer):
     return peer["state"] in ("waiting", "given-up", "answered") or peer.get("attempt", 0) >= 2
 

@@ -5,7 +5,8 @@ import ipaddress
 
 import causes
 import host
-from causes import OF_PEER, SOON, address_of, cause, duration, endpoint, plural, recent, wants_session
+from causes import (OF_PEER, SOON, address_of, cause, duration, endpoint, far_end, plural, recent,
+                    wants_session)
 from of_interface import is_us
 
 
@@ -261,7 +262,7 @@ def astray(seen, peer):
                and route.subnet_of(network) for route in seen.routes_into or []):
             continue
         # Or a network of this host lies in it, or rules say who uses the tunnel.
-        if seen.leads_in(network[-2] if network.num_addresses > 2 else address) or any(
+        if seen.leads_in(far_end(network, address)) or any(
                 route.version == network.version and network.subnet_of(route)
                 for route in seen.ruled_routes):
             continue

@@ -20,6 +20,11 @@ ANSWER_WITHIN, INITIATION_WITHIN = 12, 6
 PREFIXES = 16
 
 
+def said(cause, what, remedy, is_note=False):
+    """What a cause yields, as a part of a trouble."""
+    return {"cause": cause, "what": what, "try": remedy, **({"note": True} if is_note else {})}
+
+
 class Seen:
     """What the kernel shows is read at once, what the host shows when it is asked for."""
 
@@ -129,7 +134,7 @@ class Seen:
         """All routes that matter, by one call."""
         asked = {self.way_out(peer) for peer in self.peers} - {None}
         asked |= {(str(one), 0, "") for peer in self.peers for network, address in self.inside(peer)
-                  for one in (address, network[-2] if network.num_addresses > 2 else address)}
+                  for one in (address, causes.far_end(network, address))}
         asked = sorted(asked)
         self.routes = dict(zip(asked, host.routes(asked)))
 
@@ -189,19 +194,17 @@ class Seen:
             self.ask_routes()
         ours = self.found[None] = []
         for name, look in causes.OF_INTERFACE:
-            for what, remedy, *note in look(self):
-                ours.append({"interface": self.name, "cause": name, "what": what,
-                             "try": remedy, **({"note": True} if any(note) else {})})
+            for words in look(self):
+                ours.append({"interface": self.name, **said(name, *words)})
         result = list(ours)
         if not is_up or "public-key" not in self.interface:
             return result
         for peer in self.peers:
             found = self.found[self.key(peer)] = []
             for name, look in causes.OF_PEER:
-                for what, remedy, *note in look(self, peer):
+                for words in look(self, peer):
                     found.append({"interface": self.name, "peer": self.key(peer),
-                                  "name": peer.get("name", ""), "cause": name, "what": what,
-                                  "try": remedy, **({"note": True} if any(note) else {})})
+                                  "name": peer.get("name", ""), **said(name, *words)})
             result += found
         return result
 

@@ -122,7 +122,6 @@ impl Facts {
     /// Notes that the initiations so far are no trouble any more.
     pub(super) fn forget_tries(&self) {
         self.tries.store(0, Relaxed);
-        self.cookies.store(0, Relaxed);
         if self.ended() == Ended::GaveUp {
             self.end(Ended::No);
         }

@@ -268,14 +268,12 @@ impl Peer {
             if let Some(facts) = self.diag().facts(bh) {
                 facts.forget_tries();
             }
+            return;
         }
-        // Only those of authentic messages are events.
+        // Only moves by authentic messages are events.
         let (Some(old), Some(new)) = (old, new) else {
             return;
         };
-        if how == Learnt::Configuration {
-            return;
-        }
         if let Some(facts) = self.diag().facts_or_make(bh) {
             facts.note_moved();
         }

@@ -133,10 +133,7 @@ fn prepare<'a>(
     }
     let outer = attrs.get(peer_attr::OUT_MARK);
     if let Some(attr) = outer.or(attrs.get(peer_attr::OUT_PRIORITY)) {
-        // The datagrams leave in the namespace of the sockets, which may differ from the
-        // request's. It is the same with the mark of the interface.
-        let net = device.creating_net().get();
-        if !net.is_some_and(|net| net.is_administrable()) {
+        if !device.sockets_are_administrable() {
             let why = c"this takes CAP_NET_ADMIN where the sockets are";
             return Err(request.refuse_attr(EPERM, &attr, why));
         }

@@ -125,13 +125,8 @@ fn change(
     let device = dev.data();
     let port = request.get(device_attr::LISTEN_PORT);
     let fwmark = request.get(device_attr::FWMARK);
-    if port.is_some() || fwmark.is_some() {
-        // Port and mark belong to the namespace of the sockets, which may differ from the
-        // request's.
-        let net = device.creating_net().get().ok_or(EPERM)?;
-        if !net.is_administrable() {
-            return Err(EPERM);
-        }
+    if (port.is_some() || fwmark.is_some()) && !device.sockets_are_administrable() {
+        return Err(EPERM);
     }
     config.changed();
     if let Some(mark) = fwmark.and_then(|attr| attr.u32()) {
