@@ -13,10 +13,12 @@ import sys
 
 # Title, program and words for guest.sh, and how many packets its result stands for.
 SEGMENT = 1368
+QUIC_DATAGRAM = 1252
 CASES = (
     ("TCP, 1 stream: per full segment", "tcp 8M", lambda run: run["bytes"] / SEGMENT),
     ("UDP, 64 B: per datagram", "udp 64 8000", lambda run: run["packets"]),
     ("ping: per round trip", "ping 3000", lambda run: run["packets"]),
+    ("QUIC-like: per datagram", "quic 6400", lambda run: run["bytes"] / QUIC_DATAGRAM),
 )
 MODULES = ("c", "ours")
 
