@@ -38,8 +38,15 @@ use kext::{
             Route6,
             RouteGso, //
         },
-        skb::Datagrams,
-        udp::Tunnel, //
+        skb::{
+            Datagrams,
+            SkBuff, //
+        },
+        udp::{
+            Output4,
+            Output6,
+            Tunnel, //
+        }, //
     },
     time, //
 };
@@ -179,29 +186,60 @@ impl<'g> Path<'g> {
         self.gso != RouteGso::None
     }
 
+    /// Prepares the path for sending, probably as many datagrams as `expected`.
+    pub(crate) fn output<'p>(
+        &'p self,
+        expected: usize,
+        bh: &'p Bh<'_>,
+    ) -> Result<Output<'p>, DropReason> {
+        let (socket, running, mark) = (self.socket, self.running, self.mark);
+        let family = match (&self.route, self.remote) {
+            (Route::V4(route), SocketAddr::V4 { addr, port }) => socket
+                .output4(running, route, addr, port, mark, expected, bh)
+                .map(Family::V4),
+            (Route::V6(route), SocketAddr::V6 { addr, port, .. }) => socket
+                .output6(running, route, addr, port, mark, bh)
+                .map(Family::V6),
+            // The route is always of the family of the remote address.
+            _ => Err(EINVAL),
+        };
+        Ok(Output {
+            family: family.map_err(|_| DropReason::TxNoSocket)?,
+            priority: self.priority,
+        })
+    }
+
+    /// Sends one datagram. On error it was not handed to the stack, but dropped.
+    pub(crate) fn send(&self, skb: SkBuff, ds: u8, bh: &Bh<'_>) -> Result<(), DropReason> {
+        match self.output(1, bh) {
+            Ok(mut output) => output.send(skb, ds),
+            Err(reason) => Err(refuse(skb, reason)),
+        }
+    }
+}
+
+/// A path in use.
+pub(crate) struct Output<'g> {
+    family: Family<'g>,
+    priority: u32,
+}
+
+enum Family<'g> {
+    V4(Output4<'g, Device>),
+    V6(Output6<'g, Device>),
+}
+
+impl Output<'_> {
     /// Sends one datagram, or a GSO packet of several. On error it was not handed to the stack, but
     /// dropped.
-    pub(crate) fn send(
-        &self,
-        skb: impl Into<Datagrams>,
-        ds: u8,
-        bh: &Bh<'_>,
-    ) -> Result<(), DropReason> {
+    pub(crate) fn send(&mut self, skb: impl Into<Datagrams>, ds: u8) -> Result<(), DropReason> {
         let mut skb = skb.into();
         if self.priority != 0 {
             skb.set_priority(self.priority);
         }
-        let sent = match (&self.route, self.remote) {
-            (Route::V4(route), SocketAddr::V4 { addr, port }) => {
-                self.socket
-                    .send4(&self.running, skb, route, addr, port, ds, self.mark, bh)
-            }
-            (Route::V6(route), SocketAddr::V6 { addr, port, .. }) => {
-                self.socket
-                    .send6(&self.running, skb, route, addr, port, ds, self.mark, bh)
-            }
-            // The route is always of the family of the remote address.
-            _ => Err((skb, EINVAL)),
+        let sent = match &mut self.family {
+            Family::V4(output) => output.send(skb, ds),
+            Family::V6(output) => output.send(skb, ds),
         };
         sent.map_err(|(skb, error)| {
             let reason = if error == ENOMEM {

@@ -104,6 +104,11 @@ struct net_device *wg_helper_dst_dev(const struct dst_entry *dst)
 	return dst_dev(dst);
 }
 
+struct net *wg_helper_dev_net(const struct net_device *dev)
+{
+	return dev_net(dev);
+}
+
 int wg_helper_ip4_dst_hoplimit(const struct dst_entry *dst)
 {
 	return ip4_dst_hoplimit(dst);
@@ -122,6 +127,11 @@ int wg_helper_skb_cow_head(struct sk_buff *skb, unsigned int headroom)
 void wg_helper_skb_set_inner_network_header(struct sk_buff *skb, int offset)
 {
 	skb_set_inner_network_header(skb, offset);
+}
+
+void wg_helper_skb_dst_set_noref(struct sk_buff *skb, struct dst_entry *dst)
+{
+	skb_dst_set_noref(skb, dst);
 }
 
 void wg_helper_skb_dst_drop(struct sk_buff *skb)

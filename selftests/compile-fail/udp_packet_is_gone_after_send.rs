@@ -5,32 +5,14 @@
 
 #![forbid(unsafe_code)]
 
-use kext::{
-    context::Bh,
-    net::{
-        addr::Ipv4Addr,
-        device::{
-            Operations,
-            Running, //
-        },
-        route::Route4,
-        skb::SkBuff,
-        udp::{
-            EncapRcv,
-            Tunnel, //
-        },
-    },
+use kext::net::{
+    device::Operations,
+    skb::SkBuff,
+    udp::Output4, //
 };
 
 /// Sends a packet.
-pub fn twice<H: EncapRcv, T: Operations>(
-    tunnel: &Tunnel<H>,
-    running: &Running<'_, T>,
-    skb: SkBuff,
-    route: &Route4,
-    bh: &Bh<'_>,
-) {
-    let to = Ipv4Addr([192, 0, 2, 1]);
-    let _ = tunnel.send4(running, skb, route, to, 1, 0, 0, bh);
-    let _ = tunnel.send4(running, skb, route, to, 1, 0, 0, bh); //~
+pub fn twice<T: Operations>(output: &mut Output4<'_, T>, skb: SkBuff) {
+    let _ = output.send(skb, 0);
+    let _ = output.send(skb, 0); //~
 }

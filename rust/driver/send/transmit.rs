@@ -7,7 +7,10 @@ use crate::{
     drops::refuse,
     keypair::Keypair,
     packet::PacketCb,
-    path::Path,
+    path::{
+        Output,
+        Path, //
+    },
     peer::Peer,
     timers, //
 };
@@ -34,8 +37,13 @@ pub(super) fn transmit(keypair: &Keypair, packets: SkbList<Segmented>, bh: &Bh<'
     }
     timers::authenticated_sent(peer, bh);
     dev.data().workers().loads().note_tx(packets.segs(), bh);
-    match Path::to_peer(dev, peer, bh) {
-        Ok(path) => send_all(&path, peer, packets, bh),
+    let path = Path::to_peer(dev, peer, bh);
+    let ready = path.as_ref().map_err(|reason| *reason).and_then(|path| {
+        let output = path.output(packets.segs(), bh)?;
+        Ok((output, path.takes_gso()))
+    });
+    match ready {
+        Ok((output, takes_gso)) => send_all(output, takes_gso, peer, packets, bh),
         Err(reason) => {
             // CAST: From small to large.
             let n = packets.segs() as u64;
@@ -52,12 +60,18 @@ pub(super) fn transmit(keypair: &Keypair, packets: SkbList<Segmented>, bh: &Bh<'
 }
 
 /// Sends packets along a path, GSO packets as single datagrams where the path does not take them.
-fn send_all(path: &Path<'_>, peer: &RcuArc<Peer>, mut packets: SkbList<Segmented>, bh: &Bh<'_>) {
+fn send_all(
+    mut output: Output<'_>,
+    takes_gso: bool,
+    peer: &RcuArc<Peer>,
+    mut packets: SkbList<Segmented>,
+    bh: &Bh<'_>,
+) {
     let dev = peer.device();
     let (mut sent, mut bytes): (u64, u64) = (0, 0);
     while let Some(packet) = packets.pop_front() {
         // The route or the rules may have changed since the packet was made.
-        let is_single = dev.data().is_rewritten() || !path.takes_gso();
+        let is_single = dev.data().is_rewritten() || !takes_gso;
         if packet.segs() > 1 && is_single {
             packets.prepend(&mut split(peer, packet, bh));
             continue;
@@ -69,7 +83,7 @@ fn send_all(path: &Path<'_>, peer: &RcuArc<Peer>, mut packets: SkbList<Segmented
         }
         // CAST: From small to large.
         let (len, segs) = (packet.as_skb().len() as u64, packet.segs() as u64);
-        match path.send(packet, cb.ds, bh) {
+        match output.send(packet, cb.ds) {
             Ok(()) => {
                 sent = sent.saturating_add(segs);
                 bytes = bytes.saturating_add(len);

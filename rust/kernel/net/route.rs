@@ -4,8 +4,8 @@
 //!
 //! A route is looked up by [`Tunnel::route4`](super::udp::Tunnel::route4) or
 //! [`Tunnel::route6`](super::udp::Tunnel::route6), may be kept for as long as it is [still
-//! valid](Route4::still_valid), and is used by [`Tunnel::send4`](super::udp::Tunnel::send4) or
-//! [`Tunnel::send6`](super::udp::Tunnel::send6).
+//! valid](Route4::still_valid), and is used by [`Tunnel::output4`](super::udp::Tunnel::output4) or
+//! [`Tunnel::output6`](super::udp::Tunnel::output6).
 //!
 //! There is no wrapper of C's `dst_cache`. A caller that sends to a destination repeatedly keeps
 //! one route beside the destination's address, under the lock that guards the address anyway. It
@@ -112,15 +112,6 @@ impl Dst {
         self.netns.is_netns_alive(bh).then_some(self.entry.as_ptr())
     }
 
-    /// As [`Self::get`], with a count for the caller.
-    #[inline]
-    fn hold(&self, bh: &Bh<'_>) -> Option<*mut dst_entry> {
-        let entry = self.get(bh)?;
-        // SAFETY: Valid by the type invariants, with a count of our own.
-        unsafe { bindings::dst_hold(entry) };
-        Some(entry)
-    }
-
     /// Returns whether the entry may still be used.
     #[inline]
     fn check(&self, cookie: u32, bh: &Bh<'_>) -> bool {
@@ -204,10 +195,10 @@ impl Route4 {
         }
     }
 
-    /// Returns the route with a count for the caller, or `None` if its namespace was removed.
+    /// Returns the route for as long as the section lasts, or `None` if its namespace was removed.
     #[inline]
-    pub(super) fn hold(&self, bh: &Bh<'_>) -> Option<*mut rtable> {
-        self.dst.hold(bh).map(<*mut _>::cast)
+    pub(super) fn get<'g>(&'g self, bh: &'g Bh<'_>) -> Option<*mut rtable> {
+        self.dst.get(bh).map(<*mut _>::cast)
     }
 
     /// Returns the source address that the look-up chose for the route.
@@ -274,10 +265,10 @@ impl Route6 {
         }
     }
 
-    /// Returns the route with a count for the caller, or `None` if its namespace was removed.
+    /// Returns the route for as long as the section lasts, or `None` if its namespace was removed.
     #[inline]
-    pub(super) fn hold(&self, bh: &Bh<'_>) -> Option<*mut dst_entry> {
-        self.dst.hold(bh)
+    pub(super) fn get<'g>(&'g self, bh: &'g Bh<'_>) -> Option<*mut dst_entry> {
+        self.dst.get(bh)
     }
 
     /// Returns the source address that the look-up chose for the route.

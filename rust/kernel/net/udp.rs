@@ -86,11 +86,18 @@ use kernel::{
     },
 };
 
+mod headers;
 mod hook;
-mod send;
+mod output;
+mod routing;
 
+pub(super) use headers::Headers4;
 pub(super) use hook::Hook;
-pub use send::gso_by_default;
+pub use output::{
+    gso_by_default,
+    Output4,
+    Output6, //
+};
 
 /// The callbacks that take the datagrams of a [`Tunnel`].
 pub trait EncapRcv: Send + Sync + 'static {

@@ -46,7 +46,7 @@ pub(super) struct Ipv6Header {
 /// Returns the sum of the 32-bit words of `bytes`, for an Internet checksum. The length has to be a
 /// multiple of four.
 #[inline]
-pub(super) fn sum(bytes: &[u8]) -> u64 {
+pub(in crate::net) fn sum(bytes: &[u8]) -> u64 {
     let words = bytes.chunks_exact(4);
     words.fold(0, |sum: u64, word| match word.try_into() {
         Ok(word) => sum.wrapping_add(u64::from(u32::from_ne_bytes(word))),
@@ -57,7 +57,7 @@ pub(super) fn sum(bytes: &[u8]) -> u64 {
 /// Folds a sum of fewer than 2^31 words to 16 bits, and returns the complement: the checksum as it
 /// is stored.
 #[inline]
-pub(super) fn fold(sum: u64) -> [u8; 2] {
+pub(in crate::net) fn fold(sum: u64) -> [u8; 2] {
     let halves = |sum: u64| (sum & 0xffff_ffff).wrapping_add(sum >> 32);
     let quarters = |sum: u64| (sum & 0xffff).wrapping_add(sum >> 16);
     // An addition can carry, and the next one adds that carry.

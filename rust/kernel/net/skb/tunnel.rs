@@ -6,8 +6,11 @@ use super::{
     raw,
     SkBuff, //
 };
-use crate::bindings;
-use crate::bindings::CHECKSUM_UNNECESSARY;
+use crate::{
+    bindings,
+    bindings::CHECKSUM_UNNECESSARY,
+    net::udp::Headers4, //
+};
 use core::ptr::null_mut;
 
 /// The bits of a DS field that contain ECN.
@@ -16,6 +19,7 @@ const ECN_ECT_1: u8 = 1;
 const ECN_ECT_0: u8 = 2;
 const ECN_CE: u8 = 3;
 
+const IPV4_HEADER_LEN: u16 = 20;
 const UDP_HEADER_LEN: usize = 8;
 /// The offset of the checksum in a UDP header.
 const UDP_CHECKSUM_OFFSET: u16 = 6;
@@ -120,6 +124,37 @@ impl SkBuff {
         let start = self.headroom().saturating_sub(UDP_HEADER_LEN);
         // CAST: Headers start within the first 64 kB, here as in C.
         raw::set_partial_checksum(self.c_mut(), start as u16, UDP_CHECKSUM_OFFSET);
+    }
+
+    /// Puts an IPv4 and a UDP header in front of the data, and leaves the checksum of UDP to the
+    /// device. What lies in the control block is lost.
+    ///
+    /// # Safety
+    ///
+    /// The headroom must have room for the headers, and must not be shared (`skb_cow_head()`).
+    #[inline]
+    pub(in crate::net) unsafe fn push_udp4(&mut self, headers: &Headers4) {
+        let bytes = headers.as_bytes();
+        self.leave_udp_checksum();
+        let skb = self.c_mut();
+        raw::push(skb, bytes.len());
+        // SAFETY: By the requirements of this function.
+        unsafe {
+            skb.data
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
+        // `IPCB()`, the options among it.
+        skb.cb.fill(0);
+        // CAST: Headers start within the first 64 kB, here as in C.
+        let at = raw::headroom(skb) as u16;
+        let fields = raw::headers_mut(skb);
+        fields.network_header = at;
+        fields.transport_header = at.wrapping_add(IPV4_HEADER_LEN);
+        // `skb_clear_hash_if_not_l4()`: another hash was that of the inner addresses alone.
+        if fields.l4_hash() == 0 {
+            fields.set_sw_hash(0);
+            fields.hash = 0;
+        }
     }
 }
 
