@@ -166,24 +166,22 @@ fn check_inner(
 ) -> Result<(), DropReason> {
     let ds = packet.cb::<PacketCb>().ds;
     packet.reset_for_decap();
-    let version = packet
-        .set_protocol_from_version()
+    let header = packet
+        .read_ip_header()
         .ok_or_else(|| bad_header(dev, peer, bh))?;
     packet.mark_checksum_verified();
-    let len = packet
-        .ip_length()
-        .filter(|len| *len >= version.header_len())
-        .ok_or_else(|| bad_length(dev, peer, bh))?;
-    packet.ecn_decap(ds);
-    if len > packet.len() {
+    if header.len < header.version.header_len() {
         return Err(bad_length(dev, peer, bh));
     }
-    packet.trim(len).map_err(|_| DropReason::NoMemory)?;
-    if !packet.is_bare_ack() {
+    packet.ecn_decap(ds);
+    if header.len > packet.len() {
+        return Err(bad_length(dev, peer, bh));
+    }
+    packet.trim(header.len).map_err(|_| DropReason::NoMemory)?;
+    if !packet.is_bare_ack_of(&header) {
         peer.rx_seen().set();
     }
-    let addresses = packet.inner_addresses();
-    let source = match addresses.ok_or_else(|| bad_header(dev, peer, bh))? {
+    let source = match header.addresses {
         IpAddrs::V4 { src, .. } => Address::V4(src),
         IpAddrs::V6 { src, .. } => Address::V6(src),
     };

@@ -82,6 +82,20 @@ pub enum IpAddrs {
     },
 }
 
+/// What the IP header of a packet says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct IpHeader {
+    /// The version of IP.
+    pub version: IpVersion,
+    /// The length of the packet in bytes, with this header.
+    pub len: usize,
+    /// Source and destination.
+    pub addresses: IpAddrs,
+    /// The protocol behind the header, and where its header begins. [`None`] for a fragment other
+    /// than the first.
+    transport: Option<(u8, u16)>,
+}
+
 /// The source of a received UDP datagram, and where it arrived. The port is in host byte order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum UdpSource {
@@ -178,11 +192,12 @@ impl SkBuff {
             .filter(|v| v.protocol() == self.protocol())
     }
 
-    /// Sets `skb->protocol` to the version in the network header, and returns that. [`None`] if the
-    /// header is incomplete or not of IP.
+    /// Returns the header in front of the data, pulls it into the linear part and sets
+    /// `skb->protocol`. [`None`] if it is incomplete or not of IP.
     ///
     /// The packet must have been prepared by [`SkBuff::reset_for_decap`].
-    pub fn set_protocol_from_version(&mut self) -> Option<IpVersion> {
+    #[inline]
+    pub fn read_ip_header(&mut self) -> Option<IpHeader> {
         let offset = usize::from(self.network_header()).checked_sub(self.headroom())?;
         let first = *self.pull_head(offset.checked_add(20)?)?.get(offset)?;
         let version = IpVersion::of_byte(first)?;
@@ -190,65 +205,73 @@ impl SkBuff {
             return None;
         }
         self.set_protocol(version);
-        Some(version)
+        self.ip_header_of(version)
+    }
+
+    /// Returns the network header. [`None`] if it is not in the linear part or not of IP.
+    #[inline]
+    fn ip_header(&self) -> Option<IpHeader> {
+        let version = IpVersion::of_byte(*self.ip4()?.first()?)?;
+        self.ip_header_of(version)
+    }
+
+    #[inline(always)]
+    fn ip_header_of(&self, version: IpVersion) -> Option<IpHeader> {
+        Some(match version {
+            IpVersion::V4 => {
+                let ip = self.ip4()?;
+                let is_first = ip[6] & 0x1f == 0 && ip[7] == 0;
+                IpHeader {
+                    version,
+                    len: usize::from(u16::from_be_bytes(part(ip, 2)?)),
+                    addresses: IpAddrs::V4 {
+                        src: part(ip, 12)?,
+                        dst: part(ip, 16)?,
+                    },
+                    transport: is_first.then_some((ip[9], u16::from(ip[0] & 15).wrapping_mul(4))),
+                }
+            }
+            IpVersion::V6 => {
+                let ip = self.ip6()?;
+                let payload = usize::from(u16::from_be_bytes(part(ip, 4)?));
+                IpHeader {
+                    version,
+                    len: payload.checked_add(40)?,
+                    addresses: IpAddrs::V6 {
+                        src: part(ip, 8)?,
+                        dst: part(ip, 24)?,
+                    },
+                    transport: Some((ip[6], 40)),
+                }
+            }
+        })
     }
 
     /// Returns the addresses in the network header. [`None`] if that is incomplete or not of IP.
     #[inline]
     pub fn inner_addresses(&self) -> Option<IpAddrs> {
-        match self.ip_version()? {
-            IpVersion::V4 => {
-                let ip = self.ip4()?;
-                Some(IpAddrs::V4 {
-                    src: part(ip, 12)?,
-                    dst: part(ip, 16)?,
-                })
-            }
-            IpVersion::V6 => {
-                let ip = self.ip6()?;
-                Some(IpAddrs::V6 {
-                    src: part(ip, 8)?,
-                    dst: part(ip, 24)?,
-                })
-            }
-        }
+        self.ip_header().map(|header| header.addresses)
     }
 
-    /// Returns the length of the packet in bytes that the network header gives, with that header.
+    /// As [`Self::is_bare_ack_of`], for the packet's network header. `false` if the headers are not
+    /// in the linear part.
     #[inline]
-    pub fn ip_length(&self) -> Option<usize> {
-        match self.ip_version()? {
-            IpVersion::V4 => Some(usize::from(u16::from_be_bytes(part(self.ip4()?, 2)?))),
-            IpVersion::V6 => {
-                let payload = usize::from(u16::from_be_bytes(part(self.ip6()?, 4)?));
-                payload.checked_add(40)
-            }
-        }
+    pub fn is_bare_ack(&self) -> bool {
+        let header = self.ip_header();
+        header.is_some_and(|header| self.is_bare_ack_of(&header))
     }
 
     /// Returns whether this is a TCP segment that only acknowledges: one without payload, SYN, FIN
-    /// or RST. `false` if the headers are not in the linear part.
+    /// or RST. `header` is its network header. `false` if that of TCP is not in the linear part.
     #[inline]
-    pub fn is_bare_ack(&self) -> bool {
+    pub fn is_bare_ack_of(&self, header: &IpHeader) -> bool {
+        let Some((tcp::NUMBER, ip_len)) = header.transport else {
+            return false;
+        };
         let is_bare = || {
-            let (ip_len, protocol) = match self.ip_version()? {
-                IpVersion::V4 => {
-                    let ip = self.ip4()?;
-                    let is_first = ip[6] & 0x1f == 0 && ip[7] == 0;
-                    if !is_first {
-                        return None;
-                    }
-                    (usize::from(ip[0] & 15).checked_mul(4)?, ip[9])
-                }
-                IpVersion::V6 => (40, self.ip6()?[6]),
-            };
-            if protocol != tcp::NUMBER || self.is_gso() {
-                return None;
-            }
-            // CAST: At most 60.
-            let start = self.network_header().checked_add(ip_len as u16)?;
+            let start = self.network_header().checked_add(ip_len)?;
             let tcp_len = tcp::bare_len(self.header(start)?)?;
-            Some(self.ip_length()? == ip_len.checked_add(tcp_len)?)
+            Some(!self.is_gso() && header.len == usize::from(ip_len).checked_add(tcp_len)?)
         };
         is_bare().unwrap_or(false)
     }

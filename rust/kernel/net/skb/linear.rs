@@ -305,9 +305,9 @@ mod tests {
         let mut skb = packet(&ip)?;
         assert!(skb.ip_version_checked().is_none());
         skb.reset_for_decap();
-        assert!(skb.set_protocol_from_version() == Some(IpVersion::V4));
+        let header = skb.read_ip_header().ok_or(EINVAL)?;
         assert!(skb.ip_version_checked() == Some(IpVersion::V4));
-        assert!(skb.ip_length() == Some(22));
+        assert!(header.version == IpVersion::V4 && header.len == 22);
         assert!(skb.dsfield() == 0xb9);
         assert!(skb.ecn_encap() == 1);
         skb.ecn_decap(3);
@@ -317,22 +317,23 @@ mod tests {
             src: [0, 0, 0, 1],
             dst: [0, 0, 0, 2],
         };
+        assert!(header.addresses == addresses);
         assert!(skb.inner_addresses() == Some(addresses));
         skb.trim(19)?;
         assert!(skb.ip_version_checked().is_none());
         assert!(skb.inner_addresses().is_none());
-        assert!(skb.set_protocol_from_version().is_none());
+        assert!(skb.read_ip_header().is_none());
 
         let mut ip = [0; 40];
         ip[0] = 0x60;
         ip[1] = 0x20;
         let mut skb = packet(&ip)?;
         skb.reset_for_decap();
-        assert!(skb.set_protocol_from_version() == Some(IpVersion::V6));
+        let header = skb.read_ip_header().ok_or(EINVAL)?;
+        assert!(header.version == IpVersion::V6 && header.len == 40);
         assert!(skb.ecn_encap() == 2);
-        assert!(skb.ip_length() == Some(40));
         skb.trim(39)?;
-        assert!(skb.set_protocol_from_version().is_none());
+        assert!(skb.read_ip_header().is_none());
         assert!(skb.strip_udp().is_err());
         Ok(())
     }

@@ -269,7 +269,7 @@ mod tests {
         ]);
         let mut skb = linear.into_skb();
         skb.reset_for_decap();
-        let _ = skb.set_protocol_from_version().ok_or(EINVAL)?;
+        let _ = skb.read_ip_header().ok_or(EINVAL)?;
         let headers = raw::headers_mut(skb.c_mut());
         headers.skb_iif = 5;
         headers.transport_header = headers.network_header.wrapping_add(20);

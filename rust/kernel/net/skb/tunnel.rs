@@ -172,7 +172,7 @@ mod tests {
             .ok_or(EINVAL)?
             .copy_from_slice(&header);
         let mut skb = skb.into_skb();
-        skb.set_protocol_from_version().ok_or(EINVAL)?;
+        skb.read_ip_header().ok_or(EINVAL)?;
         Ok(skb)
     }
 
