@@ -40,7 +40,7 @@ fi
 
 if [[ $short ]]; then
 	export WG_TURMOIL=${WG_TURMOIL:-20}
-	tests=(kunit tunnel netlink-errors netlink-set psk up-down allowed-ips unload turmoil fail-nth upstream)
+	tests=(kunit tunnel ipsec netlink-errors netlink-set psk up-down allowed-ips unload turmoil fail-nth upstream)
 else
 	export WG_TURMOIL=${WG_TURMOIL:-300}
 	tests=(kunit)

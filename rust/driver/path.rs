@@ -193,18 +193,18 @@ impl<'g> Path<'g> {
         bh: &'p Bh<'_>,
     ) -> Result<Output<'p>, DropReason> {
         let (socket, running, mark) = (self.socket, self.running, self.mark);
-        let family = match (&self.route, self.remote) {
+        let output = match (&self.route, self.remote) {
             (Route::V4(route), SocketAddr::V4 { addr, port }) => socket
                 .output4(running, route, addr, port, mark, expected, bh)
-                .map(Family::V4),
+                .map(AnyOutput::V4),
             (Route::V6(route), SocketAddr::V6 { addr, port, .. }) => socket
                 .output6(running, route, addr, port, mark, bh)
-                .map(Family::V6),
+                .map(AnyOutput::V6),
             // The route is always of the family of the remote address.
             _ => Err(EINVAL),
         };
         Ok(Output {
-            family: family.map_err(|_| DropReason::TxNoSocket)?,
+            output: output.map_err(|_| DropReason::TxNoSocket)?,
             priority: self.priority,
         })
     }
@@ -220,11 +220,11 @@ impl<'g> Path<'g> {
 
 /// A path in use.
 pub(crate) struct Output<'g> {
-    family: Family<'g>,
+    output: AnyOutput<'g>,
     priority: u32,
 }
 
-enum Family<'g> {
+enum AnyOutput<'g> {
     V4(Output4<'g, Device>),
     V6(Output6<'g, Device>),
 }
@@ -237,9 +237,9 @@ impl Output<'_> {
         if self.priority != 0 {
             skb.set_priority(self.priority);
         }
-        let sent = match &mut self.family {
-            Family::V4(output) => output.send(skb, ds),
-            Family::V6(output) => output.send(skb, ds),
+        let sent = match &mut self.output {
+            AnyOutput::V4(output) => output.send(skb, ds),
+            AnyOutput::V6(output) => output.send(skb, ds),
         };
         sent.map_err(|(skb, error)| {
             let reason = if error == ENOMEM {

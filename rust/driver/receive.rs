@@ -40,6 +40,7 @@ use crate::{
 };
 use kernel::prelude::*;
 use kext::{
+    compat::casts::usize_as_u64,
     context::Bh,
     debug_ratelimited,
     net::{
@@ -210,8 +211,7 @@ impl Run<'_> {
             Ok(Queued::Gather) => gather::start(peer, bh),
             Ok(Queued::Waits) => {}
             Err((reason, packets)) => {
-                // CAST: From small to large.
-                let n = packets.len() as u64;
+                let n = usize_as_u64(packets.len());
                 peer.refused(refuse(packets, reason), n, bh);
                 napi.schedule(bh);
             }

@@ -52,6 +52,7 @@ use kext::compat::code::{
     EPROTONOSUPPORT, //
 };
 use kext::{
+    compat::casts::usize_as_u64,
     context::Bh,
     debug_ratelimited,
     net::{
@@ -373,7 +374,6 @@ pub(crate) fn message(peer: &Peer, bytes: &[u8], ds: u8, bh: &Bh<'_>) -> Result<
         Ok(path) => path.send(packet, ds, bh)?,
         Err(reason) => return Err(refuse(packet, reason)),
     }
-    // CAST: From small to large.
-    peer.add_tx(1, bytes.len() as u64);
+    peer.add_tx(1, usize_as_u64(bytes.len()));
     Ok(())
 }

@@ -22,6 +22,7 @@ use kernel::{
     }, //
 };
 use kext::{
+    compat::casts::u32_as_usize,
     context::Bh,
     cpu,
     mm,
@@ -78,8 +79,7 @@ impl TxMemory {
         // CAST: Below the maximum.
         let total = (mm::total() / PART).clamp(MIN_TOTAL, MAX_TOTAL) as u32;
         let cpus = cpu::possible_count();
-        // CAST: From small to large.
-        let mut shares = KVec::with_capacity(cpus as usize, GFP_KERNEL)?;
+        let mut shares = KVec::with_capacity(u32_as_usize(cpus), GFP_KERNEL)?;
         for _ in 0..cpus {
             shares.push_within_capacity(Share(Atomic::new(0)))?;
         }
@@ -94,8 +94,9 @@ impl TxMemory {
     }
 
     fn share(&self, bh: &Bh<'_>) -> Option<&Atomic<u32>> {
-        // CAST: From small to large.
-        self.shares.get(bh.cpu() as usize).map(|share| &share.0)
+        self.shares
+            .get(u32_as_usize(bh.cpu()))
+            .map(|share| &share.0)
     }
 
     /// Charges `bytes`, unless that exceeds the limit.

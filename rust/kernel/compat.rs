@@ -61,3 +61,9 @@ pub(crate) unsafe fn raw_try_init<T, E>(
     // SAFETY: By the requirements.
     unsafe { init.__pinned_init(slot) }
 }
+
+#[cfg(not(before_7_3))]
+pub use kernel::num::casts;
+
+#[cfg(before_7_3)]
+pub mod casts;

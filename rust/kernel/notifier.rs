@@ -18,6 +18,7 @@ use crate::bindings::{
     work_struct, //
 };
 use crate::{
+    compat::casts::usize_as_u64,
     context::{
         self,
         Process, //
@@ -169,8 +170,7 @@ impl<C: Chain> NotifierBlock<C> {
             .cast::<NotifierEntry>();
         // SAFETY: The block is part of an entry, which exists until the block is removed.
         let entry = unsafe { &*entry };
-        // CAST: From small to large.
-        entry.action.store(action as u64, Relaxed);
+        entry.action.store(usize_as_u64(action), Relaxed);
         // SAFETY: The kernel sets it once, before it loads modules.
         let queue = unsafe { system_dfl_wq };
         // SAFETY: The queue exists for as long as the kernel runs, and the drop waits for the item.

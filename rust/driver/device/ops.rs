@@ -57,6 +57,7 @@ use kernel::{
     }, //
 };
 use kext::{
+    compat::casts::usize_as_u64,
     context::{
         Bh,
         Process, //
@@ -222,8 +223,7 @@ impl Operations for Device {
         self.diag.unknown_initiators().purge(&ctx.bh());
         for napi in self.napis.get().iter().flat_map(|napis| napis.iter()) {
             napi.disable(rtnl, ctx);
-            // CAST: From small to large.
-            let n = napi.queue().close(&ctx.bh()) as u64;
+            let n = usize_as_u64(napi.queue().close(&ctx.bh()));
             diag::refused(dev, DropReason::Gone, n, None);
         }
         for peer in config.peers() {

@@ -9,6 +9,7 @@ use kernel::sync::atomic::{
     Release, //
 };
 use kext::{
+    compat::casts::u32_as_usize,
     math,
     time, //
 };
@@ -183,8 +184,7 @@ impl Facts {
 
     /// Notes that an authentic message has moved the endpoint.
     pub(super) fn note_moved(&self) {
-        // CAST: From small to large.
-        let nth = self.moved.fetch_add(1, Relaxed) as usize;
+        let nth = u32_as_usize(self.moved.fetch_add(1, Relaxed));
         if let Some(place) = self.moves.get(nth % MOVES) {
             place.store(time::boottime_coarse(), Relaxed);
         }

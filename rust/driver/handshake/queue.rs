@@ -15,6 +15,10 @@ use kernel::{
     }, //
 };
 use kext::{
+    compat::casts::{
+        u32_as_usize,
+        usize_as_u64, //
+    },
     context::{
         Bh,
         Process, //
@@ -179,10 +183,9 @@ impl HandshakeQueue {
     pub(crate) fn wake(&self, queue: &workqueue::Queue, bh: &Bh<'_>) {
         let cpu = cpu::next_online(self.last_cpu.load(Relaxed));
         self.last_cpu.store(cpu, Relaxed);
-        // CAST: From small to large.
         if let Some(worker) = self
             .workers
-            .get(cpu as usize)
+            .get(u32_as_usize(cpu))
             .or(self.workers.first())
             .and_then(|slot| slot.load(bh))
             .and_then(|worker| worker.upgrade())
@@ -212,8 +215,7 @@ impl HandshakeQueue {
             old.append(&mut waiting.known);
             old.append(&mut waiting.others);
         }
-        // CAST: From small to large.
-        let n = old.len() as u64;
+        let n = usize_as_u64(old.len());
         self.pending.fetch_sub(n, Relaxed);
         let _ = refuse(old, DropReason::Gone);
         n

@@ -14,6 +14,10 @@ use kernel::{
     }, //
 };
 use kext::{
+    compat::casts::{
+        u32_as_usize,
+        usize_as_u64, //
+    },
     context::Bh,
     cpu,
     time, //
@@ -101,8 +105,7 @@ impl CpuLoad {
             CryptoOp::Seal => &self.sealed,
             CryptoOp::Open => &self.opened,
         };
-        // CAST: From small to large.
-        counter.store(counter.load(Relaxed).wrapping_add(n as u64), Relaxed);
+        counter.store(counter.load(Relaxed).wrapping_add(usize_as_u64(n)), Relaxed);
     }
 
     fn add_ns(&self, ns: u64) {
@@ -209,8 +212,7 @@ impl CpuLoads {
             Some(load) if !bh.softirqs_follow() => load.tx_since_softirq.load(Relaxed),
             _ => 0,
         };
-        // CAST: From small to large.
-        MAX_TX_SINCE_SOFTIRQ.saturating_sub(tx_since_softirq as usize)
+        MAX_TX_SINCE_SOFTIRQ.saturating_sub(u32_as_usize(tx_since_softirq))
     }
 
     /// Returns the load of this CPU.
@@ -219,8 +221,7 @@ impl CpuLoads {
     }
 
     fn of(&self, cpu: u32) -> Option<&CpuLoad> {
-        // CAST: From small to large.
-        self.0.get(cpu as usize)
+        self.0.get(u32_as_usize(cpu))
     }
 
     /// Returns whether the workers of a CPU run when they are queued.

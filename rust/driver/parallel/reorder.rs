@@ -17,6 +17,7 @@ use kernel::{
     },
     prelude::*, //
 };
+use kext::compat::casts::u32_as_usize;
 
 /// Batches of one peer and direction that may be in flight at once.
 const MAX_JOBS: usize = 1024;
@@ -78,8 +79,7 @@ impl<B> ReorderQueue<B> {
     /// Fails if too many are in flight, or without memory.
     pub(crate) fn reserve(&mut self) -> Result {
         let len = self.jobs.len();
-        // CAST: From small to large.
-        if (self.in_flight as usize) < len {
+        if u32_as_usize(self.in_flight) < len {
             return Ok(());
         }
         let len = len.saturating_mul(2).max(MIN_CAPACITY);

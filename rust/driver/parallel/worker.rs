@@ -23,6 +23,7 @@ use kernel::{
     }, //
 };
 use kext::{
+    compat::casts::u32_as_usize,
     context::{
         Bh,
         Process, //
@@ -367,7 +368,6 @@ impl<S: Batch, O: Batch> Workers<S, O> {
     }
 
     fn worker(&self, cpu: u32) -> Option<&RcuArc<Worker<S, O>>> {
-        // CAST: From small to large.
-        self.workers.get(cpu as usize)
+        self.workers.get(u32_as_usize(cpu))
     }
 }

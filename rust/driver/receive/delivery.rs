@@ -16,6 +16,7 @@ use crate::{
     timers, //
 };
 use kext::{
+    compat::casts::usize_as_u64,
     context::Bh,
     debug_ratelimited,
     net::{
@@ -47,8 +48,7 @@ pub(super) fn deliver(keypair: &Keypair, packets: SkbList, gro: &mut Gro<'_, Dev
         if fresh.is_empty() {
             return;
         }
-        // CAST: From small to large.
-        let n = fresh.len() as u64;
+        let n = usize_as_u64(fresh.len());
         return peer.refused(refuse(fresh, DropReason::BadDatagram), n, bh);
     }
     let (mut packets, mut bytes): (u64, u64) = (0, 0);
@@ -71,8 +71,7 @@ pub(super) fn deliver(keypair: &Keypair, packets: SkbList, gro: &mut Gro<'_, Dev
             // CAST: A datagram is shorter.
             running.rx_add(message as u32);
         }
-        // CAST: From small to large.
-        bytes = bytes.saturating_add(message as u64);
+        bytes = bytes.saturating_add(usize_as_u64(message));
         packets = packets.saturating_add(1);
     }
     peer.add_rx(packets, bytes);

@@ -7,6 +7,7 @@ use crate::{
     socket::Receiver, //
 };
 use kext::{
+    compat::casts::usize_as_u64,
     context::Bh,
     info_ratelimited,
     net::{
@@ -25,8 +26,7 @@ use wg_proto::{
 impl udp::EncapRcv for Receiver {
     fn receive(&self, datagrams: SkbList, lost: usize, bh: &Bh<'_>) {
         if lost > 0 {
-            // CAST: From small to large.
-            diag::refused(&self.0, DropReason::NoMemory, lost as u64, None);
+            diag::refused(&self.0, DropReason::NoMemory, usize_as_u64(lost), None);
         }
         super::datagrams(&self.0, datagrams, bh);
     }

@@ -23,6 +23,7 @@ use crate::{
     }, //
 };
 use kext::{
+    compat::casts::usize_as_u64,
     context::{
         Bh,
         Process, //
@@ -80,8 +81,7 @@ pub(crate) fn poll(
         };
         work = work.saturating_add(run.len());
         let Some(keypair) = dev.data().index_table().find_session(index, bh) else {
-            // CAST: From small to large.
-            let n = run.len() as u64;
+            let n = usize_as_u64(run.len());
             diag::refused(dev, refuse(run, DropReason::UnknownSession), n, None);
             continue;
         };
@@ -115,8 +115,7 @@ fn receive_run(
     let peer = keypair.peer();
     let device = peer.device().data();
     let taken = run.len();
-    // CAST: From small to large.
-    let n = taken as u64;
+    let n = usize_as_u64(taken);
     if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
         return peer.refused(refuse(run, reason), n, bh);
     }

@@ -19,6 +19,7 @@ use crate::{
     peer::Peer, //
 };
 use kext::{
+    compat::casts::usize_as_u64,
     context::Bh,
     net::{
         napi::Gro,
@@ -55,8 +56,7 @@ impl Batch for RxBatch {
 impl Drop for RxBatch {
     fn drop(&mut self) {
         // Only a batch that comes back after its interface went down still has packets.
-        // CAST: From small to large.
-        let n = self.packets.len() as u64;
+        let n = usize_as_u64(self.packets.len());
         if n != 0 {
             let reason = refuse(core::mem::take(&mut self.packets), DropReason::Gone);
             diag::refused(self.keypair.peer().device(), reason, n, None);

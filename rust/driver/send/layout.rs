@@ -4,6 +4,7 @@
 
 use crate::peer::Peer;
 use kext::{
+    compat::casts::u32_as_usize,
     context::Bh,
     net::skb::Layout, //
 };
@@ -34,8 +35,7 @@ pub(super) fn layout<'a>(
     Layout {
         headroom: HEADROOM,
         header: DataHeader::LEN,
-        // CAST: From small to large.
-        trailer: move |len| padding(len, mtu as usize).saturating_add(TAG_LEN),
+        trailer: move |len| padding(len, u32_as_usize(mtu)).saturating_add(TAG_LEN),
         tailroom: TAILROOM,
         pages: peer.device().pages(bh),
         may_gso: pays

@@ -26,6 +26,10 @@ use crate::{
     peer::Peer, //
 };
 use kext::{
+    compat::casts::{
+        u32_as_usize,
+        usize_as_u64, //
+    },
     context::Bh,
     net::skb::{
         Gso,
@@ -77,8 +81,7 @@ pub(super) fn seal_all(
             let Some(packet) = next else {
                 break;
             };
-            // CAST: From small to large.
-            let segs = packet.segs() as u64;
+            let segs = usize_as_u64(packet.segs());
             let result = match packet.into_gso() {
                 Ok(mut gso) => match seal_gso(keypair, nonce, &mut gso) {
                     Ok(()) => Ok(gso.into()),
@@ -151,8 +154,7 @@ fn seal_gso(keypair: &Keypair, first: u64, gso: &mut Gso) -> Result<(), DropReas
 fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<Segmented, DropReason> {
     let mtu = packet.cb::<PacketCb>().mtu;
     let len = packet.len();
-    // CAST: From small to large.
-    let padding = padding(len, mtu as usize);
+    let padding = padding(len, u32_as_usize(mtu));
     let trailer = padding.saturating_add(TAG_LEN);
     if packet.finish_checksum().is_err() {
         return Err(refuse(packet, DropReason::TxEncrypt));

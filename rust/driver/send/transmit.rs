@@ -15,6 +15,7 @@ use crate::{
     timers, //
 };
 use kext::{
+    compat::casts::usize_as_u64,
     context::Bh,
     net::{
         skb::{
@@ -45,8 +46,7 @@ pub(super) fn transmit(keypair: &Keypair, packets: SkbList<Segmented>, bh: &Bh<'
     match ready {
         Ok((output, takes_gso)) => send_all(output, takes_gso, peer, packets, bh),
         Err(reason) => {
-            // CAST: From small to large.
-            let n = packets.segs() as u64;
+            let n = usize_as_u64(packets.segs());
             peer.refused(refuse(packets, reason), n, bh);
         }
     }
@@ -81,8 +81,10 @@ fn send_all(
         if cb.keepalive == 0 {
             timers::data_sent(peer, bh);
         }
-        // CAST: From small to large.
-        let (len, segs) = (packet.as_skb().len() as u64, packet.segs() as u64);
+        let (len, segs) = (
+            usize_as_u64(packet.as_skb().len()),
+            usize_as_u64(packet.segs()),
+        );
         match output.send(packet, cb.ds) {
             Ok(()) => {
                 sent = sent.saturating_add(segs);
@@ -100,8 +102,7 @@ fn split(peer: &Peer, packet: Segmented, bh: &Bh<'_>) -> SkbList<Segmented> {
     let singles = packet.into_singles(HEADROOM, &mut peer.device().pages(bh).lock(bh), bh);
     let lost = segs.saturating_sub(singles.segs());
     if lost > 0 {
-        // CAST: From small to large.
-        peer.refused(DropReason::NoMemory, lost as u64, bh);
+        peer.refused(DropReason::NoMemory, usize_as_u64(lost), bh);
     }
     singles
 }

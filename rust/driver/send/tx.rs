@@ -27,6 +27,7 @@ use crate::{
     peer::Peer, //
 };
 use kext::{
+    compat::casts::u32_as_usize,
     context::Bh,
     sync::rcu::Ref,
     time, //
@@ -152,8 +153,7 @@ impl Tx {
     ) -> bool {
         let workers = peer.device().data().workers();
         let waiting = self.staged.datagrams().saturating_add(packets.datagrams());
-        // CAST: From small to large.
-        let is_long = waiting as usize > workers.tx_budget(bh);
+        let is_long = u32_as_usize(waiting) > workers.tx_budget(bh);
         let is_single = packets.datagrams() == 1;
         is_nested(bh)
             || is_long
@@ -458,8 +458,7 @@ pub(super) fn dropped(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh
 }
 
 fn count_dropped(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
-    // CAST: From small to large.
-    let n = packets.datagrams() as usize;
+    let n = u32_as_usize(packets.datagrams());
     peer.device().count_tx_dropped(n);
     discarded(peer, packets, reason, bh);
 }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     bindings,
+    compat::casts::u32_as_usize,
     context::{
         Bh,
         Process, //
@@ -137,8 +138,7 @@ impl Registry {
     /// Returns the ring of pages for the packets that this CPU makes.
     #[inline]
     pub(super) fn pages(&self, bh: &Bh<'_>) -> &SpinLock<PageRing> {
-        // CAST: From small to large.
-        match self.pages.get(bh.cpu() as usize) {
+        match self.pages.get(u32_as_usize(bh.cpu())) {
             Some(ring) => ring,
             None => &self.spare_pages,
         }

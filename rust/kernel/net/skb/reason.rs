@@ -17,7 +17,10 @@ use super::{
     SkBuff,
     SkbList, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    compat::casts::usize_as_u64, //
+};
 use core::{
     mem::ManuallyDrop,
     ops::{
@@ -225,8 +228,7 @@ pub(super) unsafe fn free_unreasoned(skb: *mut bindings::sk_buff) {
 /// Frees a list of packets without a reason, and counts them.
 #[cold]
 pub(super) fn free_list_unreasoned<P: Packet>(packets: SkbList<P>) {
-    // CAST: From small to large.
-    count_unreasoned(packets.len() as u64);
+    count_unreasoned(usize_as_u64(packets.len()));
     packets.free(Reason::NOT_SPECIFIED);
 }
 

@@ -115,7 +115,7 @@ impl SkBuff {
         }
     }
 
-    /// Leaves the UDP checksums of a GSO packet to the device, or to the code that cuts it.
+    /// Leaves the UDP checksum to the device, or those of a GSO packet to the code that cuts it.
     ///
     /// The UDP header, which is not there yet, will lie right in front of the data. The headroom
     /// must have the room.

@@ -18,7 +18,7 @@ pub(super) const UDP_LEN: u32 = 8;
 
 /// An IPv4 header without options, and a UDP header behind it.
 ///
-/// Length and checksum of the IPv4 header are those that `ip_local_out()` writes.
+/// Length and checksum of the IPv4 header stay zero; `ip_local_out()` writes them.
 #[repr(C, align(4))]
 pub(in crate::net) struct Headers4([u8; Self::LEN as usize]);
 

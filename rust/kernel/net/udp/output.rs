@@ -2,11 +2,15 @@
 
 //! Transmission of datagrams to one address.
 //!
-//! [`Output4`] does for each datagram what `udp_tunnel_xmit_skb()` and `iptunnel_xmit()` do, and
-//! once for all of them what does not differ: the headers of a datagram are those of the one before
-//! it, except for length, DS field and identification. Identifications are reserved for several
-//! datagrams, as C reserves those of a GSO packet, and the route is not counted by each datagram, as
-//! in `__ip_queue_xmit()`. [`Output6`] calls `udp_tunnel6_xmit_skb()`, which has less to do.
+//! [`Output4`] writes the outer headers itself, as `udp_tunnel_xmit_skb()` and `iptunnel_xmit()`
+//! do, but prepares once what the datagrams of a batch share: their headers differ in length,
+//! checksum, DS field and identification only. It reserves identifications for the whole batch, as
+//! C does for a GSO packet. A datagram does not count the route, as in `__ip_queue_xmit()`.
+//! [`Output6`] calls `udp_tunnel6_xmit_skb()`, which has less to do.
+//!
+//! `iptunnel_xmit()` also clears what the stack has stored in the packet (`skb_scrub_packet()`).
+//! This does not: the caller sends new packets, or those prepared by
+//! [`SkBuff::reset_for_encap`](super::super::skb::SkBuff::reset_for_encap).
 //!
 //! C headers: [`include/net/udp_tunnel.h`](srctree/include/net/udp_tunnel.h),
 //! [`include/net/ip_tunnels.h`](srctree/include/net/ip_tunnels.h)
@@ -50,7 +54,8 @@ use bindings::{
 use kernel::{
     error::to_result,
     ffi::c_int,
-    prelude::*, //
+    prelude::*,
+    sync::rcu, //
 };
 
 /// Size of the headers of UDP over IPv6.
@@ -97,23 +102,21 @@ fn hand_over<T: Operations>(running: &Running<'_, T>, datagrams: &mut Datagrams)
         #[cfg(check_gso)]
         crate::net::skb::check::check_gso(skb, datagrams.segs.unwrap_or(0));
     }
-    let skb = skb.as_raw();
-    // The statistics count the bytes behind the inner network header.
-    // SAFETY: The buffer is valid and ours alone.
-    unsafe { bindings::skb_set_inner_network_header(skb, 0) };
-    // SAFETY: As above. The device is up for as long as this RCU section lasts.
-    unsafe { bindings::skb_set_dev(skb, running.as_raw()) };
+    // SAFETY: The buffer is valid and ours alone. The device is up for as long as this RCU section
+    // lasts.
+    unsafe { bindings::skb_set_dev(skb.as_raw(), running.as_raw()) };
 }
 
 /// Sends datagrams to one address over IPv4; made by [`Tunnel::output4`].
 ///
 /// # Invariants
 ///
-/// Socket, route and the route's namespace are valid for `'a`, in which bottom halves are off.
+/// Socket, route and `net` are valid for `'a`, in which bottom halves are off.
 pub struct Output4<'a, T: Operations> {
     running: Running<'a, T>,
     sk: *mut sock,
     rt: *mut rtable,
+    /// The namespace of the route's device.
     net: *mut net,
     /// The headers of the next datagram.
     headers: Headers4,
@@ -122,7 +125,7 @@ pub struct Output4<'a, T: Operations> {
     /// How many to reserve with the first datagram.
     expected: u32,
     mark: u32,
-    /// Whether C drops the datagrams, as they come out of too many tunnels.
+    /// Whether too many transmissions are nested on this CPU: C drops the datagrams then.
     is_loop: bool,
 }
 
@@ -154,7 +157,8 @@ impl<H: EncapRcv> Tunnel<H> {
         let net = unsafe { bindings::dev_net(dev) };
         // CAST: A byte in the packet.
         let headers = Headers4::new(route.saddr(), daddr, self.port, dport, ttl as u8);
-        // INVARIANT: The socket was found open in this section, the route and its namespace alive.
+        // INVARIANT: The socket was found open in this section, and the route alive. A namespace
+        // outlives its devices by a grace period.
         Ok(Output4 {
             running,
             sk,
@@ -206,7 +210,9 @@ impl<H: EncapRcv> Tunnel<H> {
 impl<T: Operations> Output4<'_, T> {
     /// Sends a datagram, or a GSO packet of several, and counts it for the device.
     ///
-    /// The packet may be fragmented on its way. Its UDP checksum is a real one.
+    /// The packet may be fragmented on its way. Its UDP checksum is a real one. It must be new, or
+    /// prepared by [`SkBuff::reset_for_encap`](crate::net::skb::SkBuff::reset_for_encap): what else
+    /// the stack has stored in it goes on with it.
     ///
     /// # Errors
     ///
@@ -238,8 +244,11 @@ impl<T: Operations> Output4<'_, T> {
         unsafe { skb.push_udp4(&self.headers) };
         self.headers.advance_id(segs);
         let skb = skb.into_raw();
-        // SAFETY: The buffer is valid and has no destination. By the type invariants the route
-        // outlives this RCU section; C counts it where it keeps the buffer for longer.
+        // IPsec asks for this kind of section where it counts the route.
+        let _rcu = rcu::read_lock();
+        // SAFETY: The buffer is valid and has no destination. The route is counted for `'a`, and
+        // its memory stays for a grace period after the last count. C counts it where it keeps the
+        // buffer beyond this section.
         unsafe { bindings::skb_dst_set_noref(skb, self.rt.cast()) };
         // SAFETY: Bottom halves are off, so the thread stays on its CPU.
         unsafe { bindings::dev_xmit_recursion_inc() };
@@ -273,8 +282,7 @@ impl<T: Operations> Output4<'_, T> {
         self.reserved = self.reserved.saturating_sub(segs);
     }
 
-    /// Has C drop a packet that comes out of too many tunnels, count it and write a line to the
-    /// log.
+    /// Lets C drop a packet of too many nested transmissions, count it and write a line to the log.
     #[cold]
     fn report_loop(&self, datagrams: Datagrams, ds: u8) {
         // SAFETY: Valid by the type invariants; the count is for C.
@@ -323,7 +331,8 @@ pub struct Output6<'a, T: Operations> {
 impl<T: Operations> Output6<'_, T> {
     /// Sends a datagram, or a GSO packet of several, and counts it for the device.
     ///
-    /// The packet may be fragmented. Its UDP checksum is a real one, its flow label zero.
+    /// The packet may be fragmented. Its UDP checksum is a real one, its flow label zero. It must
+    /// be new or prepared, as for [`Output4::send`].
     ///
     /// # Errors
     ///
@@ -339,8 +348,11 @@ impl<T: Operations> Output6<'_, T> {
         }
         hand_over(&self.running, &mut datagrams);
         let skb = datagrams.skb.into_raw();
-        // `skb_scrub_packet()` clears it for IPv4, nothing does for IPv6.
+        // C counts the bytes behind the inner network header for the device.
         // SAFETY: The buffer is valid and ours alone.
+        unsafe { bindings::skb_set_inner_network_header(skb, 0) };
+        // `ip6_fragment()` refuses the packet otherwise. IPv4 fragments what lacks the DF bit.
+        // SAFETY: As above.
         unsafe { bindings::skb_set_ignore_df(skb, true) };
         // SAFETY: Valid by the type invariants; the count is for C.
         unsafe { bindings::dst_hold(self.dst) };

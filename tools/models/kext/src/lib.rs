@@ -5,7 +5,10 @@
 pub use kernel::bindings;
 
 /// What differs between kernels.
+#[path = "../../../../rust/kernel/compat"]
 pub mod compat {
+    pub mod casts;
+
     pub use kernel::error::code;
     pub use pin_init::raw_try_init;
 }
