@@ -35,7 +35,7 @@ run: ## set up what is missing, build, and show a tunnel at work in a virtual ma
 	@tools/run.sh
 
 test: ## all that a change must pass; PART=…, CASE=… and LANE=… choose
-	@$(if $(LANE),LANE= tools/lanes/run.sh $(filter-out all,$(LANE)),$(if $(PART),tools/part.sh "$(PART)" $(CASE),tools/test.sh))
+	@$(if $(LANE),LANE= tools/lanes/run.sh $(filter-out all,$(LANE)),$(if $(PART),tools/test/part.sh "$(PART)" $(CASE),tools/test.sh))
 
 test-vm: setup-root ## selftests in virtual machines; TEST="name …" for these
 	@tools/test-vm.sh $(TEST)
@@ -72,7 +72,7 @@ which: ## say which implementation is loaded, and which one modprobe takes
 setup: ## root and kernel only; PART=update adopts the newest one, PART=editor writes rust-project.json
 	@tools/setup.sh $(if $(filter update,$(PART)),--update)
 	@$(if $(filter update,$(PART)),LANE= tools/lanes/run.sh next)
-	@$(if $(filter editor,$(PART)),tools/rust-analyzer.sh)
+	@$(if $(filter editor,$(PART)),tools/build/rust-analyzer.sh)
 
 clean: ## remove what was built here; PART=cache removes root and kernels, too
 	@tools/clean.sh $(if $(filter cache,$(PART)),--cache)
@@ -86,7 +86,7 @@ setup-root:
 
 # make test-NAME is make test PART=NAME.
 test-%: setup-root
-	@tools/part.sh "$*" $(CASE)
+	@tools/test/part.sh "$*" $(CASE)
 
 .PHONY: all run test test-vm check bench shell doc install uninstall dkms-install dkms-remove which setup clean help \
 	setup-root

@@ -9,9 +9,9 @@
 #	# when: all         left out by "make test", but not by "make test PART=all"
 #	# boot: own         not in a machine that has run other tests before
 #	# needs: c-module   what the runner has to build first (see load_c_module), or
-#	# needs: faults     a module with faults to switch on (tools/variant.sh; see use_variant), or
+#	# needs: faults     a module with faults to switch on (tools/build/variant.sh; see use_variant), or
 #	# needs: paths      what the matrix of paths sends with (paths/build.sh), or
-#	# needs: boringtun  a NAME of tools/foreign.sh, or
+#	# needs: boringtun  a NAME of tools/build/foreign.sh, or
 #	# needs: clone      a module of the test's own, out of the folder selftests/clone
 #	# log: REGEX        lines that may stand in the kernel's log, although they look like complaints
 #
@@ -95,7 +95,7 @@ on_c() {
 	[[ ${WG_MODULE:-} == c ]]
 }
 
-# use_variant NAME: load_module shall take the module that tools/variant.sh NAME has built.
+# use_variant NAME: load_module shall take the module that tools/build/variant.sh NAME has built.
 use_variant() {
 	export WG_KO=$WG_OUT/variants/$1/wireguard.ko
 }
@@ -107,7 +107,7 @@ load_module() {
 }
 
 # load_c_module: loads the C driver beside ours: its interfaces are of the kind "wireguarc", and the
-# program for them is wgc (tools/c-module.sh). For tests that say "# needs: c-module".
+# program for them is wgc (tools/build/c-module.sh). For tests that say "# needs: c-module".
 load_c_module() {
 	local module
 	for module in $(modinfo -F depends "$WG_C_MODULE/wireguarc.ko" | tr , ' '); do

@@ -12,7 +12,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-program=$WG_TOP/tools/follow.py
+program=$WG_TOP/tools/follow/follow.py
 
 # source_of VERSION-OR-FOLDER: the folder; what comes from the archive stays in out/follow.
 source_of() {

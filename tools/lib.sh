@@ -192,7 +192,7 @@ in_root() {
 	fi
 	setpriv --pdeathsig KILL \
 		unshare --mount --pid --fork --kill-child \
-		"$WG_TOP/tools/enter.sh" "$root" "$@"
+		"$WG_TOP/tools/vm/enter.sh" "$root" "$@"
 }
 
 # kernel_make KDIR FOLDER [ARGUMENTS…]: the kernel's make, in the root, for the module in FOLDER.

@@ -23,7 +23,7 @@ exec {run_lock}>"$job/.lock"
 flock -n "$run_lock" || die "another 'make run' of this checkout is under way"
 rm -f "$job/output.log"
 boot=${EPOCHREALTIME/./}
-"$WG_TOP/tools/vm/boot.sh" --job "$job" --limit 180 -- "$WG_TOP/tools/demo.sh" 2>"$job/boot.log" &
+"$WG_TOP/tools/vm/boot.sh" --job "$job" --limit 180 -- "$WG_TOP/tools/vm/demo.sh" 2>"$job/boot.log" &
 machine=$!
 trap 'kill "$machine" 2>/dev/null || true' EXIT
 until [[ -e $job/output.log ]] || ! kill -0 "$machine" 2>/dev/null; do sleep 0.1; done

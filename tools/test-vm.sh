@@ -70,7 +70,7 @@ done
 # With a look at each GSO packet that it sends. From a copy of the sources, as the next build
 # (clippy's, say) may change the file beside them under the running guest.
 if [[ $build ]]; then
-	step "wireguard.ko, with checks" "$WG_OUT/log/build-check.log" "$WG_TOP/tools/variant.sh" check
+	step "wireguard.ko, with checks" "$WG_OUT/log/build-check.log" "$WG_TOP/tools/build/variant.sh" check
 fi
 if [[ ! $kernel ]]; then
 	export WG_KO=$WG_OUT/variants/check/wireguard.ko
@@ -82,18 +82,18 @@ fi
 for need in "${!needed[@]}"; do
 	case $need in
 	c-module)
-		WG_C_MODULE=$("$WG_TOP/tools/c-module.sh")
+		WG_C_MODULE=$("$WG_TOP/tools/build/c-module.sh")
 		export WG_C_MODULE
 		;;
 	paths)
 		step "what sends and receives" "$WG_OUT/log/paths-programs.log" "$WG_TOP/selftests/paths/build.sh"
 		export WG_PATHS_PROGRAMS=$WG_OUT/paths-programs
 		;;
-	faults) step "wireguard.ko, with faults" "$WG_OUT/log/build-faults.log" "$WG_TOP/tools/variant.sh" faults "$kernel" ;;
-	bpftrace) export WG_BPFTRACE="${WG_BPFTRACE:-$("$WG_TOP/tools/foreign.sh" bpftrace || true)}" ;;
-	boringtun) export WG_BORINGTUN="${WG_BORINGTUN:-$("$WG_TOP/tools/foreign.sh" boringtun || true)}" ;;
-	wireguard-uapi) export WG_UAPI="${WG_UAPI:-$("$WG_TOP/tools/foreign.sh" wireguard-uapi || true)}" ;;
-	*) step "the module $need of selftests/$need" "$WG_OUT/log/$need.log" "$WG_TOP/tools/test-module.sh" "$need" "$kernel" ;;
+	faults) step "wireguard.ko, with faults" "$WG_OUT/log/build-faults.log" "$WG_TOP/tools/build/variant.sh" faults "$kernel" ;;
+	bpftrace) export WG_BPFTRACE="${WG_BPFTRACE:-$("$WG_TOP/tools/build/foreign.sh" bpftrace || true)}" ;;
+	boringtun) export WG_BORINGTUN="${WG_BORINGTUN:-$("$WG_TOP/tools/build/foreign.sh" boringtun || true)}" ;;
+	wireguard-uapi) export WG_UAPI="${WG_UAPI:-$("$WG_TOP/tools/build/foreign.sh" wireguard-uapi || true)}" ;;
+	*) step "the module $need of selftests/$need" "$WG_OUT/log/$need.log" "$WG_TOP/tools/build/test-module.sh" "$need" "$kernel" ;;
 	esac
 done
 

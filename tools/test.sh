@@ -82,7 +82,7 @@ if ! step "wireguard.ko" "$log/build.log" "$WG_TOP/tools/build.sh" modules; then
 	exit 1
 fi
 cp "$WG_TOP/wireguard.ko" "$WG_OUT/wireguard.ko"
-if ! step "wireguard.ko, with checks" "$log/build-check.log" "$WG_TOP/tools/variant.sh" check; then
+if ! step "wireguard.ko, with checks" "$log/build-check.log" "$WG_TOP/tools/build/variant.sh" check; then
 	echo "0 passed, 1 failed, 0 skipped"
 	exit 1
 fi
@@ -104,7 +104,7 @@ icount=$!
 trap 'kill "$icount" 2>/dev/null || true' EXIT
 
 # First the host tests: they fetch the crates that a static check wants to see.
-part "host tests" "$log/host.log" "$WG_TOP/tools/test-host.sh"
+part "host tests" "$log/host.log" "$WG_TOP/tools/test/host.sh"
 part "static checks" "$log/check.log" "$WG_TOP/tools/check.sh"
 part "kernels that are refused" "$log/refusals.log" "$WG_TOP/tools/lanes/test-refusals.sh"
 part "fuzzing, a short run" "$log/fuzz.log" "$WG_TOP/tools/fuzz/run"
@@ -121,12 +121,12 @@ if with selftests; then
 fi
 
 if with two-vms; then
-	part "two virtual machines, ours and the C module" "$log/two-vms.log" "$WG_TOP/tools/test-two-vms.sh" --no-build
+	part "two virtual machines, ours and the C module" "$log/two-vms.log" "$WG_TOP/tools/test/two-vms.sh" --no-build
 fi
 
 if with install; then
 	echo "installing, in virtual machines:"
-	shown "$log/install.log" "$WG_TOP/tools/test-install.sh" --short
+	shown "$log/install.log" "$WG_TOP/tools/test/install.sh" --short
 fi
 
 if with diff; then
@@ -141,14 +141,14 @@ fi
 
 if with paths; then
 	echo "paths, ours beside the C driver:"
-	shown "$log/paths.log" "$WG_TOP/tools/test-paths.sh" --no-build
+	shown "$log/paths.log" "$WG_TOP/tools/test/paths.sh" --no-build
 fi
 
 if with debug; then
 	# The debug kernel is built once, which must not take the time that everything has to be
 	# done in: a quarter of an hour of it is for the tests. What did not run has not passed.
 	if "$WG_TOP/tools/debug/kernel.sh" um --cached || in_time 900 "$WG_TOP/tools/debug/kernel.sh" um; then
-		shown "$log/debug.log" in_time 0 "$WG_TOP/tools/test-debug.sh" --short um
+		shown "$log/debug.log" in_time 0 "$WG_TOP/tools/test/debug.sh" --short um
 	else
 		red+=("the debug kernel could not be built, or not in time" "")
 		failed=$((failed + 1))

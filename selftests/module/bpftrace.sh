@@ -10,7 +10,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 skip_on_c "has no tracepoints"
-[[ ${WG_BPFTRACE:-} ]] || fail "there is no bpftrace (tools/foreign.sh)"
+[[ ${WG_BPFTRACE:-} ]] || fail "there is no bpftrace (tools/build/foreign.sh)"
 [[ -e /sys/kernel/btf/vmlinux ]] || skip "this kernel has no BTF"
 
 declare -A scripts

@@ -46,7 +46,7 @@ refuses ynl a --do get --json '{"ifname": "wg404"}'
 [[ $message == *"there is no such interface in this network namespace"*"No such device"* ]] || fail "no such device: $message"
 
 # What was made of the schema is what it says now, and its reasons are the driver's.
-python3 -B "$WG_TOP/tools/netlink.py" --check || fail "tools/netlink.sh makes the client anew"
+python3 -B "$WG_TOP/tools/build/py/netlink.py" --check || fail "tools/build/netlink.sh makes the client anew"
 PYTHONPATH=$WG_TOP/tools/wgwhy python3 -B -c 'import schema; print(*schema.ENUMS["reason"], sep="\n")' >"$work/reasons"
 awk '{ print $1 }' /sys/kernel/debug/wireguard/wg0/drops | diff - "$work/reasons" || fail "the driver has other reasons than the schema"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The results of test-paths.sh as a page and a picture: docs/paths.md, below its mark, and
+"""The results of tools/test/paths.sh as a page and a picture: docs/paths.md, below its mark, and
 docs/paths.svg.
 
 usage: draw.py DOCS COMMIT RESULT.JSON…     (of parts of the matrix, all of them on that commit)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # set in test-install.sh
-# The part of tools/test-install.sh that is about the Debian package; after tools/dkms/test.sh,
+# shellcheck disable=SC2154 # set in tools/test/install.sh
+# The part of tools/test/install.sh that is about the Debian package; after tools/dkms/test.sh,
 # whose functions it uses.
 
 package=wireguard-rust-dkms

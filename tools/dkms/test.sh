@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The part of tools/test-install.sh that is about DKMS: a Debian 13 machine whose kernels come by
+# The part of tools/test/install.sh that is about DKMS: a Debian 13 machine whose kernels come by
 # apt.
 
-# shellcheck disable=SC2154 # set in test-install.sh
+# shellcheck disable=SC2154 # set in tools/test/install.sh
 series=$(cut -d. -f1,2 <<<"$release")
 # The same version for virtual machines in clouds is another kernel to DKMS: another name,
 # configuration and set of symbols.

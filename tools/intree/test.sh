@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # set in test-install.sh
-# The part of tools/test-install.sh that is about the driver inside a kernel tree: User Mode Linux
+# shellcheck disable=SC2154 # set in tools/test/install.sh
+# The part of tools/test/install.sh that is about the driver inside a kernel tree: User Mode Linux
 # with it built in, and with it as a module.
 
 intree=$WG_OUT/intree

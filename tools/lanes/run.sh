@@ -57,7 +57,7 @@ lane() {
 	esac
 
 	if ! step "lane $LANE: wireguard.ko for $(cat "$(kernel_folder)/release")" "$log/build-check.log" \
-		"$WG_TOP/tools/variant.sh" check; then
+		"$WG_TOP/tools/build/variant.sh" check; then
 		failed=$((failed + 1))
 		return
 	fi

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # set in test-install.sh
-# The part of tools/test-install.sh that is about Secure Boot: a machine with UEFI firmware that has
+# shellcheck disable=SC2154 # set in tools/test/install.sh
+# The part of tools/test/install.sh that is about Secure Boot: a machine with UEFI firmware that has
 # Microsoft's keys, the shim that Microsoft signed, and GRUB and kernel, which Debian signed. So
 # nothing is signed here but the module.
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs in two guests on one wire (tools/test-two-vms.sh): in "ours" our module and the test, in
+# Runs in two guests on one wire (tools/test/two-vms.sh): in "ours" our module and the test, in
 # "theirs" the C module and a server that runs the test's commands there.
 # usage: two-machines.sh ours | theirs | serve
 #

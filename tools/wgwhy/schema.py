@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Made by tools/netlink.py from docs/netlink/wireguard-diag.yaml."""
+"""Made by tools/build/py/netlink.py from docs/netlink/wireguard-diag.yaml."""
 
 NAME = 'wireguard-diag'
 TOP = 'diag'

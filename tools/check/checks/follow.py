@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The prepared kernel is the one whose changes docs/follow.tsv has followed; and tools/follow.py
-works.
+"""The prepared kernel is the one whose changes docs/follow.tsv has followed; and
+tools/follow/follow.py works.
 
 A run of continuous integration judges a commit and not what the archive has today: it skips this.
 """
@@ -12,7 +12,7 @@ import sys
 
 from lib.tree import HERE, Skip
 
-sys.path.append(str(HERE.parent))
+sys.path.append(str(HERE.parent / "follow"))
 
 import follow  # noqa: E402
 
@@ -25,10 +25,10 @@ def is_followed_series(tree):
 
 
 def check(tree):
-    tools = tree.root / "tools"
-    if (tools / "test_follow.py").exists():
+    folder = tree.root / "tools/follow"
+    if (folder / "test_follow.py").exists():
         run = subprocess.run([sys.executable, "-B", "-m", "unittest", "--quiet", "test_follow"],
-                             cwd=tools, capture_output=True, text=True, check=False)
+                             cwd=folder, capture_output=True, text=True, check=False)
         if run.returncode:
             return run.stderr.splitlines()
     if not (tree.root / "docs/follow.tsv").exists():
@@ -47,8 +47,8 @@ SAMPLES = [
     ("another kernel", {"docs/follow.tsv": "file\tMakefile\t.*\tx\nfollowed\tthe last one\t0\n"},
      "differs from the last one"),
     ("a test that fails", {
-        "tools/test_follow.py": "import unittest\nclass T(unittest.TestCase):\n"
+        "tools/follow/test_follow.py": "import unittest\nclass T(unittest.TestCase):\n"
                                 "    def test_it(self):\n        self.fail('broken')\n"}, "broken"),
-    ("clean", {"tools/test_follow.py": "import unittest\nclass T(unittest.TestCase):\n"
+    ("clean", {"tools/follow/test_follow.py": "import unittest\nclass T(unittest.TestCase):\n"
                                        "    def test_it(self):\n        pass\n"}, None),
 ]

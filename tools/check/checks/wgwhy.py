@@ -16,8 +16,8 @@ def check(tree):
     tests = sorted(file.stem for file in folder.glob("test_*.py"))
     if tests:
         found += run("-m", "unittest", "--quiet", *tests, at=folder)
-    if (tree.root / "tools/netlink.py").exists():
-        found += run("netlink.py", "--check", at=tree.root / "tools")
+    if (tree.root / "tools/build/py/netlink.py").exists():
+        found += run("netlink.py", "--check", at=tree.root / "tools/build/py")
     return found
 
 
@@ -25,9 +25,9 @@ SAMPLES = [
     ("a test that fails", {
         "tools/wgwhy/test_it.py": "import unittest\nclass T(unittest.TestCase):\n"
                                   "    def test_it(self):\n        self.fail('broken')\n"}, "broken"),
-    ("old tables", {"tools/netlink.py": "raise SystemExit('not what the schema says')\n"},
+    ("old tables", {"tools/build/py/netlink.py": "raise SystemExit('not what the schema says')\n"},
      "not what the schema says"),
     ("clean", {"tools/wgwhy/test_it.py": "import unittest\nclass T(unittest.TestCase):\n"
                                          "    def test_it(self):\n        pass\n",
-               "tools/netlink.py": ""}, None),
+               "tools/build/py/netlink.py": ""}, None),
 ]

@@ -11,10 +11,10 @@
 # and load_c_module of selftests/lib.sh loads the module and puts wgc into the PATH. Other scripts
 # for the guest get the same by
 #
-#	WG_C_MODULE=$(tools/c-module.sh) tools/vm/boot.sh -- SCRIPT
+#	WG_C_MODULE=$(tools/build/c-module.sh) tools/vm/boot.sh -- SCRIPT
 
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # inside TREE FOLDER: what runs in the root.
 inside() {
@@ -59,7 +59,7 @@ if [[ ! -d $folder ]]; then
 			remove_tree "$folder.new"
 			mkdir "$folder.new"
 			step "wireguarc.ko, the C driver under another name" "$WG_OUT/log/c-module.log" \
-				in_root -b "$kernel" "$WG_TOP/tools/c-module.sh" --inside "$kernel/tree" "$folder.new"
+				in_root -b "$kernel" "$WG_TOP/tools/build/c-module.sh" --inside "$kernel/tree" "$folder.new"
 			mv "$folder.new" "$folder"
 		fi
 	} >&2

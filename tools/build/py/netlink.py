@@ -12,7 +12,7 @@ import sys
 
 import yaml
 
-TOP = pathlib.Path(__file__).resolve().parent.parent
+TOP = pathlib.Path(__file__).resolve().parents[3]
 SCHEMA = TOP / "docs/netlink/wireguard-diag.yaml"
 TABLES = TOP / "tools/wgwhy/schema.py"
 
@@ -40,7 +40,7 @@ def tables(spec):
     commands = {entry["name"]: number
                 for number, entry in enumerate(spec["operations"]["list"], 1)}
     return ('# SPDX-License-Identifier: GPL-2.0\n'
-            '"""Made by tools/netlink.py from docs/netlink/wireguard-diag.yaml."""\n\n'
+            '"""Made by tools/build/py/netlink.py from docs/netlink/wireguard-diag.yaml."""\n\n'
             + table("NAME", spec["name"]) + table("TOP", spec["attribute-sets"][0]["name"])
             + table("COMMANDS", commands) + "\n" + table("ENUMS", enums) + "\n"
             + table("SETS", sets) + "\n" + table("REASONS", docs["reason"]))
@@ -51,7 +51,7 @@ def main(words):
     if words == ["--check"]:
         if TABLES.read_text() != text:
             raise SystemExit(f"{TABLES.relative_to(TOP)} is not what {SCHEMA.relative_to(TOP)} "
-                             "says: run tools/netlink.py in the root (make shell)")
+                             "says: run tools/build/py/netlink.py in the root (make shell)")
     elif words:
         raise SystemExit(__doc__)
     else:

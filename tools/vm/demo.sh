@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Runs in the guest: two namespaces, joined by a veth pair, talk through a tunnel.
 
-. "$(dirname "$0")/../selftests/lib.sh"
+. "$(dirname "$0")/../../selftests/lib.sh"
 
 # show TEXT COMMAND…: one line with the time it took; what the command prints last stands below.
 show() {

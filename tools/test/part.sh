@@ -24,7 +24,7 @@
 #   endurance  what takes hours, in shards: their names, or how these begin
 
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 read -ra parts <<<"${1:-}"
 shift
@@ -41,17 +41,22 @@ fi
 for part in "${parts[@]}"; do
 	case $part in
 	all) run=("$tools/test.sh" all) ;;
-	host) run=("$tools/test-host.sh" "$@") ;;
+	host) run=("$tools/test/host.sh" "$@") ;;
 	check) run=("$tools/check.sh" "$@") ;;
 	fuzz) run=("$tools/fuzz/run" "$@") ;;
 	vm) run=("$tools/test-vm.sh" "$@") ;;
 	upstream) run=("$tools/test-vm.sh" upstream) ;;
-	debug) run=("$tools/test-debug.sh" "$@") ;;
+	debug) run=("$tools/test/debug.sh" "$@") ;;
 	diff) run=("$tools/diff/run" "$@") ;;
-	paths | planted | install) run=("$tools/test-$part.sh" "$@") ;;
+	paths) run=("$tools/test/paths.sh" "$@") ;;
+	planted) run=("$tools/test/planted.sh" "$@") ;;
+	install) run=("$tools/test/install.sh" "$@") ;;
 	lanes) run=("$tools/lanes/run.sh" --cached "$@") ;;
-	memory | fork | mutants | endurance) run=("$tools/$part/run" "$@") ;;
-	two-vms) run=("$tools/test-two-vms.sh") ;;
+	memory) run=("$tools/memory/run" "$@") ;;
+	fork) run=("$tools/fork/run" "$@") ;;
+	mutants) run=("$tools/mutants/run" "$@") ;;
+	endurance) run=("$tools/endurance/run" "$@") ;;
+	two-vms) run=("$tools/test/two-vms.sh") ;;
 	*) die "there is no part '$part'; there are: $(sed -n 's/^#   \([a-z0-9-]*\) .*/\1/p' "$0" | paste -sd ' ')" ;;
 	esac
 	"${run[@]}" || status=1

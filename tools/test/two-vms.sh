@@ -3,12 +3,12 @@
 # Two virtual machines joined by a wire: one has our module, the other one the C module, and what
 # selftests/lib/foreign.sh tries with any other implementation is tried between them. It takes seven
 # minutes of real time.
-# usage: test-two-vms.sh [--no-build]
+# usage: two-vms.sh [--no-build]
 # Logs: out/vm/two-ours and out/vm/two-theirs: output.log, kernel.log, console.log. Ends with
 # "N passed, M failed, K skipped".
 
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 if [[ ${1:-} != --no-build ]]; then
 	step "wireguard.ko" "$WG_OUT/log/build.log" "$WG_TOP/tools/build.sh" modules

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # The matrix: every path of selftests/paths with ours and with the C driver, in turns, compared by
 # machine.
-# usage: test-paths.sh [--no-build] [smp4] [NAME…]     (default: all entries)
+# usage: paths.sh [--no-build] [smp4] [NAME…]     (default: all entries)
 #
 # smp4: four CPUs in real time, without the comparison of throughput. Leaves out/paths/result.json
 # and what the machines said in out/paths/GROUP. Ends with
 # "N passed, M failed, K skipped".
 
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 folder=$WG_TOP/selftests/paths
 mode=icount
@@ -30,7 +30,7 @@ if [[ $build ]]; then
 	cp "$WG_TOP/wireguard.ko" "$WG_OUT/wireguard.ko"
 fi
 step "what sends and receives" "$WG_OUT/log/paths-programs.log" "$folder/build.sh"
-WG_C_MODULE=$("$WG_TOP/tools/c-module.sh")
+WG_C_MODULE=$("$WG_TOP/tools/build/c-module.sh")
 export WG_PATHS_PROGRAMS=$WG_OUT/paths-programs
 export WG_C_MODULE WG_KO=$WG_OUT/wireguard.ko WG_PATHS_MODE=$mode WG_PATHS_JUDGE="${judge[*]}"
 unset WG_MODULE

@@ -17,7 +17,7 @@ import pathlib
 import re
 import sys
 
-TABLE = pathlib.Path(__file__).resolve().parent.parent / "docs/follow.tsv"
+TABLE = pathlib.Path(__file__).resolve().parents[2] / "docs/follow.tsv"
 STATES = ("taken", "not needed", "open")
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 NAME = re.compile(r"(?:struct|union|enum)\s+(\w+)\s*\{|#\s*define\s+(\w+)|(\w+)\s*[\[(]|(\w+)\s*[=;]")

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # Tests on the host, by the root's own cargo: of the protocol core, of the program that compares two
 # drivers, and litmus tests of the order in which CPUs see what others write.
-# usage: test-host.sh [ARGUMENTS OF cargo test]   (with arguments: only the protocol core)
+# usage: host.sh [ARGUMENTS OF cargo test]   (with arguments: only the protocol core)
 
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # shellcheck disable=SC2016 # the shell in the root expands it
 in_root sh -c 'cd tools/host && exec cargo test --locked --no-fail-fast "$@"' - "$@"

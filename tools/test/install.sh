@@ -3,13 +3,13 @@
 # Installs, tries in virtual machines what then loads, and takes out again: by make install and by
 # DKMS. The machines that this happens on are writable overlays of the trixie root, below
 # out/machines.
-# usage: test-install.sh [--short | PART… | --run FUNCTION…]
+# usage: install.sh [--short | PART… | --run FUNCTION…]
 # PARTs are plain (make install), secureboot, dkms, deb (the package) and intree, default all;
 # --short is the first alone; --run calls one function of this file.
 # Ends with "N passed, M failed, K skipped".
 
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 kernel=$(kernel_folder)
 release=$(cat "$kernel/release")

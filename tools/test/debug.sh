@@ -3,7 +3,7 @@
 # Tests on kernels built for debugging: "um", User Mode Linux that watches memory (KASAN, kmemleak,
 # failing allocations, KUnit), and "x86" in QEMU with two CPUs that watches locks. Without words:
 # both.
-# usage: test-debug.sh [--short] [um] [x86] [NAME…]   (names: only these selftests)
+# usage: debug.sh [--short] [um] [x86] [NAME…]   (names: only these selftests)
 #
 # WG_TURMOIL: seconds of turmoil (default 300; short: 20).
 # --short is for every run of all tests: fewer selftests.
@@ -11,7 +11,7 @@
 # tools/debug/LAST-RUN.
 
 set -euo pipefail
-. "$(dirname "$0")/debug/lib.sh"
+. "$(dirname "$0")/../debug/lib.sh"
 
 short=
 if [[ ${1:-} == --short ]]; then

@@ -13,7 +13,7 @@
 # bpftrace: WG_BPFTRACE, for wireguard-uapi: WG_UAPI).
 
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # The newest that this cargo builds: 0.7.1 wants a newer one.
 boringtun=0.7.0
@@ -80,7 +80,7 @@ if [[ ! -d $folder ]]; then
 			remove_tree "$folder.new"
 			mkdir -p "$folder.new"
 			step "$1 $version" "$WG_OUT/log/$1.log" \
-				in_root "$WG_TOP/tools/foreign.sh" --inside "$name" "$folder.new"
+				in_root "$WG_TOP/tools/build/foreign.sh" --inside "$name" "$folder.new"
 			remove_tree "$folder.new"/{fetch,target,bin,wireguard-uapi-"$uapi"}
 			mv "$folder.new" "$folder"
 		fi

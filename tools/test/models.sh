@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # Models of the structures in which CPUs meet: the module's own files under all schedules of a few
 # CPUs (tools/models).
-# usage: test-models.sh [FILE]…   (a file of tools/models/src/models or tools/models/kext/src/models, without ".rs";
+# usage: models.sh [FILE]…   (a file of tools/models/src/models or tools/models/kext/src/models, without ".rs";
 #                                  default: all)
 #
 # Each model is a process of its own. Logs: out/log/models/MODEL.log. Ends with "N passed, M failed,
 # K skipped".
 
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # Seconds that a model may take; a fault may lead to endless schedules.
 patience=600

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # Do the tests find what is wrong? Plants each fault of tools/planted/faults in a copy of the
 # checkout and runs there the test that must turn red.
-# usage: test-planted.sh [NAME | KIND]…    (default: all faults; a kind: selftest, um, x86, host, model, check, diff, paths)
+# usage: planted.sh [NAME | KIND]…    (default: all faults; a kind: selftest, um, x86, host, model, check, diff, paths)
 #
 # The copy is out/planted; it stays, so that each build is a small one. Logs:
 # out/log/planted/NAME.log. Ends with "N passed, M failed, K skipped": a fault that is found has
 # passed. A test without a verdict (no build, no machine) has failed.
 
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 copy=$WG_OUT/planted
 log=$WG_OUT/log/planted
@@ -29,15 +29,15 @@ red() {
 	shift
 	case $kind in
 	selftest) "$copy/tools/test-vm.sh" "$@" ;;
-	um | x86) "$copy/tools/test-debug.sh" "$kind" "$@" ;;
+	um | x86) "$copy/tools/test/debug.sh" "$kind" "$@" ;;
 	host)
 		for name; do words+=(--test "$name"); done
-		"$copy/tools/test-host.sh" "${words[@]}"
+		"$copy/tools/test/host.sh" "${words[@]}"
 		;;
-	model) "$copy/tools/test-models.sh" "$@" ;;
+	model) "$copy/tools/test/models.sh" "$@" ;;
 	check) "$copy/tools/check.sh" "$@" ;;
 	diff) "$copy/tools/diff/run" count=40000 ;;
-	paths) "$copy/tools/test-paths.sh" "$@" ;;
+	paths) "$copy/tools/test/paths.sh" "$@" ;;
 	esac
 }
 

@@ -5,7 +5,7 @@
 # usage: test-module.sh NAME [KERNEL]
 
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 folder=$WG_OUT/$1
 kernel=${2:-$(kernel_folder)} || die "no kernel is prepared; 'make setup' does it"

@@ -6,7 +6,7 @@
 # usage: netlink.sh
 
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 kernel=$(kernel_folder)/tree
 ynl=$kernel/tools/net/ynl
@@ -28,7 +28,7 @@ make_c() {
 		--mode "$1" "--$2" -o "$folder/$3"
 }
 
-in_root python3 -B "$WG_TOP/tools/netlink.py"
+in_root python3 -B "$WG_TOP/tools/build/py/netlink.py"
 in_root -b "$(kernel_folder)" python3 -B "$ynl/pyynl/ynl_gen_rst.py" -i "$WG_TOP/docs/netlink/$name.yaml" \
 	-o "$folder/$name.rst"
 {

@@ -7,7 +7,7 @@
 #        check: looks at each GSO packet that it sends
 
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 name=${1:-}
 case $name in
