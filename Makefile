@@ -44,7 +44,7 @@ check: setup-root ## static checks; CASE="name …" for these
 	@tools/check.sh $(CASE)
 
 bench: setup-root ## speed beside the C module's; PART="cpu quick profile", CASE="word …"
-	@$(if $(filter profile,$(PART)),tools/profile/run,tools/bench/$(if $(filter cpu,$(PART)),clock,run) \
+	@$(if $(filter profile,$(PART)),tools/profile/run,$(if $(filter cpu,$(PART)),tools/bench/clock,tools/bench/run) \
 		$(foreach word,$(CASE),$(if $(findstring =,$(word)),$(word))) $(filter quick,$(PART)) \
 		$(foreach word,$(CASE),$(if $(findstring =,$(word)),,$(word))))
 

@@ -84,7 +84,7 @@ install_module() {
 			die "modprobe would still take $(chosen "$release"): is the order changed in /etc/depmod.d?"
 	fi
 	echo "installed: $file"
-	"$WG_TOP/tools/wgwhy/install.sh" install "$root"
+	"$WG_TOP/tools/build/wgwhy.sh" install "$root"
 	[[ $root || $release == "$running" ]] || echo "It is for the kernel $release; this machine runs $running now."
 	[[ $root ]] || "$WG_TOP/tools/which.sh" --switch
 }
@@ -137,7 +137,7 @@ uninstall_module() {
 		found=yes
 	done
 	if [[ $found ]]; then
-		"$WG_TOP/tools/wgwhy/install.sh" remove "$root"
+		"$WG_TOP/tools/build/wgwhy.sh" remove "$root"
 		[[ $root ]] || "$WG_TOP/tools/which.sh" --switch
 	else
 		for folder in "$root"/lib/modules/*; do

@@ -86,7 +86,7 @@ run_ping() {
 
 # run_peers COUNT: no traffic, but what peers cost.
 run_peers() {
-	in_ns left python3 "$WG_TOP/tools/bench/peers.py" "$1" "$never_idle"
+	in_ns left python3 "$WG_TOP/tools/bench/py/peers.py" "$1" "$never_idle"
 }
 
 # load_server PROGRAM t|u PORT WORDS…: one of load.c; runs until the topology goes.

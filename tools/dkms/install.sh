@@ -99,7 +99,7 @@ install_module() {
 	if [[ ! $done ]]; then
 		die "DKMS has the sources, but the module is installed for no kernel"
 	fi
-	"$WG_TOP/tools/wgwhy/install.sh" install
+	"$WG_TOP/tools/build/wgwhy.sh" install
 	"$WG_TOP/tools/which.sh" --switch
 	[[ ! $failed ]]
 }
@@ -130,7 +130,7 @@ remove_module() {
 		[[ ! -d $folder ]] || remove_tree "$folder"
 	done
 	remove_tree "$cache"
-	"$WG_TOP/tools/wgwhy/install.sh" remove
+	"$WG_TOP/tools/build/wgwhy.sh" remove
 	index_stale
 	"$WG_TOP/tools/which.sh" --switch
 }

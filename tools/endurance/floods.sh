@@ -21,5 +21,5 @@ else
 	peer other near endpoint 10.0.0.1:51820
 	answers near 192.168.7.2 || fail "the first ping"
 fi
-idling python3 -B "$WG_TOP/tools/endurance/floods.py" "$@"
+idling python3 -B "$WG_TOP/tools/endurance/py/floods.py" "$@"
 check_clean_log

@@ -86,7 +86,7 @@ words=(
 )
 # A processor that is not emulated tells its guest the rate itself.
 if [[ $mode != icount && ! ${WG_ACCEL:-} && $board == q35 ]]; then
-	rate=$(python3 -B "$WG_TOP/tools/vm/tsc.py")
+	rate=$(python3 -B "$WG_TOP/tools/vm/py/tsc.py")
 	[[ ! $rate ]] || words+=("tsc_early_khz=$rate")
 fi
 

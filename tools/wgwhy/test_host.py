@@ -313,12 +313,12 @@ class Client(unittest.TestCase):
 
 
 class Installed(unittest.TestCase):
-    """The program as install.sh installs it: an archive."""
+    """The program as it is installed: an archive."""
 
     def test_clock(self):
         with tempfile.TemporaryDirectory() as folder:
-            here = pathlib.Path(__file__).parent
-            subprocess.run([here / "install.sh", "install", folder], check=True, capture_output=True)
+            script = pathlib.Path(__file__).parents[1] / "build/wgwhy.sh"
+            subprocess.run([script, "install", folder], check=True, capture_output=True)
             (program,) = (path for path in pathlib.Path(folder).rglob("*") if path.is_file())
             code = "import sys; sys.path.insert(0, sys.argv[1]); import host; print(host.is_clock_behind())"
             for age, behind in ((-1000, "True"), (1000, "False")):

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Installs the command wgwhy, one file for Python 3, below a folder that stands for /; or takes it
 # out again.
-# usage: install.sh install | remove [FOLDER]
+# usage: wgwhy.sh install | remove [FOLDER]
 
 set -euo pipefail
 
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+source=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../wgwhy" && pwd -P)
 file=${2:-}/usr/local/bin/wgwhy
 
 case ${1:-} in
@@ -17,7 +17,7 @@ install)
 	fi
 	stage=$(mktemp -d)
 	trap 'rm -r "$stage"' EXIT
-	cp "$here"/*.py "$stage"
+	cp "$source"/*.py "$stage"
 	rm "$stage"/test_*.py
 	mkdir -p "$(dirname "$file")"
 	python3 -m zipapp --python '/usr/bin/env python3' --output "$file" "$stage"

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
+HERE = pathlib.Path(__file__).resolve().parents[1]
 STEPS = ["alive", "idle", "suspend", "key-change", "peer-removal", "removal", "unload"]
 # After these the sessions are gone. Another private key only ends their sending, as in C.
 ENDED = ["idle", "suspend", "peer-removal", "removal", "unload"]

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
+HERE = pathlib.Path(__file__).resolve().parents[1]
 TOP = HERE.parent.parent
 WANTED = 95.0
 

@@ -20,8 +20,8 @@ import pathlib
 import sys
 import time
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TOP / "selftests/lib"), str(TOP / "tools/vm")]
+TOP = pathlib.Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(TOP / "selftests/lib"), str(TOP / "tools/vm/py")]
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms  # noqa: E402
 from search import HALF, find, mapped, private_keys  # noqa: E402

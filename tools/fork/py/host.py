@@ -12,8 +12,8 @@ import sys
 import time
 import uuid
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TOP / "selftests/lib"), str(TOP / "tools/vm")]
+TOP = pathlib.Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(TOP / "selftests/lib"), str(TOP / "tools/vm/py")]
 
 from wgtest import noise  # noqa: E402
 from wire import Monitor, Wire, echo_reply  # noqa: E402
