@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # Loads wireguard.ko: first the modules it depends on, then itself. For the guest and for one's own
 # machine.
-# usage: load.sh [FILE]
-# WG_MODULE=c loads the C module that the kernel's package brings instead. WG_PARAMETERS are those
-# of our module, as in "udp_gso=N".
+# usage: load.sh [FILE] [PARAMETER=VALUE…]   (as in udp_gso=N)
+# WG_MODULE=c loads the C module that the kernel's package brings instead.
 
 set -euo pipefail
 
-file=${1:-${WG_KO:-$(dirname "$0")/../wireguard.ko}}
+file=${WG_KO:-$(dirname "$0")/../wireguard.ko}
+if [[ ${1:-} && $1 != *=* ]]; then
+	file=$1
+	shift
+fi
 
 die() {
 	echo "error: $*" >&2
@@ -34,5 +37,4 @@ depends=$(modinfo -F depends "$file")
 for module in ${depends//,/ }; do
 	modprobe "$module" || die "the module '$module', which wireguard needs, does not load"
 done
-# shellcheck disable=SC2086 # words are what is wanted
-insmod "$file" ${WG_PARAMETERS:-} || die "the kernel refused $file; its last words: $(dmesg | tail -n 2)"
+insmod "$file" "$@" || die "the kernel refused $file; its last words: $(dmesg | tail -n 2)"

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the module and runs selftests in virtual machines, one machine per mode.
-# usage: test-vm.sh [--no-build] [--core] [--mode MODE] [--kernel FOLDER --as MODE --label WORD] [NAME…]
+# usage: test-vm.sh [--no-build] [--core] [--mode MODE] [--kernel FOLDER --as MODE --label WORD]
+#                   [SETTING…] [NAME…]
 #
 # Default: all selftests; --core leaves out those that say "when: all". WG_MODULE=c tests the C
 # module. --kernel takes another kernel, on which all tests run as if they had asked for --as MODE,
 # and WG_KO names the module.
+# Settings: accel=kvm, where that works, instead of an emulated processor in the modes in real time;
+# for tests that make up what they send, seed=N and count=N; rows=NAME,NAME of the test wgwhy.
 # Logs: out/selftests/MODE or WORD/NAME.log, NAME.kernel.log, console.log, and results.ktap with
 # all. Ends with "N passed, M failed, K skipped".
 
@@ -42,6 +45,20 @@ while [[ ${1:-} == --* ]]; do
 	esac
 	shift
 done
+words=()
+for word; do
+	case $word in
+	accel=*) export WG_ACCEL=${word#*=} ;;
+	count=*) export WG_COUNT=${word#*=} ;;
+	rows=*)
+		word=${word#*=}
+		export WG_ROWS=${word//,/ }
+		;;
+	seed=*) export WG_SEED=${word#*=} ;;
+	*) words+=("$word") ;;
+	esac
+done
+set -- "${words[@]}"
 mapfile -t known < <(selftest_names)
 names=()
 if (($#)); then
@@ -90,9 +107,18 @@ for need in "${!needed[@]}"; do
 		export WG_PATHS_PROGRAMS=$WG_OUT/paths-programs
 		;;
 	faults) step "wireguard.ko, with faults" "$WG_OUT/log/build-faults.log" "$WG_TOP/tools/build/variant.sh" faults "$kernel" ;;
-	bpftrace) export WG_BPFTRACE="${WG_BPFTRACE:-$("$WG_TOP/tools/build/foreign.sh" bpftrace || true)}" ;;
-	boringtun) export WG_BORINGTUN="${WG_BORINGTUN:-$("$WG_TOP/tools/build/foreign.sh" boringtun || true)}" ;;
-	wireguard-uapi) export WG_UAPI="${WG_UAPI:-$("$WG_TOP/tools/build/foreign.sh" wireguard-uapi || true)}" ;;
+	bpftrace)
+		WG_BPFTRACE=$("$WG_TOP/tools/build/foreign.sh" bpftrace || true)
+		export WG_BPFTRACE
+		;;
+	boringtun)
+		WG_BORINGTUN=$("$WG_TOP/tools/build/foreign.sh" boringtun || true)
+		export WG_BORINGTUN
+		;;
+	wireguard-uapi)
+		WG_UAPI=$("$WG_TOP/tools/build/foreign.sh" wireguard-uapi || true)
+		export WG_UAPI
+		;;
 	*) step "the module $need of selftests/$need" "$WG_OUT/log/$need.log" "$WG_TOP/tools/build/test-module.sh" "$need" "$kernel" ;;
 	esac
 done

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: debug
 # limit: 600
-# Four processes change everything that can be changed, under traffic, for WG_TURMOIL seconds
-# (default 20). In the end all is as the sum of the changes says, a tunnel works, and nothing is
-# left.
+# Four processes change everything that can be changed, under traffic, for as long as
+# tools/test/debug.sh wants. In the end all is as the sum of the changes says, a tunnel works, and
+# nothing is left.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -4,8 +4,8 @@
 # when: all
 # limit: 600
 # Requests of the family "wireguard-diag" out of its schema, good ones and spoilt ones: none does
-# harm, what is refused changes nothing, and the stock family's view stays as it was. WG_COUNT is
-# how many (default 5000), WG_SEED the seed.
+# harm, what is refused changes nothing, and the stock family's view stays as it was. count=N says
+# how many (default 5000), seed=N which (tools/test-vm.sh).
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # Runs in the guest: sets up what floods.py needs.
-# usage: floods.sh WORDS…   (those of floods.py)
+# usage: floods.sh SEED WORDS…   (those of floods.py)
 
 . "$WG_TOP/selftests/lib.sh"
 
 mark_log floods
 load_module
-if [[ $1 == replay ]]; then
+if [[ $2 == replay ]]; then
 	joined near far
 	ip -n near link add wg0 type wireguard
 	ip -n near addr add 10.9.0.1/24 dev wg0

@@ -3,9 +3,9 @@
 # Tests on kernels built for debugging: "um", User Mode Linux that watches memory (KASAN, kmemleak,
 # failing allocations, KUnit), and "x86" in QEMU with two CPUs that watches locks. Without words:
 # both.
-# usage: debug.sh [--short] [um] [x86] [NAME…]   (names: only these selftests)
+# usage: debug.sh [--short] [um] [x86] [SETTING…] [NAME…]   (names: only these selftests)
 #
-# WG_TURMOIL: seconds of turmoil (default 300; short: 20).
+# Settings: turmoil=SECONDS (default 300; short: 20); seed=N and count=N as test-vm.sh has them.
 # --short is for every run of all tests: fewer selftests.
 # A whole part (no names, turmoil of 300 seconds) that finds nothing is noted in
 # tools/debug/LAST-RUN.
@@ -20,9 +20,13 @@ if [[ ${1:-} == --short ]]; then
 fi
 parts=()
 names=()
+settings=()
+turmoil=${short:+20}
 for word; do
 	case $word in
 	um | x86) parts+=("$word") ;;
+	turmoil=*) declare "$word" ;;
+	seed=* | count=*) settings+=("$word") ;;
 	*) names+=("$word") ;;
 	esac
 done
@@ -39,15 +43,14 @@ if [[ $(git -C "$WG_TOP" status --porcelain -- . ':!tools/debug/LAST-RUN' 2>/dev
 fi
 
 if [[ $short ]]; then
-	export WG_TURMOIL=${WG_TURMOIL:-20}
 	tests=(kunit tunnel ipsec netlink-errors netlink-set psk up-down allowed-ips unload turmoil fail-nth upstream)
 else
-	export WG_TURMOIL=${WG_TURMOIL:-300}
 	tests=(kunit)
 	for name in $(selftest_names); do
 		[[ $name == kunit ]] || tests+=("$name")
 	done
 fi
+export WG_TURMOIL=${turmoil:-300}
 if ((${#names[@]})); then tests=("${names[@]}"); fi
 
 # machine NAME: how test-vm.sh runs this kernel.
@@ -71,7 +74,7 @@ selftests() {
 	local name=$1 folder=$2 label=$3
 	shift 3
 	WG_KO=$folder/wireguard.ko WG_PATIENCE=$(patience "$name") WG_WORDS="kunit.enable=1 kunit.autorun=1 kunit.filter_glob=none" \
-		"$WG_TOP/tools/test-vm.sh" --no-build --kernel "$(debug_kernel "$name")" --as "$(machine "$name")" --label "$label" "$@"
+		"$WG_TOP/tools/test-vm.sh" --no-build --kernel "$(debug_kernel "$name")" --as "$(machine "$name")" --label "$label" "${settings[@]}" "$@"
 }
 
 # ready NAME: its kernel and module.

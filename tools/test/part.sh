@@ -3,12 +3,12 @@
 # Runs the named parts of the tests one after the other: make test PART="…" CASE="…".
 # usage: part.sh PARTS [CASE…]
 #
-# The parts, each with what CASE chooses in it:
+# The parts, each with what CASE chooses in it; docs/testing.md also has the settings that it takes:
 #   core       what "make test" runs; together with parts of tools/test.sh (diff, debug, …) these too
 #   all        that, and all parts of tools/test.sh
 #   host       tests of the protocol core on the host: arguments of cargo test
 #   check      static checks: names
-#   fuzz       fuzzing: seconds, then names of targets
+#   fuzz       fuzzing: names of targets
 #   vm         selftests in virtual machines: names
 #   upstream   netns.sh, the selftest in the kernel's source
 #   debug      selftests on kernels built for debugging: um, x86, names

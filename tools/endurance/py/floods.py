@@ -2,7 +2,8 @@
 """Runs in the guest: floods of wg0 in "near" from "far", and what they do to the tunnel from "near"
 to "other".
 
-usage: floods.py replay COUNT | KIND RATE SECONDS
+usage: floods.py SEED replay COUNT
+       floods.py SEED KIND RATE SECONDS
 
 KIND is "type" (no message at all), "mac1" (a wrong one), "valid" (a right mac1, nothing else),
 "data" (an unknown index) or "initiation" (one that was accepted before). The tunnel's rate is
@@ -142,7 +143,7 @@ def judge(kind, rate, seconds):
     """Measures beside a flood."""
     calm = throughput()
     slab = memory()
-    with subprocess.Popen([sys.executable, "-B", __file__, "--flood", kind, str(rate), str(seconds)],
+    with subprocess.Popen([sys.executable, "-B", __file__, sys.argv[1], "--flood", kind, str(rate), str(seconds)],
                           stdout=subprocess.PIPE, text=True) as noisy:
         noisy.stdout.readline()
         spent, begin = busy(), time.monotonic()
@@ -159,8 +160,8 @@ def judge(kind, rate, seconds):
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    random.seed(int(os.environ.get("WG_SEED", "1")))
+    seed, *words = sys.argv[1:]
+    random.seed(int(seed))
     if words[0] == "replay":
         replay(int(words[1]))
     elif words[0] == "--flood":
