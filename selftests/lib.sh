@@ -469,7 +469,8 @@ objects() {
 		}' | sort -k 3
 }
 
-# check_balance [all|none]: everything that was created was destroyed. With "none" it is fine if nothing was.
+# check_balance [all|none]: everything that was created was destroyed. With "none" it is fine if
+# nothing was.
 check_balance() {
 	local list odd
 	list=$(objects)

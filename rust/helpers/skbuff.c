@@ -99,7 +99,10 @@ bool wg_helper_page_is_highmem(const struct page *page)
 	return PageHighMem(page);
 }
 
-/* What the page belongs to: a file, or the memory of a process. Some other users of pages keep something else there. */
+/*
+ * What the page belongs to: a file, or the memory of a process. Some other users of pages keep
+ * something else there.
+ */
 const void *wg_helper_page_mapping(const struct page *page)
 {
 	return page_folio(page)->mapping;

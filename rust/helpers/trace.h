@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The driver's tracepoints. Rust hands over the texts as they are shown: public keys in base64, addresses as in the
- * log. What is not known is "(none)". Texts lie in the record, with room for the longest: bpftrace 0.23 reads nothing
- * from a field that lies behind it (__string). Their sizes leave no hole between fields, which would be
- * uninitialised memory in the record.
+ * The driver's tracepoints. Rust hands over the texts as they are shown: public keys in base64,
+ * addresses as in the log. What is not known is "(none)". Texts lie in the record, with room for
+ * the longest: bpftrace 0.23 reads nothing from a field that lies behind it (__string). Their sizes
+ * leave no hole between fields, which would be uninitialised memory in the record.
  */
 
 #undef TRACE_SYSTEM

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tells the kernel that its machine was cloned, as the driver of the hypervisor's generation counter does when that has
- * changed. The function is not exported, so its address is asked of a probe. Loading does all there is to do.
+ * Tells the kernel that its machine was cloned, as the driver of the hypervisor's generation
+ * counter does when that has changed. The function is not exported, so its address is asked of a
+ * probe. Loading does all there is to do.
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>

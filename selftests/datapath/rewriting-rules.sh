@@ -9,8 +9,8 @@
 
 skip_on_c "sends no GSO packets and keeps none together"
 
-# wire ON|OFF NS…: whether the wire between these takes what stands for several datagrams. It takes checksums half done,
-# as nft does not know of them here.
+# wire ON|OFF NS…: whether the wire between these takes what stands for several datagrams. It takes
+# checksums half done, as nft does not know of them here.
 wire() {
 	local ns
 	for ns in "${@:2}"; do in_ns "$ns" ethtool -K veth tso "$1" gso "$1" tx-udp-segmentation "$1" >/dev/null; done

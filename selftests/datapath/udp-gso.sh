@@ -21,7 +21,8 @@ shows() {
 	in_ns "$1" ethtool --show-priv-flags wg0 | grep -q "^$2 *: $3$"
 }
 
-# wire ON|OFF: whether the wire takes what stands for several datagrams, and its checksums half done.
+# wire ON|OFF: whether the wire takes what stands for several datagrams, and its checksums half
+# done.
 wire() {
 	local ns
 	for ns in a b c d; do in_ns "$ns" ethtool -K veth tso "$1" gso "$1" tx-udp-segmentation "$1" tx "$1"; done

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* BPF programs that entries attach: each puts an IPv4 header in front of the tunnel's datagrams, or drops them. */
+/*
+ * BPF programs that entries attach: each puts an IPv4 header in front of the tunnel's datagrams, or
+ * drops them.
+ */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>

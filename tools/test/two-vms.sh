@@ -21,7 +21,8 @@ unset WG_MODULE
 # the clock that needs no measuring.
 export WG_WORDS=clocksource=hpet
 
-# machine SIDE ADDRESS on|off: boots it. The wire is named from the checkout, as the names of sockets must be short.
+# machine SIDE ADDRESS on|off: boots it. The wire is named from the checkout, as the names of
+# sockets must be short.
 machine() {
 	export WG_WIRE="$2 $3 out/vm/wire"
 	exec "$WG_TOP/tools/vm/boot.sh" --memory 512M --limit $((900 * ${WG_PATIENCE:-1})) --job "$WG_OUT/vm/two-$1" -- \

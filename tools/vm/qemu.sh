@@ -3,8 +3,8 @@
 # Runs in the root: one virtual machine with the stock kernel, whose root file system is the folder
 # /.guest.
 # usage: qemu.sh MODE MEMORY JOB-FOLDER [QEMU ARGUMENTS]
-# WG_WIRE="ADDRESS on|off SOCKET": a network card with that address on a wire to another machine, of which one ("on")
-# makes the socket. Without it there is no card.
+# WG_WIRE="ADDRESS on|off SOCKET": a network card with that address on a wire to another machine, of
+# which one ("on") makes the socket. Without it there is no card.
 # WG_CARDS=MODEL: two network cards of that model with a wire of their own.
 # WG_UEFI=FOLDER of the guest: the machine has firmware, and boots under Secure Boot if its
 # variables say so. FOLDER has code.fd, vars.fd, and the shim and GRUB that start the kernel:

@@ -178,7 +178,8 @@ path_policer() {
 	plain
 	polices a egress
 }
-# polices NS egress|ingress: which packets of a stream are dropped hangs on little, so each turn has a burst of its own.
+# polices NS egress|ingress: which packets of a stream are dropped hangs on little, so each turn has
+# a burst of its own.
 polices() {
 	modprobe -a act_police cls_matchall
 	tc -n "$1" qdisc add dev veth clsact

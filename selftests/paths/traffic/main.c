@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Traffic from one network namespace to another one, checked byte by byte and number by number where it arrives.
+ * Traffic from one network namespace to another one, checked byte by byte and number by number
+ * where it arrives.
  *
  * usage: traffic tcp|datagrams|echo|connections|hold|tap|nfqueue FROM TO ADDRESS [KEY=VALUE…]
  *
- * Prints what came of it as KEY=VALUE words. The receiver is a child in TO; FROM sends. "hold" opens a packet socket on
- * the device ADDRESS of TO, prints a line, and reads nothing until it is killed; for "tap" and "nfqueue" see there.
+ * Prints what came of it as KEY=VALUE words. The receiver is a child in TO; FROM sends. "hold"
+ * opens a packet socket on the device ADDRESS of TO, prints a line, and reads nothing until it is
+ * killed; for "tap" and "nfqueue" see there.
  */
 #include "traffic.h"
 
@@ -143,8 +145,9 @@ int connected(int type, int port)
 	return fd;
 }
 
-/* --- the child at the other end: ready[0] tells that it listens, results[0] what it found, end[1] what was sent */
+/* --- the child at the other end */
 
+/* end[1] gets what was sent, ready[0] tells that it listens, results[0] what it found. */
 int end[2];
 static int ready[2], results[2];
 static pid_t child;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A program that accepts each packet of queue 0 in FROM, and tells how many were larger than a frame when it ends. */
+/*
+ * A program that accepts each packet of queue 0 in FROM, and tells how many were larger than a
+ * frame when it ends.
+ */
 #include "traffic.h"
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>

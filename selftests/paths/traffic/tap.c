@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A program between a tap device of FROM and one of TO. ADDRESS is how: "plain": the devices segment nothing; "whole":
- * they segment UDP, and what is large is handed on as it is; "cut": what is large is cut here, by its virtio header.
+ * A program between a tap device of FROM and one of TO. ADDRESS is how: "plain": the devices
+ * segment nothing; "whole": they segment UDP, and what is large is handed on as it is; "cut": what
+ * is large is cut here, by its virtio header.
  */
 #include "traffic.h"
 #include <linux/if_tun.h>
@@ -76,8 +77,8 @@ static void put(int fd, const uint8_t *start, size_t length, const uint8_t *rest
 }
 
 /*
- * One IPv4 packet of UDP, as its header says, in frames whose checksums are still to be made, as those of a device that
- * segments nothing; false if the header makes no sense.
+ * One IPv4 packet of UDP, as its header says, in frames whose checksums are still to be made, as
+ * those of a device that segments nothing; false if the header makes no sense.
  */
 static int cut(int fd, const uint8_t *packet, size_t length)
 {

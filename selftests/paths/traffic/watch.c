@@ -33,7 +33,10 @@ unsigned int watched(int fd)
 	return stats.tp_packets;
 }
 
-/* A raw socket that gets all UDP, with its IPv4 header, of which what is larger than that is counted. */
+/*
+ * A raw socket that gets all UDP, with its IPv4 header, of which what is larger than that is
+ * counted.
+ */
 int raw_watch(unsigned int larger)
 {
 	struct sock_filter code[] = {

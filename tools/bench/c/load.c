@@ -3,7 +3,8 @@
  * Traffic that iperf does not make, for traffic.sh. A client prints "packets=… bytes=… seconds=…".
  *
  * load sink PORT SIZE single|gro
- *	reads many datagrams of that size with a call, or super-packets; acknowledges sixteen or more
+ *	reads many datagrams of that size with a call, or super-packets; acknowledges sixteen or
+ *	more
  * load stream ADDRESS PORT SIZE COUNT
  *	sends COUNT datagrams, 64 with a call (sendmmsg), 512 of them on their way
  * load segments ADDRESS PORT SIZE COUNT
@@ -11,15 +12,15 @@
  * load echo-server PORT
  *	sends each datagram back
  * load echo ADDRESS PORT SIZE COUNT [DEVICE PEERS]
- *	requests, each after the answer to the one before; with DEVICE and PEERS a round of requests at
- *	once, one through each of the devices DEVICE1, DEVICE2, …
+ *	requests, each after the answer to the one before; with DEVICE and PEERS a round of requests
+ *	at once, one through each of the devices DEVICE1, DEVICE2, …
  * load http-server PORT SIZE
  *	answers each request with SIZE bytes
  * load http ADDRESS PORT SIZE COUNT AT-ONCE new|kept
  *	sends COUNT requests, over a new connection for each or over those of the start
  * load latency ADDRESS PORT COUNT
- *	as echo with 64 bytes, each 1 ms after the answer before; prints p50 and p99 in µs, and how many
- *	had none within half a second
+ *	as echo with 64 bytes, each 1 ms after the answer before; prints p50 and p99 in µs, and how
+ *	many had none within half a second
  */
 
 #define _GNU_SOURCE

@@ -7,7 +7,8 @@ packet types are those that implement `Free`; what contains one is looked for as
 own `Drop` drops the packets for a reason or consumes them.
 
 It does not see what is behind counted references, so not what the last reference to a peer drops,
-nor what the type of an associated type owns. tools/check/drops.allow lists `function | type | reason` of those that drop nothing.
+nor what the type of an associated type owns. tools/check/drops.allow lists `function | type |
+reason` of those that drop nothing.
 """
 
 import re

@@ -6,8 +6,8 @@ leaked in. Comments and strings count as well. words.allow has the exceptions.
 
 Comments of Rust, C, Python and shell, YAML and Markdown have none of the phrases that kernel
 developers stumble over. The module's Rust has at most 100 columns, tables of comments and lines
-with strings aside, and so have comments of Python and shell. tools/setup and the script that builds
-debug kernels are exempt: caches are keyed by them.
+with strings aside, and so have comments of C, Python and shell and docstrings; a tab counts as
+eight. tools/setup and the script that builds debug kernels are exempt: caches are keyed by them.
 """
 
 import fnmatch
@@ -38,8 +38,11 @@ PHRASES = {
     re.compile(r"\bbut for\b"): "except, without",
 }
 COLUMNS = 100
-# A whole line of prose: no usage, table, directive or line that programs read.
-COMMENT = re.compile(r"\s*# (?!(?:usage|shellcheck|vm|limit|when|needs|boot|log|entry)\b)\w[^|]*$")
+# What programs read, and how a script is called.
+DIRECTIVE = re.compile(r"(?:usage|shellcheck|vm|limit|when|needs|boot|log|entry)\b[^.]*?[:=]|SPDX-")
+# Tables and pictures, and further lines of a usage.
+INDENTED = re.compile(r"\s*#(?:\t|\s{2})")
+USAGE = re.compile(r"\s{5}")
 
 
 def parts(name):
@@ -78,10 +81,23 @@ def check_columns(tree):
     for path in tree.files(name=NAMES):
         if fnmatch.fnmatch(path, "tools/setup/*") or path == "tools/debug/build-kernel.sh":
             continue
-        for number, line in enumerate(tree.read(path).split("\n"), 1):
-            width = len(line.expandtabs(8))
-            if COMMENT.match(line) and width > COLUMNS:
+        text = tree.read(path)
+        if not path.endswith((".rs", ".md", ".yaml")):
+            for number, width in too_wide(text.split("\n"), prose(path, text)):
                 yield f"{path}:{number}: {width} columns"
+
+
+def too_wide(lines, comments):
+    """Yields (number, width) of whole lines of prose beyond the limit."""
+    usage = False
+    for number, text in comments:
+        line = lines[number - 1]
+        width = len(line.expandtabs(8))
+        usage = text.startswith("usage:") or usage and bool(text)
+        is_whole = text and len(line.strip()) - len(text) < 8
+        if width > COLUMNS and is_whole and not (DIRECTIVE.match(text) or INDENTED.match(line)
+                                                 or usage and USAGE.match(line)):
+            yield number, width
 
 
 def check(tree):
@@ -129,11 +145,17 @@ SAMPLES = [
     ("an exception for another file",
      {"tools/a.sh": "# So many.", "words.allow": "tools/b.sh | * | so many | reason"}, "a.sh:1: 'So many'"),
     ("a long comment", {"tools/a.sh": "f() {\n\t# " + "a" * 91 + "\n}\n"}, "a.sh:2: 101 columns"),
+    ("with a choice", {"tools/a.sh": "# f a|b: " + "a" * 99 + "\n"}, "a.sh:1: 108 columns"),
+    ("a long docstring", {"tools/a.py": '"""One.\n\n' + "a" * 101 + '\n"""\n'}, "a.py:3: 101 columns"),
+    ("a long comment of C", {"tools/a.c": "/*\n *\tlist " + "a" * 91 + "\n */\n"}, "a.c:2: 104 columns"),
     ("a long line", {"rust/proto/a.rs": "fn f() {" + " " * 100 + "}"}, "a.rs:1: 109 columns"),
     ("clean", {
         "tools/a.sh": "# At most so\nf $# x#so 'so many'\n# many. See who waits. #\n# Who? You.\n# All but one. But for each.\n",
         "tools/b.sh": "# So many.\n",
         "tools/b.py": "x = ['a',\n     'so many']\nf('is told')  # peers have so\nx = 1  # many\n",
+        "tools/c.py": '"""One.\n\nusage: a b   ' + "a" * 99 + "\n       a c   " + "a" * 99 + '\n"""\n'
+                      "f('" + "a" * 80 + "')  # a comment behind code\n",
+        "tools/c.sh": "# usage: c.sh " + "a" * 99 + "\n#    " + "a" * 99 + "\n# needs: " + "a" * 99 + "\n",
         "tools/data": "so many # so many\n",
         "docs/b.md": "The person who asks: who?\n\nWho may read this? You.",
         "rust/driver/b.rs": "// See who waits.\nconst S: &str = \"" + "Whoever " * 20 + "\";\n//! | " + "a" * 99,

@@ -2,11 +2,13 @@
 /*
  * A plugin for QEMU that counts how often each block of guest code runs.
  *
- * -plugin count.so,out=PREFIX,mark=ADDRESS: whenever the guest runs code at ADDRESS (that of mark.S), what ran since the
- * last time goes to PREFIX.0, PREFIX.1, …, one line "ADDRESS INSTRUCTIONS LOCKED RUNS" for each block, where LOCKED is
- * how many of its instructions lock the bus.
+ * -plugin count.so,out=PREFIX,mark=ADDRESS: whenever the guest runs code at ADDRESS (that of
+ * mark.S), what ran since the last time goes to PREFIX.0, PREFIX.1, …, one line "ADDRESS
+ * INSTRUCTIONS LOCKED RUNS" for each block, where LOCKED is how many of its instructions lock the
+ * bus.
  *
- * Debian's package has no headers for plugins; what is used of them is declared here (QEMU 10, include/qemu-plugin.h).
+ * Debian's package has no headers for plugins; what is used of them is declared here (QEMU 10,
+ * include/qemu-plugin.h).
  */
 #include <pthread.h>
 #include <stddef.h>
