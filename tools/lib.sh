@@ -227,14 +227,14 @@ cache_lock() {
 # line "# vm:" at its top.
 selftest_names() {
 	local file
-	for file in "$WG_TOP"/selftests/{,*/}*.sh; do
+	for file in "$WG_TOP"/selftests/*/*.sh; do
 		! sed -n 1,10p "$file" | grep -q '^# vm: ' || basename "$file" .sh
 	done | sort
 }
 
 # selftest_file NAME: the script of that selftest.
 selftest_file() {
-	compgen -G "$WG_TOP/selftests/$1.sh" || compgen -G "$WG_TOP/selftests/*/$1.sh"
+	compgen -G "$WG_TOP/selftests/*/$1.sh"
 }
 
 # selftest_says NAME KEY: what a selftest says of itself in a line "# KEY: …" at its top (see

@@ -19,9 +19,9 @@ FOLDER = "tools/planted/faults"
 
 # Kinds of tests, each with the files that a name after it may stand for; None: it takes no names.
 KINDS = {
-    "selftest": ("selftests/{}.sh", "selftests/*/{}.sh"),
-    "um": ("selftests/{}.sh", "selftests/*/{}.sh"),
-    "x86": ("selftests/{}.sh", "selftests/*/{}.sh"),
+    "selftest": ("selftests/*/{}.sh",),
+    "um": ("selftests/*/{}.sh",),
+    "x86": ("selftests/*/{}.sh",),
     "host": ("tools/host/tests/{}.rs",),
     "model": ("tools/models/src/models/{}.rs", "tools/models/kext/src/models/{}.rs"),
     "check": ("tools/check/checks/{}.py",),

@@ -101,7 +101,7 @@ left_out() {
 	um:forged) echo "what was freed counts as memory for a while, as KASAN watches it" ;;
 	# Packets that are many at once: two CPUs and KASAN have more to say about them than exact
 	# times.
-	x86:udp-gso | x86:chains) ;;
+	x86:udp-gso | x86:gro-list) ;;
 	*)
 		if [[ $(selftest_says "$2" needs) == c-module ]]; then
 			echo "the C driver beside ours is built for the stock kernel alone"
