@@ -187,4 +187,7 @@ def plan(number, quick, words=()):
 
 if __name__ == "__main__":
     chosen = sys.argv[2:]
-    print(*plan(int(sys.argv[1]), "quick" in chosen, [word for word in chosen if word != "quick"]), sep="\n")
+    lines = list(plan(int(sys.argv[1]), "quick" in chosen, [word for word in chosen if word != "quick"]))
+    if not lines:
+        sys.exit(f"no case has one of these words in its name: {' '.join(chosen)}")
+    print(*lines, sep="\n")
