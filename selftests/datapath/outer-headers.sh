@@ -41,5 +41,5 @@ captured "$work/out"
 bad=$(grep 'UDP, length' "$work/out" | grep -v 'udp sum ok' || true)
 [[ ! $bad ]] || fail "wrong checksums: ${bad:0:400}"
 twice=$(grep -o ' id [0-9]*,' "$work/out" | sort | uniq -d)
-[[ ! $twice ]] || fail "identifications that were given twice:" $twice
+[[ ! $twice ]] || fail "identifications that were given twice:" "${twice//$'\n'/ }"
 (($(grep -c ' id [0-9]*,' "$work/out") >= 480)) || fail "the capture shows no identifications"
