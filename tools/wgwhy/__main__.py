@@ -19,7 +19,7 @@ import host
 import netlink
 import prometheus
 import watch
-from seen import ANSWER_WITHIN, Seen
+from seen import ANSWER_WITHIN, SOON_SENT, Seen
 
 # Seconds between two looks.
 SAMPLE = 1
@@ -61,7 +61,7 @@ def stock_trouble(name):
 def without_family(names):
     """With the C module, or an old one: what can be seen all the same."""
     ours = host.module_is_ours()
-    if ours is None and not names:
+    if not host.has_module():
         return [{"cause": "no-module", "what": "the module wireguard is not loaded",
                  "try": "modprobe wireguard"}]
     which = {True: "an older one of this kind", False: "the kernel's own C module",
@@ -107,12 +107,16 @@ def options(words):
 def look(client, names):
     """Looks twice, to tell what goes on from what is over, or longer where that is not enough."""
     earlier = {name: Seen(client, name, firewall.listing()) for name in names}
-    later = []
-    for seconds in range(SAMPLE, ANSWER_WITHIN + SAMPLE, SAMPLE):
+    last = later = list(earlier.values())
+    # A handshake may come while an answer to data is awaited.
+    for seconds in range(SAMPLE, 2 * ANSWER_WITHIN + SOON_SENT, SAMPLE):
         time.sleep(SAMPLE)
         later = [Seen(client, name, firewall.listing(), earlier[name]) for name in names]
+        for seen, before in zip(later, last):
+            seen.follow(before, seconds)
         if not any(seen.is_undecided(seconds) for seen in later):
             break
+        last = later
     return later
 
 

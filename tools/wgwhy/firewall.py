@@ -9,6 +9,10 @@ import typing
 import host
 
 
+# Matches that look at a device.
+DEVICES = ("meta iifname", "meta iif", "meta oifname", "meta oif")
+
+
 class Drop(typing.NamedTuple):
     """A rule that drops or rejects, and counts."""
 
@@ -112,8 +116,7 @@ def drops(entries):
         drop = Drop(place(rule), rule.get("handle", 0), counts[0],
                     [right for what, right in named if what in ("udp dport", "udp sport",
                                                                 "th dport", "th sport")],
-                    [right for what, right in named if what in ("meta iifname", "meta oifname",
-                                                                "meta iif", "meta oif")],
+                    [right for what, right in named if what in DEVICES],
                     [] if any(is_not_udp(*one) for one in named) else
                     [right for what, right in named if what in ("ip saddr", "ip daddr",
                                                                 "ip6 saddr", "ip6 daddr")])
@@ -126,28 +129,100 @@ def is_not_udp(what, right):
         or what in ("meta l4proto", "ip protocol", "ip6 nexthdr") and "udp" not in json.dumps(right)
 
 
-def opens(rule, port):
-    """Whether a rule may accept a first datagram from outside to a port."""
+class Flow(typing.NamedTuple):
+    """Datagrams as the firewall sees them: where, from and to which port, of which connection."""
+
+    hook: str
+    sport: int | None
+    dport: int | None
+    states: tuple = ("new",)
+    address: object = None
+    device: str = ""
+
+    def port(self, what):
+        """The port that a match looks at; None if it may be any, or it looks at something else."""
+        looks = what in ("udp sport", "udp dport", "th sport", "th dport")
+        return (self.sport if what.endswith("sport") else self.dport) if looks else None
+
+    def excludes(self, what, right):
+        """Whether these datagrams surely do not match; ports that are None may be any."""
+        port, text = self.port(what), json.dumps(right)
+        if what in DEVICES and '"@' not in text:
+            return right == "lo" or bool(self.device) and not is_device(right, self.device)
+        return port is not None and covers(right, port) is False \
+            or what == "ct state" and not any(state in text for state in self.states) \
+            or is_not_udp(what, right)
+
+    def surely_matches(self, what, right):
+        """Whether all of them match, as far as this can be read."""
+        port = self.port(what)
+        if port is not None:
+            return covers(right, port) is True
+        if what in ("meta l4proto", "ip protocol", "ip6 nexthdr"):
+            return right == "udp"
+        if what in DEVICES:
+            return bool(self.device) and is_device(right, self.device)
+        is_far = what.endswith("saddr" if self.hook == "input" else "daddr")
+        return what.startswith(("ip ", "ip6 ")) and is_far and self.address is not None \
+            and holds(right, self.address)
+
+
+def admits(rule, flow):
+    """Whether a rule may accept such datagrams."""
     said = json.dumps(rule.get("expr", []))
     # A verdict may also be in a named map.
     if '"accept"' not in said and '"data": "@' not in said:
         return False
-    for what, right in matches(rule):
-        text = json.dumps(right)
-        if what == "ct state" and "new" not in text \
-                or what in ("meta iifname", "meta iif") and right == "lo" \
-                or is_not_udp(what, right) \
-                or what in ("udp dport", "th dport") and covers(right, port) is False:
-            return False
-    return True
+    return not any(flow.excludes(*one) for one in matches(rule))
 
 
-def closed(entries, port):
-    """The chains whose policy drops what comes to a port, as nothing in their table accepts it."""
+def refuses(rule, flow):
+    """Whether a rule without a counter surely drops all of them."""
+    *conditions, verdict = rule.get("expr") or [None]
+    return isinstance(verdict, dict) and not {"drop", "reject"}.isdisjoint(verdict) \
+        and all(isinstance(part, dict) and set(part) == {"match"} and part["match"].get("op") in ("==", "in")
+                for part in conditions) \
+        and all(flow.surely_matches(*one) for one in matches(rule))
+
+
+def base_chains(entries, hook):
+    """Yields each chain at a hook, with its own rules and those of its table."""
     rules = [entry["rule"] for entry in entries if "rule" in entry]
     for entry in entries:
         chain = entry.get("chain", {})
-        if chain.get("hook") == "input" and chain.get("policy") == "drop" \
-                and not any(opens(rule, port) for rule in rules
-                            if (rule["family"], rule["table"]) == (chain["family"], chain["table"])):
+        if chain.get("hook") == hook:
+            near = [rule for rule in rules
+                    if (rule["family"], rule["table"]) == (chain["family"], chain["table"])]
+            yield chain, [rule for rule in near if rule["chain"] == chain["name"]], near
+
+
+def closed(entries, flow):
+    """The chains whose policy drops such datagrams, as nothing in their table accepts them."""
+    for chain, _, near in base_chains(entries, flow.hook):
+        if chain.get("policy") == "drop" and not any(admits(rule, flow) for rule in near):
+            yield place(chain)
+
+
+def shut(entries, flow):
+    """The chains with a rule that drops them and does not count, before one that may accept
+    them."""
+    for chain, own, _ in base_chains(entries, flow.hook):
+        for rule in own:
+            if refuses(rule, flow):
+                yield place(chain)
+                break
+            # Whatever may lead elsewhere may also accept.
+            said = json.dumps(rule.get("expr", []))
+            if any(word in said for word in ('"jump"', '"goto"', '"vmap"')) or admits(rule, flow):
+                break
+
+
+def closed_for_devices(entries, device):
+    """The chains whose policy drops what is forwarded from a device, as no rule accepts it."""
+    flow = Flow("forward", None, None)
+    for chain, _, near in base_chains(entries, "forward"):
+        if chain.get("policy") == "drop" and not any(
+                admits(rule, flow) and all(is_device(right, device) for what, right in matches(rule)
+                                           if what in ("meta iifname", "meta iif"))
+                for rule in near):
             yield place(chain)

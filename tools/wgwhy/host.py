@@ -110,8 +110,43 @@ def one_route(found):
     return found[0]
 
 
+@functools.lru_cache(maxsize=None)
+def neighbour(address, device):
+    """What is known of a next hop on a link: words like REACHABLE and FAILED, or nothing."""
+    found = listed("ip", "-j", "neigh", "show", "to", address, "dev", device)
+    return found[0].get("state", []) if found else []
+
+
+def tc_drops():
+    """How many packets tc has dropped by intent: {(device, kind): count}.
+
+    Other queues drop when they are full, and that is no trouble.
+    """
+    return {(entry.get("dev"), entry["kind"]): entry["drops"]
+            for entry in listed("tc", "-j", "-s", "qdisc", "show") or []
+            if entry.get("kind") in ("clsact", "ingress", "netem") and entry.get("drops")}
+
+
+def ruled_tables():
+    """The routing tables that a rule leads to; None where that is not known or VRFs do it."""
+    found = [listed("ip", family, "-j", "rule") for family in ("-4", "-6")]
+    if found[0] is None or "l3mdev" in json.dumps(found):
+        return None
+    return {entry.get("table") for entries in found for entry in entries or []}
+
+
+def has_ipv6():
+    """Whether the kernel has IPv6; it may be off at a device."""
+    return pathlib.Path("/proc/net/if_inet6").exists()
+
+
+def ipv6_is_off(name):
+    return not has_ipv6() or sysctl(f"net/ipv6/conf/{name}/disable_ipv6") == 1
+
+
 def routes_into(name, only_ruled=False):
     """The networks with a route into a device; None where that is not known."""
+    tables = ruled_tables() if only_ruled else None
     found = []
     for family, default in (("-4", "0.0.0.0/0"), ("-6", "::/0")):
         entries = listed("ip", family, "-j", "route", "show", "table", "all", "dev", name)
@@ -119,7 +154,8 @@ def routes_into(name, only_ruled=False):
             return None
         found += [ipaddress.ip_network(default if entry["dst"] == "default" else entry["dst"], False)
                   for entry in entries or [] if entry.get("type", "unicast") == "unicast"
-                  and not (only_ruled and entry.get("table", "main") in ("main", "local"))]
+                  and not (only_ruled and entry.get("table", "main") in ("main", "local"))
+                  and not (tables is not None and entry.get("table", "main") not in tables)]
     return found
 
 
@@ -184,6 +220,22 @@ def bad_addresses(name):
     """How many packets of IPv4, and of IPv6 from a device, the stack was not allowed to forward."""
     six = re.search(r"^Ip6InAddrErrors\s+(\d+)", read(f"/proc/net/dev_snmp6/{name}"), re.MULTILINE)
     return counter("/proc/net/snmp", "Ip", "InAddrErrors"), int(six[1]) if six else 0
+
+
+def unsent():
+    """How many packets were to be sent or forwarded and did not leave; 0 where that is not known."""
+    six = dict(line.split() for line in read("/proc/net/snmp6").splitlines())
+    four = {field: counter("/proc/net/snmp", "Ip", field)
+            for field in ("ForwDatagrams", "OutRequests", "OutTransmits")}
+    if not four["OutTransmits"]:
+        return 0
+    return four["ForwDatagrams"] + four["OutRequests"] - four["OutTransmits"] \
+        + int(six.get("Ip6OutForwDatagrams", 0)) + int(six.get("Ip6OutRequests", 0)) \
+        - int(six.get("Ip6OutTransmits", 0))
+
+
+def has_module():
+    return pathlib.Path("/sys/module/wireguard").exists()
 
 
 def module_is_ours():

@@ -156,10 +156,32 @@ def port_blocked(seen):
     if not any(peer["state"] == "no-endpoint" for peer in seen.peers) or not seen.is_outside_here \
             or any(peer.get("rx-packets") for peer in seen.peers):
         return
-    for place in firewall.closed(seen.rules, seen.port):
+    for place in firewall.closed(seen.rules, firewall.Flow("input", None, seen.port)):
         yield (f"the firewall here drops what comes to the port {seen.port}: the policy of {place} is "
                "drop, and nothing in that table accepts the port",
                f"nft add rule {place} udp dport {seen.port} accept")
+
+
+@cause(OF_INTERFACE, "forward-blocked")
+def forward_blocked(seen):
+    if not seen.earlier or seen.unsent <= seen.earlier.unsent \
+            or not any(seen.growth(peer, "rx-packets") > 0 for peer in seen.peers) \
+            or not any(host.sysctl(f"net/{family}/conf/{seen.name}/forwarding") for family in ("ipv4", "ipv6")):
+        return
+    for place in firewall.closed_for_devices(seen.rules, seen.name):
+        yield (f"this host forwards packets and some do not leave; the policy of {place} is drop, and "
+               f"nothing in that table accepts what comes out of {seen.name}",
+               f"nft add rule {place} iifname {seen.name} accept, and the same with oifname", True)
+
+
+@cause(OF_INTERFACE, "ipv6-off")
+def ipv6_off(seen):
+    if any(":" in text and not text.endswith("/0") for texts in seen.allowed_ips.values() for text in texts) \
+            and host.ipv6_is_off(seen.name):
+        yield (f"IPv6 is switched off on {seen.name}, and peers have allowed IPs of IPv6: none of it goes "
+               "through the tunnel",
+               f"sysctl net.ipv6.conf.{seen.name}.disable_ipv6=0, and add the address anew"
+               if host.has_ipv6() else "boot without ipv6.disable=1")
 
 
 @cause(OF_INTERFACE, "mtu-below-ipv6")
@@ -171,7 +193,11 @@ def mtu_below_ipv6(seen):
 
 @cause(OF_INTERFACE, "refused")
 def refused(seen):
+    if any(entry["cause"] == "under-load" for entry in seen.found[None]):
+        return
     of_peers = {entry["reason"] for peer in seen.peers for entry in peer.get("refusal", [])}
-    left = [entry for entry in seen.interface.get("refusal", []) if entry["reason"] not in of_peers]
+    # A key is a peer's, and one that is gone is no trouble.
+    left = [entry for entry in seen.interface.get("refusal", [])
+            if entry["reason"] not in (*of_peers, "low-order-key")]
     for what, remedy in causes.odd({"refusal": left}, "interface"):
         yield what, remedy, not matters(seen)

@@ -4,10 +4,12 @@
 import ipaddress
 
 import causes
+import firewall
 import host
 from causes import (OF_PEER, SOON, address_of, cause, duration, endpoint, far_end, plural, recent,
                     wants_session)
 from of_interface import is_us
+from of_way import HINDERS
 
 
 @cause(OF_PEER, "no-endpoint")
@@ -86,11 +88,28 @@ def two_hosts(seen, peer):
 
 
 @cause(OF_PEER, "firewall")
-def firewall(seen, peer):
-    for drop in seen.blocking(peer):
-        if seen.grown(drop) > 0:
-            yield (f"a rule of the firewall here, in {drop.place}, drops datagrams of the tunnel, "
-                   f"{drop.count} up to now", "nft list ruleset")
+def drops_here(seen, peer):
+    counted = [drop for drop in seen.blocking(peer) if seen.grown(drop) > 0]
+    for drop in counted:
+        yield (f"a rule of the firewall here, in {drop.place}, drops datagrams of the tunnel, "
+               f"{drop.count} up to now", "nft list ruleset")
+    if counted or not is_unanswered(peer) or not seen.is_outside_here:
+        return
+    ours, theirs = seen.port, peer["endpoint"].get("port", 0)
+    address = ipaddress.ip_address(peer["endpoint"]["address"])
+    found = seen.outside(peer)
+    device = found.get("dev", "") if isinstance(found, dict) else ""
+    for flow in (firewall.Flow("output", ours, theirs, ("new",), address, device),
+                 firewall.Flow("input", theirs, ours, ("new", "established"), address, device)):
+        for place in firewall.shut(seen.rules, flow):
+            yield (f"a rule of the firewall here, in {place}, drops datagrams of the tunnel; it has no "
+                   "counter", "nft list ruleset")
+            return
+        for place in firewall.closed(seen.rules, flow):
+            match = f"udp dport {theirs}" if flow.hook == "output" else "ct state established"
+            yield (f"the firewall here drops datagrams of the tunnel: the policy of {place} is drop, and "
+                   "nothing in that table accepts them", f"nft add rule {place} {match} accept")
+            return
 
 
 def begun(peer):
@@ -101,14 +120,15 @@ def begun(peer):
     return f"{count} begun in the last {duration(peer['attempts-age'])}"
 
 
-@cause(OF_PEER, "unanswered")
-def unanswered(seen, peer):
+def is_unanswered(peer):
     is_known = peer["state"] in ("waiting", "given-up", "session") and "endpoint" in peer
     # An older module does not say it in each state.
-    if not is_known or peer.get("attempt", 0 if peer["state"] == "session" else 9) < 2:
-        return
-    if seen.has(peer, "endpoint-in-tunnel", "endpoint-is-us", "no-route-outside", "no-socket",
-                "port-taken", "preshared-key", "firewall", "conntrack-full", "our-clock"):
+    return is_known and peer.get("attempt", 0 if peer["state"] == "session" else 9) >= 2
+
+
+@cause(OF_PEER, "unanswered")
+def unanswered(seen, peer):
+    if not is_unanswered(peer) or seen.has(peer, *HINDERS, "preshared-key", "firewall", "our-clock"):
         return
     place = endpoint(peer["endpoint"])
     if peer.get("cookies"):
@@ -125,6 +145,8 @@ def unanswered(seen, peer):
     is_away = is_learnt and peer["state"] == "given-up"
     if is_learnt and not peer.get("keepalive"):
         nat = "; if it is behind a NAT, persistent-keepalive 25 there"
+    if not is_learnt:
+        nat = "; wg looks a name of an endpoint up only once: if it has moved, set it again"
     yield (f"{begun(peer)} towards {place}, nothing came back{over}: it is unreachable, something "
            f"blocks, or one of the keys is wrong{hint}",
            "see whether that address is right, and the port open on the way and there; its key must "
@@ -144,10 +166,18 @@ def answer_lost(seen, peer):
 
 @cause(OF_PEER, "silent")
 def silent(seen, peer):
-    if peer["state"] == "session" and seen.still_awaiting(peer) and not seen.has(peer, "unanswered"):
-        yield (f"data is sent to {endpoint(peer['endpoint'])}, and nothing comes back: the other side "
-               "is gone, has no session any more, or what it sends does not arrive",
-               "wait up to 20 seconds for a new handshake, then look again")
+    if peer["state"] != "session" or not seen.still_awaiting(peer) \
+            or seen.has(peer, *HINDERS, "unanswered", "firewall"):
+        return
+    place = endpoint(peer["endpoint"])
+    if seen.key(peer) in seen.since:
+        yield (f"{place} answers handshakes, and nothing else comes back: something drops data on the way "
+               "or there", "look for rules on the way and there that pass only some datagrams, and run "
+               "wgwhy there")
+        return
+    yield (f"data is sent to {place}, and nothing comes back: the other side "
+           "is gone, has no session any more, or what it sends does not arrive",
+           "wait up to 20 seconds for a new handshake, then look again")
 
 
 def wrong_source(seen, peer):
@@ -255,7 +285,7 @@ def astray(seen, peer):
     where."""
     for network, address in seen.inside(peer):
         found = seen.way_in(address)
-        if address.version == 6 and seen.has(peer, "mtu-below-ipv6"):
+        if address.version == 6 and seen.has(peer, "mtu-below-ipv6", "ipv6-off"):
             continue
         # A wide prefix may be meant for the narrower routes in it.
         if any(route.version == network.version and route.prefixlen > network.prefixlen
@@ -289,8 +319,13 @@ def no_route_inside(seen, peer):
     if seen.has(peer, "no-address", "source-not-allowed", "overlapping-allowed-ips", "reverse-path"):
         return
     for address, network, where in astray(seen, peer):
+        is_apart = any(route.version == network.version and route.prefixlen and network.subnet_of(route)
+                       for route in seen.routes_into or [])
         yield (f"no packet for {address} comes to the tunnel: it is in the peer's allowed IPs, but its "
-               f"route is another ({where})", f"ip route add {network} dev {seen.name}")
+               f"route is another ({where})"
+               + (f"; the one into {seen.name} is in a table that no rule leads to" if is_apart else ""),
+               f"ip rule add to {network} lookup TABLE" if is_apart else
+               f"ip route add {network} dev {seen.name}")
         return
     defaults = [text for text in seen.allowed_ips.get(seen.key(peer), []) if text.endswith("/0")]
     if defaults and seen.routes_into == []:

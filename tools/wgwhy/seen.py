@@ -12,9 +12,12 @@ import host
 import netlink
 import of_interface
 import of_peer
+import of_way
 
 # Seconds: a healthy peer answers data by a keepalive after ten; initiations come every five.
 ANSWER_WITHIN, INITIATION_WITHIN = 12, 6
+# Within these, data is sent in a new session, if there is any.
+SOON_SENT = 3
 
 # How many prefixes of a peer are looked at.
 PREFIXES = 16
@@ -32,6 +35,9 @@ class Seen:
         self.client, self.name, self.earlier, self.rules = client, name, earlier, rules
         self.found, self.routes = {}, {}
         self.is_forwarding_told = False
+        # Since which look a peer that has answered a handshake owes an answer to data.
+        self.since = {}
+        self.unsent = host.unsent()
         # The packets counted between two looks are to be among those that came between them.
         if earlier:
             self.bad_addresses = host.bad_addresses(name)
@@ -43,6 +49,8 @@ class Seen:
         self.peers = [entry["peer"] for entry in rest]
         self.port = self.interface.get("listen-port", 0)
         self.drops = firewall.drops(rules)
+        is_missed = any(causes.wants_session(peer) or peer.get("awaiting") for peer in self.peers)
+        self.tc_drops = host.tc_drops() if is_missed else {}
 
     @functools.cached_property
     def by_key(self):
@@ -133,6 +141,8 @@ class Seen:
     def ask_routes(self):
         """All routes that matter, by one call."""
         asked = {self.way_out(peer) for peer in self.peers} - {None}
+        # An answer comes without the mark.
+        asked |= {(address, 0, device) for address, _, device in asked}
         asked |= {(str(one), 0, "") for peer in self.peers for network, address in self.inside(peer)
                   for one in (address, causes.far_end(network, address))}
         asked = sorted(asked)
@@ -157,11 +167,39 @@ class Seen:
             return None
 
     def still_awaiting(self, peer):
-        """Whether data was sent before the earlier look, and since, and nothing came."""
-        before = self.before(peer)
+        """Whether data was sent before the look from which this counts, and since, and nothing
+        came."""
+        before, _ = self.since.get(self.key(peer), (self.before(peer), 0))
         return bool(peer.get("awaiting") and before.get("awaiting") and not causes.wants_session(peer)
                     and before["rx-packets"] == peer["rx-packets"]
                     and before["tx-packets"] < peer["tx-packets"])
+
+    def follow(self, last, seconds):
+        """Takes over from the last look since when peers owe an answer to data.
+
+        One that has answered a handshake since, and nothing else, owes it from now on.
+        """
+        self.since = {}
+        for peer in self.peers:
+            key = self.key(peer)
+            before, begin = last.since.get(key, (self.before(peer), 0))
+            came = peer.get("rx-packets", 0) - before.get("rx-packets", 0)
+            answers = peer.get("handshakes-completed", 0) - before.get("handshakes-completed", 0)
+            has_answered = before.get("awaiting") and peer.get("session-role") == "initiator" \
+                and came == answers > 0
+            is_asked = key in last.since and not came and peer.get("awaiting") and not before.get("awaiting")
+            if has_answered or is_asked:
+                self.since[key] = peer, seconds
+            elif key in last.since and not came:
+                self.since[key] = before, begin
+
+    def owes(self, peer, seconds):
+        """Whether a peer that is sent data still has time to answer."""
+        key = self.key(peer)
+        _, begin = self.since.get(key, (None, 0))
+        # Nothing may have been sent in a new session yet.
+        return key in self.since and seconds - begin < SOON_SENT \
+            or seconds - begin < ANSWER_WITHIN and self.still_awaiting(peer)
 
     def grown(self, drop):
         """How many more a rule has dropped since the earlier look."""
@@ -179,13 +217,21 @@ class Seen:
     def is_undecided(self, seconds):
         """Whether it takes more time to see what is wrong."""
         for peer in self.peers:
-            if seconds < ANSWER_WITHIN and self.still_awaiting(peer):
+            if self.owes(peer, seconds):
                 return True
-            if seconds < INITIATION_WITHIN and peer["state"] != "given-up":
-                drops = self.blocking(peer)
-                if drops and not any(map(self.grown, drops)):
-                    return True
+            if seconds < INITIATION_WITHIN and self.may_begin_again(peer):
+                return True
         return False
+
+    def may_begin_again(self, peer):
+        """Whether the next initiation to a peer will tell more."""
+        if peer["state"] == "given-up":
+            return False
+        drops = self.blocking(peer)
+        tc_grown = self.earlier and self.tc_drops != self.earlier.tc_drops
+        return bool(drops and not any(map(self.grown, drops))
+                    or causes.wants_session(peer) and self.tc_drops and not tc_grown
+                    or peer["state"] == "waiting" and peer.get("attempt", 9) < 2)
 
     def troubles(self):
         """All that is wrong: a list of dictionaries."""
@@ -210,4 +256,4 @@ class Seen:
 
 
 # The causes are in these.
-assert of_interface and of_peer
+assert of_interface and of_peer and of_way

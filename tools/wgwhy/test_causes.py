@@ -89,6 +89,11 @@ class Case(unittest.TestCase):
             "listeners": lambda port: [],
             "sysctl": lambda name: 0,
             "is_clock_behind": lambda: False,
+            "neighbour": lambda address, device: [],
+            "tc_drops": lambda: {},
+            "unsent": lambda: 0,
+            "has_ipv6": lambda: True,
+            "ipv6_is_off": lambda name: False,
         }
 
     def allow(self, *prefixes):
@@ -443,7 +448,7 @@ class Peer(Case):
 class Looks(unittest.TestCase):
     """How long it looks."""
 
-    def seconds(self, *peers_in_turn, rules=lambda turn: []):
+    def seconds(self, *peers_in_turn, rules=lambda turn: [], tc=lambda turn: {}):
         turn, slept = [0], []
 
         def dump(**_):
@@ -455,7 +460,8 @@ class Looks(unittest.TestCase):
 
         client = mock.Mock(dump=dump)
         with mock.patch.object(wgwhy.time, "sleep", sleep), \
-                mock.patch.object(host, "has_socket", lambda port: True), \
+                mock.patch.multiple(host, has_socket=lambda port: True, tc_drops=lambda: tc(turn[0]),
+                                    unsent=lambda: 0), \
                 mock.patch.object(wgwhy.firewall, "listing", lambda: rules(turn[0])):
             (found,) = wgwhy.look(client, ["wg0"])
         return sum(slept), found

@@ -99,6 +99,9 @@ class Programs(unittest.TestCase):
                     self.assertEqual(host.reverse_path("wg0"), wanted)
 
 
+TO_7 = firewall.Flow("input", None, 7)
+
+
 class Firewall(unittest.TestCase):
     def test_ports(self):
         for right, wanted in ((7, True), (8, False), ({"range": [5, 9]}, True), ({"set": [1, {"range": [6, 7]}]}, True),
@@ -126,7 +129,7 @@ class Firewall(unittest.TestCase):
                               ([udp("dport", "@ports")], True), ([meta("l4proto", "udp")], True),
                               ([meta("l4proto", {"set": ["icmp", "tcp"]})], False), ([meta("iifname", "lo")], False),
                               ([meta("state", {"set": ["established", "related"]}, "ct")], False)):
-            self.assertEqual(firewall.opens(rule(*parts, verdict="accept")["rule"], 7), wanted, parts)
+            self.assertEqual(firewall.admits(rule(*parts, verdict="accept")["rule"], TO_7), wanted, parts)
 
 
     def test_what_nft_prints_as_text(self):
@@ -134,9 +137,9 @@ class Firewall(unittest.TestCase):
         wordy["rule"]["expr"].insert(0, "xt match recent")
         (drop,) = firewall.drops([wordy]).values()
         self.assertTrue(drop.has(7))
-        self.assertTrue(firewall.opens(rule("xt match recent", verdict="accept")["rule"], 7))
+        self.assertTrue(firewall.admits(rule("xt match recent", verdict="accept")["rule"], TO_7))
         named = rule({"vmap": {"key": udp("dport", 7)["match"]["left"], "data": "@ports"}}, verdict="continue")
-        self.assertTrue(firewall.opens(named["rule"], 7))
+        self.assertTrue(firewall.admits(named["rule"], TO_7))
 
     def test_addresses_and_devices(self):
         def match(left, right):
@@ -201,10 +204,10 @@ class Program(unittest.TestCase):
                       "transfer": {"KEY": "148"}}
         self.is_readable = True
 
-    def run_main(self, *words, ours=False, names=("wg0",)):
+    def run_main(self, *words, ours=False, names=("wg0",), is_loaded=True):
         out, err = io.StringIO(), io.StringIO()
         with mock.patch.object(netlink, "Client", mock.Mock(side_effect=netlink.Missing)), \
-                mock.patch.multiple(host, module_is_ours=lambda: ours, of_wg=lambda name, what: self.stock[what],
+                mock.patch.multiple(host, module_is_ours=lambda: ours, has_module=lambda: is_loaded, of_wg=lambda name, what: self.stock[what],
                                     run=lambda *words: "" if "listen-port" in words and not self.is_readable
                                     else " ".join(names), link=lambda name: {}), \
                 contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -237,7 +240,8 @@ class Program(unittest.TestCase):
 
     def test_module_not_known(self):
         self.assertIn("one without wireguard-diag", self.run_main(ours=None)[1])
-        self.assertIn("is not loaded", self.run_main(ours=None, names=())[1])
+        for words in (), ("wg0",):
+            self.assertIn("is not loaded", self.run_main(*words, ours=None, names=(), is_loaded=False)[1])
 
     def test_interfaces(self):
         def get(ifname):
