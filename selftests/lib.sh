@@ -8,6 +8,7 @@
 #	# limit: 60         seconds of wall clock; default 60
 #	# when: all         left out by "make test", but not by "make test PART=all"
 #	# boot: own         not in a machine that has run other tests before
+#	# words: WORD…      what the kernel's command line has, of a machine of its own
 #	# needs: c-module   what the runner has to build first (see load_c_module), or
 #	# needs: faults     a module with faults to switch on (tools/build/variant.sh; see use_variant), or
 #	# needs: paths      what the matrix of paths sends with (paths/build.sh), or

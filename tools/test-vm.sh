@@ -165,7 +165,8 @@ machine() {
 	while (($#)); do
 		: >"$results"
 		rm -f "$job/watch"
-		"$WG_TOP/tools/vm/boot.sh" ${kernel:+--kernel "$kernel"} --mode "$mode" --limit $((3600 * ${WG_PATIENCE:-1})) --job "$job" \
+		WG_WORDS="${WG_WORDS:-} $(selftest_says "$1" words)" \
+			"$WG_TOP/tools/vm/boot.sh" ${kernel:+--kernel "$kernel"} --mode "$mode" --limit $((3600 * ${WG_PATIENCE:-1})) --job "$job" \
 			--watch "$WG_TOP/tools/vm/watch.sh" -- "$WG_TOP/tools/vm/tests.sh" "$@" 2>"$job/boot.log" || true
 		# An emulated machine may hang at boot when this one is busy; that says nothing
 		# about the module.

@@ -6,99 +6,9 @@
 # limit: 900
 # wgwhy names the cause of each trouble that is made here, and only that one; of a tunnel that works
 # it says nothing.
-# Each row has its trouble made in two fresh namespaces. WG_ROWS="NAME …" runs these only.
 
 . "$(dirname "$0")/../lib.sh"
-
-rows=0 faults=0
-
-# fault TEXT: notes a failure and goes on with the next row.
-fault() {
-	faults=$((faults + 1))
-	echo "FAULT: row $row: $*"
-}
-
-# wgwhy NS ARGUMENTS…
-wgwhy() {
-	local ns=$1
-	shift
-	in_ns "$ns" python3 -B "$WG_TOP/tools/wgwhy" "$@"
-}
-
-# causes NS: the causes that it names, one a line.
-causes() {
-	wgwhy "$1" --json wg0 >"$work/troubles" || (($? == 1))
-	python3 -c 'import json, sys; print(*sorted({t["cause"] for t in json.load(open(sys.argv[1]))}), sep="\n")' "$work/troubles"
-}
-
-names() { [[ $(causes "$1") == "$2" ]]; }
-
-# told NS CAUSE WANTED: soon it names this cause, and no other, with this exit status.
-told() {
-	local status=0
-	eventually 20 names "$1" "$2" || fault "in $1 it names '$(causes "$1" | paste -sd ' ')', not '$2': $(cat "$work/troubles")"
-	wgwhy "$1" wg0 >"$work/text" || status=$?
-	((status == $3)) || fault "the second time its status is $status"
-	sed "s/^/    /" "$work/text"
-}
-
-# tells NS CAUSE: as a trouble; notes NS CAUSE: as what need not be one.
-tells() { told "$@" 1; }
-notes() { told "$@" 0; }
-
-# fine NS: it finds nothing there.
-fine() {
-	local text
-	text=$(wgwhy "$1") || fault "there is no trouble in $1, but it says: $text"
-	[[ $text == "No trouble with wg0." ]] || fault "in $1 it says: $text"
-}
-
-# gone: ends the processes in the namespaces and deletes these.
-gone() {
-	local ns
-	for ns in a b c; do
-		ip netns pids $ns 2>/dev/null | xargs -r kill 2>/dev/null || true
-		ip netns del $ns 2>/dev/null || true
-	done
-}
-
-# fresh: two namespaces with a tunnel that is not used yet.
-fresh() { gone; joined a b; tunnel a b; }
-
-# used: the same, and the tunnel works.
-used() {
-	fresh
-	answers a 192.168.7.2 || fault "no answer through the tunnel"
-}
-
-# tries NS [ADDRESS]: sends something, whatever becomes of it.
-tries() { unanswered "$1" "${2:-192.168.7.2}" || true; }
-
-# keeps_trying NS [OPTIONS OF PING]
-keeps_trying() { in_ns "$1" ping -q -i 0.2 "${@:2}" >/dev/null 2>&1 & }
-
-# also NAME: a row that goes on from the one before.
-also() {
-	row=$1
-	rows=$((rows + 1))
-	echo "row $row"
-}
-
-# row NAME: begins it, if all are wanted or it is.
-row() {
-	[[ -z ${WG_ROWS:-} || " $WG_ROWS " == *" $1 "* ]] && also "$1"
-}
-
-nft_in() {
-	in_ns "$1" nft -f - <<-RULES
-		table inet t {
-			chain c {
-				type filter hook $2 priority 0;
-				$3
-			}
-		}
-	RULES
-}
+. "$WG_TOP/selftests/lib/troubles.sh"
 
 load_module
 
@@ -236,7 +146,7 @@ fi
 
 if row unanswered-traffic; then
 	used
-	ip -n b link set veth down
+	nft_in b input "udp dport 51822 drop"
 	keeps_trying a 192.168.7.2
 	# Before the second initiation, some twenty seconds after the first packet, it is "silent".
 	eventually 40 names a unanswered || true
@@ -492,9 +402,10 @@ if [[ -e $(modinfo -n wireguard 2>/dev/null) ]] && row c-module; then
 	modprobe wireguard
 	joined a b
 	tunnel a b
-	wgwhy a >"$work/text" || true
+	notes a c-module
 	grep -q "the kernel's own C module" "$work/text" || fault "of the C module it says: $(cat "$work/text")"
-	gone
+	nft_in b input "udp dport 51822 drop"
+	tries a
+	tells a "c-module no-handshake"
 fi
-echo "$rows rows"
-((faults == 0)) || fail "$faults faults, see above"
+ended
