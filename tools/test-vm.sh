@@ -8,7 +8,7 @@
 # module. --kernel takes another kernel, on which all tests run as if they had asked for --as MODE,
 # and WG_KO names the module.
 # Settings: accel=kvm, where that works, instead of an emulated processor in the modes in real time;
-# for tests that make up what they send, seed=N and count=N; rows=NAME,NAME of the test wgwhy.
+# for tests that make up what they send, seed=N and count=N; rows=NAME,NAME of the tests wgwhy…
 # Logs: out/selftests/MODE or WORD/NAME.log, NAME.kernel.log, console.log, and results.ktap with
 # all. Ends with "N passed, M failed, K skipped".
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2154 # from lib.sh
 # Rows of troubles that wgwhy must name. Each has its trouble made in two fresh namespaces.
-# WG_ROWS="NAME …" runs these only.
+# make test-vm TEST="NAME rows=ROW,ROW" runs these rows only.
 
 rows=0 faults=0
 
