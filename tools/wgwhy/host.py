@@ -223,7 +223,7 @@ def bad_addresses(name):
 
 
 def unsent():
-    """How many packets were to be sent or forwarded and did not leave; 0 where that is not known."""
+    """How many packets were to be sent or forwarded and did not leave; 0 where that is unknown."""
     six = dict(line.split() for line in read("/proc/net/snmp6").splitlines())
     four = {field: counter("/proc/net/snmp", "Ip", field)
             for field in ("ForwDatagrams", "OutRequests", "OutTransmits")}
