@@ -27,14 +27,19 @@ tunnel a b
 # Checksums are computed before the packet leaves, so that the capture shows them.
 in_ns a ethtool -K veth tx off
 answers a 192.168.7.2 || fail "the first ping"
-capture a veth "$work/out" -Q out -B 8192 -vv udp
+capture a veth "$work/out" -Q out -s 2000 -B 8192 -vv udp
 send 1300 5
 send 101 5
 send 7 2
 reached() {
 	(($(grep -c 'UDP, length' "$work/out") >= 480))
 }
-eventually 20 reached || fail "480 datagrams were sent, the capture has $(lines "$work/out") lines"
+eventually 20 reached || {
+	captured "$work/out"
+	in_ns a wg show wg0
+	ip -n a -s link show dev wg0
+	fail "480 datagrams were sent, the capture has $(lines "$work/out") lines: $(cat "$work/out.err")"
+}
 captured "$work/out"
 
 # row D8
