@@ -43,7 +43,7 @@ test-vm: setup-root ## selftests in virtual machines; TEST="name …" for these
 check: setup-root ## static checks; CASE="name …" for these
 	@tools/check.sh $(CASE)
 
-bench: setup-root ## speed beside the C module's; PART="cpu quick profile", CASE="word …"
+bench: setup-root ## speed beside the C module's; PART=quick, cpu or profile; CASE="word …"
 	@$(if $(filter profile,$(PART)),tools/profile/run,$(if $(filter cpu,$(PART)),tools/bench/clock,tools/bench/run) \
 		$(foreach word,$(CASE),$(if $(findstring =,$(word)),$(word))) $(filter quick,$(PART)) \
 		$(foreach word,$(CASE),$(if $(findstring =,$(word)),,$(word))))

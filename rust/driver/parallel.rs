@@ -2,11 +2,11 @@
 
 //! Encryption and decryption on several CPUs, with packets released in order.
 //!
-//! Nothing here knows whether packets leave or arrive: [`worker::Batch`] is what the two directions
-//! implement. The C driver and padata (`kernel/padata.c`) solve the same problem, and the names
-//! follow them.
+//! Batches and reordering are the same for both directions, which implement [`worker::Batch`]. The
+//! C driver and padata (`kernel/padata.c`) solve the same problem, and the names follow them.
 //!
 //! * `cpu_load.rs`: how busy each CPU is, and how many packets left it since it ran softirqs.
+//! * `fifo.rs`: batches that wait for a worker.
 //! * `stream.rs`: whether single packets belong to a stream, or to questions and answers.
 //! * `worker.rs`: the work item of each CPU, and the watchdog for when it does not run.
 //! * `reorder.rs`: the queue that releases batches by rising sequence number.

@@ -84,20 +84,22 @@ use wg_proto::{
     DropReason, //
 };
 
-/// Work item that sends a handshake initiation.
+/// Id of the work item that sends a handshake initiation (`handshake.rs`).
 pub(crate) const INITIATE: usize = 0;
-/// Work item that sends batches that other CPUs have encrypted.
-pub(crate) const DRAIN: usize = 2;
-/// Work item that zeroes all keys.
+/// Id of the work item that zeroes all keys (`handshake.rs`).
 pub(crate) const ZERO: usize = 1;
-/// Work item that sends staged packets.
+/// Id of the work item that sends batches that other CPUs have encrypted (`send/release.rs`).
+pub(crate) const DRAIN: usize = 2;
+/// Id of the work item that sends staged packets (`send/deferred.rs`).
 pub(crate) const SEND: usize = 3;
-/// Work item that schedules the NAPI poll after a pause.
+/// Id of the work item that schedules the NAPI poll after a pause (`receive/poll.rs`).
 pub(crate) const RECEIVE: usize = 4;
-/// Watchdog timer that does the work of workers that do not run, in both directions.
+/// Id of the watchdog timer, which does the work of workers that do not run, in both directions
+/// (`watchdog.rs`).
 pub(crate) const WATCHDOG: usize = 5;
-/// Timer that schedules the NAPI poll for packets that gather.
-pub(crate) const GATHER: usize = 6;
+/// Id of the timer that schedules the NAPI poll for packets that are being coalesced
+/// (`receive/coalesce.rs`).
+pub(crate) const COALESCE: usize = 6;
 
 /// The handshake with a peer, and the index it goes by.
 pub(crate) struct Noise {
@@ -194,7 +196,7 @@ pub(crate) struct Peer {
     #[pin]
     pub(crate) watchdog: Timer<Peer, WATCHDOG>,
     #[pin]
-    pub(crate) gather: HrTimer<Peer, GATHER>,
+    pub(crate) coalesce: HrTimer<Peer, COALESCE>,
     life: Life,
 }
 
@@ -210,10 +212,10 @@ struct Life {
 impl Peer {
     /// Creates a peer, which the caller adds to the tables.
     ///
-    /// `place` is its number on the interface.
+    /// `id` is its number on the interface.
     pub(crate) fn new(
         dev: &NetDevice<Device>,
-        place: u64,
+        id: u64,
         public_key: PublicKey,
     ) -> Result<RcuArc<Self>> {
         let life = Life {
@@ -222,13 +224,11 @@ impl Peer {
         };
         let farewell = (life.device.clone(), life.number);
         // CAST: The lower half spreads the peers as well.
-        let napi_index = (place as u32)
-            .checked_rem(cpu::possible_count())
-            .unwrap_or(0);
+        let napi_index = (id as u32).checked_rem(cpu::possible_count()).unwrap_or(0);
         let cold = Cold::new(&public_key);
         let peer = RcuArc::pin_init(
             try_pin_init!(Self {
-                id: place,
+                id,
                 public_key,
                 dead: Atomic::new(false),
                 persistent_keepalive: Atomic::new(0),
@@ -257,7 +257,7 @@ impl Peer {
                 send_work <- new_work!(),
                 receive_work <- new_work!(),
                 watchdog <- new_timer!(),
-                gather <- HrTimer::new(),
+                coalesce <- HrTimer::new(),
                 life,
             }? Error),
             GFP_KERNEL,

@@ -4,16 +4,16 @@
 //!
 //! 1. `encap.rs` takes datagrams from the UDP socket in `encap_rcv`.
 //! 2. [`datagrams`] sorts them: handshake messages to their workers, runs of data messages of one
-//!    session to the [`RxQueue`] of the peer's NAPI context. `gather.rs` lets single packets of a
+//!    session to the [`RxQueue`] of the peer's NAPI context. `coalesce.rs` lets single packets of a
 //!    stream wait for more.
 //! 3. [`poll`] runs in that NAPI context and takes runs from the queue.
 //! 4. [`poll::receive_run`] has a run decrypted on this CPU or on a less busy one (`open.rs`).
 //! 5. `release.rs` releases decrypted batches by sequence number.
 //! 6. `delivery.rs` checks counters, source and length, and passes packets up the stack.
 
+mod coalesce;
 mod delivery;
 mod encap;
-mod gather;
 mod open;
 mod poll;
 mod queue;
@@ -199,8 +199,8 @@ impl Run<'_> {
             ..
         } = self;
         let is_answer = peer.tx_seen().take();
-        // Do not gather on an idle CPU, which can poll now, nor while our worker sends on this CPU:
-        // its packets to this host come in batches.
+        // Do not coalesce on an idle CPU, which can poll now, nor while our worker sends on this
+        // CPU: its packets to this host come in batches.
         let may_wait = packets.len() == 1
             && peer.rx().lock(bh).is_stream(is_answer)
             && !bh.is_idle()
@@ -208,7 +208,7 @@ impl Run<'_> {
             && hrtimer::is_precise();
         match napi.queue().push(packets, may_wait, bh) {
             Ok(Queued::Poll) => napi.schedule(bh),
-            Ok(Queued::Gather) => gather::start(peer, bh),
+            Ok(Queued::Coalesce) => coalesce::start(peer, bh),
             Ok(Queued::Waits) => {}
             Err((reason, packets)) => {
                 let n = usize_as_u64(packets.len());

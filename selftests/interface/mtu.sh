@@ -61,17 +61,17 @@ carries 1399 1432
 ip -n a link set wg0 mtu 1500
 ip -n b link set wg0 mtu 1500
 # Outside that is 1500 + 60 bytes, two fragments.
-answers a 192.168.7.2 -s 1472 -M "do" || fail "a packet that is sent in fragments"
+answers a 192.168.7.2 -s 1472 -M "do" || fail "a packet that is sent in two fragments was not answered"
 ip -n a link set wg0 mtu 9000
 ip -n b link set wg0 mtu 9000
-answers a 192.168.7.2 -s 8972 -M "do" || fail "a packet that is sent in seven fragments"
-answers a fd77::2 -s 8952 -M "do" || fail "a packet over IPv6 that is sent in seven fragments"
+answers a 192.168.7.2 -s 8972 -M "do" || fail "a packet that is sent in seven fragments was not answered"
+answers a fd77::2 -s 8952 -M "do" || fail "a packet over IPv6 that is sent in seven fragments was not answered"
 ip -n a link set wg0 mtu 65535
 ip -n b link set wg0 mtu 65535
-answers a 192.168.7.2 -s 30000 || fail "a packet that is sent in 21 fragments"
+answers a 192.168.7.2 -s 30000 || fail "a packet that is sent in 21 fragments was not answered"
 # More than fits into a datagram outside.
 unanswered a 192.168.7.2 -s 65480 -M "do" || fail "a packet too long for a datagram was answered"
-answers a 192.168.7.2 || fail "after one that was too long"
+answers a 192.168.7.2 || fail "no answer after a packet that was too long"
 
 # The limits, while up. IPv4 needs 68.
 # row L7

@@ -14,4 +14,4 @@ skip_on_c "has no such family"
 load_module
 joined near far
 export PYTHONPATH=$PYTHONPATH:$WG_TOP/tools/wgwhy
-in_ns near python3 -B "$WG_TOP/selftests/netlink/diag-churn.py" || fail "see above"
+in_ns near python3 -B "$WG_TOP/selftests/netlink/diag-churn.py" || fail "the program for the listeners failed; it says why above"

@@ -51,4 +51,4 @@ PYTHONPATH=$WG_TOP/tools/wgwhy python3 -B -c 'import schema; print(*schema.ENUMS
 awk '{ print $1 }' /sys/kernel/debug/wireguard/wg0/drops | diff - "$work/reasons" || fail "the driver has other reasons than the schema"
 
 in_ns a env PYTHONPATH="$WG_TOP/tools/wgwhy" python3 -B "$WG_TOP/selftests/netlink/diag.py" \
-	"${public[b]}" "${private[a]}" "${private[b]}" || fail "see above"
+	"${public[b]}" "${private[a]}" "${private[b]}" || fail "the program for the requests failed; it says why above"

@@ -149,14 +149,14 @@ fn put_event(message: &mut GenlMsg<'_>, peer: &Peer, event: Event, bh: &Bh<'_>) 
     }
 }
 
-/// Tells what has happened to a peer of an interface that is up.
+/// Sends an event of a peer, if its interface is up.
 pub(super) fn of_peer(peer: &Peer, event: Event, bh: &Bh<'_>) {
     if let Some(running) = peer.device().running(bh) {
         running.with_net(|net| send_peer(net, group::PEERS, peer, event, bh));
     }
 }
 
-/// Tells that the holder of a key that no peer has has begun a handshake.
+/// Announces an initiation whose key belongs to no peer.
 pub(crate) fn of_unknown(
     dev: &NetDevice<Device>,
     key: &PublicKey,

@@ -23,13 +23,13 @@ const MOVES: usize = 4;
 /// Why the last sessions of a peer ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// They did not, or nothing is known.
+    /// No session has ended yet, or none is known.
     No = 0,
     /// No response came.
     GaveUp = 1,
-    /// Too old.
+    /// It grew too old.
     Expired = 2,
-    /// Dropped by something else than age.
+    /// Dropped by the configuration, a suspended machine, or an interface that went down.
     Reset = 3,
 }
 

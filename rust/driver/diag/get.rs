@@ -49,7 +49,7 @@ use zerocopy_derive::{
 /// Reads an interface and its peers.
 pub(super) enum Get {}
 
-/// Where a dump goes on.
+/// The place at which the next message of a dump goes on.
 #[derive(FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
 pub(super) struct DiagDumpCtx {

@@ -117,7 +117,7 @@ impl PeerDiag {
         self.settings.load(bh)
     }
 
-    /// Sets everything.
+    /// Replaces the settings.
     pub(super) fn set(&self, settings: RcuArc<Settings>) {
         drop(self.settings.swap(Some(settings)));
     }
@@ -127,13 +127,13 @@ impl PeerDiag {
         self.settings(bh).map_or(Pin::Moves, |set| set.pin)
     }
 
-    /// Returns what packets out of the tunnel are given, if anything.
+    /// Returns mark and priority of packets that leave the tunnel, if any are set.
     #[inline]
     pub(crate) fn inner(&self, bh: &Bh<'_>) -> Option<Label> {
         self.settings(bh).map(|set| set.inner)
     }
 
-    /// Returns what datagrams to the peer are given, if anything.
+    /// Returns mark and priority of datagrams to the peer, if any are set.
     #[inline]
     pub(crate) fn outer(&self, bh: &Bh<'_>) -> Option<Label> {
         self.settings(bh).map(|set| set.outer)
@@ -254,7 +254,7 @@ impl Peer {
         }
     }
 
-    /// Notes where the endpoint is from now on, and what told that.
+    /// Records the new endpoint, and how it was learnt.
     pub(crate) fn note_moved(
         &self,
         how: Learnt,

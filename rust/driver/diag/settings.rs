@@ -40,7 +40,7 @@ pub(super) fn bytes(name: &CStr) -> &[u8] {
     all.split(|byte| *byte == 0).next().unwrap_or(&[])
 }
 
-/// What packets are given.
+/// A mark and a priority for packets.
 #[derive(Clone, Copy)]
 pub(crate) struct Label {
     /// The mark, or 0 to leave it.
@@ -74,9 +74,9 @@ pub(crate) struct Settings {
     name: [u8; MAX_NAME as usize + 1],
     /// What may move the endpoint.
     pub(super) pin: Pin,
-    /// What packets out of the tunnel are given.
+    /// Mark and priority of packets that leave the tunnel.
     pub(super) inner: Label,
-    /// What datagrams to the peer are given.
+    /// Mark and priority of datagrams to the peer.
     pub(super) outer: Label,
 }
 

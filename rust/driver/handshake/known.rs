@@ -15,8 +15,8 @@ use kext::{
     siphash, //
 };
 
-/// Counters of the filter: 16 kB. With a thousand peers it takes one of seven strangers for one of
-/// them, with a hundred one of 450.
+/// Counters of the filter: 16 kB. With a thousand peers it takes one of seven other addresses for
+/// that of a peer, with a hundred one of 450.
 const COUNTERS: usize = 4096;
 
 /// The endpoints of an interface's peers, as a counting Bloom filter.

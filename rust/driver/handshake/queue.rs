@@ -53,7 +53,7 @@ use wg_proto::{
 /// Messages that may wait.
 const MAX_QUEUED: usize = 4096;
 
-/// Messages from endpoints of peers that may wait besides, when these are many already.
+/// Messages from endpoints of peers that may wait in a second queue, while many wait in the first.
 const MAX_KNOWN: usize = 512;
 
 /// Waiting messages from which on the interface is under load.
@@ -142,7 +142,7 @@ impl HandshakeQueue {
     /// Queues a message and wakes a worker. Drops a message for which there is no room.
     ///
     /// While many wait, those for which `is_known` go into a queue of their own, which workers look
-    /// at first: in a flood of strangers, peers keep their sessions.
+    /// at first: in a flood from unknown senders, peers keep their sessions.
     pub(crate) fn push(
         &self,
         skb: SkBuff,

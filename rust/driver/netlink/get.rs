@@ -44,7 +44,7 @@ use zerocopy_derive::{
     IntoBytes, //
 };
 
-/// Where a dump goes on.
+/// The place at which the next message of a dump goes on.
 #[derive(FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
 pub(crate) struct DumpCtx {

@@ -98,7 +98,7 @@ impl JiffyStamp {
     }
 }
 
-/// Whether data went one way since the other direction last took the flag.
+/// A flag that one direction sets when data passes, and the other reads and clears.
 ///
 /// A hint, which may get lost where CPUs race. Setting a flag that is set does not write its cache
 /// line.

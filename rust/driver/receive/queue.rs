@@ -31,8 +31,8 @@ use wg_proto::DropReason;
 /// Packets that may wait: what one softirq brings at once, 64 GSO packets of 64 datagrams.
 const MAX_QUEUED_PACKETS: usize = 64 * 64;
 
-/// Packets that gather at most: as many as NAPI takes at once.
-const MAX_GATHERED: usize = 64;
+/// Packets that are coalesced at most: as many as NAPI takes at once.
+const MAX_COALESCED: usize = 64;
 
 /// Limits of a pause, in packets and in jiffies: softirqs or other tasks may keep the worker from
 /// running for long.
@@ -68,8 +68,8 @@ struct Input {
 enum Waits {
     /// Nothing: a poll is scheduled if there are packets.
     No,
-    /// A timer: packets gather. The number is how many have come since it was started.
-    Gathering(usize),
+    /// A timer: packets are coalesced. The number is how many have come since it was started.
+    Coalescing(usize),
     /// A worker, since this jiffy, so that other tasks run on this CPU meanwhile.
     Paused(u64),
 }
@@ -79,7 +79,7 @@ pub(crate) enum Queued {
     /// At once.
     Poll,
     /// When the timer expires, which the caller starts.
-    Gather,
+    Coalesce,
     /// When the timer expires or the worker runs.
     Waits,
 }
@@ -144,12 +144,13 @@ impl RxQueue {
                         (paused, Queued::Waits)
                     }
                     Waits::Paused(_) => (Waits::No, Queued::Poll),
-                    waits if !may_wait || waiting >= MAX_GATHERED => (waits, Queued::Poll),
+                    waits if !may_wait || waiting >= MAX_COALESCED => (waits, Queued::Poll),
                     Waits::No if is_waiting => (Waits::No, Queued::Poll),
-                    Waits::No => (Waits::Gathering(1), Queued::Gather),
-                    Waits::Gathering(gathered) => {
-                        (Waits::Gathering(gathered.saturating_add(1)), Queued::Waits)
-                    }
+                    Waits::No => (Waits::Coalescing(1), Queued::Coalesce),
+                    Waits::Coalescing(coalesced) => (
+                        Waits::Coalescing(coalesced.saturating_add(1)),
+                        Queued::Waits,
+                    ),
                 };
                 input.waits = waits;
                 return Ok(queued);
@@ -162,14 +163,14 @@ impl RxQueue {
         Err((reason, packets))
     }
 
-    /// Ends gathering, and returns how many packets came meanwhile, if any are still queued.
-    pub(crate) fn end_gathering(&self, bh: &Bh<'_>) -> Option<usize> {
+    /// Ends coalescing, and returns how many packets came meanwhile, if any are still queued.
+    pub(crate) fn end_coalescing(&self, bh: &Bh<'_>) -> Option<usize> {
         let mut input = self.input.lock(bh);
-        let Waits::Gathering(gathered) = input.waits else {
+        let Waits::Coalescing(coalesced) = input.waits else {
             return None;
         };
         input.waits = Waits::No;
-        (!input.packets.is_empty()).then_some(gathered)
+        (!input.packets.is_empty()).then_some(coalesced)
     }
 
     /// Returns how many packets the poll that begins takes, at most `budget`.

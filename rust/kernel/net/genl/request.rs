@@ -85,7 +85,8 @@ impl<'a> Request<'a> {
         unsafe { Net::from_raw(self.info._net.net) }
     }
 
-    /// Returns whether the sender has what [`Permission::NetAdmin`](super::Permission) asks for.
+    /// Returns whether the sender has `CAP_NET_ADMIN`, as
+    /// [`Permission::NetAdmin`](super::Permission) asks for.
     pub fn is_admin(&self) -> bool {
         // CAST: A small constant.
         let capability = bindings::CAP_NET_ADMIN as c_int;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The timer for which single packets of a stream gather.
+//! Coalescing: single packets of a stream wait for others, so that GRO can merge them.
 
 use crate::{
     peer::{
         Peer,
-        GATHER, //
+        COALESCE, //
     }, //
 };
 use kext::{
@@ -14,23 +14,23 @@ use kext::{
     time::timer::Expired, //
 };
 
-/// How long packets gather, in nanoseconds: about as long as network cards delay interrupts.
-const GATHER_NS: u32 = 100_000;
+/// How long packets wait, in nanoseconds: about as long as network cards delay interrupts.
+const COALESCE_NS: u32 = 100_000;
 
-/// Starts the timer that ends gathering in a peer's queue.
+/// Starts the timer that ends coalescing for a peer.
 pub(super) fn start(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
-    peer.gather.start(peer, GATHER_NS, bh);
+    peer.coalesce.start(peer, COALESCE_NS, bh);
 }
 
-impl Expired<GATHER> for Peer {
+impl Expired<COALESCE> for Peer {
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
         let Some(napi) = this.device().data().napi(this.napi_index(), bh) else {
             return;
         };
-        let Some(gathered) = napi.queue().end_gathering(bh) else {
+        let Some(coalesced) = napi.queue().end_coalescing(bh) else {
             return;
         };
-        if gathered == 1 {
+        if coalesced == 1 {
             // Nothing followed. The next packets are taken at once.
             this.rx().lock(bh).end_stream();
         }

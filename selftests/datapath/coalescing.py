@@ -7,7 +7,7 @@ from wgtest.check import equal, main
 from wgtest.genl import namespace
 
 ADDRESS = "192.168.7.1", 5000
-# Those that are too few to gather, and some of those that do.
+# Those that are too few to be coalesced, and some of those that are.
 COUNT = 60
 # Seconds. What comes only with the next packet takes that of a keepalive.
 WITHIN = 0.05

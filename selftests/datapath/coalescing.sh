@@ -3,12 +3,12 @@
 # vm: icount
 # needs: c-module
 # limit: 120
-# Packets that come one by one from a sender like the C driver gather, so that there is something to
-# merge for the stack, but not for long.
+# Packets that come one by one from a sender like the C driver are coalesced, so that the stack has
+# something to merge, but they do not wait for long.
 
 . "$(dirname "$0")/../lib.sh"
 
-skip_on_c "does not let packets gather"
+skip_on_c "does not coalesce packets"
 
 load_module
 load_c_module
@@ -31,8 +31,8 @@ stream() {
 }
 
 stream
-python3 "$(dirname "$0")/gathering.py"
-# What gathered when the interface went down is gone, and nothing waits for it.
+python3 "$(dirname "$0")/coalescing.py"
+# What was coalesced when the interface went down is gone, and nothing waits for it.
 ip -n ours link set wg0 down
 ip -n ours link set wg0 up
 answers ours 192.168.7.2 || fail "a ping after the interface was down"
