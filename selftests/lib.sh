@@ -239,7 +239,12 @@ silence=0.3
 answers() {
 	local ns=$1 address=$2
 	shift 2
-	in_ns "$ns" ping -q -c 1 -W "$answer_within" "$@" "$address" >/dev/null
+	if in_ns "$ns" ping -q -c 1 -W "$answer_within" "$@" "$address" >/dev/null; then
+		last_miss=
+	else
+		last_miss="no answer within $answer_within s to 'ping ${*:+$* }$address' in $ns"
+		return 1
+	fi
 }
 
 # unanswered NS ADDRESS [OPTIONS OF PING]: whether it is not.

@@ -2,9 +2,14 @@
 # shellcheck shell=bash
 # How a test ends: failed, skipped, or by a command that failed; and where it stood then.
 
-# fail TEXT: ends the test, and says where it stood.
+# What the last call of "answers" missed, if it did.
+last_miss=
+
+# fail TEXT: ends the test, and says where it stood; on a line that calls "answers" also what that
+# missed.
 fail() {
-	echo "FAIL: $*" >&2
+	[[ $(sed -n "${BASH_LINENO[0]}p" "${BASH_SOURCE[1]}") == *answers* ]] || last_miss=
+	echo "FAIL: $*${last_miss:+: $last_miss}" >&2
 	where 1 >&2
 	exit 1
 }
