@@ -33,8 +33,8 @@ gaps "$work/sent" >"$work/gaps"
 # rows K4 K5 H4
 awk '$1 < 4.99 || $1 > 5.65 { exit 1 }' "$work/gaps" || fail "gaps between initiations: $(tr '\n' ' ' <"$work/gaps")"
 # Jitter that deserves the name: some tens of milliseconds at least between the shortest and the
-# longest of nineteen.
-sort -n "$work/gaps" | awk 'NR == 1 { min = $1 } END { exit !($1 - min > 0.05) }' ||
+# longest of eighteen. The first one begins between two ticks of such timers, which is no jitter.
+tail -n +2 "$work/gaps" | sort -n | awk 'NR == 1 { min = $1 } END { exit !($1 - min > 0.05) }' ||
 	fail "no jitter: $(tr '\n' ' ' <"$work/gaps")"
 # row E8
 [[ $(statistic a tx_dropped) == 1 ]] || fail "$(statistic a tx_dropped) packets were given up, not 1"
