@@ -22,9 +22,10 @@ waits() {
 	((now == $1))
 }
 
-# ten ADDRESS: sends ten datagrams from a, for a port where no socket listens.
+# ten ADDRESS: sends ten datagrams from a, for a port where no socket listens. They make a backlog
+# that counts (16 kB), which is none of the largest, and need more room than one large datagram.
 ten() {
-	in_ns a bash -c "for _ in {1..10}; do echo >/dev/udp/$1/9; done"
+	in_ns a bash -c "for _ in {1..10}; do dd if=/dev/zero bs=5000 count=1 status=none >/dev/udp/$1/9; done"
 }
 
 # arrived NS: whether the ten did.
