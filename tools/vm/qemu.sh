@@ -32,7 +32,7 @@ amd64)
 	processor_words=(no_timer_check tsc=reliable lpj=10000000)
 	;;
 arm64)
-	program=qemu-system-aarch64 board=virt,gic-version=3 cpu=cortex-a72 console=ttyAMA0
+	program=qemu-system-aarch64 board=virt,gic-version=3 cpu=cortex-a76 console=ttyAMA0
 	processor_words=()
 	;;
 *)
