@@ -16,8 +16,9 @@ from wgtest.genl import (ACK, DUMP, DUMP_INTR, GET, REQUEST, Client, Device, Err
 WG0 = name("wg0")
 REPLACE = u32(Device.FLAGS, Device.REPLACE_PEERS)
 
-# The smallest that the kernel's messages fit in, and what wg reads with.
-SMALL, USUAL = 4096, 8192
+# The smallest that the kernel's messages fit in (NLMSG_GOODSIZE: a page, at most 8 kB), and what
+# wg reads with.
+SMALL, USUAL = min(os.sysconf("SC_PAGESIZE"), 8192), 8192
 
 
 def fresh(index=None):

@@ -19,7 +19,7 @@ fn arrive(world: &World, numbers: &'static [u32]) -> impl FnOnce() + Send + 'sta
             .push(World::packets(index, numbers), false, &bh)
         {
             Ok(Queued::Poll) => napi.schedule(&bh),
-            Ok(Queued::Gather) => unreachable!("these do not wait"),
+            Ok(Queued::Coalesce) => unreachable!("these do not wait"),
             Ok(Queued::Waits) => {}
             Err(_) => unreachable!("there is room"),
         }
