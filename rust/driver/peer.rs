@@ -115,14 +115,14 @@ pub(crate) struct Noise {
 
 /// State that only handshakes need.
 #[pin_data]
-struct Cold {
+struct HandshakeState {
     #[pin]
     noise: Mutex<Noise>,
     #[pin]
     cookie_generator: SpinLock<CookieGenerator>,
 }
 
-impl Cold {
+impl HandshakeState {
     fn new(public_key: &PublicKey) -> impl PinInit<Self> {
         let key = *public_key;
         let mut generator = CookieGenerator::new();
@@ -168,7 +168,7 @@ pub(crate) struct Peer {
     #[pin]
     keypairs_writer: SpinLock<keypairs::KeypairsWriter>,
     #[pin]
-    cold: Cold,
+    handshake_state: HandshakeState,
     #[pin]
     diag: PeerDiag,
     #[pin]
@@ -197,17 +197,13 @@ pub(crate) struct Peer {
     pub(crate) watchdog: Timer<Peer, WATCHDOG>,
     #[pin]
     pub(crate) coalesce: HrTimer<Peer, COALESCE>,
-    life: Life,
+    /// The number that names the peer in the log.
+    number: u64,
+    device: DeviceRef<Device>,
 }
 
 /// Numbers of peers in the log, over all interfaces.
 static PEERS: Atomic<u64> = Atomic::new(0);
-
-/// The interface of a peer, and the number that names the peer in the log.
-struct Life {
-    number: u64,
-    device: DeviceRef<Device>,
-}
 
 impl Peer {
     /// Creates a peer, which the caller adds to the tables.
@@ -218,14 +214,12 @@ impl Peer {
         id: u64,
         public_key: PublicKey,
     ) -> Result<RcuArc<Self>> {
-        let life = Life {
-            number: PEERS.fetch_add(1, Relaxed).wrapping_add(1),
-            device: dev.hold(),
-        };
-        let farewell = (life.device.clone(), life.number);
+        let number = PEERS.fetch_add(1, Relaxed).wrapping_add(1);
+        let device = dev.hold();
+        let owner = (device.clone(), number);
         // CAST: The lower half spreads the peers as well.
         let napi_index = (id as u32).checked_rem(cpu::possible_count()).unwrap_or(0);
-        let cold = Cold::new(&public_key);
+        let handshake_state = HandshakeState::new(&public_key);
         let peer = RcuArc::pin_init(
             try_pin_init!(Self {
                 id,
@@ -240,9 +234,9 @@ impl Peer {
                 napi_index,
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::KeypairsWriter::new()),
-                cold <- cold,
+                handshake_state <- handshake_state,
                 diag <- PeerDiag::new(),
-                endpoint <- CacheAligned::new(new_spinlock!(EndpointState::new(farewell))),
+                endpoint <- CacheAligned::new(new_spinlock!(EndpointState::new(owner))),
                 tx <- CacheAligned::new(Direction::new(new_spinlock!(Tx::new()))),
                 rx <- CacheAligned::new(Direction::new(new_spinlock!(Rx::new()))),
                 seen_flags <- CacheAligned::new(SeenFlags {
@@ -258,7 +252,8 @@ impl Peer {
                 receive_work <- new_work!(),
                 watchdog <- new_timer!(),
                 coalesce <- HrTimer::new(),
-                life,
+                number,
+                device,
             }? Error),
             GFP_KERNEL,
         )?;
@@ -273,13 +268,13 @@ impl Peer {
 
     /// Returns the number that names the peer in the log.
     pub(crate) fn number(&self) -> u64 {
-        self.life.number
+        self.number
     }
 
     /// Returns the interface.
     #[inline]
     pub(crate) fn device(&self) -> &NetDevice<Device> {
-        &self.life.device
+        &self.device
     }
 
     /// Returns the public key.
@@ -301,12 +296,12 @@ impl Peer {
 
     /// Returns the lock around the handshake.
     pub(crate) fn noise(&self) -> &Mutex<Noise> {
-        &self.cold.noise
+        &self.handshake_state.noise
     }
 
     /// Returns the cookie and mac state for messages to the peer.
     pub(crate) fn cookie_generator(&self) -> &SpinLock<CookieGenerator> {
-        &self.cold.cookie_generator
+        &self.handshake_state.cookie_generator
     }
 
     /// Returns the lock around the endpoint.
