@@ -25,7 +25,10 @@ use super::{
 };
 use crate::{
     bindings,
-    compat::code::ENONET,
+    compat::{
+        casts::u32_as_usize,
+        code::ENONET, //
+    },
     context::Bh,
     net::{
         addr::{
@@ -73,6 +76,32 @@ pub fn gso_by_default() -> bool {
     unsafe { bindings::udp_gso() }
 }
 
+/// Makes datagrams ready for their headers, of `headers` bytes, and makes them the device's: after
+/// that they must not be given back, as nothing keeps the device after this RCU section.
+///
+/// Gives them back with the error if that is not possible.
+fn ready<T: Operations>(
+    datagrams: impl Into<Datagrams>,
+    headers: u32,
+    mark: u32,
+    running: &Running<'_, T>,
+) -> Result<Datagrams, (Datagrams, Error)> {
+    let mut datagrams = datagrams.into();
+    if let Err(error) = prepare(&mut datagrams, headers, mark) {
+        return Err((datagrams, error));
+    }
+    let skb = &mut datagrams.skb;
+    if datagrams.segs.is_some() {
+        skb.leave_udp_checksum();
+        #[cfg(check_gso)]
+        crate::net::skb::check::check_gso(skb, datagrams.segs.unwrap_or(0));
+    }
+    // SAFETY: The buffer is valid and ours alone. The device is up for as long as this RCU section
+    // lasts.
+    unsafe { bindings::skb_set_dev(skb.as_raw(), running.as_raw()) };
+    Ok(datagrams)
+}
+
 /// Prepares a packet for transmission, as far as that can fail: the caller may still give the
 /// packet back.
 ///
@@ -91,20 +120,6 @@ fn prepare(datagrams: &mut Datagrams, headers: u32, mark: u32) -> Result {
     // Nothing else checks for room.
     // SAFETY: The buffer is valid and ours alone.
     to_result(unsafe { bindings::skb_cow_head(skb.as_raw(), headers) })
-}
-
-/// Makes a prepared packet one of the device, which C sends next: it must not be given back, as
-/// nothing keeps the device after this RCU section.
-fn hand_over<T: Operations>(running: &Running<'_, T>, datagrams: &mut Datagrams) {
-    let skb = &mut datagrams.skb;
-    if datagrams.segs.is_some() {
-        skb.leave_udp_checksum();
-        #[cfg(check_gso)]
-        crate::net::skb::check::check_gso(skb, datagrams.segs.unwrap_or(0));
-    }
-    // SAFETY: The buffer is valid and ours alone. The device is up for as long as this RCU section
-    // lasts.
-    unsafe { bindings::skb_set_dev(skb.as_raw(), running.as_raw()) };
 }
 
 /// Sends datagrams to one address over IPv4; made by [`Tunnel::output4`].
@@ -224,11 +239,7 @@ impl<T: Operations> Output4<'_, T> {
         datagrams: impl Into<Datagrams>,
         ds: u8,
     ) -> Result<(), (Datagrams, Error)> {
-        let mut datagrams = datagrams.into();
-        if let Err(error) = prepare(&mut datagrams, Headers4::LEN, self.mark) {
-            return Err((datagrams, error));
-        }
-        hand_over(&self.running, &mut datagrams);
+        let datagrams = ready(datagrams, Headers4::LEN, self.mark, &self.running)?;
         if self.is_loop {
             self.report_loop(datagrams, ds);
             return Ok(());
@@ -240,7 +251,7 @@ impl<T: Operations> Output4<'_, T> {
         self.reserve(segs);
         self.headers.set_ds(ds);
         self.headers.set_len(len.saturating_add(UDP_LEN));
-        // SAFETY: `prepare()` has made the room, which is ours alone.
+        // SAFETY: `ready()` has made the room, which is ours alone.
         unsafe { skb.push_udp4(&self.headers) };
         self.headers.advance_id(segs);
         let skb = skb.into_raw();
@@ -260,8 +271,7 @@ impl<T: Operations> Output4<'_, T> {
         if error == 0 || error == NET_XMIT_CN {
             self.running.tx_add(segs, len);
         } else {
-            // CAST: From 16 bits.
-            self.running.count_tx_dropped(segs as usize);
+            self.running.count_tx_dropped(u32_as_usize(segs));
         }
         Ok(())
     }
@@ -342,11 +352,7 @@ impl<T: Operations> Output6<'_, T> {
         datagrams: impl Into<Datagrams>,
         ds: u8,
     ) -> Result<(), (Datagrams, Error)> {
-        let mut datagrams = datagrams.into();
-        if let Err(error) = prepare(&mut datagrams, IPV6_HEADERS, self.mark) {
-            return Err((datagrams, error));
-        }
-        hand_over(&self.running, &mut datagrams);
+        let datagrams = ready(datagrams, IPV6_HEADERS, self.mark, &self.running)?;
         let skb = datagrams.skb.into_raw();
         // C counts the bytes behind the inner network header for the device.
         // SAFETY: The buffer is valid and ours alone.
