@@ -143,6 +143,11 @@ namespace() {
 	ip -n "$1" link set lo up
 }
 
+# has_ipv6: whether this kernel has it. Without it, what follows has no addresses of it.
+has_ipv6() {
+	[[ -e /proc/net/if_inet6 ]]
+}
+
 # joined A B [NET [DEVICE]]: two namespaces, made if they are not there, and a veth pair between
 # them: DEVICE (default "veth") in A has 10.NET.0.1 and fd00:NET::1, "veth" in B has 10.NET.0.2 and
 # fd00:NET::2 (NET: 0 to 99, default 0).
@@ -152,14 +157,14 @@ joined() {
 	ip link add "$device" netns "$a" type veth peer name veth netns "$b"
 	for host in 1 2; do
 		ip -n "$a" addr add "10.$net.0.$host/24" dev "$device"
-		ip -n "$a" addr add "fd00:$net::$host/64" dev "$device" nodad
+		! has_ipv6 || ip -n "$a" addr add "fd00:$net::$host/64" dev "$device" nodad
 		ip -n "$a" link set "$device" up
 		a=$b
 		device=veth
 	done
 	# Without this the first packets meet neighbours still being resolved.
 	in_ns "$b" ping -q -c 1 -W 5 "10.$net.0.1" >/dev/null
-	in_ns "$b" ping -q -c 1 -W 5 "fd00:$net::1" >/dev/null
+	! has_ipv6 || in_ns "$b" ping -q -c 1 -W 5 "fd00:$net::1" >/dev/null
 }
 
 # --- tunnels
@@ -207,7 +212,7 @@ interface() {
 	esac
 	wg_in "$ns" set "$name" private-key /dev/stdin listen-port $((51820 + number)) <<<"${private[$ns]}"
 	ip -n "$ns" addr add "192.168.7.$number/24" dev "$name"
-	ip -n "$ns" addr add "fd77::$number/64" dev "$name" nodad
+	! has_ipv6 || ip -n "$ns" addr add "fd77::$number/64" dev "$name" nodad
 }
 
 # peer NS OTHER SETTINGS…: sets what NS knows of its peer OTHER.
@@ -220,12 +225,13 @@ peer() {
 # tunnel A B [FAMILY]: interfaces number 1 in A and 2 in B, two joined namespaces. Each is the
 # other's peer, over IPv4 (or 6) outside. Both are up; nothing was sent yet.
 tunnel() {
-	local a=$1 b=$2 family=${3:-4} ns
+	local a=$1 b=$2 family=${3:-4} ns six=
 	local -A outside=([41]=10.0.0.1 [42]=10.0.0.2 [61]="[fd00:0::1]" [62]="[fd00:0::2]")
 	interface "$a" 1
 	interface "$b" 2
-	peer "$a" "$b" allowed-ips 192.168.7.2/32,fd77::2/128 endpoint "${outside[${family}2]}:51822"
-	peer "$b" "$a" allowed-ips 192.168.7.1/32,fd77::1/128 endpoint "${outside[${family}1]}:51821"
+	! has_ipv6 || six=yes
+	peer "$a" "$b" allowed-ips "192.168.7.2/32${six:+,fd77::2/128}" endpoint "${outside[${family}2]}:51822"
+	peer "$b" "$a" allowed-ips "192.168.7.1/32${six:+,fd77::1/128}" endpoint "${outside[${family}1]}:51821"
 	for ns in "$a" "$b"; do ip -n "$ns" link set "$(device_of "$ns")" up; done
 }
 
