@@ -223,6 +223,12 @@ cache_lock() {
 	}
 }
 
+# traffic_program FILE: builds the program that makes traffic for the bench, and names it WG_LOAD.
+traffic_program() {
+	export WG_LOAD=$1
+	in_root gcc -O2 -Wall -Wextra -Werror -o "$WG_LOAD" "$WG_TOP/tools/bench/c/load.c"
+}
+
 # selftest_names: the names of all, one a line. A test is a script selftests/FOLDER/NAME.sh with a
 # line "# vm:" at its top.
 selftest_names() {

@@ -51,7 +51,7 @@ def main(words):
     if words == ["--check"]:
         if TABLES.read_text() != text:
             raise SystemExit(f"{TABLES.relative_to(TOP)} is not what {SCHEMA.relative_to(TOP)} "
-                             "says: run tools/build/py/netlink.py in the root (make shell)")
+                             "says: tools/build/netlink.sh makes it anew")
     elif words:
         raise SystemExit(__doc__)
     else:
