@@ -6,18 +6,18 @@
 //! 2. [`submit`] sends packets inline if nothing is ahead of them, or stages them in [`tx`].
 //! 3. [`send_some`] takes staged packets with their nonces; `deferred.rs` has a worker call it, and
 //!    `../watchdog.rs` a timer if the worker does not run.
-//! 4. [`encrypt`] has them encrypted on this CPU or on a less busy one (`seal.rs`).
+//! 4. [`encrypt`] has them encrypted on this CPU or on a less busy one (`aead.rs`).
 //! 5. `release.rs` releases encrypted batches by sequence number, from one CPU.
 //! 6. `transmit.rs` finds the path and hands them to the UDP socket.
 //!
 //! With nothing ahead, [`submit`] goes straight to 4 and 6 ([`send_inline`]), then to 5 for what
 //! got ready meanwhile.
 
+mod aead;
 mod deferred;
 mod layout;
+mod packets;
 mod release;
-mod seal;
-mod staged;
 mod transmit;
 pub(crate) mod tx;
 
@@ -44,6 +44,7 @@ use crate::{
     peer::Peer,
     timers, //
 };
+use aead::seal_all;
 use deferred::defer;
 use kernel::prelude::*;
 use kext::compat::code::{
@@ -69,12 +70,11 @@ use kext::{
     sync::rcu::Ref, //
 };
 use layout::layout;
+use packets::Packets;
 use release::{
     complete,
     finish_inline, //
 };
-use seal::seal_all;
-use staged::Packets;
 use transmit::transmit;
 use tx::{
     discarded,

@@ -3,8 +3,8 @@
 //! The NAPI poll of a receive queue.
 
 use super::{
+    aead::open_all,
     delivery::deliver,
-    open::open_all,
     queue::RxQueue,
     release::complete,
     rx::RxNext, //

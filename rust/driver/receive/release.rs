@@ -3,8 +3,8 @@
 //! Release of decrypted batches in order.
 
 use super::{
+    aead::open_all,
     delivery::deliver,
-    open::open_all,
     reset, //
 };
 use crate::{

@@ -2,7 +2,7 @@
 
 //! The sending state of a peer: a state machine under one lock.
 
-use super::staged::Packets;
+use super::packets::Packets;
 use crate::{
     batch::{
         LessBusyWorker,

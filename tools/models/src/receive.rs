@@ -70,7 +70,7 @@ mod delivery {
     }
 }
 
-mod open {
+mod aead {
     use crate::keypair::Keypair;
     use kext::{context::Bh, net::skb::SkbList};
 
