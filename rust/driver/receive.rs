@@ -7,7 +7,7 @@
 //!    session to the [`RxQueue`] of the peer's NAPI context. `coalesce.rs` lets single packets of a
 //!    stream wait for more.
 //! 3. [`poll`] runs in that NAPI context and takes runs from the queue.
-//! 4. [`poll::receive_run`] has a run decrypted on this CPU or on a less busy one (`aead.rs`).
+//! 4. `open.rs` has a run decrypted on this CPU or on a less busy one, by `aead.rs`.
 //! 5. `release.rs` releases decrypted batches by sequence number.
 //! 6. `delivery.rs` checks counters, source and length, and passes packets up the stack.
 
@@ -15,6 +15,7 @@ mod aead;
 mod coalesce;
 mod delivery;
 mod encap;
+mod open;
 mod poll;
 mod queue;
 mod release;
@@ -239,10 +240,4 @@ fn queue_handshake(
     device
         .handshake_queue()
         .push(skb, is_known, device.handshake_receive_wq(), bh)
-}
-
-/// Forgets the batches of a peer that are in flight. Its queue must be closed.
-pub(crate) fn reset(peer: &Peer, bh: &Bh<'_>) {
-    let old = peer.rx().lock(bh).reset();
-    drop(old);
 }

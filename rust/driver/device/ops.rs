@@ -227,7 +227,7 @@ impl Operations for Device {
             diag::refused(dev, DropReason::Gone, n, None);
         }
         for peer in config.peers() {
-            receive::reset(peer, &ctx.bh());
+            receive::rx::reset(peer.rx(), &ctx.bh());
         }
     }
 

@@ -3,19 +3,14 @@
 //! The NAPI poll of a receive queue.
 
 use super::{
-    aead::open_all,
-    delivery::deliver,
+    open::receive_run,
     queue::RxQueue,
-    release::complete,
-    rx::RxNext, //
+    release::complete, //
 };
 use crate::{
-    batch::RxBatch,
     device::Device,
     diag,
     drops::refuse,
-    keypair::Keypair,
-    parallel::reorder::Job,
     peer::{
         arm_watchdog,
         Peer,
@@ -30,14 +25,9 @@ use kext::{
     },
     net::{
         device::NetDevice,
-        napi::Gro,
-        skb::SkbList, //
+        napi::Gro, //
     },
-    sync::rcu::{
-        RcuArc,
-        Ref, //
-    },
-    time,
+    sync::rcu::RcuArc,
     workqueue::WorkItem, //
 };
 use wg_proto::DropReason;
@@ -101,63 +91,6 @@ pub(crate) fn poll(
         }
         _ => budget,
     }
-}
-
-/// Decrypts and delivers packets of one session, or has another CPU decrypt them.
-fn receive_run(
-    keypair: Ref<'_, Keypair>,
-    run: SkbList,
-    offload: bool,
-    queue: &RxQueue,
-    gro: &mut Gro<'_, Device>,
-    bh: &Bh<'_>,
-) {
-    let peer = keypair.peer();
-    let device = peer.device().data();
-    let taken = run.len();
-    let n = usize_as_u64(taken);
-    if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
-        return peer.refused(refuse(run, reason), n, bh);
-    }
-    let worker = if offload {
-        device.workers().find_less_busy(bh)
-    } else {
-        None
-    };
-    // A batch that goes to a worker comes back through the queue.
-    let worker = worker.filter(|_| queue.expect_opened(bh).is_ok());
-    let next = peer.rx().lock(bh).begin(keypair, taken, worker.is_some());
-    let (seq, counted) = match next {
-        RxNext::Inline => {
-            let opened = open_all(&keypair, run, bh);
-            return deliver(&keypair, opened, gro, bh);
-        }
-        RxNext::Dropped(reason) => {
-            if worker.is_some() {
-                queue.expect_less(bh);
-            }
-            return peer.refused(refuse(run, reason), n, bh);
-        }
-        RxNext::Queued(seq, counted) => (seq, counted),
-    };
-    let mut job = Job {
-        seq,
-        batch: RxBatch {
-            keypair: counted,
-            packets: run,
-            taken,
-        },
-    };
-    if let Some(worker) = worker {
-        match device.workers().open(job, &worker, bh) {
-            Ok(()) => return,
-            Err(refused) => job = refused,
-        }
-        queue.expect_less(bh);
-    }
-    let packets = core::mem::take(&mut job.batch.packets);
-    job.batch.packets = open_all(&keypair, packets, bh);
-    complete(peer, job, gro, bh);
 }
 
 /// Queues a worker to schedule the poll of the peer's queue, and arms the watchdog.

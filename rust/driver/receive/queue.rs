@@ -2,7 +2,7 @@
 
 //! The queue of one NAPI context: received packets that wait for a poll.
 
-use super::reset;
+use super::rx::reset;
 use crate::{
     batch::RxBatch,
     drops::refuse,
@@ -299,7 +299,7 @@ impl RxQueue {
         };
         for job in jobs {
             // Also for removed peers: batches behind this one would never be released.
-            reset(job.batch.keypair.peer(), bh);
+            reset(job.batch.keypair.peer().rx(), bh);
         }
         let n = packets.len();
         let _ = refuse(packets, DropReason::Gone);

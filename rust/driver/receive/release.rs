@@ -2,56 +2,22 @@
 
 //! Release of decrypted batches in order.
 
-use super::{
-    aead::open_all,
-    delivery::deliver,
-    reset, //
-};
+use super::delivery::deliver;
 use crate::{
     batch::RxBatch,
     device::Device,
     diag,
     drops::refuse,
-    parallel::{
-        reorder::Job,
-        worker::Batch, //
-    },
+    parallel::reorder::Job,
     peer::Peer, //
 };
 use kext::{
     compat::casts::usize_as_u64,
     context::Bh,
-    net::{
-        napi::Gro,
-        skb::SkbList, //
-    },
+    net::napi::Gro,
     sync::rcu::RcuArc, //
 };
 use wg_proto::DropReason;
-
-impl Batch for RxBatch {
-    /// Decrypts a batch on another CPU than the one that received it, and hands it back to its
-    /// receive queue.
-    fn process(mut job: Job<Self>, bh: &Bh<'_>) {
-        let batch = &mut job.batch;
-        let keypair = batch.keypair.clone();
-        let mut packets = SkbList::new();
-        packets.append(&mut batch.packets);
-        batch.packets = open_all(&keypair, packets, bh);
-        let peer = keypair.peer();
-        let Some(napi) = peer.device().data().napi(peer.napi_index(), bh) else {
-            return reset(peer, bh);
-        };
-        match napi.queue().push_opened(job, bh) {
-            Ok(()) => napi.schedule(bh),
-            // The interface is down; batches behind this one would wait for ever.
-            Err(job) => {
-                drop(job);
-                reset(peer, bh);
-            }
-        }
-    }
-}
 
 impl Drop for RxBatch {
     fn drop(&mut self) {

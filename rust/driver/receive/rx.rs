@@ -11,9 +11,15 @@ use crate::{
         stream::StreamDetector, //
     }, //
 };
-use kext::sync::rcu::{
-    RcuArc,
-    Ref, //
+use kext::{
+    context::Bh,
+    sync::{
+        lock::SpinLock,
+        rcu::{
+            RcuArc,
+            Ref, //
+        }, //
+    }, //
 };
 use wg_proto::DropReason;
 
@@ -117,8 +123,14 @@ impl Rx {
     /// Forgets all batches; those in flight are discarded when they come back.
     ///
     /// Returns the completed ones, which the caller drops after it has released the lock.
-    pub(super) fn reset(&mut self) -> impl Sized + use<> {
+    fn reset(&mut self) -> impl Sized + use<> {
         self.packets = 0;
         self.reorder.reset()
     }
+}
+
+/// Forgets the batches of a peer that are in flight. Its queue must be closed.
+pub(crate) fn reset(rx: &SpinLock<Rx>, bh: &Bh<'_>) {
+    let old = rx.lock(bh).reset();
+    drop(old);
 }

@@ -3,6 +3,8 @@
 //! The way of datagrams into the interface: the driver's poll and batches. Decryption does nothing,
 //! delivery notes the packets' numbers.
 
+#[path = "../../../rust/driver/receive/open.rs"]
+mod open;
 #[path = "../../../rust/driver/receive/poll.rs"]
 mod poll;
 #[path = "../../../rust/driver/receive/queue.rs"]
@@ -20,12 +22,6 @@ use kext::{
     net::skb::SkbList,
     sync::rcu::RcuArc,
 };
-
-/// As in `rust/driver/receive.rs`.
-pub(crate) fn reset(peer: &Peer, bh: &Bh<'_>) {
-    let old = peer.rx().lock(bh).reset();
-    drop(old);
-}
 
 /// A batch of packets of the peer's current session, with its number, as `receive_run` makes it for
 /// a worker.

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Decryption of runs, on this CPU or on a less busy one.
+
+use super::{
+    aead::open_all,
+    delivery::deliver,
+    queue::RxQueue,
+    release::complete,
+    rx::{
+        reset,
+        RxNext, //
+    }, //
+};
+use crate::{
+    batch::RxBatch,
+    device::Device,
+    drops::refuse,
+    keypair::Keypair,
+    parallel::{
+        reorder::Job,
+        worker::Batch, //
+    }, //
+};
+use kext::{
+    compat::casts::usize_as_u64,
+    context::Bh,
+    net::{
+        napi::Gro,
+        skb::SkbList, //
+    },
+    sync::rcu::Ref,
+    time, //
+};
+
+/// Decrypts and delivers packets of one session, or has another CPU decrypt them.
+pub(super) fn receive_run(
+    keypair: Ref<'_, Keypair>,
+    run: SkbList,
+    offload: bool,
+    queue: &RxQueue,
+    gro: &mut Gro<'_, Device>,
+    bh: &Bh<'_>,
+) {
+    let peer = keypair.peer();
+    let device = peer.device().data();
+    let taken = run.len();
+    let n = usize_as_u64(taken);
+    if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
+        return peer.refused(refuse(run, reason), n, bh);
+    }
+    let worker = if offload {
+        device.workers().find_less_busy(bh)
+    } else {
+        None
+    };
+    // A batch that goes to a worker comes back through the queue.
+    let worker = worker.filter(|_| queue.expect_opened(bh).is_ok());
+    let next = peer.rx().lock(bh).begin(keypair, taken, worker.is_some());
+    let (seq, counted) = match next {
+        RxNext::Inline => {
+            let opened = open_all(&keypair, run, bh);
+            return deliver(&keypair, opened, gro, bh);
+        }
+        RxNext::Dropped(reason) => {
+            if worker.is_some() {
+                queue.expect_less(bh);
+            }
+            return peer.refused(refuse(run, reason), n, bh);
+        }
+        RxNext::Queued(seq, counted) => (seq, counted),
+    };
+    let mut job = Job {
+        seq,
+        batch: RxBatch {
+            keypair: counted,
+            packets: run,
+            taken,
+        },
+    };
+    if let Some(worker) = worker {
+        match device.workers().open(job, &worker, bh) {
+            Ok(()) => return,
+            Err(refused) => job = refused,
+        }
+        queue.expect_less(bh);
+    }
+    let packets = core::mem::take(&mut job.batch.packets);
+    job.batch.packets = open_all(&keypair, packets, bh);
+    complete(peer, job, gro, bh);
+}
+
+impl Batch for RxBatch {
+    /// Decrypts a batch on another CPU than the one that received it, and hands it back to its
+    /// receive queue.
+    fn process(mut job: Job<Self>, bh: &Bh<'_>) {
+        let batch = &mut job.batch;
+        let keypair = batch.keypair.clone();
+        let mut packets = SkbList::new();
+        packets.append(&mut batch.packets);
+        batch.packets = open_all(&keypair, packets, bh);
+        let peer = keypair.peer();
+        let Some(napi) = peer.device().data().napi(peer.napi_index(), bh) else {
+            return reset(peer.rx(), bh);
+        };
+        match napi.queue().push_opened(job, bh) {
+            Ok(()) => napi.schedule(bh),
+            // The interface is down; batches behind this one would wait for ever.
+            Err(job) => {
+                drop(job);
+                reset(peer.rx(), bh);
+            }
+        }
+    }
+}
