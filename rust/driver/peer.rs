@@ -90,7 +90,7 @@ pub(crate) const INITIATE: usize = 0;
 pub(crate) const ZERO: usize = 1;
 /// Id of the work item that sends batches that other CPUs have encrypted (`send/release.rs`).
 pub(crate) const DRAIN: usize = 2;
-/// Id of the work item that sends staged packets (`send/deferred.rs`).
+/// Id of the work item that sends staged packets (`send/staged.rs`).
 pub(crate) const SEND: usize = 3;
 /// Id of the work item that schedules the NAPI poll after a pause (`receive/poll.rs`).
 pub(crate) const RECEIVE: usize = 4;

@@ -4,47 +4,41 @@
 //!
 //! 1. [`xmit`] runs in `ndo_start_xmit`: finds the peer, and segments a super-packet.
 //! 2. [`submit`] sends packets inline if nothing is ahead of them, or stages them in [`tx`].
-//! 3. [`send_some`] takes staged packets with their nonces; `deferred.rs` has a worker call it, and
-//!    `../watchdog.rs` a timer if the worker does not run.
-//! 4. [`encrypt`] has them encrypted on this CPU or on a less busy one (`aead.rs`).
+//! 3. `staged.rs` takes staged packets with their nonces, here or in a worker. If the worker does
+//!    not run, a timer does it (`../watchdog.rs`).
+//! 4. `seal.rs` has them encrypted on this CPU or on a less busy one, by `aead.rs`.
 //! 5. `release.rs` releases encrypted batches by sequence number, from one CPU.
 //! 6. `transmit.rs` finds the path and hands them to the UDP socket.
 //!
 //! With nothing ahead, [`submit`] goes straight to 4 and 6 ([`send_inline`]), then to 5 for what
-//! got ready meanwhile.
+//! got ready meanwhile. `deferred.rs` queues the workers that do 3 and 5.
 
 mod aead;
 mod deferred;
 mod layout;
 mod packets;
 mod release;
+mod seal;
+mod staged;
 mod transmit;
 pub(crate) mod tx;
 
 pub(crate) use layout::HEADROOM;
 pub(crate) use release::send_ready;
+pub(crate) use staged::{
+    send_some,
+    send_staged, //
+};
 
 use crate::{
-    batch::TxBatch,
     device::Device,
     diag,
     drops::refuse,
     endpoint::DisplayIp,
-    keypair::Keypair,
     packet::PacketCb,
-    parallel::{
-        cpu_load::MAX_TX_SINCE_SOFTIRQ,
-        reorder::Job,
-        worker::{
-            is_nested,
-            Batch, //
-        }, //
-    },
     path::Path,
-    peer::Peer,
-    timers, //
+    peer::Peer, //
 };
-use aead::seal_all;
 use deferred::defer;
 use kernel::prelude::*;
 use kext::compat::code::{
@@ -71,18 +65,12 @@ use kext::{
 };
 use layout::layout;
 use packets::Packets;
-use release::{
-    complete,
-    finish_inline, //
-};
-use transmit::transmit;
+use seal::send_inline;
 use tx::{
     discarded,
     dropped,
     make_room,
-    SealMode,
-    Staged,
-    TxNext, //
+    Staged, //
 };
 use wg_proto::{
     crypto::TAG_LEN,
@@ -205,117 +193,6 @@ fn after_staging(peer: Ref<'_, Peer>, (next, old): (Staged, Packets), bh: &Bh<'_
         }
         Staged::Defer => defer(peer, bh),
         Staged::Deferred => {}
-    }
-}
-
-/// Sends staged packets under the current session; without one, begins a handshake.
-///
-/// Packets beyond what this CPU may send before it runs softirqs are deferred to a worker.
-pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    // CAST: Small.
-    if !send_some(peer, MAX_TX_SINCE_SOFTIRQ as u32, bh) {
-        return;
-    }
-    let is_deferred = peer.tx().lock(bh).defer_staged(bh);
-    if is_deferred {
-        defer(peer, bh);
-    }
-}
-
-/// Sends up to `max` of the datagrams that are staged under the current session; without one,
-/// begins a handshake.
-///
-/// Returns whether there may be more. If not, the staged packets are no longer deferred.
-pub(crate) fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
-    let Some(keypair) = peer.current(bh) else {
-        wait_for_session(peer, bh);
-        // A handshake that ended just now may have found nothing staged, and relies on this call.
-        return peer.current(bh).is_some();
-    };
-    let next = peer.tx().lock(bh).take_staged(peer, &keypair, max, bh);
-    match next {
-        TxNext::Nothing => return false,
-        TxNext::WaitForSession => {
-            wait_for_session(peer, bh);
-            return false;
-        }
-        TxNext::Drop(packets) => dropped(&peer, packets, DropReason::NoMemory, bh),
-        TxNext::Encrypt {
-            first,
-            packets,
-            mode,
-        } => encrypt(peer, keypair, first, packets, mode, bh),
-    }
-    // Only the next call looks whether there is more: a worker makes it after softirqs, which may
-    // have staged some.
-    true
-}
-
-/// Encrypts packets that have nonces, and sends them or leaves that to the reorder queue.
-fn encrypt(
-    peer: Ref<'_, Peer>,
-    keypair: Ref<'_, Keypair>,
-    first: u64,
-    packets: Packets,
-    mode: SealMode<'_>,
-    bh: &Bh<'_>,
-) {
-    let device = peer.device().data();
-    let charge = packets.bytes();
-    let (seq, offload) = match mode {
-        SealMode::Inline => {
-            send_inline(peer, &keypair, first, packets, bh);
-            return device.tx_memory().uncharge(charge, bh);
-        }
-        SealMode::InlineQueued(seq) => (seq, None),
-        SealMode::Offload(seq, worker, is_tx_cpu) => (seq, Some((worker, is_tx_cpu))),
-    };
-    // Another CPU may finish the batch, so it needs a reference that lasts beyond this section.
-    let Some(counted) = keypair.upgrade() else {
-        dropped(&peer, packets, DropReason::Gone, bh);
-        return complete(peer, seq, None, bh);
-    };
-    let mut job = Job {
-        seq,
-        batch: TxBatch {
-            keypair: counted,
-            packets: packets.into_list(),
-            first,
-            charge,
-        },
-    };
-    if let Some((worker, is_tx_cpu)) = offload {
-        match device.workers().seal(job, &worker, bh) {
-            Ok(()) => {
-                // Batches that workers have completed leave from this CPU. It is busy, and may not
-                // get to them otherwise.
-                if is_tx_cpu && !is_nested(bh) {
-                    send_ready(peer, bh);
-                }
-                return;
-            }
-            Err(refused) => job = refused,
-        }
-    }
-    Batch::process(job, bh);
-}
-
-/// Encrypts and sends packets that have nonces, while the caller drains the reorder queue.
-fn send_inline(peer: Ref<'_, Peer>, keypair: &Keypair, first: u64, packets: Packets, bh: &Bh<'_>) {
-    let packets = seal_all(keypair, first, packets.into_list(), bh);
-    transmit(keypair, packets, bh);
-    finish_inline(peer, bh);
-}
-
-/// Keeps the staged packets until there is a session, and begins the handshake for it.
-fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    let (old, is_empty) = peer.tx().lock(bh).wait_for_session(peer, bh);
-    dropped(&peer, old, DropReason::TxStagedOverflow, bh);
-    if is_empty {
-        return;
-    }
-    if let Some(peer) = peer.upgrade() {
-        timers::initiation_wanted(&peer, bh);
     }
 }
 

@@ -2,15 +2,11 @@
 
 //! Encryption of packets: headers, padding and tags, and GSO packets made of single datagrams.
 
-use super::{
-    layout::{
-        layout,
-        HEADROOM, //
-    },
-    release::complete, //
+use super::layout::{
+    layout,
+    HEADROOM, //
 };
 use crate::{
-    batch::TxBatch,
     crypto::{
         self,
         SEAL_HEADROOM, //
@@ -18,11 +14,7 @@ use crate::{
     drops::refuse,
     keypair::Keypair,
     packet::PacketCb,
-    parallel::{
-        cpu_load::CryptoOp,
-        reorder::Job,
-        worker::Batch, //
-    },
+    parallel::cpu_load::CryptoOp,
     peer::Peer, //
 };
 use kext::{
@@ -48,16 +40,6 @@ use wg_proto::{
     padding::padding,
     DropReason, //
 };
-
-impl Batch for TxBatch {
-    /// Encrypts a batch, perhaps on another CPU than the one that took its nonces.
-    fn process(job: Job<Self>, bh: &Bh<'_>) {
-        let Job { seq, mut batch } = job;
-        let peer = batch.keypair.peer().clone();
-        batch.packets = seal_all(&batch.keypair, batch.first, batch.packets, bh);
-        complete(peer.borrow(), seq, Some(batch), bh);
-    }
-}
 
 /// Encrypts packets under consecutive nonces. Those that fail are dropped and counted.
 pub(super) fn seal_all(

@@ -1,57 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sending of staged packets by workers.
+//! What a CPU leaves to a worker: to send staged packets (`staged.rs`) or ready batches
+//! (`release.rs`).
 
-use super::send_some;
-use crate::{
-    parallel::stream,
-    peer::{
-        arm_watchdog,
-        Peer,
-        SEND, //
-    }, //
+use crate::peer::{
+    arm_watchdog,
+    Peer, //
 };
 use kext::{
-    context::{
-        Bh,
-        Process, //
-    },
-    sync::rcu::{
-        RcuArc,
-        Ref, //
-    },
-    workqueue::WorkItem, //
+    context::Bh,
+    sync::rcu::Ref, //
 };
-
-/// Packets that a worker sends as one batch.
-const MAX_DEFERRED_BATCH: u32 = 64;
 
 /// Queues the worker of this CPU, which `Tx::deferred` names, to send staged packets.
 pub(super) fn defer(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    if let Some(counted) = peer.upgrade() {
-        let workers = counted.device().data().workers();
-        let _ = workers
-            .workqueue()
-            .enqueue_on(bh.cpu(), &counted.send_work, &counted);
-        arm_watchdog(&counted);
+    let Some(counted) = peer.upgrade() else {
+        // Nothing holds the peer any more, so no session is left to send under.
+        peer.tx().lock(bh).clear_deferral();
         return;
-    }
-    peer.tx().lock(bh).clear_deferral();
-    send_some(peer, u32::MAX, bh);
+    };
+    let workers = counted.device().data().workers();
+    let _ = workers
+        .workqueue()
+        .enqueue_on(bh.cpu(), &counted.send_work, &counted);
+    arm_watchdog(&counted);
 }
 
-impl WorkItem<SEND> for Peer {
-    fn run(this: RcuArc<Self>, ctx: &mut Process) {
-        let cpu = {
-            let bh = ctx.bh();
-            this.device().data().workers().note_ran(&bh);
-            bh.cpu()
-        };
-        stream::set_worker_sending(cpu, true);
-        // Softirqs, which receive on this machine, run when the section ends.
-        while send_some(this.borrow(), MAX_DEFERRED_BATCH, &ctx.bh()) {
-            ctx.cond_resched();
-        }
-        stream::set_worker_sending(cpu, false);
+/// Has a CPU send ready batches.
+pub(super) fn kick(cpu: u32, peer: Ref<'_, Peer>) {
+    // A ready batch has a session, which holds the peer. Without references there is none.
+    if let Some(peer) = peer.upgrade() {
+        let workers = peer.device().data().workers();
+        let _ = workers.workqueue().enqueue_on(cpu, &peer.drain_work, &peer);
+        arm_watchdog(&peer);
     }
 }

@@ -3,7 +3,10 @@
 //! Release of encrypted batches in order, from one CPU.
 
 use super::{
-    deferred::defer,
+    deferred::{
+        defer,
+        kick, //
+    },
     transmit::transmit,
     tx::Head, //
 };
@@ -87,16 +90,6 @@ fn drain(peer: Ref<'_, Peer>, mut head: Head, bh: &Bh<'_>) -> bool {
         if goes_on {
             defer(peer, bh);
         }
-    }
-}
-
-/// Has a CPU send ready batches.
-fn kick(cpu: u32, peer: Ref<'_, Peer>) {
-    // A ready batch has a session, which holds the peer. Without references there is none.
-    if let Some(peer) = peer.upgrade() {
-        let workers = peer.device().data().workers();
-        let _ = workers.workqueue().enqueue_on(cpu, &peer.drain_work, &peer);
-        arm_watchdog(&peer);
     }
 }
 
