@@ -3,11 +3,13 @@
 //! Events for listeners.
 
 use super::{
-    attr,
-    command,
-    group,
-    peer_attr,
     put,
+    schema::{
+        attr,
+        command,
+        group,
+        peer_attr, //
+    },
     FAMILY, //
 };
 use crate::{

@@ -2,7 +2,7 @@
 
 //! Which interface a request is about.
 
-use super::attr;
+use super::schema::attr;
 use crate::{
     device::Device,
     netlink, //

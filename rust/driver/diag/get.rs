@@ -5,13 +5,15 @@
 //! A dump keeps numbers between its messages, not references, as that of the first family does.
 
 use super::{
-    attr,
-    command,
     find::find_device,
     put,
-    state::PeerState,
-    DUMP_POLICY,
-    GET_POLICY, //
+    schema::{
+        attr,
+        command,
+        DUMP_POLICY,
+        GET_POLICY, //
+    },
+    state::PeerState, //
 };
 use crate::{
     config::Member,

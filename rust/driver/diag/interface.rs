@@ -3,7 +3,7 @@
 //! What an interface keeps for this family.
 
 use super::{
-    group,
+    schema::group,
     stream::Stream,
     unknown::UnknownInitiators, //
 };

@@ -3,12 +3,14 @@
 //! Writing of what is known.
 
 use super::{
-    attr,
-    endpoint_attr,
     facts::Ended,
-    interface_attr,
-    peer_attr,
-    refusal_attr,
+    schema::{
+        attr,
+        endpoint_attr,
+        interface_attr,
+        peer_attr,
+        refusal_attr, //
+    },
     state::PeerState, //
 };
 use crate::{

@@ -3,18 +3,20 @@
 //! The command that changes: all of a request or nothing.
 
 use super::{
-    attr,
-    command,
     event,
     find::find_device,
-    peer_attr,
+    schema::{
+        attr,
+        command,
+        peer_attr,
+        SET_POLICY, //
+    },
     settings::{
         self,
         Pin,
         Settings, //
     },
-    unknown::KeptSlots,
-    SET_POLICY, //
+    unknown::KeptSlots, //
 };
 use crate::{
     config::RemovedPeers,

@@ -5,13 +5,15 @@
 //! Nothing is held between two messages: the cursor remembers numbers, not references.
 
 use super::{
-    allowed_ip_attr,
-    device_attr,
-    find_device,
-    peer_attr,
-    AF_INET,
-    AF_INET6,
-    PROTOCOL_VERSION, //
+    find::find_device,
+    schema::{
+        allowed_ip_attr,
+        device_attr,
+        peer_attr,
+        AF_INET,
+        AF_INET6,
+        PROTOCOL_VERSION, //
+    }, //
 };
 use crate::{
     config::{

@@ -5,13 +5,15 @@
 //! Not transactional: changes made before an error stay, as user space expects.
 
 use super::{
-    allowed_ip_attr,
-    device_attr,
-    find_device,
-    peer_attr,
-    AF_INET,
-    AF_INET6,
-    PROTOCOL_VERSION, //
+    find::find_device,
+    schema::{
+        allowed_ip_attr,
+        device_attr,
+        peer_attr,
+        AF_INET,
+        AF_INET6,
+        PROTOCOL_VERSION, //
+    }, //
 };
 use crate::{
     config::{
