@@ -36,8 +36,8 @@ use crate::{
         Endpoint, //
     },
     packet::PacketCb,
-    parallel::stream,
-    peer::Peer, //
+    peer::Peer,
+    send, //
 };
 use kernel::prelude::*;
 use kext::{
@@ -205,7 +205,7 @@ impl Run<'_> {
         let may_wait = packets.len() == 1
             && peer.rx().lock(bh).is_stream(is_answer)
             && !bh.is_idle()
-            && !stream::is_worker_sending(bh)
+            && !send::is_worker_sending(bh)
             && hrtimer::is_precise();
         match napi.queue().push(packets, may_wait, bh) {
             Ok(Queued::Poll) => napi.schedule(bh),

@@ -22,7 +22,9 @@ mod seal;
 mod staged;
 mod transmit;
 pub(crate) mod tx;
+mod tx_cpu;
 
+pub(crate) use deferred::is_worker_sending;
 pub(crate) use layout::HEADROOM;
 pub(crate) use release::send_ready;
 pub(crate) use staged::{

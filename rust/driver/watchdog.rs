@@ -3,7 +3,7 @@
 //! The watchdog timer that does the work of workers that do not run, in both directions.
 
 use crate::{
-    parallel::cpu_load::MAX_TX_SINCE_SOFTIRQ,
+    parallel::cpu_load::SOFTIRQ_BUDGET,
     peer::{
         arm_watchdog,
         Peer,
@@ -34,7 +34,7 @@ impl Expired<WATCHDOG> for Peer {
         }
         if sends {
             // CAST: Small.
-            let _ = send_some(this.borrow(), MAX_TX_SINCE_SOFTIRQ as u32, bh);
+            let _ = send_some(this.borrow(), SOFTIRQ_BUDGET as u32, bh);
         }
         let is_left = this.tx().lock(bh).waits_for_worker();
         if receive::take_over(&this, bh) || is_left {

@@ -30,11 +30,11 @@ const WINDOW: u64 = time::HZ / 50;
 /// them, as the CPU also has to make, send and deliver the packets.
 const BUSY_NS: u64 = 1_000_000_000 / time::HZ * WINDOW / 6;
 
-/// Packets that may leave a CPU before it runs softirqs.
+/// Packets that a CPU may hand to the stack before it runs softirqs.
 ///
 /// A receiver on this machine takes them in a softirq. Until then they wait in the CPU's backlog,
 /// which holds 1000, or with a veth device that does GRO in a ring of 256.
-pub(crate) const MAX_TX_SINCE_SOFTIRQ: usize = 128;
+pub(crate) const SOFTIRQ_BUDGET: usize = 128;
 
 /// What NAPI polls of other contexts receive per poll, at most (`NAPI_POLL_WEIGHT`).
 const NAPI_WEIGHT: u32 = 64;
@@ -68,8 +68,8 @@ struct CpuLoad {
     busy_ns: Atomic<u64>,
     previous_ns: Atomic<u64>,
     window: Atomic<u32>,
-    /// Packets that left since softirqs ran.
-    tx_since_softirq: Atomic<u32>,
+    /// Packets handed to the stack since softirqs ran.
+    since_softirq: Atomic<u32>,
     /// Which CPU this one asked last.
     last_asked: Atomic<u32>,
     /// Batches that were given to this CPU's worker and are not done.
@@ -89,7 +89,7 @@ impl CpuLoad {
             busy_ns: Atomic::new(0),
             previous_ns: Atomic::new(0),
             window: Atomic::new(0),
-            tx_since_softirq: Atomic::new(0),
+            since_softirq: Atomic::new(0),
             last_asked: Atomic::new(cpu),
             queued: Atomic::new(0),
             stalled_since: Atomic::new(time::jiffies().wrapping_sub(STALL_HOLD)),
@@ -176,43 +176,43 @@ impl CpuLoads {
         result
     }
 
-    /// Notes that `n` packets leave this CPU.
-    pub(crate) fn note_tx(&self, n: usize, bh: &Bh<'_>) {
+    /// Notes that this CPU hands `n` packets to the stack.
+    pub(crate) fn note_handed_on(&self, n: usize, bh: &Bh<'_>) {
         let Some(load) = self.own(bh) else {
             return;
         };
-        let tx_since_softirq = if bh.softirqs_follow() {
+        let since_softirq = if bh.softirqs_follow() {
             0
         } else {
             // CAST: The packets of a batch.
-            load.tx_since_softirq.load(Relaxed).saturating_add(n as u32)
+            load.since_softirq.load(Relaxed).saturating_add(n as u32)
         };
-        load.tx_since_softirq.store(tx_since_softirq, Relaxed);
+        load.since_softirq.store(since_softirq, Relaxed);
     }
 
-    /// Notes a NAPI poll, after which other NAPI contexts receive what was sent to them.
+    /// Notes a NAPI poll, after which other NAPI contexts take packets from the backlog.
     pub(crate) fn note_poll(&self, bh: &Bh<'_>) {
         if let Some(load) = self.own(bh) {
-            let tx_since_softirq = load.tx_since_softirq.load(Relaxed);
-            load.tx_since_softirq
-                .store(tx_since_softirq.saturating_sub(NAPI_WEIGHT), Relaxed);
+            let since_softirq = load.since_softirq.load(Relaxed);
+            load.since_softirq
+                .store(since_softirq.saturating_sub(NAPI_WEIGHT), Relaxed);
         }
     }
 
     /// Notes that softirqs run.
     pub(crate) fn note_softirq(&self, bh: &Bh<'_>) {
         if let Some(load) = self.own(bh) {
-            load.tx_since_softirq.store(0, Relaxed);
+            load.since_softirq.store(0, Relaxed);
         }
     }
 
-    /// Returns how many more packets may leave this CPU before it runs softirqs.
-    pub(crate) fn tx_budget(&self, bh: &Bh<'_>) -> usize {
-        let tx_since_softirq = match self.own(bh) {
-            Some(load) if !bh.softirqs_follow() => load.tx_since_softirq.load(Relaxed),
+    /// Returns how many more packets this CPU may hand to the stack before it runs softirqs.
+    pub(crate) fn softirq_budget(&self, bh: &Bh<'_>) -> usize {
+        let since_softirq = match self.own(bh) {
+            Some(load) if !bh.softirqs_follow() => load.since_softirq.load(Relaxed),
             _ => 0,
         };
-        MAX_TX_SINCE_SOFTIRQ.saturating_sub(u32_as_usize(tx_since_softirq))
+        SOFTIRQ_BUDGET.saturating_sub(u32_as_usize(since_softirq))
     }
 
     /// Returns the load of this CPU.

@@ -8,10 +8,7 @@ use kernel::sync::atomic::{
     Atomic,
     Relaxed, //
 };
-use kext::{
-    context::Bh,
-    time, //
-};
+use kext::time;
 
 /// Unanswered packets above which single packets count as a stream: about 2000 per second.
 // CAST: HZ is small.
@@ -58,27 +55,6 @@ impl StreamDetector {
             .min(MAX_UNANSWERED);
         self.unanswered > STREAM_PACKETS
     }
-}
-
-/// Whether a worker of any interface sends on a CPU. CPUs above 63 share flags.
-static SENDING: [Atomic<bool>; 64] = [const { Atomic::new(false) }; 64];
-
-/// Returns the flag of a CPU.
-fn sending(cpu: u32) -> &'static Atomic<bool> {
-    // CAST: Small.
-    &SENDING[cpu as usize % SENDING.len()]
-}
-
-/// Returns whether a worker sends on this CPU.
-///
-/// A hint: that worker may be preempted.
-pub(crate) fn is_worker_sending(bh: &Bh<'_>) -> bool {
-    sending(bh.cpu()).load(Relaxed)
-}
-
-/// Sets whether a worker sends on `cpu`.
-pub(crate) fn set_worker_sending(cpu: u32, sends: bool) {
-    sending(cpu).store(sends, Relaxed);
 }
 
 /// A time in jiffies, cut to 32 bits: ages below 2^32 jiffies are right.

@@ -338,11 +338,11 @@ impl<S: Batch, O: Batch> Workers<S, O> {
         Ok(())
     }
 
-    /// Returns how many more packets may leave this CPU before it runs softirqs. Unlimited if its
-    /// workers, which would send the rest, do not run.
-    pub(crate) fn tx_budget(&self, bh: &Bh<'_>) -> usize {
+    /// Returns how many more packets this CPU may hand to the stack before it runs softirqs.
+    /// Unlimited if its workers, which would go on with the rest, do not run.
+    pub(crate) fn softirq_budget(&self, bh: &Bh<'_>) -> usize {
         if self.is_responsive(bh.cpu()) {
-            self.loads.tx_budget(bh)
+            self.loads.softirq_budget(bh)
         } else {
             usize::MAX
         }

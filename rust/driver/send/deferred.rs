@@ -7,6 +7,10 @@ use crate::peer::{
     arm_watchdog,
     Peer, //
 };
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
+};
 use kext::{
     context::Bh,
     sync::rcu::Ref, //
@@ -34,4 +38,25 @@ pub(super) fn kick(cpu: u32, peer: Ref<'_, Peer>) {
         let _ = workers.workqueue().enqueue_on(cpu, &peer.drain_work, &peer);
         arm_watchdog(&peer);
     }
+}
+
+/// Whether a worker of any interface sends on a CPU. CPUs above 63 share flags.
+static SENDING: [Atomic<bool>; 64] = [const { Atomic::new(false) }; 64];
+
+/// Returns the flag of a CPU.
+fn sending(cpu: u32) -> &'static Atomic<bool> {
+    // CAST: Small.
+    &SENDING[cpu as usize % SENDING.len()]
+}
+
+/// Returns whether a worker sends on this CPU.
+///
+/// A hint: that worker may be preempted.
+pub(crate) fn is_worker_sending(bh: &Bh<'_>) -> bool {
+    sending(bh.cpu()).load(Relaxed)
+}
+
+/// Sets whether a worker sends on `cpu`.
+pub(super) fn set_worker_sending(cpu: u32, sends: bool) {
+    sending(cpu).store(sends, Relaxed);
 }

@@ -36,7 +36,13 @@ pub(super) fn complete(peer: Ref<'_, Peer>, seq: u64, batch: Option<TxBatch>, bh
     let (head, tx_cpu) = peer.tx().lock(bh).complete(
         seq,
         batch,
-        |is_here| if is_here { workers.tx_budget(bh) } else { 0 },
+        |is_here| {
+            if is_here {
+                workers.softirq_budget(bh)
+            } else {
+                0
+            }
+        },
         bh,
     );
     if drain(peer, head, bh) {
@@ -47,7 +53,10 @@ pub(super) fn complete(peer: Ref<'_, Peer>, seq: u64, batch: Option<TxBatch>, bh
 /// Ends draining after packets were sent inline, and sends the batches that got ready meanwhile.
 pub(super) fn finish_inline(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     let workers = peer.device().data().workers();
-    let head = peer.tx().lock(bh).finish_inline(|| workers.tx_budget(bh));
+    let head = peer
+        .tx()
+        .lock(bh)
+        .finish_inline(|| workers.softirq_budget(bh));
     if drain(peer, head, bh) {
         kick(bh.cpu(), peer);
     }
@@ -67,7 +76,7 @@ pub(crate) fn send_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
 /// ready.
 fn send_some_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
     let workers = peer.device().data().workers();
-    let head = peer.tx().lock(bh).take_ready(|| workers.tx_budget(bh));
+    let head = peer.tx().lock(bh).take_ready(|| workers.softirq_budget(bh));
     drain(peer, head, bh)
 }
 

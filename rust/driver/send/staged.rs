@@ -3,7 +3,10 @@
 //! Sending of staged packets.
 
 use super::{
-    deferred::defer,
+    deferred::{
+        defer,
+        set_worker_sending, //
+    },
     seal::encrypt,
     tx::{
         dropped,
@@ -11,10 +14,7 @@ use super::{
     }, //
 };
 use crate::{
-    parallel::{
-        cpu_load::MAX_TX_SINCE_SOFTIRQ,
-        stream, //
-    },
+    parallel::cpu_load::SOFTIRQ_BUDGET,
     peer::{
         Peer,
         SEND, //
@@ -42,7 +42,7 @@ const MAX_DEFERRED_BATCH: u32 = 64;
 /// Packets beyond what this CPU may send before it runs softirqs are deferred to a worker.
 pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     // CAST: Small.
-    if !send_some(peer, MAX_TX_SINCE_SOFTIRQ as u32, bh) {
+    if !send_some(peer, SOFTIRQ_BUDGET as u32, bh) {
         return;
     }
     let is_deferred = peer.tx().lock(bh).defer_staged(bh);
@@ -99,11 +99,11 @@ impl WorkItem<SEND> for Peer {
             this.device().data().workers().note_ran(&bh);
             bh.cpu()
         };
-        stream::set_worker_sending(cpu, true);
+        set_worker_sending(cpu, true);
         // Softirqs, which receive on this machine, run when the section ends.
         while send_some(this.borrow(), MAX_DEFERRED_BATCH, &ctx.bh()) {
             ctx.cond_resched();
         }
-        stream::set_worker_sending(cpu, false);
+        set_worker_sending(cpu, false);
     }
 }

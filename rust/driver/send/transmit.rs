@@ -37,7 +37,10 @@ pub(super) fn transmit(keypair: &Keypair, packets: SkbList<Segmented>, bh: &Bh<'
         return;
     }
     timers::authenticated_sent(peer, bh);
-    dev.data().workers().loads().note_tx(packets.segs(), bh);
+    dev.data()
+        .workers()
+        .loads()
+        .note_handed_on(packets.segs(), bh);
     let path = Path::to_peer(dev, peer, bh);
     let ready = path.as_ref().map_err(|reason| *reason).and_then(|path| {
         let output = path.output(packets.segs(), bh)?;

@@ -2,7 +2,10 @@
 
 //! The sending state of a peer: a state machine under one lock.
 
-use super::packets::Packets;
+use super::{
+    packets::Packets,
+    tx_cpu::TxCpu, //
+};
 use crate::{
     batch::{
         LessBusyWorker,
@@ -17,7 +20,6 @@ use crate::{
             JiffyStamp,
             StreamDetector, //
         },
-        tx_cpu::TxCpu,
         worker::{
             is_nested,
             STALL_TIMEOUT,
@@ -153,7 +155,7 @@ impl Tx {
     ) -> bool {
         let workers = peer.device().data().workers();
         let waiting = self.staged.datagrams().saturating_add(packets.datagrams());
-        let is_long = u32_as_usize(waiting) > workers.tx_budget(bh);
+        let is_long = u32_as_usize(waiting) > workers.softirq_budget(bh);
         let is_single = packets.datagrams() == 1;
         is_nested(bh)
             || is_long

@@ -17,7 +17,7 @@ SINK = re.compile(
     # core::panicking::…, and the cold functions of core: slice_end_index_len_fail, unwrap_failed …
     r"::(\w*panic\w*|\w+_fail|\w+_failed)\b|^rust_begin_unwind$|^rust_build_error$|^rust_helper_BUG$")
 # No entry of the list may excuse these: what a packet, a timer or a peer's message reaches.
-DRIVER = (r"send|receive|handshake|parallel(?:/|::)(?:reorder|fifo|stream|tx_cpu)|socket|timers"
+DRIVER = (r"send|receive|handshake|parallel(?:/|::)(?:reorder|fifo|stream)|socket|timers"
           r"|allowedips|keypairs|peerlookup|cookie|ratelimiter|crypto")
 NEVER_FILES = re.compile(
     rf"^rust/proto/|^rust/driver/({DRIVER})(\.rs|/)"
