@@ -57,7 +57,7 @@ use kext::{
     sync::rcu::RcuArc,
     time::hrtimer, //
 };
-use queue::Queued;
+use queue::AfterPush;
 use wg_proto::{
     message::{
         DataHeader,
@@ -208,9 +208,9 @@ impl Run<'_> {
             && !send::is_worker_sending(bh)
             && hrtimer::is_precise();
         match napi.queue().push(packets, may_wait, bh) {
-            Ok(Queued::Poll) => napi.schedule(bh),
-            Ok(Queued::Coalesce) => coalesce::start(peer, bh),
-            Ok(Queued::Waits) => {}
+            Ok(AfterPush::Poll) => napi.schedule(bh),
+            Ok(AfterPush::Coalesce) => coalesce::start(peer, bh),
+            Ok(AfterPush::Nothing) => {}
             Err((reason, packets)) => {
                 let n = usize_as_u64(packets.len());
                 peer.refused(refuse(packets, reason), n, bh);

@@ -69,10 +69,10 @@ use layout::layout;
 use packets::Packets;
 use seal::send_inline;
 use tx::{
-    discarded,
-    dropped,
+    drop_staged,
+    drop_unstaged,
     make_room,
-    Staged, //
+    AfterStaging, //
 };
 use wg_proto::{
     crypto::TAG_LEN,
@@ -177,7 +177,7 @@ fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
         }
     }
     if !make_room(peer, packets.bytes(), bh) {
-        return discarded(&peer, packets, DropReason::TxQueueFull, bh);
+        return drop_unstaged(&peer, packets, DropReason::TxQueueFull, bh);
     }
     let staged = {
         let mut tx = peer.tx().lock(bh);
@@ -187,14 +187,14 @@ fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
 }
 
 /// Goes on after packets were staged, and drops old ones.
-fn after_staging(peer: Ref<'_, Peer>, (next, old): (Staged, Packets), bh: &Bh<'_>) {
-    dropped(&peer, old, DropReason::TxStagedOverflow, bh);
+fn after_staging(peer: Ref<'_, Peer>, (next, old): (AfterStaging, Packets), bh: &Bh<'_>) {
+    drop_staged(&peer, old, DropReason::TxStagedOverflow, bh);
     match next {
-        Staged::Send => {
+        AfterStaging::Send => {
             send_some(peer, u32::MAX, bh);
         }
-        Staged::Defer => defer(peer, bh),
-        Staged::Deferred => {}
+        AfterStaging::Defer => defer(peer, bh),
+        AfterStaging::Nothing => {}
     }
 }
 
@@ -224,7 +224,7 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         }
         let packets = Packets::of(packets);
         if !make_room(peer, packets.bytes(), bh) {
-            return discarded(&peer, packets, DropReason::TxQueueFull, bh);
+            return drop_unstaged(&peer, packets, DropReason::TxQueueFull, bh);
         }
         peer.tx().lock(bh).add(peer, packets, bh);
     }

@@ -24,15 +24,15 @@ use kext::{
 impl Expired<WATCHDOG> for Peer {
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
         let workers = this.device().data().workers();
-        let (sends, releases) = this.tx().lock(bh).take_over(workers, bh);
-        if sends || releases {
+        let overdue = this.tx().lock(bh).take_over(workers, bh);
+        if overdue.staged || overdue.ready {
             // Timers run in a softirq.
             workers.loads().note_softirq(bh);
         }
-        if releases {
+        if overdue.ready {
             send_ready(this.borrow(), bh);
         }
-        if sends {
+        if overdue.staged {
             // CAST: Small.
             let _ = send_some(this.borrow(), SOFTIRQ_BUDGET as u32, bh);
         }

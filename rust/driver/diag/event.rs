@@ -88,7 +88,7 @@ fn send(
     }
     // Held until the event is sent: numbers shall rise.
     let mut stream = dev.data().diag().stream(group).lock(bh);
-    let Some((left_out, is_last)) = stream.next(time::boottime_coarse()) else {
+    let Some(event) = stream.next(time::boottime_coarse()) else {
         return;
     };
     let command = match group {
@@ -96,22 +96,21 @@ fn send(
         group::CONFIG => command::CONFIG_NTF,
         _ => command::UNKNOWN_NTF,
     };
-    let sequence = stream.sequence;
     let sent = FAMILY.notify(net, group, command, bh, |message| {
         message.put_u32(attr::IFINDEX, dev.ifindex())?;
         message.put_string(attr::IFNAME, dev.name().as_bytes())?;
         message.put_u32(attr::EVENT, number)?;
-        message.put_uint(attr::SEQUENCE, sequence)?;
-        if left_out != 0 {
-            message.put_uint(attr::LEFT_OUT, left_out)?;
+        message.put_uint(attr::SEQUENCE, event.sequence)?;
+        if event.left_out != 0 {
+            message.put_uint(attr::LEFT_OUT, event.left_out)?;
         }
-        if is_last {
+        if event.is_last {
             message.put(attr::LIMIT, &[])?;
         }
         message.nest(attr::PEER, put)
     });
     if sent == Err(ENOMEM) {
-        stream.left_out = left_out.saturating_add(1);
+        stream.left_out = event.left_out.saturating_add(1);
     }
 }
 

@@ -13,10 +13,19 @@ const INTERVAL: u64 = 1_000_000;
 /// The events of an interface to one group.
 pub(super) struct Stream {
     /// Number of the last event.
-    pub(super) sequence: u64,
+    sequence: u64,
     /// Events that were left out since one was sent.
     pub(super) left_out: u64,
     bucket: Bucket<BURST, INTERVAL>,
+}
+
+/// An event that is sent.
+pub(super) struct Numbered {
+    pub(super) sequence: u64,
+    /// Events that were left out before it.
+    pub(super) left_out: u64,
+    /// Whether another one that comes now would be left out.
+    pub(super) is_last: bool,
 }
 
 impl Stream {
@@ -29,15 +38,18 @@ impl Stream {
         }
     }
 
-    /// Numbers an event. Returns how many were left out before it, and whether one that comes now
-    /// would be left out; [`None`] if this one is left out as well.
-    pub(super) fn next(&mut self, now: u64) -> Option<(u64, bool)> {
+    /// Numbers an event. Returns [`None`] if it is left out.
+    pub(super) fn next(&mut self, now: u64) -> Option<Numbered> {
         self.sequence = self.sequence.wrapping_add(1);
         if !self.bucket.take(now) {
             self.left_out = self.left_out.saturating_add(1);
             return None;
         }
         let is_last = !self.bucket.has_token(now);
-        Some((core::mem::take(&mut self.left_out), is_last))
+        Some(Numbered {
+            sequence: self.sequence,
+            left_out: core::mem::take(&mut self.left_out),
+            is_last,
+        })
     }
 }

@@ -32,14 +32,20 @@ pub(crate) struct Job<B> {
     pub(crate) batch: B,
 }
 
+/// What came of a batch.
+pub(crate) enum Outcome<B> {
+    /// It is processed.
+    Done(B),
+    /// Processing failed, and there is nothing to release.
+    Failed,
+}
+
 /// What the queue knows about a sequence number.
 enum JobState<B> {
     /// The batch is in flight, or the number is not assigned.
     Pending,
-    /// The batch is processed.
-    Completed(B),
-    /// Processing failed, and there is nothing to release.
-    Failed,
+    /// The batch was handed back.
+    Completed(Outcome<B>),
 }
 
 /// Releases the batches of one peer and direction in order.
@@ -121,20 +127,20 @@ impl<B> ReorderQueue<B> {
         true
     }
 
-    /// Hands a batch back, [`None`] if processing failed.
+    /// Hands a batch back.
     ///
     /// Returns a batch from before a [`reset`](Self::reset) to the caller, as well as one that was
     /// completed before.
-    pub(crate) fn complete(&mut self, seq: u64, batch: Option<B>) -> Result<(), Option<B>> {
+    pub(crate) fn complete(&mut self, seq: u64, outcome: Outcome<B>) -> Result<(), Outcome<B>> {
         if seq < self.head {
-            return Err(batch);
+            return Err(outcome);
         }
         match Self::entry(&mut self.jobs, seq) {
             Some(job @ JobState::Pending) => {
-                *job = batch.map_or(JobState::Failed, JobState::Completed);
+                *job = JobState::Completed(outcome);
                 Ok(())
             }
-            _ => Err(batch),
+            _ => Err(outcome),
         }
     }
 
@@ -145,18 +151,16 @@ impl<B> ReorderQueue<B> {
 
     /// Takes the oldest batch and starts draining, if the batch is complete and no CPU drains.
     ///
-    /// A failed batch is `Some(None)`. [`head_released`](Self::head_released) must follow.
-    pub(crate) fn take_head(&mut self) -> Option<Option<B>> {
+    /// [`head_released`](Self::head_released) must follow.
+    pub(crate) fn take_head(&mut self) -> Option<Outcome<B>> {
         if self.draining {
             return None;
         }
-        let batch = match self.take(self.head) {
-            JobState::Completed(batch) => Some(batch),
-            JobState::Failed => None,
-            JobState::Pending => return None,
+        let JobState::Completed(outcome) = self.take(self.head) else {
+            return None;
         };
         self.draining = true;
-        Some(batch)
+        Some(outcome)
     }
 
     /// Notes that the batch from [`take_head`](Self::take_head) is released, and stops draining.
@@ -176,7 +180,7 @@ impl<B> ReorderQueue<B> {
         self.draining = false;
     }
 
-    /// Forgets all batches; those in flight are discarded when they come back.
+    /// Forgets all batches; those in flight are dropped when they come back.
     ///
     /// Returns the completed ones, which the caller drops after it has released the lock.
     pub(crate) fn reset(&mut self) -> impl Sized + use<B> {

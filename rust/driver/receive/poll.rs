@@ -4,7 +4,10 @@
 
 use super::{
     open::receive_run,
-    queue::RxQueue,
+    queue::{
+        Pause,
+        RxQueue, //
+    },
     release::complete, //
 };
 use crate::{
@@ -108,12 +111,12 @@ pub(crate) fn take_over(peer: &Peer, bh: &Bh<'_>) -> bool {
         return false;
     };
     match napi.queue().end_long_pause(bh) {
-        Some(true) => {
+        Pause::Ended => {
             napi.schedule(bh);
             false
         }
-        Some(false) => true,
-        None => false,
+        Pause::GoesOn => true,
+        Pause::No => false,
     }
 }
 

@@ -74,14 +74,24 @@ enum Waits {
     Paused(u64),
 }
 
-/// When added packets are polled.
-pub(crate) enum Queued {
-    /// At once.
+/// What the caller does after adding packets to the queue.
+pub(crate) enum AfterPush {
+    /// Schedule the poll.
     Poll,
-    /// When the timer expires, which the caller starts.
+    /// Start the timer that ends coalescing.
     Coalesce,
-    /// When the timer expires or the worker runs.
-    Waits,
+    /// Nothing: the timer or the worker schedules the poll.
+    Nothing,
+}
+
+/// What became of a pause that the worker should have ended.
+pub(crate) enum Pause {
+    /// There is none.
+    No,
+    /// It is too short to be ended.
+    GoesOn,
+    /// It is ended, and the caller schedules the poll.
+    Ended,
 }
 
 struct Opened {
@@ -118,8 +128,8 @@ impl RxQueue {
         self.opened.lock(bh).is_open = true;
     }
 
-    /// Adds packets and returns when they are polled. On failure gives those back that did not fit,
-    /// and says why.
+    /// Adds packets and returns what the caller does next. On failure gives those back that did not
+    /// fit, and says why.
     ///
     /// With `may_wait` a single packet of a stream waits for more. During a pause all packets wait.
     pub(crate) fn push(
@@ -127,7 +137,7 @@ impl RxQueue {
         mut packets: SkbList,
         may_wait: bool,
         bh: &Bh<'_>,
-    ) -> Result<Queued, (DropReason, SkbList)> {
+    ) -> Result<AfterPush, (DropReason, SkbList)> {
         let mut input = self.input.lock(bh);
         let reason = if input.is_open {
             let room = MAX_QUEUED_PACKETS.saturating_sub(input.packets.len());
@@ -136,24 +146,24 @@ impl RxQueue {
                 let is_waiting = !input.packets.is_empty();
                 input.packets.append(&mut packets);
                 let waiting = input.packets.len();
-                let (waits, queued) = match input.waits {
+                let (waits, next) = match input.waits {
                     paused @ Waits::Paused(since)
                         if waiting < MAX_PAUSED
                             && time::jiffies().wrapping_sub(since) < MAX_PAUSE =>
                     {
-                        (paused, Queued::Waits)
+                        (paused, AfterPush::Nothing)
                     }
-                    Waits::Paused(_) => (Waits::No, Queued::Poll),
-                    waits if !may_wait || waiting >= MAX_COALESCED => (waits, Queued::Poll),
-                    Waits::No if is_waiting => (Waits::No, Queued::Poll),
-                    Waits::No => (Waits::Coalescing(1), Queued::Coalesce),
+                    Waits::Paused(_) => (Waits::No, AfterPush::Poll),
+                    waits if !may_wait || waiting >= MAX_COALESCED => (waits, AfterPush::Poll),
+                    Waits::No if is_waiting => (Waits::No, AfterPush::Poll),
+                    Waits::No => (Waits::Coalescing(1), AfterPush::Coalesce),
                     Waits::Coalescing(coalesced) => (
                         Waits::Coalescing(coalesced.saturating_add(1)),
-                        Queued::Waits,
+                        AfterPush::Nothing,
                     ),
                 };
                 input.waits = waits;
-                return Ok(queued);
+                return Ok(next);
             }
             input.packets.append(&mut packets.split_front(room));
             DropReason::RxQueueFull
@@ -269,18 +279,17 @@ impl RxQueue {
         }
     }
 
-    /// Ends a pause that the worker should have ended. Returns whether it did, or [`None`] without
-    /// a pause.
-    pub(crate) fn end_long_pause(&self, bh: &Bh<'_>) -> Option<bool> {
+    /// Ends a pause that the worker should have ended.
+    pub(crate) fn end_long_pause(&self, bh: &Bh<'_>) -> Pause {
         let mut input = self.input.lock(bh);
         let Waits::Paused(since) = input.waits else {
-            return None;
+            return Pause::No;
         };
-        let is_long = time::jiffies().wrapping_sub(since) >= MAX_PAUSE;
-        if is_long {
-            input.waits = Waits::No;
+        if time::jiffies().wrapping_sub(since) < MAX_PAUSE {
+            return Pause::GoesOn;
         }
-        Some(is_long)
+        input.waits = Waits::No;
+        Pause::Ended
     }
 
     /// Drops all packets and accepts no more. Returns how many packets were not polled. The NAPI

@@ -2,13 +2,19 @@
 
 //! Release of decrypted batches in order.
 
-use super::delivery::deliver;
+use super::{
+    delivery::deliver,
+    rx, //
+};
 use crate::{
     batch::RxBatch,
     device::Device,
     diag,
     drops::refuse,
-    parallel::reorder::Job,
+    parallel::reorder::{
+        Job,
+        Outcome, //
+    },
     peer::Peer, //
 };
 use kext::{
@@ -38,11 +44,10 @@ pub(super) fn complete(
     bh: &Bh<'_>,
 ) -> usize {
     let mut work: usize = 0;
-    let (mut next, old) = peer.rx().lock(bh).complete(job.seq, job.batch);
-    drop(old);
-    while let Some(batch) = next {
+    let mut next = rx::complete(peer.rx(), job, bh);
+    while let Some(outcome) = next {
         let mut taken: usize = 0;
-        if let Some(mut batch) = batch {
+        if let Outcome::Done(mut batch) = outcome {
             let packets = core::mem::take(&mut batch.packets);
             taken = batch.taken;
             work = work.saturating_add(packets.len());

@@ -7,7 +7,11 @@ use crate::{
     endpoint::Endpoint,
     keypair::Keypair,
     parallel::{
-        reorder::ReorderQueue,
+        reorder::{
+            Job,
+            Outcome,
+            ReorderQueue, //
+        },
         stream::StreamDetector, //
     }, //
 };
@@ -87,22 +91,9 @@ impl Rx {
         RxNext::Queued(self.reorder.assign_seq(), keypair)
     }
 
-    /// Hands a decrypted batch back, and takes the oldest one if it is ready.
-    ///
-    /// Also returns a batch from before a [`reset`](Self::reset), which the caller drops after it
-    /// has released the lock.
-    pub(super) fn complete(
-        &mut self,
-        seq: u64,
-        batch: RxBatch,
-    ) -> (Option<Option<RxBatch>>, Option<Option<RxBatch>>) {
-        let old = self.reorder.complete(seq, Some(batch)).err();
-        (self.reorder.take_head(), old)
-    }
-
     /// Notes that the oldest batch, of `n` packets, was delivered, and takes the next one if it is
     /// ready.
-    pub(super) fn head_delivered(&mut self, n: usize) -> Option<Option<RxBatch>> {
+    pub(super) fn head_delivered(&mut self, n: usize) -> Option<Outcome<RxBatch>> {
         self.packets = self.packets.saturating_sub(n);
         self.reorder.head_released();
         self.reorder.take_head()
@@ -120,13 +111,28 @@ impl Rx {
         self.seen = Some((endpoint, change));
     }
 
-    /// Forgets all batches; those in flight are discarded when they come back.
+    /// Forgets all batches; those in flight are dropped when they come back.
     ///
     /// Returns the completed ones, which the caller drops after it has released the lock.
     fn reset(&mut self) -> impl Sized + use<> {
         self.packets = 0;
         self.reorder.reset()
     }
+}
+
+/// Hands a decrypted batch back, and takes the oldest one if it is ready.
+pub(super) fn complete(
+    rx: &SpinLock<Rx>,
+    job: Job<RxBatch>,
+    bh: &Bh<'_>,
+) -> Option<Outcome<RxBatch>> {
+    let mut guard = rx.lock(bh);
+    // A batch from before a reset comes back, and is dropped without the lock.
+    let old = guard.reorder.complete(job.seq, Outcome::Done(job.batch));
+    let next = guard.reorder.take_head();
+    drop(guard);
+    drop(old);
+    next
 }
 
 /// Forgets the batches of a peer that are in flight. Its queue must be closed.

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     batch::TxBatch,
+    parallel::reorder::Outcome,
     peer::{
         arm_watchdog,
         Peer,
@@ -31,11 +32,11 @@ use kext::{
 };
 
 /// Completes a batch, and sends ready batches here or has their CPU send them.
-pub(super) fn complete(peer: Ref<'_, Peer>, seq: u64, batch: Option<TxBatch>, bh: &Bh<'_>) {
+pub(super) fn complete(peer: Ref<'_, Peer>, seq: u64, outcome: Outcome<TxBatch>, bh: &Bh<'_>) {
     let workers = peer.device().data().workers();
     let (head, tx_cpu) = peer.tx().lock(bh).complete(
         seq,
-        batch,
+        outcome,
         |is_here| {
             if is_here {
                 workers.softirq_budget(bh)
@@ -84,21 +85,21 @@ fn send_some_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
 fn drain(peer: Ref<'_, Peer>, mut head: Head, bh: &Bh<'_>) -> bool {
     let device = peer.device().data();
     loop {
-        let (batch, mut budget) = match head {
-            Head::Ready(batch, budget) => (batch, budget),
+        let (outcome, mut budget) = match head {
+            Head::Ready { outcome, budget } => (outcome, budget),
             Head::Deferred => return true,
             Head::NotReady => return false,
         };
-        if let Some(batch) = batch {
+        if let Outcome::Done(batch) = outcome {
             budget = budget.saturating_sub(batch.packets.segs());
             transmit(&batch.keypair, batch.packets, bh);
             device.tx_memory().uncharge(batch.charge, bh);
         }
-        let goes_on;
-        (head, goes_on) = peer.tx().lock(bh).head_sent(budget, bh);
-        if goes_on {
+        let sent = peer.tx().lock(bh).head_sent(budget, bh);
+        if sent.defers {
             defer(peer, bh);
         }
+        head = sent.next;
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     },
     transmit::transmit,
     tx::{
-        dropped,
+        drop_staged,
         SealMode, //
     }, //
 };
@@ -20,7 +20,10 @@ use crate::{
     batch::TxBatch,
     keypair::Keypair,
     parallel::{
-        reorder::Job,
+        reorder::{
+            Job,
+            Outcome, //
+        },
         worker::{
             is_nested,
             Batch, //
@@ -51,12 +54,16 @@ pub(super) fn encrypt(
             return device.tx_memory().uncharge(charge, bh);
         }
         SealMode::InlineQueued(seq) => (seq, None),
-        SealMode::Offload(seq, worker, is_tx_cpu) => (seq, Some((worker, is_tx_cpu))),
+        SealMode::Offload {
+            seq,
+            worker,
+            is_tx_cpu,
+        } => (seq, Some((worker, is_tx_cpu))),
     };
     // Another CPU may finish the batch, so it needs a reference that lasts beyond this section.
     let Some(counted) = keypair.upgrade() else {
-        dropped(&peer, packets, DropReason::Gone, bh);
-        return complete(peer, seq, None, bh);
+        drop_staged(&peer, packets, DropReason::Gone, bh);
+        return complete(peer, seq, Outcome::Failed, bh);
     };
     let mut job = Job {
         seq,
@@ -102,6 +109,6 @@ impl Batch for TxBatch {
         let Job { seq, mut batch } = job;
         let peer = batch.keypair.peer().clone();
         batch.packets = seal_all(&batch.keypair, batch.first, batch.packets, bh);
-        complete(peer.borrow(), seq, Some(batch), bh);
+        complete(peer.borrow(), seq, Outcome::Done(batch), bh);
     }
 }

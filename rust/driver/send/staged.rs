@@ -9,7 +9,7 @@ use super::{
     },
     seal::encrypt,
     tx::{
-        dropped,
+        drop_staged,
         TxNext, //
     }, //
 };
@@ -68,7 +68,7 @@ pub(crate) fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
             wait_for_session(peer, bh);
             return false;
         }
-        TxNext::Drop(packets) => dropped(&peer, packets, DropReason::NoMemory, bh),
+        TxNext::Drop(packets) => drop_staged(&peer, packets, DropReason::NoMemory, bh),
         TxNext::Encrypt {
             first,
             packets,
@@ -82,11 +82,10 @@ pub(crate) fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
 
 /// Keeps the staged packets until there is a session, and begins the handshake for it.
 fn wait_for_session(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-    let (old, is_empty) = peer.tx().lock(bh).wait_for_session(peer, bh);
-    dropped(&peer, old, DropReason::TxStagedOverflow, bh);
-    if is_empty {
+    let Some(old) = peer.tx().lock(bh).wait_for_session(peer, bh) else {
         return;
-    }
+    };
+    drop_staged(&peer, old, DropReason::TxStagedOverflow, bh);
     if let Some(peer) = peer.upgrade() {
         timers::initiation_wanted(&peer, bh);
     }

@@ -15,7 +15,10 @@ use crate::{
     drops::refuse,
     keypair::Keypair,
     parallel::{
-        reorder::ReorderQueue,
+        reorder::{
+            Outcome,
+            ReorderQueue, //
+        },
         stream::{
             JiffyStamp,
             StreamDetector, //
@@ -61,13 +64,13 @@ pub(crate) struct Tx {
 }
 
 /// What the caller does after staging packets.
-pub(super) enum Staged {
+pub(super) enum AfterStaging {
     /// Send them.
     Send,
-    /// Have a worker send them.
+    /// Queue a worker, which sends them.
     Defer,
     /// Nothing: a worker is queued.
-    Deferred,
+    Nothing,
 }
 
 /// Where packets are encrypted once they have nonces.
@@ -76,8 +79,13 @@ pub(super) enum SealMode<'w> {
     Inline,
     /// Here, to be sent in order: others are ahead, or packets leave from another CPU.
     InlineQueued(u64),
-    /// On another CPU, as this one is busy. The flag tells whether packets leave from this CPU.
-    Offload(u64, LessBusyWorker<'w>, bool),
+    /// On another CPU, as this one is busy.
+    Offload {
+        seq: u64,
+        worker: LessBusyWorker<'w>,
+        /// Whether packets leave from this CPU.
+        is_tx_cpu: bool,
+    },
 }
 
 /// What a sender does next with staged packets.
@@ -98,13 +106,30 @@ pub(super) enum TxNext<'w> {
 
 /// Whether the oldest batch on its way to a peer can be sent.
 pub(super) enum Head {
-    /// The caller sends it now, unless it failed. The number is how many packets may leave from
-    /// this CPU.
-    Ready(Option<TxBatch>, usize),
+    /// The caller sends it now, unless it failed; up to `budget` packets may leave from this CPU.
+    Ready {
+        outcome: Outcome<TxBatch>,
+        budget: usize,
+    },
     /// It is ready, but the work item has to send it.
     Deferred,
     /// It is not encrypted, another CPU drains the queue, or there is none.
     NotReady,
+}
+
+/// What goes on after the oldest batch was sent.
+pub(super) struct HeadSent {
+    pub(super) next: Head,
+    /// Whether the caller has to queue a worker for staged packets.
+    pub(super) defers: bool,
+}
+
+/// What workers have not done in time.
+pub(crate) struct Overdue {
+    /// To send staged packets.
+    pub(crate) staged: bool,
+    /// To send ready batches.
+    pub(crate) ready: bool,
 }
 
 /// A worker that is queued to send staged packets.
@@ -198,7 +223,7 @@ impl Tx {
         has_session: bool,
         is_for_worker: bool,
         bh: &Bh<'_>,
-    ) -> (Staged, Packets) {
+    ) -> (AfterStaging, Packets) {
         // Before adding, so that all segments of a super-packet stay together.
         let old = if has_session || self.deferred.is_some() {
             Packets::new()
@@ -207,12 +232,12 @@ impl Tx {
         };
         self.add(peer, packets, bh);
         let next = if self.deferred.is_some() {
-            Staged::Deferred
+            AfterStaging::Nothing
         } else if is_for_worker {
             self.deferred = Some(Deferred::here(bh));
-            Staged::Defer
+            AfterStaging::Defer
         } else {
-            Staged::Send
+            AfterStaging::Send
         };
         (next, old)
     }
@@ -269,7 +294,11 @@ impl Tx {
         self.note(peer, bh);
         let mode = match target {
             _ if is_inline => SealMode::Inline,
-            Some(target) => SealMode::Offload(self.reorder.assign_seq(), target, is_tx_cpu),
+            Some(worker) => SealMode::Offload {
+                seq: self.reorder.assign_seq(),
+                worker,
+                is_tx_cpu,
+            },
             None => SealMode::InlineQueued(self.reorder.assign_seq()),
         };
         TxNext::Encrypt {
@@ -281,11 +310,15 @@ impl Tx {
 
     /// Keeps staged packets until there is a session.
     ///
-    /// Returns packets that are too many without a session, and whether nothing is staged.
-    pub(super) fn wait_for_session(&mut self, peer: Ref<'_, Peer>, bh: &Bh<'_>) -> (Packets, bool) {
+    /// Returns packets that are too many without a session, or [`None`] if nothing is staged.
+    pub(super) fn wait_for_session(&mut self, peer: Ref<'_, Peer>, bh: &Bh<'_>) -> Option<Packets> {
+        let was_unlimited = self.clear_deferral();
+        if self.staged.is_empty() {
+            return None;
+        }
         // `stage()` applies the limit only if there is neither a session nor a deferral. Apply it
         // now.
-        let old = if self.clear_deferral() {
+        let old = if was_unlimited {
             self.staged.take_beyond(MAX_STAGED_PACKETS)
         } else {
             Packets::new()
@@ -293,7 +326,7 @@ impl Tx {
         self.note(peer, bh);
         // Packets must not hold up their sockets while they wait.
         self.staged.orphan();
-        (old, self.staged.is_empty())
+        Some(old)
     }
 
     /// Defers staged packets to the worker of this CPU, unless they are deferred or there are none.
@@ -307,10 +340,8 @@ impl Tx {
         defers
     }
 
-    /// Takes over from workers that have not run in time.
-    ///
-    /// Returns whether to send staged packets, and whether to send ready batches.
-    pub(crate) fn take_over(&mut self, workers: &Workers, bh: &Bh<'_>) -> (bool, bool) {
+    /// Takes over from workers that have not run in time. Returns what the caller does instead.
+    pub(crate) fn take_over(&mut self, workers: &Workers, bh: &Bh<'_>) -> Overdue {
         let late = self
             .deferred
             .filter(|worker| worker.since.age() >= WATCHDOG_TIMEOUT);
@@ -328,7 +359,10 @@ impl Tx {
             workers.note_late(self.tx_cpu.cpu());
             self.tx_cpu.set(bh.cpu());
         }
-        (late.is_some(), releases)
+        Overdue {
+            staged: late.is_some(),
+            ready: releases,
+        }
     }
 
     /// Returns whether a worker still has to send something.
@@ -336,19 +370,19 @@ impl Tx {
         self.deferred.is_some() || self.ready_since.is_some()
     }
 
-    /// Hands a batch back, [`None`] if encryption failed, and takes the oldest one if it is ready.
+    /// Hands a batch back, and takes the oldest one if it is ready.
     ///
     /// `budget` returns how many packets may leave, given whether they leave from this CPU. Also
     /// returns the CPU that they leave from.
     pub(super) fn complete(
         &mut self,
         seq: u64,
-        batch: Option<TxBatch>,
+        outcome: Outcome<TxBatch>,
         budget: impl FnOnce(bool) -> usize,
         bh: &Bh<'_>,
     ) -> (Head, u32) {
         // Nothing resets this queue, so no batch comes back.
-        let _ = self.reorder.complete(seq, batch);
+        let _ = self.reorder.complete(seq, outcome);
         let cpu = self.tx_cpu.cpu();
         (self.take_ready(|| budget(cpu == bh.cpu())), cpu)
     }
@@ -387,20 +421,18 @@ impl Tx {
         self.ready_since = None;
         self.reorder
             .take_head()
-            .map_or(Head::NotReady, |batch| Head::Ready(batch, budget))
+            .map_or(Head::NotReady, |outcome| Head::Ready { outcome, budget })
     }
 
     /// Notes that the oldest batch was sent, and takes the next one if `budget` packets may leave.
-    ///
-    /// Also returns whether the caller has to queue a worker for staged packets.
-    pub(super) fn head_sent(&mut self, budget: usize, bh: &Bh<'_>) -> (Head, bool) {
+    pub(super) fn head_sent(&mut self, budget: usize, bh: &Bh<'_>) -> HeadSent {
         self.reorder.head_released();
         let was_blocked = core::mem::replace(&mut self.is_blocked, false);
-        let goes_on = was_blocked && self.deferred.is_none() && !self.staged.is_empty();
-        if goes_on {
-            self.deferred = Some(Deferred::here(bh));
+        let defers = was_blocked && self.defer_staged(bh);
+        HeadSent {
+            next: self.take_ready(|| budget),
+            defers,
         }
-        (self.take_ready(|| budget), goes_on)
     }
 
     /// Cancels a deferral.
@@ -438,7 +470,7 @@ pub(super) fn make_room(peer: Ref<'_, Peer>, bytes: u32, bh: &Bh<'_>) -> bool {
             break;
         }
         freed = freed.saturating_add(old.bytes());
-        count_dropped(&peer, old, DropReason::TxQueueFull, bh);
+        drop_keeping_charge(&peer, old, DropReason::TxQueueFull, bh);
     }
     let Some(more) = freed.checked_sub(bytes) else {
         tx_memory.uncharge(freed, bh);
@@ -448,26 +480,27 @@ pub(super) fn make_room(peer: Ref<'_, Peer>, bytes: u32, bh: &Bh<'_>) -> bool {
     true
 }
 
-/// Drops staged packets, and counts them as dropped by the interface.
-pub(super) fn dropped(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
+/// Drops staged packets and gives back their charge.
+pub(super) fn drop_staged(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
     if !packets.is_empty() {
         peer.device()
             .data()
             .tx_memory()
             .uncharge(packets.bytes(), bh);
-        count_dropped(peer, packets, reason, bh);
+        drop_keeping_charge(peer, packets, reason, bh);
     }
 }
 
-fn count_dropped(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
+/// Drops staged packets, whose charge the caller takes over.
+fn drop_keeping_charge(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
     let n = u32_as_usize(packets.datagrams());
     peer.device().count_tx_dropped(n);
-    discarded(peer, packets, reason, bh);
+    drop_unstaged(peer, packets, reason, bh);
 }
 
-/// Drops packets before they were staged. As in the C driver, the interface's statistics leave them
-/// out.
-pub(super) fn discarded(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
+/// Drops packets that are neither staged nor charged. As in the C driver, the interface's
+/// statistics leave them out.
+pub(super) fn drop_unstaged(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
     let n = u64::from(packets.datagrams());
     peer.refused(refuse(packets.into_list(), reason), n, bh);
 }
@@ -475,5 +508,5 @@ pub(super) fn discarded(peer: &Peer, packets: Packets, reason: DropReason, bh: &
 /// Drops all packets that wait for a session.
 pub(crate) fn purge_staged(peer: &Peer, reason: DropReason, bh: &Bh<'_>) {
     let old = peer.tx().lock(bh).take_all(peer, bh);
-    dropped(peer, old, reason, bh);
+    drop_staged(peer, old, reason, bh);
 }

@@ -4,7 +4,7 @@
 //! (`rust/driver/parallel/reorder.rs`).
 
 use super::{bounds, process};
-use crate::parallel::reorder::ReorderQueue;
+use crate::parallel::reorder::{Outcome, ReorderQueue};
 use engine::{explore_with, Tracked};
 use kernel::{
     alloc::{flags::GFP_KERNEL, KBox},
@@ -56,18 +56,22 @@ fn work(lock: &Lock, fails: bool) {
         shared.order.reserve().expect("room");
         shared.order.assign_seq()
     };
-    let batch = (!fails).then(|| Batch {
-        number: seq,
-        tracked: Tracked::new(),
-    });
+    let outcome = if fails {
+        Outcome::Failed
+    } else {
+        Outcome::Done(Batch {
+            number: seq,
+            tracked: Tracked::new(),
+        })
+    };
     let mut next = {
         let mut shared = lock.lock(&bh);
-        assert!(shared.order.complete(seq, batch).is_ok());
+        assert!(shared.order.complete(seq, outcome).is_ok());
         shared.order.take_head()
     };
-    while let Some(batch) = next {
+    while let Some(outcome) = next {
         lock.lock(&bh).begin_release();
-        if let Some(batch) = batch {
+        if let Outcome::Done(batch) = outcome {
             batch.tracked.write();
             // Draining, and without the lock.
             lock.lock(&bh).released.push(batch.number);
@@ -94,9 +98,11 @@ fn work_inline(lock: &Lock) {
         shared.order.stop_draining();
         shared.order.take_head()
     };
-    if let Some(batch) = head {
+    if let Some(outcome) = head {
         let mut shared = lock.lock(&bh);
-        shared.released.extend(batch.map(|batch| batch.number));
+        if let Outcome::Done(batch) = outcome {
+            shared.released.push(batch.number);
+        }
         shared.order.head_released();
     }
 }

@@ -3,7 +3,7 @@
 //! The receive queue, its NAPI context, and the worker that a poll leaves packets to.
 
 use super::{bounds, process, World};
-use crate::{batch::RxBatch, parallel::worker::Batch, receive, receive::queue::Queued};
+use crate::{batch::RxBatch, parallel::worker::Batch, receive, receive::queue::AfterPush};
 use engine::explore_with;
 use kernel::model::{machine::Machine, timer};
 
@@ -18,9 +18,9 @@ fn arrive(world: &World, numbers: &'static [u32]) -> impl FnOnce() + Send + 'sta
             .queue()
             .push(World::packets(index, numbers), false, &bh)
         {
-            Ok(Queued::Poll) => napi.schedule(&bh),
-            Ok(Queued::Coalesce) => unreachable!("these do not wait"),
-            Ok(Queued::Waits) => {}
+            Ok(AfterPush::Poll) => napi.schedule(&bh),
+            Ok(AfterPush::Coalesce) => unreachable!("these do not wait"),
+            Ok(AfterPush::Nothing) => {}
             Err(_) => unreachable!("there is room"),
         }
     }
