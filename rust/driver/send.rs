@@ -18,6 +18,7 @@ mod deferred;
 mod layout;
 mod packets;
 mod release;
+mod rewritten;
 mod seal;
 mod staged;
 mod transmit;

@@ -9,7 +9,6 @@ use crate::{
 use kext::{
     compat::casts::usize_as_u64,
     context::Bh,
-    info_ratelimited,
     net::{
         skb::SkbList,
         udp, //
@@ -29,17 +28,6 @@ impl udp::EncapRcv for Receiver {
             diag::refused(&self.0, DropReason::NoMemory, usize_as_u64(lost), None);
         }
         super::datagrams(&self.0, datagrams, bh);
-    }
-
-    fn rewritten(&self) -> bool {
-        let is_first = self.0.data().note_rewritten();
-        if is_first {
-            info_ratelimited!(
-                "{}: A rule rewrites outgoing datagrams: they are sent one at a time from now on\n",
-                self.0.name()
-            );
-        }
-        is_first
     }
 
     // CAST: Sixteen.

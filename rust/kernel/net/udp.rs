@@ -99,18 +99,21 @@ pub use output::{
     Output6, //
 };
 
-/// The callbacks that take the datagrams of a [`Tunnel`].
-pub trait EncapRcv: Send + Sync + 'static {
-    /// Takes datagrams, each with its data beginning at the UDP header. `lost` is the number of
-    /// further datagrams that could not be split off the received packet, mostly because
-    /// memory was short.
-    fn receive(&self, datagrams: SkbList, lost: usize, bh: &Bh<'_>);
-
+/// What becomes of packets that a socket sends.
+pub trait OnRewrite: Send + Sync + 'static {
     /// Called when a rule of netfilter has rewritten bytes behind the UDP header of a GSO packet,
     /// of which it saw the first datagram only. Returns whether the packet may leave nevertheless.
     ///
     /// May be called in any context, and by several CPUs at once.
     fn rewritten(&self) -> bool;
+}
+
+/// The callbacks that take the datagrams of a [`Tunnel`].
+pub trait EncapRcv: OnRewrite {
+    /// Takes datagrams, each with its data beginning at the UDP header. `lost` is the number of
+    /// further datagrams that could not be split off the received packet, mostly because
+    /// memory was short.
+    fn receive(&self, datagrams: SkbList, lost: usize, bh: &Bh<'_>);
 
     /// Returns whether GRO may merge datagrams into one packet on their way up the stack.
     fn may_gro(&self) -> bool;
@@ -130,12 +133,12 @@ pub trait EncapRcv: Send + Sync + 'static {
 /// alignment is that of C's flags in the low bits of the pointer, on 32-bit machines, too.
 #[repr(C, align(8))]
 pub struct SkUserData<H> {
-    /// Calls [`EncapRcv::rewritten`] of the value that contains this field.
+    /// Calls [`OnRewrite::rewritten`] of the value that contains this field.
     rewritten: unsafe fn(NonNull<()>) -> bool,
     receiver: H,
 }
 
-impl<H: EncapRcv> SkUserData<H> {
+impl<H: OnRewrite> SkUserData<H> {
     /// Makes the value.
     pub fn new(receiver: H) -> Self {
         Self {

@@ -3,11 +3,11 @@
 //! A hook of netfilter that checks what the sockets of tunnels send, behind all rules.
 //!
 //! A rule takes a GSO packet for one datagram. If a rule rewrites bytes behind the headers, it has
-//! rewritten those of the first datagram only. Then the hook calls [`EncapRcv::rewritten`].
+//! rewritten those of the first datagram only. Then the hook calls [`OnRewrite::rewritten`].
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 //!
-//! [`EncapRcv::rewritten`]: super::EncapRcv::rewritten
+//! [`OnRewrite::rewritten`]: super::OnRewrite::rewritten
 
 use super::complete_callback;
 use crate::{
