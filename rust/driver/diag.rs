@@ -31,7 +31,7 @@ pub(crate) use self::{
     facts::Learnt,
     interface::InterfaceDiag,
     peer::{
-        refused,
+        count_drops,
         PeerDiag, //
     },
     settings::{

@@ -2,9 +2,9 @@
 
 //! Dropped packets and messages: counted by reason, and freed for a reason that tracing shows.
 
-mod refusals;
+mod counters;
 
-pub(crate) use self::refusals::{
+pub(crate) use self::counters::{
     DropCounter,
     DropCounters, //
 };
@@ -22,17 +22,17 @@ use wg_proto::DropReason;
 
 /// Drops packets for a reason, and returns that for the caller to count.
 ///
-/// Inlined, as tracing shows the address of the call: so it names the function that refuses.
+/// Inlined, as tracing shows the address of the call: so it names the function that drops.
 #[inline(always)]
-pub(crate) fn refuse(packets: impl Buffer, reason: DropReason) -> DropReason {
+pub(crate) fn drop_for(packets: impl Buffer, reason: DropReason) -> DropReason {
     packets.drop(traced(reason));
     reason
 }
 
 /// Returns what tracing calls a reason.
 ///
-/// The stack has no name for most of what the protocol refuses. Those of other protocols would
-/// mislead: then it is "not specified", and the function says more.
+/// The stack has no name for most of what the protocol drops packets for. Those of other protocols
+/// would mislead: then it is "not specified", and the function says more.
 const fn traced(reason: DropReason) -> Reason {
     match reason {
         DropReason::BadDatagram => Reason::HDR_TRUNC,
@@ -109,8 +109,8 @@ impl Drops {
 
     /// Returns the counter of the reason with this index.
     pub(crate) fn get(&self, index: usize) -> u64 {
-        let refusal = self.0.get(index).and_then(DropCounter::get);
-        refusal.map_or(0, |(count, _)| count)
+        let counter = self.0.get(index).and_then(DropCounter::get);
+        counter.map_or(0, |(count, _)| count)
     }
 
     /// Iterates over the reasons that occurred: how often, and when last.
@@ -118,8 +118,8 @@ impl Drops {
         DropReason::ALL
             .iter()
             .zip(&self.0)
-            .filter_map(|(reason, refusal)| {
-                refusal.get().map(|(count, last)| (*reason, count, last))
+            .filter_map(|(reason, counter)| {
+                counter.get().map(|(count, last)| (*reason, count, last))
             })
     }
 }

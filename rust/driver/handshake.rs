@@ -12,7 +12,7 @@ use crate::{
         Library, //
     },
     diag,
-    drops::refuse,
+    drops::drop_for,
     keypair::Keypair,
     path::HANDSHAKE_DSCP,
     peer::{
@@ -67,10 +67,10 @@ impl WorkItem<0> for HandshakeWorker {
                 .and_then(|seeded| incoming::receive(dev, &mut skb, seeded, ctx));
             match done {
                 Ok(()) => skb.consume(),
-                Err(refused) => {
+                Err(dropped) => {
                     let remote = diag::sender(&skb);
-                    let _ = refuse(skb, refused.reason());
-                    refused.count(dev, remote, ctx);
+                    let _ = drop_for(skb, dropped.reason());
+                    dropped.count(dev, remote, ctx);
                 }
             }
             device.handshake_queue().finished();
@@ -98,7 +98,7 @@ impl WorkItem<INITIATE> for Peer {
                 send_initiation(&this, seeded, ctx)
             });
         if let Err(reason) = sent {
-            this.refused(reason, 1, &ctx.bh());
+            this.count_drops(reason, 1, &ctx.bh());
         }
     }
 }

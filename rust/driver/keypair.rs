@@ -184,7 +184,7 @@ impl Keypair {
         if !self.may_receive.load(Relaxed) {
             return Err(DropReason::ExpiredSession);
         }
-        let refused = if self.age().is_expired(now) {
+        let reason = if self.age().is_expired(now) {
             DropReason::ExpiredSession
         } else if self.window.lock(bh).is_exhausted() {
             DropReason::CounterLimit
@@ -192,7 +192,7 @@ impl Keypair {
             return Ok(());
         };
         self.may_receive.store(false, Relaxed);
-        Err(refused)
+        Err(reason)
     }
 
     /// Returns the window of received counters.

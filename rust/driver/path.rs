@@ -5,7 +5,7 @@
 use crate::{
     device::Device,
     diag::Label,
-    drops::refuse,
+    drops::drop_for,
     endpoint::{
         DisplayRemote,
         Endpoint,
@@ -213,7 +213,7 @@ impl<'g> Path<'g> {
     pub(crate) fn send(&self, skb: SkBuff, ds: u8, bh: &Bh<'_>) -> Result<(), DropReason> {
         match self.output(1, bh) {
             Ok(mut output) => output.send(skb, ds),
-            Err(reason) => Err(refuse(skb, reason)),
+            Err(reason) => Err(drop_for(skb, reason)),
         }
     }
 }
@@ -247,7 +247,7 @@ impl Output<'_> {
             } else {
                 DropReason::TxNoSocket
             };
-            refuse(skb, reason)
+            drop_for(skb, reason)
         })
     }
 }

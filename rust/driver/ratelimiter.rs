@@ -34,7 +34,7 @@ impl RateLimiter {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             // As in C, the key may be drawn before the generator is seeded. An attacker who guesses
-            // it can only get single other sources refused, by a flood from chosen addresses.
+            // it can only get single other sources limited, by a flood from chosen addresses.
             key: siphash::Key::random(),
             table <- new_mutex!(KVVec::new()),
         })

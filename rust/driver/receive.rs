@@ -30,7 +30,7 @@ pub(crate) use queue::RxQueue;
 use crate::{
     device::Device,
     diag,
-    drops::refuse,
+    drops::drop_for,
     endpoint::{
         DisplayRemote,
         Endpoint, //
@@ -71,7 +71,7 @@ pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: SkbList, bh: &Bh
     let mut run = None;
     while let Some(skb) = datagrams.pop_front() {
         if let Err((reason, remote)) = sort(dev, skb, &mut run, bh) {
-            diag::refused(dev, reason, 1, remote);
+            diag::count_drops(dev, reason, 1, remote);
         }
     }
     if let Some(run) = run {
@@ -79,7 +79,7 @@ pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: SkbList, bh: &Bh
     }
 }
 
-/// Why a datagram is refused, and where it came from; see [`diag::sender`].
+/// Why a datagram was dropped, and where it came from; see [`diag::sender`].
 type DroppedDatagram = (DropReason, Option<SocketAddr>);
 
 /// Sorts a datagram: adds a data message to the run, and queues a handshake message. Drops one that
@@ -93,7 +93,7 @@ fn sort<'g>(
     let device = dev.data();
     let (kind, len) = match kind(&mut skb) {
         Ok(found) => found,
-        Err(reason) => return Err(refuse_datagram(skb, reason)),
+        Err(reason) => return Err(drop_datagram(skb, reason)),
     };
     let Kind::Data = kind else {
         let remote = skb
@@ -109,7 +109,7 @@ fn sort<'g>(
         });
     };
     let Some((header, _)) = skb.pull_head(DataHeader::LEN).and_then(DataHeader::parse) else {
-        return Err(refuse_datagram(skb, DropReason::BadLength));
+        return Err(drop_datagram(skb, DropReason::BadLength));
     };
     let index = header.receiver().get();
     let counter = header.counter();
@@ -126,7 +126,7 @@ fn sort<'g>(
                     napi,
                     packets: SkbList::new(),
                 }),
-                Err(reason) => return Err(refuse_datagram(skb, reason)),
+                Err(reason) => return Err(drop_datagram(skb, reason)),
             }
         }
     };
@@ -143,13 +143,13 @@ fn sort<'g>(
 
 /// Drops a datagram.
 #[inline(always)]
-fn refuse_datagram(skb: SkBuff, reason: DropReason) -> DroppedDatagram {
+fn drop_datagram(skb: SkBuff, reason: DropReason) -> DroppedDatagram {
     // Without its UDP header, nothing tells where it came from.
     let remote = match reason {
         DropReason::BadDatagram => None,
         _ => diag::sender(&skb),
     };
-    (refuse(skb, reason), remote)
+    (drop_for(skb, reason), remote)
 }
 
 /// Returns the kind of a message and its length, without the UDP header.
@@ -213,7 +213,7 @@ impl Run<'_> {
             Ok(AfterPush::Nothing) => {}
             Err((reason, packets)) => {
                 let n = usize_as_u64(packets.len());
-                peer.refused(refuse(packets, reason), n, bh);
+                peer.count_drops(drop_for(packets, reason), n, bh);
                 napi.schedule(bh);
             }
         }
@@ -231,10 +231,10 @@ fn queue_handshake(
     // An answer needs secrets. The sender will retry, so nothing is kept until the generator is
     // seeded.
     if random::is_ready().is_none() {
-        return Err(refuse(skb, DropReason::RngNotReady));
+        return Err(drop_for(skb, DropReason::RngNotReady));
     }
     if skb.pull_head(len).is_none() {
-        return Err(refuse(skb, DropReason::BadLength));
+        return Err(drop_for(skb, DropReason::BadLength));
     }
     let is_known = || remote.is_some_and(|remote| device.known().contains(&remote));
     device

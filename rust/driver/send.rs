@@ -36,7 +36,7 @@ pub(crate) use staged::{
 use crate::{
     device::Device,
     diag,
-    drops::refuse,
+    drops::drop_for,
     endpoint::DisplayIp,
     packet::PacketCb,
     path::Path,
@@ -90,7 +90,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: Outgoing<'_>, bh: &Bh<'_>)
     let device = dev.data();
     let Some(addresses) = skb.ip_version_checked().and_then(|_| skb.inner_addresses()) else {
         debug_ratelimited!("{}: Invalid IP packet\n", dev.name());
-        diag::refused(&dev, refuse(skb, DropReason::TxProtocol), 1, None);
+        diag::count_drops(&dev, drop_for(skb, DropReason::TxProtocol), 1, None);
         dev.count_tx_error();
         return Err(EPROTONOSUPPORT);
     };
@@ -102,7 +102,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: Outgoing<'_>, bh: &Bh<'_>)
         );
         device.diag().note_destination(destination(&addresses), bh);
         skb.icmp_unreachable(dev);
-        diag::refused(&dev, refuse(skb, DropReason::TxNoPeer), 1, None);
+        diag::count_drops(&dev, drop_for(skb, DropReason::TxNoPeer), 1, None);
         dev.count_tx_error();
         return Err(ENOKEY);
     };
@@ -113,7 +113,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: Outgoing<'_>, bh: &Bh<'_>)
             peer.number()
         );
         skb.icmp_unreachable(dev);
-        peer.refused(refuse(skb, DropReason::TxNoEndpoint), 1, bh);
+        peer.count_drops(drop_for(skb, DropReason::TxNoEndpoint), 1, bh);
         dev.count_tx_error();
         return Err(EDESTADDRREQ);
     }
@@ -134,7 +134,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: Outgoing<'_>, bh: &Bh<'_>)
     let layout = layout(&peer, cb.mtu, pays, bh);
     let packets = skb.into_skb().segment(dev, &layout, bh);
     let mut packets = packets.inspect_err(|_| {
-        peer.refused(DropReason::TxSegmentation, 1, bh);
+        peer.count_drops(DropReason::TxSegmentation, 1, bh);
         dev.count_tx_error();
     })?;
     for mut packet in packets.iter_mut() {
@@ -237,9 +237,9 @@ pub(crate) fn datagram(bytes: &[u8]) -> Result<SkBuff, DropReason> {
     let packet = SkBuff::alloc(HEADROOM, bytes.len()).map_err(|_| DropReason::NoMemory)?;
     let mut packet = packet
         .into_linear(HEADROOM, bytes.len())
-        .map_err(|packet| refuse(packet, DropReason::NoMemory))?;
+        .map_err(|packet| drop_for(packet, DropReason::NoMemory))?;
     let Some(room) = packet.put(bytes.len()) else {
-        return Err(refuse(packet, DropReason::NoMemory));
+        return Err(drop_for(packet, DropReason::NoMemory));
     };
     for (to, from) in room.iter_mut().zip(bytes) {
         *to = *from;
@@ -252,7 +252,7 @@ pub(crate) fn message(peer: &Peer, bytes: &[u8], ds: u8, bh: &Bh<'_>) -> Result<
     let packet = datagram(bytes)?;
     match Path::to_peer(peer.device(), peer, bh) {
         Ok(path) => path.send(packet, ds, bh)?,
-        Err(reason) => return Err(refuse(packet, reason)),
+        Err(reason) => return Err(drop_for(packet, reason)),
     }
     peer.add_tx(1, usize_as_u64(bytes.len()));
     Ok(())

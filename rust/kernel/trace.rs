@@ -135,7 +135,7 @@ impl DropEvent {
         unsafe { is_on!(__tracepoint_wg_refusal) }
     }
 
-    /// Records whose it was, why it was refused, where it came from, and how many there were.
+    /// Records whose it was, why it was dropped, where it came from, and how many there were.
     #[cold]
     pub fn record<T: Operations>(
         dev: &NetDevice<T>,

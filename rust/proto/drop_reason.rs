@@ -5,7 +5,7 @@
 /// Declares [`DropReason`] together with the list and the names of its values, so that they agree.
 macro_rules! drop_reasons {
     ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
-        /// Why a packet or message was refused.
+        /// Why a packet or message was dropped.
         ///
         /// Counted by the driver under [`DropReason::index`] and shown under [`DropReason::name`].
         #[derive(Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ import time
 
 from wgtest import check
 from wgtest.genl import namespace
-from wgtest.machine import refusals
+from wgtest.machine import drop_counts
 
 ROUNDS, WITHIN = int(sys.argv.pop()), float(sys.argv.pop())
 SOL_UDP, UDP_SEGMENT = 17, 103
@@ -30,9 +30,9 @@ def hold(value=None):
         return file.write(str(value)) if value is not None else int(file.read())
 
 
-def refused():
+def dropped():
     """How many packets found the queue full."""
-    return refusals(os.path.basename(FOLDER))["rx-data-queue-full"]
+    return drop_counts(os.path.basename(FOLDER))["rx-data-queue-full"]
 
 
 class Inside:
@@ -78,23 +78,23 @@ def rounds():
     longest, fewest, held, full = 0.0, 5 * SENT, 0, 0
     try:
         for _ in range(ROUNDS):
-            before = refused()
+            before = dropped()
             hold(1)
             os.kill(pig, signal.SIGCONT)
             sent = delivered = 0
             # Packets get through as long as the CPU that is to help is the busier one.
-            while refused() == before and sent < 5 * SENT:
+            while dropped() == before and sent < 5 * SENT:
                 for _ in range(SENDS):
                     outside.send(bytes(SIZE * SEGMENTS))
                 sent += SENT
-                check.eventually(WITHIN, lambda before=before: refused() > before)
+                check.eventually(WITHIN, lambda before=before: dropped() > before)
                 delivered += inside.count()
             held += check.eventually(5 * WITHIN, lambda: hold() == 2)
-            full += refused() > before
+            full += dropped() > before
             begin = time.monotonic()
             hold(0)
             os.kill(pig, signal.SIGSTOP)
-            while delivered < sent - (refused() - before) and time.monotonic() < begin + 5 * WITHIN:
+            while delivered < sent - (dropped() - before) and time.monotonic() < begin + 5 * WITHIN:
                 delivered += inside.count()
             longest = max(longest, time.monotonic() - begin)
             fewest = min(fewest, delivered)
@@ -108,7 +108,7 @@ def rounds():
     # rows D15 X6
     check.equal("rounds in which the queue was full", full, ROUNDS)
     # rows X6 X10
-    check.holds(f"all that was not refused is delivered within {WITHIN:.0f} s", longest < WITHIN)
+    check.holds(f"all that was not dropped is delivered within {WITHIN:.0f} s", longest < WITHIN)
 
 
 FOLDER = find_folder()

@@ -53,8 +53,8 @@ out_of_order() {
 	in_ns "$1" nstat -asz TcpExtTCPOFOQueue | awk '/TCPOFOQueue/ { print $2 }'
 }
 
-# refused NS REASON
-refused() {
+# dropped NS REASON
+dropped() {
 	awk -v reason="$2" '$1 == reason { print $2 }' "${counters[$1]}/drops"
 }
 
@@ -149,7 +149,7 @@ for way in "" --reverse; do
 	done
 done
 for ns in a b; do
-	[[ $(refused $ns rx-data-replayed) == 0 ]] || fail "packets count as replayed at $ns"
+	[[ $(dropped $ns rx-data-replayed) == 0 ]] || fail "packets count as replayed at $ns"
 done
 
 # Nonces leave in rising order, as one sees them between the tunnel and the device.
@@ -177,4 +177,4 @@ for hub in chub hub; do
 	saturate "TCP, $hub to $peers peers" $hub - all_peers $hub
 	saturate "TCP, $peers peers to $hub" - $hub all_peers $hub --reverse
 done
-[[ $(refused hub rx-data-replayed) == 0 ]] || fail "packets count as replayed at the hub"
+[[ $(dropped hub rx-data-replayed) == 0 ]] || fail "packets count as replayed at the hub"

@@ -7,7 +7,7 @@ import time
 
 from wgtest.check import equal, eventually, holds, main, note
 from wgtest.genl import Client, Device, attr, merge, name, nth_key, peer, peers, u16
-from wgtest.machine import memory, refusals
+from wgtest.machine import memory, drop_counts
 from wgtest.noise import INITIATION, Symmetric, add_macs, dh, public
 
 PEERS = 10000
@@ -32,25 +32,25 @@ def forged(number, ephemeral, shared):
     return add_macs(struct.pack("<II", INITIATION, number) + point + box + stamp, public(LOCAL))
 
 
-def refused():
-    """How many were refused for what only the true peer could have made; nothing else may have been
-    refused."""
-    counters = refusals()
+def dropped():
+    """How many were dropped for what only the true peer could have made; nothing else may have been
+    dropped."""
+    counters = drop_counts()
     count = counters.pop(REASON)
-    equal("other refusals", {reason: n for reason, n in counters.items() if n}, {})
+    equal("other drop_counts", {reason: n for reason, n in counters.items() if n}, {})
     return count
 
 
 def send_all(out, messages):
     """Sends them, no more at once than leave the interface without load; the seconds that took."""
-    begin, done = time.monotonic(), refused()
+    begin, done = time.monotonic(), dropped()
     for first in range(0, len(messages), BURST):
         burst = messages[first:first + BURST]
         for message in burst:
             out.sendto(message, ("127.0.0.1", PORT))
         done += len(burst)
-        eventually(20, lambda expected=done: refused() >= expected)
-    equal("refused", refused(), done)
+        eventually(20, lambda expected=done: dropped() >= expected)
+    equal("dropped", dropped(), done)
     return time.monotonic() - begin
 
 

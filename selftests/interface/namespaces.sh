@@ -60,7 +60,7 @@ eventually 10 logged 'Creating namespace exiting' 1 || fail "the log does not te
 no_carrier() { [[ $(in_ns c cat /sys/class/net/wg0/carrier) == 0 ]]; }
 # row NS3
 eventually 10 no_carrier || fail "a carrier without a socket"
-datagram c 192.168.7.2 || fail "a packet is refused"
+datagram c 192.168.7.2 || fail "a packet is dropped"
 refused "Operation not permitted" in_ns c wg set wg0 listen-port 5002
 refused "Operation not permitted" in_ns c wg set wg0 fwmark 2
 peer c b persistent-keepalive 3

@@ -60,8 +60,8 @@ in_ns b iptables -I INPUT -p udp --sport 51821 -j DROP
 let_through a
 sessions=$(created Keypair)
 resend b "$work/response" 10.0.0.1 51821 6001
-refused() { kernel_log | grep 'Invalid handshake response from 10.0.0.2:6001' >/dev/null; }
-eventually 3 refused || fail "the log tells of no refused response"
+dropped() { kernel_log | grep 'Invalid handshake response from 10.0.0.2:6001' >/dev/null; }
+eventually 3 dropped || fail "the log tells of no dropped response"
 [[ $(created Keypair) == "$sessions" ]] || fail "a handshake of before the sleep was completed after it"
 let_through b
 pass 6
@@ -149,7 +149,7 @@ if on_c; then
 	unanswered a 192.168.7.2 || fail "an initiation of the past was believed"
 	kernel_log >"$work/log"
 	grep -q 'Invalid handshake initiation from 10.0.0.1:51821' "$work/log" ||
-		fail "the log tells of no refused initiation"
+		fail "the log tells of no dropped initiation"
 else
 	answers a 192.168.7.2 || fail "a clock that was set back holds up handshakes"
 	at=$(shown a latest-handshakes b)

@@ -15,12 +15,12 @@ intended() {
 	case $1 in
 	# There is no kernel thread per peer (see docs/differences.md).
 	"sysfs, "*) printf -- '-./threaded:0\n+./threaded:1\n' ;;
-	# The counters of refusals, and the private flags udp-gso and udp-gro.
+	# The counters of drops, and the private flags udp-gso and udp-gro.
 	"ethtool -i, "*)
 		printf -- '%s: %s\n' -supports-statistics yes +supports-statistics no \
 			-supports-priv-flags yes +supports-priv-flags no
 		;;
-	# The counters of refusals.
+	# The counters of drops.
 	"ethtool -S, "*) grep -E '^(-NIC statistics: ?|-     [a-z0-9-]+: [0-9]+|\+no stats available|-status 0|\+status 94)$' ;;
 	# A number of the source's files, the modules whose functions are used, and the switch of
 	# what C does not do.
@@ -138,7 +138,7 @@ shown_in changed
 both down ip link set wg0 down
 shown_in down
 
-# What is refused, and what is not.
+# What is dropped, and what is not.
 both "largest MTU" ip link set wg0 mtu 2147483552
 both "larger MTU" ip link set wg0 mtu 2147483553
 both "no MTU" ip link set wg0 mtu 0

@@ -4,7 +4,7 @@
 # limit: 300
 # when: all
 # needs: bpftrace
-# The scripts of tools/bpftrace print what happens: refusals by peer and reason, how long handshakes
+# The scripts of tools/bpftrace print what happens: drops by peer and reason, how long handshakes
 # take, sessions and moves.
 
 . "$(dirname "$0")/../lib.sh"

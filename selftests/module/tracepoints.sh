@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 180
-# The four tracepoints: their fields, what they record of handshakes, sessions, moves and refusals,
-# each refusal once, and never a secret.
+# The four tracepoints: their fields, what they record of handshakes, sessions, moves and drops,
+# each drop once, and never a secret.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -112,7 +112,7 @@ answers b 192.168.7.1 || fail "no answer from a new port"
 recorded 1 endpoint "$in_a" "learnt=data old=10.0.0.2:51822 new=10.0.0.2:4000"
 recorded 3 endpoint
 
-# Refusals: of no peer, by the socket's way and by the workers'; of a peer, in a session and in a
+# Drops: of no peer, by the socket's way and by the workers'; of a peer, in a session and in a
 # handshake.
 afresh
 printf hello | in_ns b ncat -u --send-only -p 4242 10.0.0.1 51821
@@ -168,7 +168,7 @@ pass 560
 for side in "$in_a" "$in_b"; do recorded 1 session "$side" "change=expired role=(none) keypair=0"; done
 recorded 2 session
 
-# Each refusal that the interfaces have counted was recorded once.
+# Each drop that the interfaces have counted was recorded once.
 afresh
 for ns in a b; do in_ns $ns ethtool -S wg0; done | awk -F '[: ]+' '$3 > 0 { n[$2] += $3 } END { for (r in n) print r, n[r] }' |
 	sort >"$work/counted"

@@ -27,7 +27,7 @@ goes_to() {
 	eventually 3 sent $to_b $to_c || fail "to $2 by $1 makes $to_b for b, $to_c for c, not: $(in_ns a wg show wg0 transfer)"
 }
 
-# no_peer ADDRESS: the packet is refused as there is no key for it.
+# no_peer ADDRESS: the packet is dropped as there is no key for it.
 no_peer() {
 	local errors
 	errors=$(statistic a tx_errors)
@@ -122,4 +122,4 @@ peer a c allowed-ips 192.168.7.99/32
 # row E3
 refused_from 192.168.7.99/32
 refused_from 172.16.0.1/32
-answers b 192.168.7.1 || fail "after refused packets"
+answers b 192.168.7.1 || fail "after dropped packets"

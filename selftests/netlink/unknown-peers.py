@@ -65,14 +65,14 @@ def add(*strangers):
     config.set(name("wg0"), peers(*(peer(stranger.key) for stranger in strangers)))
 
 
-def refused(reason):
-    """How often wg0 has refused something for this reason."""
+def dropped(reason):
+    """How often wg0 has dropped something for this reason."""
     found = diag.get(ifname="wg0")["interface"].get("refusal", [])
     return next((entry["count"] for entry in found if entry["reason"] == reason), 0)
 
 
 def await_refusals(reason, count):
-    holds(f"{count} refusals, {reason}", check.eventually(10, lambda: refused(reason) >= count))
+    holds(f"{count} drop_counts, {reason}", check.eventually(10, lambda: dropped(reason) >= count))
 
 
 def told_of(stranger):
@@ -114,7 +114,7 @@ def just_in_time():
 def forged():
     """A sender that has seen a public key claims to be its holder."""
     victim, thief = Stranger(), Stranger()
-    before = refused("rx-initiation-bad-timestamp")
+    before = dropped("rx-initiation-bad-timestamp")
     thief.begin(static=victim.key)
     await_refusals("rx-initiation-bad-timestamp", before + 1)
     thief.begin()
@@ -145,7 +145,7 @@ def limited():
     global events
     stranger = Stranger()
     message = stranger.handshake.initiation()
-    before, count = refused("rx-initiation-unknown-peer"), 400
+    before, count = dropped("rx-initiation-unknown-peer"), 400
     begin = time.monotonic()
     for _ in range(count):
         stranger.socket.send(message)

@@ -13,7 +13,7 @@ import sys
 
 from wgtest import check, noise
 from wgtest.check import equal, run
-from wgtest.machine import refusals
+from wgtest.machine import drop_counts
 
 from bad_packets.ends import drops, fresh, into_tunnel, link
 from bad_packets.formats import datagrams, shapes, wire
@@ -36,7 +36,7 @@ def coverage():
         raise check.Skip("the C module has no counters")
     if len(sys.argv) > 1:
         raise check.Skip("not all steps were run")
-    never = {reason for reason, count in refusals().items() if not count}
+    never = {reason for reason, count in drop_counts().items() if not count}
     # row E10
     equal("never counted", sorted(never), sorted(BEYOND_REACH))
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 180
-# Each kind of message that the module must refuse is refused in silence, and exactly its counter
+# Each kind of message that the module must drop is dropped in silence, and exactly its counter
 # rises by one.
 
 . "$(dirname "$0")/../lib.sh"

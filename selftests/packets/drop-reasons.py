@@ -135,7 +135,7 @@ def handled():
 
 
 def refused_ones():
-    """One of each kind: one drop, for its reason, at the function that refuses it."""
+    """One of each kind: one drop, for its reason, at the function that drops it."""
     fresh()
     session = far.connect()
     other = Handshake(REMOTE, WG0, PSK).initiation()

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: icount
 # limit: 240
-# Tracing sees each packet that the driver refuses as dropped, once, for the reason that its counter
+# Tracing sees each packet that the driver drops, once, for the reason that its counter
 # says, and each that it has handled as consumed.
 
 . "$(dirname "$0")/../lib.sh"
 
-skip_on_c "calls most of what it refuses consumed"
+skip_on_c "calls most of what it drops consumed"
 load_module
 joined near far
 ip -n near link add wg0 type wireguard

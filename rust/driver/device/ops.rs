@@ -219,12 +219,12 @@ impl Operations for Device {
             peer.reset_last_sent_handshake();
         }
         let n = self.handshake_queue.purge(&ctx.bh());
-        diag::refused(dev, DropReason::Gone, n, None);
+        diag::count_drops(dev, DropReason::Gone, n, None);
         self.diag.unknown_initiators().purge(&ctx.bh());
         for napi in self.napis.get().iter().flat_map(|napis| napis.iter()) {
             napi.disable(rtnl, ctx);
             let n = usize_as_u64(napi.queue().close(&ctx.bh()));
-            diag::refused(dev, DropReason::Gone, n, None);
+            diag::count_drops(dev, DropReason::Gone, n, None);
         }
         for peer in config.peers() {
             receive::rx::reset(peer.rx(), &ctx.bh());

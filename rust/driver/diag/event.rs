@@ -138,8 +138,8 @@ fn put_event(message: &mut GenlMsg<'_>, peer: &Peer, event: Event, bh: &Bh<'_>) 
             let diag = peer.diag();
             let reason = diag
                 .facts(bh)
-                .zip(diag.refusals(bh))
-                .and_then(|(facts, refusals)| refusals.latest(facts.series()));
+                .zip(diag.drop_counters(bh))
+                .and_then(|(facts, counters)| counters.latest(facts.series()));
             match reason {
                 // CAST: From small to large.
                 Some(reason) => message.put_u32(peer_attr::LAST_REFUSAL, reason.index() as u32),

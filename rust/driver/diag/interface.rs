@@ -25,7 +25,7 @@ use wg_proto::{
     prefix::Address, //
 };
 
-/// What was refused last, where that belongs to no peer.
+/// What was dropped last, where that belongs to no peer.
 #[derive(Clone, Copy)]
 pub(super) struct Last {
     /// A destination that no peer has.
@@ -79,7 +79,7 @@ impl InterfaceDiag {
         self.is_readable.store(is_readable, Relaxed);
     }
 
-    /// Returns what was refused last.
+    /// Returns what was dropped last.
     pub(super) fn last(&self, bh: &Bh<'_>) -> Last {
         *self.last.lock(bh)
     }
@@ -98,7 +98,7 @@ impl InterfaceDiag {
         &self.unknown_initiators
     }
 
-    /// Notes a refusal, unless another CPU is noting one: one is enough.
+    /// Notes a drop, unless another CPU is noting one: one is enough.
     fn note(&self, bh: &Bh<'_>, change: impl FnOnce(&mut Last)) {
         if let Some(mut last) = self.last.try_lock(bh) {
             change(&mut last);

@@ -58,7 +58,7 @@ use wg_proto::{
 pub(crate) struct PeerDiag {
     settings: Slot<Settings>,
     facts: Slot<Facts>,
-    refusals: Slot<DropCounters>,
+    drop_counters: Slot<DropCounters>,
     /// Held while an empty slot is filled.
     #[pin]
     filling: SpinLock<()>,
@@ -70,7 +70,7 @@ impl PeerDiag {
         pin_init!(Self {
             settings: Slot::empty(),
             facts: Slot::empty(),
-            refusals: Slot::empty(),
+            drop_counters: Slot::empty(),
             filling <- new_spinlock!(()),
         })
     }
@@ -97,9 +97,9 @@ impl PeerDiag {
         self.filled(&self.facts, || RcuArc::new(Facts::new(), GFP_ATOMIC), bh)
     }
 
-    fn refusals_or_make<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, DropCounters>> {
+    fn drop_counters_or_make<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, DropCounters>> {
         let make = || RcuArc::pin_init(DropCounters::new(), GFP_ATOMIC);
-        self.filled(&self.refusals, make, bh)
+        self.filled(&self.drop_counters, make, bh)
     }
 
     /// Returns what is known of handshakes, if there were any.
@@ -107,9 +107,9 @@ impl PeerDiag {
         self.facts.load(bh)
     }
 
-    /// Returns what was refused, if anything was.
-    pub(super) fn refusals<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, DropCounters>> {
-        self.refusals.load(bh)
+    /// Returns the counters of drops, if anything was dropped.
+    pub(super) fn drop_counters<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, DropCounters>> {
+        self.drop_counters.load(bh)
     }
 
     /// Returns what was set, if anything was.
@@ -140,25 +140,25 @@ impl PeerDiag {
     }
 }
 
-/// Counts refusals of packets that belong to no peer, and came from `remote` if that is known.
-pub(crate) fn refused(
+/// Counts dropped packets that belong to no peer, and came from `remote` if that is known.
+pub(crate) fn count_drops(
     dev: &NetDevice<Device>,
     reason: DropReason,
     n: u64,
     remote: Option<SocketAddr>,
 ) {
     dev.data().drops().add(reason, n);
-    trace::refused(dev, None, reason, n, remote);
+    trace::dropped(dev, None, reason, n, remote);
 }
 
 impl Peer {
-    /// Counts refusals of packets from or to the peer, for the interface too.
-    pub(crate) fn refused(&self, reason: DropReason, n: u64, bh: &Bh<'_>) {
-        self.refused_from(None, reason, n, bh);
+    /// Counts dropped packets from or to the peer, for the interface too.
+    pub(crate) fn count_drops(&self, reason: DropReason, n: u64, bh: &Bh<'_>) {
+        self.count_drops_from(None, reason, n, bh);
     }
 
-    /// Counts refusals of packets of the peer that came from `remote`, for the interface too.
-    pub(crate) fn refused_from(
+    /// Counts dropped packets of the peer that came from `remote`, for the interface too.
+    pub(crate) fn count_drops_from(
         &self,
         remote: Option<SocketAddr>,
         reason: DropReason,
@@ -166,16 +166,16 @@ impl Peer {
         bh: &Bh<'_>,
     ) {
         self.device().data().drops().add(reason, n);
-        if let Some(refusals) = self.diag().refusals_or_make(bh) {
-            refusals.add(reason, n);
+        if let Some(counters) = self.diag().drop_counters_or_make(bh) {
+            counters.add(reason, n);
         }
-        trace::refused(self.device(), Some(self), reason, n, remote);
+        trace::dropped(self.device(), Some(self), reason, n, remote);
     }
 
-    /// Counts a packet that was refused because its source is not in the allowed IPs.
+    /// Counts a packet that was dropped because its source is not in the allowed IPs.
     pub(crate) fn note_source(&self, source: Address, bh: &Bh<'_>) {
-        if let Some(refusals) = self.diag().refusals_or_make(bh) {
-            refusals.note_source(source, bh);
+        if let Some(counters) = self.diag().drop_counters_or_make(bh) {
+            counters.note_source(source, bh);
         }
     }
 

@@ -77,7 +77,7 @@ pub(super) fn endpoint(message: &mut GenlMsg<'_>, attribute: u16, remote: Socket
     })
 }
 
-fn refusal(
+fn drop_counter(
     message: &mut GenlMsg<'_>,
     attribute: u16,
     (reason, count, last): (DropReason, u64, u64),
@@ -129,7 +129,7 @@ pub(super) fn interface(
         message.put_u32(interface_attr::FWMARK, data.fwmark())?;
         message.put_u32(interface_attr::PEERS, config.count())?;
         for entry in data.drops().iter() {
-            refusal(message, interface_attr::REFUSAL, entry)?;
+            drop_counter(message, interface_attr::REFUSAL, entry)?;
         }
         if is_under_load {
             message.put(interface_attr::UNDER_LOAD, &[])?;
@@ -196,7 +196,7 @@ pub(super) fn peer(
         traffic(message, peer, &bh)?;
         handshakes(message, peer, &bh)?;
         place(message, peer, &bh)?;
-        refusals(message, peer, &bh)
+        drop_counters(message, peer, &bh)
     })
 }
 
@@ -279,14 +279,14 @@ fn place(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     }
 }
 
-fn refusals(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
-    let Some(refusals) = peer.diag().refusals(bh) else {
+fn drop_counters(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
+    let Some(counters) = peer.diag().drop_counters(bh) else {
         return Ok(());
     };
-    for entry in refusals.iter() {
-        refusal(message, peer_attr::REFUSAL, entry)?;
+    for entry in counters.iter() {
+        drop_counter(message, peer_attr::REFUSAL, entry)?;
     }
-    match refusals.source(bh) {
+    match counters.source(bh) {
         Some(source) => address(message, peer_attr::REFUSED_SOURCE, source),
         None => Ok(()),
     }

@@ -51,7 +51,7 @@ pub(super) mod endpoint_attr {
     pub(in crate::diag) const SCOPE: u16 = 3;
 }
 
-/// Attributes of a kind of refusals.
+/// Attributes of the drops for one reason.
 pub(super) mod refusal_attr {
     pub(in crate::diag) const REASON: u16 = 1;
     pub(in crate::diag) const COUNT: u16 = 2;

@@ -10,7 +10,7 @@ use kext::{
 };
 use wg_proto::timers::PeerTimer;
 
-/// For how long a refusal counts as trouble, in nanoseconds.
+/// For how long a drop counts as trouble, in nanoseconds.
 const RECENT: u64 = 180_000_000_000;
 
 /// Whether a peer has a session, or why it has none. The numbers are those of the schema.
@@ -80,9 +80,9 @@ impl PeerState {
             Self::InterfaceDown | Self::Expired | Self::Reset | Self::Unused => false,
         };
         wants
-            || peer.diag().refusals(bh).is_some_and(|refusals| {
+            || peer.diag().drop_counters(bh).is_some_and(|counters| {
                 let start = time::boottime_coarse().saturating_sub(RECENT);
-                refusals.latest(start).is_some()
+                counters.latest(start).is_some()
             })
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tracepoints, for perf and bpftrace: refusals, handshakes, sessions, endpoints.
+//! The tracepoints, for perf and bpftrace: drops, handshakes, sessions, endpoints.
 //!
 //! The record of a peer has its public key as `wg` shows it. Nothing here can name a secret: keys
 //! are [`PublicKey`]s, the rest are words, addresses and numbers.
@@ -132,7 +132,7 @@ impl<T: Display> Display for Maybe<T> {
     }
 }
 
-/// Returns where a datagram came from, for [`refused`], or [`None`] while the tracepoint is off.
+/// Returns where a datagram came from, for [`dropped`], or [`None`] while the tracepoint is off.
 #[inline]
 pub(crate) fn sender(skb: &SkBuff) -> Option<SocketAddr> {
     if !DropEvent::is_on() {
@@ -144,7 +144,7 @@ pub(crate) fn sender(skb: &SkBuff) -> Option<SocketAddr> {
 
 /// Records `wg_refusal`; `peer` is [`None`] if the packet belongs to no known peer.
 #[inline]
-pub(super) fn refused(
+pub(super) fn dropped(
     dev: &NetDevice<Device>,
     peer: Option<&Peer>,
     reason: DropReason,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was refused of a peer's packets, by reason.
+//! Counters of dropped packets, by reason.
 
 use kernel::{
     prelude::*,
@@ -20,7 +20,7 @@ use wg_proto::{
     DropReason, //
 };
 
-/// How often something was refused for one reason, and when last.
+/// How often something was dropped for one reason, and when last.
 pub(crate) struct DropCounter {
     count: Atomic<u64>,
     last: Atomic<u64>,
@@ -51,7 +51,7 @@ impl DropCounter {
     }
 }
 
-/// The refusals of a peer. Made at the first one.
+/// The dropped packets of a peer. Made for the first one.
 #[pin_data]
 pub(crate) struct DropCounters {
     reasons: [DropCounter; DropReason::COUNT],
@@ -69,10 +69,10 @@ impl DropCounters {
         })
     }
 
-    /// Counts `n` refusals.
+    /// Counts `n` drops.
     pub(crate) fn add(&self, reason: DropReason, n: u64) {
-        if let Some(refusal) = self.reasons.get(reason.index()) {
-            refusal.add(n);
+        if let Some(counter) = self.reasons.get(reason.index()) {
+            counter.add(n);
         }
     }
 
@@ -91,12 +91,12 @@ impl DropCounters {
         DropReason::ALL
             .iter()
             .zip(&self.reasons)
-            .filter_map(|(reason, refusal)| {
-                refusal.get().map(|(count, last)| (*reason, count, last))
+            .filter_map(|(reason, counter)| {
+                counter.get().map(|(count, last)| (*reason, count, last))
             })
     }
 
-    /// Returns the latest refusal since `start`, in nanoseconds since boot.
+    /// Returns the reason of the latest drop since `start`, in nanoseconds since boot.
     pub(crate) fn latest(&self, start: u64) -> Option<DropReason> {
         let mut found = None;
         for (reason, _, last) in self.iter() {

@@ -72,7 +72,7 @@ impl From<DropReason> for DroppedMessage {
 }
 
 impl DroppedMessage {
-    /// Refuses a message of a peer.
+    /// Notes that a message of a peer is dropped.
     fn of(peer: &RcuArc<Peer>, reason: DropReason) -> Self {
         Self {
             reason,
@@ -93,8 +93,8 @@ impl DroppedMessage {
         ctx: &mut Process,
     ) {
         match self.peer {
-            Some(peer) => peer.refused_from(remote, self.reason, 1, &ctx.bh()),
-            None => diag::refused(dev, self.reason, 1, remote),
+            Some(peer) => peer.count_drops_from(remote, self.reason, 1, &ctx.bh()),
+            None => diag::count_drops(dev, self.reason, 1, remote),
         }
     }
 }
@@ -124,8 +124,8 @@ pub(super) fn answer_unknown(dev: &NetDevice<Device>, seeded: Seeded, ctx: &mut 
         let Some(kept) = known else {
             return;
         };
-        if let Err(refused) = act_on(dev, kept.message.as_bytes(), &kept.source, seeded, ctx) {
-            refused.count(dev, Endpoint::of(&kept.source).remote, ctx);
+        if let Err(dropped) = act_on(dev, kept.message.as_bytes(), &kept.source, seeded, ctx) {
+            dropped.count(dev, Endpoint::of(&kept.source).remote, ctx);
         }
         ctx.cond_resched();
     }
@@ -147,7 +147,7 @@ fn act_on(
             let accepted = accept_initiation(dev, message, source, ctx);
             let peer = note_accepted(dev, accepted, Learnt::Initiation, source, len, ctx)?;
             if let Err(reason) = send_response(&peer, seeded, ctx) {
-                peer.refused(reason, 1, &ctx.bh());
+                peer.count_drops(reason, 1, &ctx.bh());
             }
             Ok(())
         }
@@ -166,7 +166,7 @@ fn act_on(
                     // it uses the session.
                     send::keepalive(peer.borrow(), &bh);
                 }
-                Err(reason) => peer.refused(reason, 1, &ctx.bh()),
+                Err(reason) => peer.count_drops(reason, 1, &ctx.bh()),
             }
             Ok(())
         }

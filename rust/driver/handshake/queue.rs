@@ -4,7 +4,7 @@
 
 use crate::{
     device::Device,
-    drops::refuse, //
+    drops::drop_for, //
 };
 use kernel::{
     alloc::flags::GFP_KERNEL,
@@ -160,7 +160,7 @@ impl HandshakeQueue {
                 Some(self.queue.lock(bh))
             };
             let Some(mut waiting) = locked else {
-                return Err(refuse(skb, DropReason::HandshakeQueueFull));
+                return Err(drop_for(skb, DropReason::HandshakeQueueFull));
             };
             let (list, max) = if is_known {
                 (&mut waiting.known, MAX_KNOWN)
@@ -169,7 +169,7 @@ impl HandshakeQueue {
             };
             if list.len() >= max {
                 drop(waiting);
-                return Err(refuse(skb, DropReason::HandshakeQueueFull));
+                return Err(drop_for(skb, DropReason::HandshakeQueueFull));
             }
             list.push_back(skb);
             self.pending.fetch_add(1, Relaxed);
@@ -217,7 +217,7 @@ impl HandshakeQueue {
         }
         let n = usize_as_u64(old.len());
         self.pending.fetch_sub(n, Relaxed);
-        let _ = refuse(old, DropReason::Gone);
+        let _ = drop_for(old, DropReason::Gone);
         n
     }
 

@@ -4,7 +4,7 @@
 
 use crate::{
     crypto,
-    drops::refuse,
+    drops::drop_for,
     keypair::Keypair,
     packet::PacketCb,
     parallel::cpu_load::CryptoOp, //
@@ -36,7 +36,7 @@ pub(super) fn open_all(keypair: &Keypair, mut packets: SkbList, bh: &Bh<'_>) -> 
         while let Some(packet) = packets.pop_front() {
             match open(keypair, packet, &mut pages, bh) {
                 Ok(packet) => opened.push_back(packet),
-                Err(reason) => keypair.peer().refused(reason, 1, bh),
+                Err(reason) => keypair.peer().count_drops(reason, 1, bh),
             }
         }
         opened
@@ -51,7 +51,7 @@ fn open(
     bh: &Bh<'_>,
 ) -> Result<SkBuff, DropReason> {
     let Some(text) = packet.len().checked_sub(DataHeader::LEN + TAG_LEN) else {
-        return Err(refuse(packet, DropReason::BadLength));
+        return Err(drop_for(packet, DropReason::BadLength));
     };
     let packet = match packet.try_linear() {
         Ok(packet) => return open_in_place(keypair, packet, DataHeader::LEN, text),
@@ -63,7 +63,7 @@ fn open(
         // The packet has unusual headers, or there is no memory.
         let packet = packet
             .into_linear(0, 0)
-            .map_err(|packet| refuse(packet, DropReason::NoMemory))?;
+            .map_err(|packet| drop_for(packet, DropReason::NoMemory))?;
         return open_in_place(keypair, packet, DataHeader::LEN, text);
     };
     let done = match packet.piece(DataHeader::LEN, sealed) {
@@ -86,7 +86,7 @@ fn open(
         }
         Err(reason) => {
             opened.consume();
-            Err(refuse(packet, reason))
+            Err(drop_for(packet, reason))
         }
     }
 }
@@ -100,7 +100,7 @@ fn open_in_place(
 ) -> Result<SkBuff, DropReason> {
     match decrypt(keypair, &mut packet, start, text) {
         Ok(()) => Ok(packet.into_skb()),
-        Err(reason) => Err(refuse(packet, reason)),
+        Err(reason) => Err(drop_for(packet, reason)),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::{
     device::Device,
-    drops::refuse,
+    drops::drop_for,
     endpoint::{
         DisplayIp,
         Endpoint, //
@@ -49,7 +49,7 @@ pub(super) fn deliver(keypair: &Keypair, packets: SkbList, gro: &mut Gro<'_, Dev
             return;
         }
         let n = usize_as_u64(fresh.len());
-        return peer.refused(refuse(fresh, DropReason::BadDatagram), n, bh);
+        return peer.count_drops(drop_for(fresh, DropReason::BadDatagram), n, bh);
     }
     let (mut packets, mut bytes): (u64, u64) = (0, 0);
     while let Some(packet) = fresh.pop_front() {
@@ -64,7 +64,7 @@ pub(super) fn deliver(keypair: &Keypair, packets: SkbList, gro: &mut Gro<'_, Dev
             );
             packet.consume();
         } else if let Err(reason) = pass_up(dev, peer, packet, gro, bh) {
-            peer.refused(reason, 1, bh);
+            peer.count_drops(reason, 1, bh);
             continue;
         }
         if let Some(running) = gro.running() {
@@ -99,7 +99,7 @@ fn accept_counters(keypair: &Keypair, mut packets: SkbList, bh: &Bh<'_>) -> SkbL
         } else {
             DropReason::CounterLimit
         };
-        keypair.peer().refused(refuse(packet, reason), 1, bh);
+        keypair.peer().count_drops(drop_for(packet, reason), 1, bh);
     }
     fresh
 }
@@ -144,14 +144,14 @@ fn pass_up(
     bh: &Bh<'_>,
 ) -> Result<(), DropReason> {
     if let Err(reason) = check_inner(dev, peer, &mut packet, bh) {
-        return Err(refuse(packet, reason));
+        return Err(drop_for(packet, reason));
     }
     gro.receive(packet).map_err(|packet| {
         let reason = match gro.running() {
             Some(_) => DropReason::NoMemory,
             None => DropReason::Gone,
         };
-        refuse(packet, reason)
+        drop_for(packet, reason)
     })
 }
 

@@ -25,7 +25,7 @@ use wg_proto::{
 impl udp::EncapRcv for Receiver {
     fn receive(&self, datagrams: SkbList, lost: usize, bh: &Bh<'_>) {
         if lost > 0 {
-            diag::refused(&self.0, DropReason::NoMemory, usize_as_u64(lost), None);
+            diag::count_drops(&self.0, DropReason::NoMemory, usize_as_u64(lost), None);
         }
         super::datagrams(&self.0, datagrams, bh);
     }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     batch::RxBatch,
     device::Device,
-    drops::refuse,
+    drops::drop_for,
     keypair::Keypair,
     parallel::{
         reorder::Job,
@@ -47,7 +47,7 @@ pub(super) fn receive_run(
     let taken = run.len();
     let n = usize_as_u64(taken);
     if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
-        return peer.refused(refuse(run, reason), n, bh);
+        return peer.count_drops(drop_for(run, reason), n, bh);
     }
     let worker = if offload {
         device.workers().find_less_busy(bh)
@@ -66,7 +66,7 @@ pub(super) fn receive_run(
             if worker.is_some() {
                 queue.expect_less(bh);
             }
-            return peer.refused(refuse(run, reason), n, bh);
+            return peer.count_drops(drop_for(run, reason), n, bh);
         }
         RxNext::Queued(seq, counted) => (seq, counted),
     };
@@ -81,7 +81,7 @@ pub(super) fn receive_run(
     if let Some(worker) = worker {
         match device.workers().open(job, &worker, bh) {
             Ok(()) => return,
-            Err(refused) => job = refused,
+            Err(back) => job = back,
         }
         queue.expect_less(bh);
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     device::Device,
     diag,
-    drops::refuse,
+    drops::drop_for,
     peer::{
         arm_watchdog,
         Peer,
@@ -75,7 +75,7 @@ pub(crate) fn poll(
         work = work.saturating_add(run.len());
         let Some(keypair) = dev.data().index_table().find_session(index, bh) else {
             let n = usize_as_u64(run.len());
-            diag::refused(dev, refuse(run, DropReason::UnknownSession), n, None);
+            diag::count_drops(dev, drop_for(run, DropReason::UnknownSession), n, None);
             continue;
         };
         receive_run(keypair, run, offload, queue, gro, bh);

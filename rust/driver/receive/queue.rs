@@ -5,7 +5,7 @@
 use super::rx::reset;
 use crate::{
     batch::RxBatch,
-    drops::refuse,
+    drops::drop_for,
     packet::PacketCb,
     parallel::reorder::Job, //
 };
@@ -311,7 +311,7 @@ impl RxQueue {
             reset(job.batch.keypair.peer().rx(), bh);
         }
         let n = packets.len();
-        let _ = refuse(packets, DropReason::Gone);
+        let _ = drop_for(packets, DropReason::Gone);
         n
     }
 }

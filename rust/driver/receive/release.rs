@@ -10,7 +10,7 @@ use crate::{
     batch::RxBatch,
     device::Device,
     diag,
-    drops::refuse,
+    drops::drop_for,
     parallel::reorder::{
         Job,
         Outcome, //
@@ -30,8 +30,8 @@ impl Drop for RxBatch {
         // Only a batch that comes back after its interface went down still has packets.
         let n = usize_as_u64(self.packets.len());
         if n != 0 {
-            let reason = refuse(core::mem::take(&mut self.packets), DropReason::Gone);
-            diag::refused(self.keypair.peer().device(), reason, n, None);
+            let reason = drop_for(core::mem::take(&mut self.packets), DropReason::Gone);
+            diag::count_drops(self.keypair.peer().device(), reason, n, None);
         }
     }
 }

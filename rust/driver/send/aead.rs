@@ -11,7 +11,7 @@ use crate::{
         self,
         SEAL_HEADROOM, //
     },
-    drops::refuse,
+    drops::drop_for,
     keypair::Keypair,
     packet::PacketCb,
     parallel::cpu_load::CryptoOp,
@@ -67,13 +67,13 @@ pub(super) fn seal_all(
             let result = match packet.into_gso() {
                 Ok(mut gso) => match seal_gso(keypair, nonce, &mut gso) {
                     Ok(()) => Ok(gso.into()),
-                    Err(reason) => Err(refuse(gso, reason)),
+                    Err(reason) => Err(drop_for(gso, reason)),
                 },
                 Err(packet) => seal(keypair, nonce, packet),
             };
             match result {
                 Ok(packet) => sealed.push_back(packet),
-                Err(reason) => keypair.peer().refused(reason, segs, bh),
+                Err(reason) => keypair.peer().count_drops(reason, segs, bh),
             }
             nonce = nonce.wrapping_add(segs);
         }
@@ -139,17 +139,17 @@ fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<Segmented, 
     let padding = padding(len, u32_as_usize(mtu));
     let trailer = padding.saturating_add(TAG_LEN);
     if packet.finish_checksum().is_err() {
-        return Err(refuse(packet, DropReason::TxEncrypt));
+        return Err(drop_for(packet, DropReason::TxEncrypt));
     }
     let mut packet = packet
         .into_linear(HEADROOM, trailer)
-        .map_err(|packet| refuse(packet, DropReason::NoMemory))?;
+        .map_err(|packet| drop_for(packet, DropReason::NoMemory))?;
     if let Err(reason) = seal_linear(keypair, nonce, &mut packet, padding) {
-        return Err(refuse(packet, reason));
+        return Err(drop_for(packet, reason));
     }
     let mut packet = packet.into_skb();
     packet.reset_for_encap();
-    Segmented::try_from(packet).map_err(|packet| refuse(packet, DropReason::TxEncrypt))
+    Segmented::try_from(packet).map_err(|packet| drop_for(packet, DropReason::TxEncrypt))
 }
 
 /// Encrypts a packet with `padding` bytes behind it, and puts the header in front.

@@ -84,7 +84,7 @@ pub(super) fn encrypt(
                 }
                 return;
             }
-            Err(refused) => job = refused,
+            Err(back) => job = back,
         }
     }
     Batch::process(job, bh);

@@ -4,7 +4,7 @@
 
 use super::layout::HEADROOM;
 use crate::{
-    drops::refuse,
+    drops::drop_for,
     keypair::Keypair,
     packet::PacketCb,
     path::{
@@ -50,7 +50,7 @@ pub(super) fn transmit(keypair: &Keypair, packets: SkbList<Segmented>, bh: &Bh<'
         Ok((output, takes_gso)) => send_all(output, takes_gso, peer, packets, bh),
         Err(reason) => {
             let n = usize_as_u64(packets.segs());
-            peer.refused(refuse(packets, reason), n, bh);
+            peer.count_drops(drop_for(packets, reason), n, bh);
         }
     }
     let now = time::boottime_coarse();
@@ -93,7 +93,7 @@ fn send_all(
                 sent = sent.saturating_add(segs);
                 bytes = bytes.saturating_add(len);
             }
-            Err(reason) => peer.refused(reason, segs, bh),
+            Err(reason) => peer.count_drops(reason, segs, bh),
         }
     }
     peer.add_tx(sent, bytes);
@@ -105,7 +105,7 @@ fn split(peer: &Peer, packet: Segmented, bh: &Bh<'_>) -> SkbList<Segmented> {
     let singles = packet.into_singles(HEADROOM, &mut peer.device().pages(bh).lock(bh), bh);
     let lost = segs.saturating_sub(singles.segs());
     if lost > 0 {
-        peer.refused(DropReason::NoMemory, usize_as_u64(lost), bh);
+        peer.count_drops(DropReason::NoMemory, usize_as_u64(lost), bh);
     }
     singles
 }

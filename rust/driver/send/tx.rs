@@ -12,7 +12,7 @@ use crate::{
         TxBatch,
         Workers, //
     },
-    drops::refuse,
+    drops::drop_for,
     keypair::Keypair,
     parallel::{
         reorder::{
@@ -502,7 +502,7 @@ fn drop_keeping_charge(peer: &Peer, packets: Packets, reason: DropReason, bh: &B
 /// statistics leave them out.
 pub(super) fn drop_unstaged(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
     let n = u64::from(packets.datagrams());
-    peer.refused(refuse(packets.into_list(), reason), n, bh);
+    peer.count_drops(drop_for(packets.into_list(), reason), n, bh);
 }
 
 /// Drops all packets that wait for a session.

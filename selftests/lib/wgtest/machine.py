@@ -23,7 +23,7 @@ def threads():
         return int(file.read().split()[3].partition("/")[2])
 
 
-def refusals(ifname="wg0"):
+def drop_counts(ifname="wg0"):
     """The counters of an interface by name, zeros included."""
     with open(f"/sys/kernel/debug/wireguard/{ifname}/drops", encoding="ascii") as file:
         return {reason: int(count) for reason, count in map(str.split, file)}

@@ -7,7 +7,7 @@ import time
 from wgtest import check
 from wgtest.check import equal, run
 from wgtest.genl import Client, Device, attr, name, namespace, peer, peers, sockaddr, u16, u32
-from wgtest.machine import refusals
+from wgtest.machine import drop_counts
 from wgtest.noise import Handshake, public
 from wgtest.packets import Tap
 
@@ -40,7 +40,7 @@ def drops(ifname="wg0"):
     """The counters of an interface that are not zero."""
     if check.ON_C:
         return {}
-    return {reason: count for reason, count in refusals(ifname).items() if count}
+    return {reason: count for reason, count in drop_counts(ifname).items() if count}
 
 
 def risen(before):
@@ -140,7 +140,7 @@ class Far:
 far, other_port = Far(), Far()
 
 
-def refused(title, reason, *messages, answers=(), source=None):
+def dropped(title, reason, *messages, answers=(), source=None):
     """Messages that raise exactly one counter by one; the reason None raises none."""
     source = source or far
     before, drops_before = stats(), drops()

@@ -10,28 +10,28 @@ from wgtest.genl import namespace
 from wgtest.noise import Handshake, add_macs
 from wgtest.packets import ip4, udp
 
-from .ends import PORT, PSK, REMOTE, WG0, Delivered, Far, accepted, far, fresh, into_tunnel, refused
+from .ends import PORT, PSK, REMOTE, WG0, Delivered, Far, accepted, far, fresh, into_tunnel, dropped
 
 
 def shapes():
     """Lengths and types."""
     fresh()
     for length in (0, 1, 2, 3):
-        refused(f"{length} bytes", "rx-bad-length", bytes([1, 0, 0, 0])[:length])
+        dropped(f"{length} bytes", "rx-bad-length", bytes([1, 0, 0, 0])[:length])
     # rows F1 F2 F3 F4 F5
     for kind, lengths in ((1, (4, 147, 149, 0x94 + 16)), (2, (4, 91, 93, 148)), (3, (4, 63, 65, 32)), (4, (4, 16, 31))):
         for length in lengths:
-            refused(f"type {kind} with {length} bytes", "rx-bad-length",
+            dropped(f"type {kind} with {length} bytes", "rx-bad-length",
                     struct.pack("<I", kind) + bytes(length - 4))
     for kind, length in ((0, 148), (5, 148), (5, 32), (255, 64), (0x80000001, 148)):
-        refused(f"type {kind}", "rx-bad-type", struct.pack("<I", kind) + bytes(length - 4))
+        dropped(f"type {kind}", "rx-bad-type", struct.pack("<I", kind) + bytes(length - 4))
     # All else is right, macs included.
     good = Handshake(REMOTE, WG0, PSK).initiation()
     for place in (1, 2, 3):
         bad = add_macs(good[:place] + b"\1" + good[place + 1:-32], WG0)
         # rows F5 E1 E10
-        refused(f"reserved byte {place}", "rx-bad-type", bad)
-        refused(f"reserved byte {place} of data", "rx-bad-type",
+        dropped(f"reserved byte {place}", "rx-bad-type", bad)
+        dropped(f"reserved byte {place} of data", "rx-bad-type",
                 b"\4\0\0\0"[:place] + b"\1" + b"\4\0\0\0"[place + 1:] + bytes(28))
     accepted("the right one", good, 148, [92])
 
@@ -60,13 +60,13 @@ def datagrams():
         return Handshake(REMOTE, WG0, PSK).initiation()
     # The stack sorts these out before the module sees them.
     # row F6
-    refused("UDP length too large", None, message(), source=Raw(157))
-    refused("UDP length 65535", None, message(), source=Raw(65535))
-    refused("UDP length 7", None, message(), source=Raw(7))
-    refused("UDP length 0", None, message(), source=Raw(0))
-    refused("wrong UDP checksum", None, message(), source=Raw(156, 0x1234))
+    dropped("UDP length too large", None, message(), source=Raw(157))
+    dropped("UDP length 65535", None, message(), source=Raw(65535))
+    dropped("UDP length 7", None, message(), source=Raw(7))
+    dropped("UDP length 0", None, message(), source=Raw(0))
+    dropped("wrong UDP checksum", None, message(), source=Raw(156, 0x1234))
     # The length counts, not what lies behind it.
-    refused("UDP length too small", "rx-bad-length", message(), source=Raw(155))
+    dropped("UDP length too small", "rx-bad-length", message(), source=Raw(155))
     accepted("bytes behind the datagram", message(), 148, [92], source=Raw(156, trailer=bytes(33)))
 
     session = far.connect()

@@ -10,7 +10,7 @@ from wgtest.genl import Device, attr, name
 from wgtest.noise import Handshake, Session, add_macs, garbled, tai64n
 
 from .ends import (LOCAL, LOW, OTHER, P, PSK, Q, REMOTE, WG0, accepted, client, drops, far, fresh, into_tunnel,
-                  other_port, refused, risen)
+                  other_port, dropped, risen)
 
 
 def initiations():
@@ -20,32 +20,32 @@ def initiations():
         return Handshake(secret, WG0, psk).initiation(**more)
     good = ask()
     # row C1
-    refused("wrong mac1", "rx-bad-mac1", good[:116] + garbled(good[116:132]) + good[132:])
-    refused("mac1 for somebody else", "rx-bad-mac1", add_macs(good[:116], Q))
-    refused("mac1 of zeros", "rx-bad-mac1", good[:116] + bytes(32))
+    dropped("wrong mac1", "rx-bad-mac1", good[:116] + garbled(good[116:132]) + good[132:])
+    dropped("mac1 for somebody else", "rx-bad-mac1", add_macs(good[:116], Q))
+    dropped("mac1 of zeros", "rx-bad-mac1", good[:116] + bytes(32))
     for place in (4, 8, 40, 88, 115):
-        refused(f"byte {place} turned", "rx-bad-mac1", good[:place] + bytes([good[place] ^ 0x80]) + good[place + 1:])
-    refused("static key that does not decrypt", "rx-initiation-bad-static", ask(spoil="static"))
+        dropped(f"byte {place} turned", "rx-bad-mac1", good[:place] + bytes([good[place] ^ 0x80]) + good[place + 1:])
+    dropped("static key that does not decrypt", "rx-initiation-bad-static", ask(spoil="static"))
     # row H3
-    refused("ephemeral key of low order", "low-order-key", ask(ephemeral=LOW))
-    refused("ephemeral key 1", "low-order-key", ask(ephemeral=b"\1" + bytes(31)))
-    refused("other ephemeral key", "rx-initiation-bad-static", ask(ephemeral=P))
-    refused("unknown static key", "rx-initiation-unknown-peer", ask(secret=b"u" * 32))
-    refused("our own static key", "rx-initiation-unknown-peer", ask(secret=LOCAL))
-    refused("peer of low order", "low-order-key", ask(static=LOW))
-    refused("static key of somebody else", "rx-initiation-bad-timestamp", ask(secret=OTHER, static=P))
-    refused("timestamp that does not decrypt", "rx-initiation-bad-timestamp", ask(spoil="timestamp"))
+    dropped("ephemeral key of low order", "low-order-key", ask(ephemeral=LOW))
+    dropped("ephemeral key 1", "low-order-key", ask(ephemeral=b"\1" + bytes(31)))
+    dropped("other ephemeral key", "rx-initiation-bad-static", ask(ephemeral=P))
+    dropped("unknown static key", "rx-initiation-unknown-peer", ask(secret=b"u" * 32))
+    dropped("our own static key", "rx-initiation-unknown-peer", ask(secret=LOCAL))
+    dropped("peer of low order", "low-order-key", ask(static=LOW))
+    dropped("static key of somebody else", "rx-initiation-bad-timestamp", ask(secret=OTHER, static=P))
+    dropped("timestamp that does not decrypt", "rx-initiation-bad-timestamp", ask(spoil="timestamp"))
 
     now = time.time_ns()
     one = ask(timestamp=tai64n(now))
     accepted("right", one, 148, [92])
     time.sleep(0.1)
     # rows H6 H12
-    refused("the same again", "rx-initiation-replayed", one)
-    refused("the same time", "rx-initiation-replayed", ask(timestamp=tai64n(now)))
-    refused("an earlier time", "rx-initiation-replayed", ask(timestamp=tai64n(now - 1)))
-    refused("time zero", "rx-initiation-replayed", ask(timestamp=bytes(12)))
-    refused("from elsewhere", "rx-initiation-replayed", one, source=other_port)
+    dropped("the same again", "rx-initiation-replayed", one)
+    dropped("the same time", "rx-initiation-replayed", ask(timestamp=tai64n(now)))
+    dropped("an earlier time", "rx-initiation-replayed", ask(timestamp=tai64n(now - 1)))
+    dropped("time zero", "rx-initiation-replayed", ask(timestamp=bytes(12)))
+    dropped("from elsewhere", "rx-initiation-replayed", one, source=other_port)
     accepted("a nanosecond later", ask(timestamp=tai64n(now + 1)), 148, [92])
     # mac2 is not looked at without load.
     time.sleep(0.1)
@@ -58,7 +58,7 @@ def initiations():
     run("ip -n near link set wg0 down")
     run("ip -n near link set wg0 up")
     # row H6
-    refused("an earlier time after down and up", "rx-initiation-replayed", ask(timestamp=tai64n(now + 2)))
+    dropped("an earlier time after down and up", "rx-initiation-replayed", ask(timestamp=tai64n(now + 2)))
 
     time.sleep(0.1)
     before = drops()
@@ -70,22 +70,22 @@ def initiations():
     equal("two at once: answers", [len(answer) for answer in far.receive()], [92])
     if not check.ON_C:
         equal("two at once: counters", risen(before), {"rx-initiation-flood": 1})
-    # What was refused as too early is no replay later.
+    # What was dropped as too early is no replay later.
     accepted("the second one again", both[1], 148, [92])
 
 
 def no_identity():
-    """Without a private key all handshakes are refused, those whose mac1 is of a key of zeros
+    """Without a private key all handshakes are dropped, those whose mac1 is of a key of zeros
     included."""
     fresh(far.address)
     good = Handshake(REMOTE, WG0, PSK).initiation()
     client.set(name("wg0"), attr(Device.PRIVATE_KEY, bytes(32)))
     # rows H2 SK3
-    refused("mac1 of the old key", "rx-bad-mac1", good)
+    dropped("mac1 of the old key", "rx-bad-mac1", good)
     forged = good[:116] + noise.blake2s(good[:116], bytes(32), 16) + bytes(16)
-    refused("mac1 of no key", "rx-bad-mac1", forged)
+    dropped("mac1 of no key", "rx-bad-mac1", forged)
     response = struct.pack("<III", 2, 1, 2) + bytes(48)
-    refused("a response", "rx-bad-mac1", response + noise.blake2s(response, bytes(32), 16) + bytes(16))
+    dropped("a response", "rx-bad-mac1", response + noise.blake2s(response, bytes(32), 16) + bytes(16))
     before = drops()
     into_tunnel()
     equal("nothing is sent", far.receive(), [])
@@ -103,13 +103,13 @@ def responses():
     fresh(far.address)
     asked = far.asked()
     answer, session = asked.response()
-    refused("wrong mac1", "rx-bad-mac1", garbled(answer[:76]) + answer[76:])
-    refused("unknown index", "rx-response-unknown-index", asked_again(asked).response(index=asked.sender ^ 1)[0])
-    refused("does not decrypt", "rx-response-bad", asked_again(asked).response(spoil=True)[0])
-    refused("wrong PSK", "rx-response-bad", asked_again(asked, psk=bytes(32)).response()[0])
-    refused("ephemeral key of low order", "low-order-key", asked_again(asked).response(ephemeral=LOW)[0])
-    refused("other ephemeral key", "rx-response-bad", asked_again(asked).response(ephemeral=P)[0])
-    refused("data for the index of a handshake", "rx-data-unknown-index",
+    dropped("wrong mac1", "rx-bad-mac1", garbled(answer[:76]) + answer[76:])
+    dropped("unknown index", "rx-response-unknown-index", asked_again(asked).response(index=asked.sender ^ 1)[0])
+    dropped("does not decrypt", "rx-response-bad", asked_again(asked).response(spoil=True)[0])
+    dropped("wrong PSK", "rx-response-bad", asked_again(asked, psk=bytes(32)).response()[0])
+    dropped("ephemeral key of low order", "low-order-key", asked_again(asked).response(ephemeral=LOW)[0])
+    dropped("other ephemeral key", "rx-response-bad", asked_again(asked).response(ephemeral=P)[0])
+    dropped("data for the index of a handshake", "rx-data-unknown-index",
             Session(0, asked.sender, bytes(32), b"").data())
     # rows H8 S7
     got = accepted("right", answer, 92, [64])
@@ -117,7 +117,7 @@ def responses():
         counter, packet = session.open(got[0])
         equal("the waiting packet", (counter, packet[:20]), (0, packet[:20]))
         holds("it is IPv4", packet[0] >> 4 == 4)
-    refused("the same again", "rx-response-unknown-index", answer)
+    dropped("the same again", "rx-response-unknown-index", answer)
     accepted("data", session.data(), 32)
 
     # K10: the answer to an initiation that was replaced by a newer one.
@@ -132,16 +132,16 @@ def responses():
     holds("other index, other key, later", new.sender != old.sender and new.point != old.point
           and new_time > old.timestamp)
     # rows H5 H12
-    refused("answer to the first try", "rx-response-unknown-index", old.response()[0])
+    dropped("answer to the first try", "rx-response-unknown-index", old.response()[0])
     mixed = asked_again(old).response(index=new.sender)[0]
-    refused("answer to the first try under the index of the second", "rx-response-bad", mixed)
+    dropped("answer to the first try under the index of the second", "rx-response-bad", mixed)
     accepted("answer to the second try", new.response()[0], 92, [64])
 
     # Their initiation while ours is pending: ours is given up.
     fresh(far.address)
     asked = far.asked()
     session = far.connect(confirm=False)
-    refused("answer to what was given up", "rx-response-unknown-index", asked.response()[0])
+    dropped("answer to what was given up", "rx-response-unknown-index", asked.response()[0])
     accepted("their session", session.data(), 32, [64])
 
 

@@ -11,27 +11,27 @@ from wgtest.genl import Device, attr, name, peer, peers, u16, u32
 from wgtest.noise import Handshake, add_macs, garbled, public
 
 from .ends import (P, PORT, PSK, Q, REMOTE, SECOND, WG0, Far, accepted, client, drops, far, fresh, into_tunnel, link, nft,
-                  other_port, refused, risen)
+                  other_port, dropped, risen)
 
 
 def cookies():
     """The module's own cookies: what it accepts, and that it uses them."""
     fresh(far.address)
-    refused("no such index", "rx-cookie-unknown-index", noise.cookie_reply(1, b"c" * 16, P, bytes(148)))
+    dropped("no such index", "rx-cookie-unknown-index", noise.cookie_reply(1, b"c" * 16, P, bytes(148)))
     asked = far.asked()
     sent = asked.asked
     reply = noise.cookie_reply(asked.sender, b"c" * 16, P, sent)
     # row F3
-    refused("does not decrypt", "rx-cookie-bad", garbled(reply))
-    refused("other nonce", "rx-cookie-bad", reply[:8] + bytes(24) + reply[32:])
-    refused("of somebody else", "rx-cookie-bad", noise.cookie_reply(asked.sender, b"c" * 16, Q, sent))
-    refused("for another message", "rx-cookie-bad", noise.cookie_reply(asked.sender, b"c" * 16, P, bytes(148)))
-    refused("wrong index", "rx-cookie-unknown-index", noise.cookie_reply(asked.sender ^ 1, b"c" * 16, P, sent))
+    dropped("does not decrypt", "rx-cookie-bad", garbled(reply))
+    dropped("other nonce", "rx-cookie-bad", reply[:8] + bytes(24) + reply[32:])
+    dropped("of somebody else", "rx-cookie-bad", noise.cookie_reply(asked.sender, b"c" * 16, Q, sent))
+    dropped("for another message", "rx-cookie-bad", noise.cookie_reply(asked.sender, b"c" * 16, P, bytes(148)))
+    dropped("wrong index", "rx-cookie-unknown-index", noise.cookie_reply(asked.sender ^ 1, b"c" * 16, P, sent))
     equal("no cookie, no mac2", sent[-16:], bytes(16))
     # It is accepted from anywhere, moves nothing, and starts nothing.
     # row C6
-    refused("right", None, reply, source=other_port)
-    refused("a second one", "rx-cookie-unexpected", reply)
+    dropped("right", None, reply, source=other_port)
+    dropped("a second one", "rx-cookie-unexpected", reply)
     again, = far.receive(6)
     holds("the next try has mac2", noise.has_mac2(again, b"c" * 16) and noise.has_mac1(again, P))
     # It is good for 115 seconds. Meanwhile the tries come to their end.
@@ -108,7 +108,7 @@ def load():
         equal("its counter", risen(before), {"rx-cookie-sent": 1})
     overload()
     wrong = asking(1)[0]
-    refused("wrong mac1 is not answered", "rx-bad-mac1", wrong[:116] + garbled(wrong[116:132]) + bytes(16))
+    dropped("wrong mac1 is not answered", "rx-bad-mac1", wrong[:116] + garbled(wrong[116:132]) + bytes(16))
 
     # The secret is two minutes old at most.
     time.sleep(125)

@@ -10,7 +10,7 @@ from wgtest.genl import Device, attr, name, peer, peers
 from wgtest.noise import Session, garbled
 from wgtest.packets import ip4
 
-from .ends import (LOCAL, OTHER, P, Q, accepted, client, drops, far, fresh, into_tunnel, other_port, received, refused,
+from .ends import (LOCAL, OTHER, P, Q, accepted, client, drops, far, fresh, into_tunnel, other_port, received, dropped,
                   risen)
 
 REJECT_AFTER_MESSAGES = 2**64 - 8128 - 2
@@ -20,42 +20,42 @@ WINDOW = 8128
 def data():
     fresh()
     session = far.connect()
-    refused("unknown index", "rx-data-unknown-index",
+    dropped("unknown index", "rx-data-unknown-index",
             Session(0, session.remote ^ 1, session.sending, b"").data(b"", counter=1))
     good = session.data(counter=10)
-    refused("wrong tag", "rx-data-bad", garbled(good))
-    refused("wrong counter", "rx-data-bad", good[:8] + b"\x0b" + good[9:])
-    refused("wrong key", "rx-data-bad", Session(0, session.remote, bytes(32), b"").data())
-    refused("cut short", "rx-data-bad", session.data(bytes(64), counter=11)[:-16])
-    refused("made longer", "rx-data-bad", session.data(bytes(64), counter=11) + bytes(16))
-    refused("nothing but zeros", "rx-data-bad", good[:16] + bytes(16))
-    refused("both directions' keys swapped", "rx-data-bad", Session(0, session.remote, session.receiving, b"").data())
+    dropped("wrong tag", "rx-data-bad", garbled(good))
+    dropped("wrong counter", "rx-data-bad", good[:8] + b"\x0b" + good[9:])
+    dropped("wrong key", "rx-data-bad", Session(0, session.remote, bytes(32), b"").data())
+    dropped("cut short", "rx-data-bad", session.data(bytes(64), counter=11)[:-16])
+    dropped("made longer", "rx-data-bad", session.data(bytes(64), counter=11) + bytes(16))
+    dropped("nothing but zeros", "rx-data-bad", good[:16] + bytes(16))
+    dropped("both directions' keys swapped", "rx-data-bad", Session(0, session.remote, session.receiving, b"").data())
     # rows R1 E6
     accepted("keepalive", good, 32)
     # row R3
-    refused("the same again", "rx-data-replayed", good)
-    refused("the same from elsewhere", "rx-data-replayed", good, source=other_port)
+    dropped("the same again", "rx-data-replayed", good)
+    dropped("the same from elsewhere", "rx-data-replayed", good, source=other_port)
     accepted("an earlier one", session.data(counter=9), 32)
     accepted("not padded", session.data(b"", counter=12, pad=False), 32)
 
     top = 20000
     accepted("a jump", session.data(counter=top), 32)
-    refused("older than the window", "rx-data-replayed", session.data(counter=top - WINDOW - 1))
+    dropped("older than the window", "rx-data-replayed", session.data(counter=top - WINDOW - 1))
     # rows R2 K2
     accepted("the oldest in the window", session.data(counter=top - WINDOW), 32)
-    refused("that again", "rx-data-replayed", session.data(counter=top - WINDOW))
-    refused("0 after the window has moved on", "rx-data-replayed", session.data(counter=0))
+    dropped("that again", "rx-data-replayed", session.data(counter=top - WINDOW))
+    dropped("0 after the window has moved on", "rx-data-replayed", session.data(counter=0))
     for counter in (top - 64, top - 63, top - 1, top + 1, top + 64, top + 63):
         accepted(f"{counter - top} from the top", session.data(counter=counter), 32)
-        refused(f"{counter - top} again", "rx-data-replayed", session.data(counter=counter))
+        dropped(f"{counter - top} again", "rx-data-replayed", session.data(counter=counter))
 
     # At the end of the counters. One that is beyond it does not end the session, the last one does.
-    refused("largest counter", "rx-data-counter-limit", session.data(counter=2**64 - 1))
+    dropped("largest counter", "rx-data-counter-limit", session.data(counter=2**64 - 1))
     # row S6
-    refused("limit", "rx-data-counter-limit", session.data(counter=REJECT_AFTER_MESSAGES))
+    dropped("limit", "rx-data-counter-limit", session.data(counter=REJECT_AFTER_MESSAGES))
     accepted("last before the limit", session.data(counter=REJECT_AFTER_MESSAGES - 1), 32)
-    refused("after the last", "rx-data-counter-limit", session.data(counter=REJECT_AFTER_MESSAGES - 2))
-    refused("the session is over", "rx-data-expired", session.data(counter=REJECT_AFTER_MESSAGES - 3))
+    dropped("after the last", "rx-data-counter-limit", session.data(counter=REJECT_AFTER_MESSAGES - 2))
+    dropped("the session is over", "rx-data-expired", session.data(counter=REJECT_AFTER_MESSAGES - 3))
     far.connect()
 
 
@@ -115,11 +115,11 @@ def sessions():
     time.sleep(0.1)
     third = far.connect(confirm=False)
     # A response drops the previous session.
-    refused("the one before the previous", "rx-data-unknown-index", first.data())
+    dropped("the one before the previous", "rx-data-unknown-index", first.data())
     time.sleep(0.1)
     fourth = far.connect(confirm=False)
     # row S2
-    refused("a session never confirmed, after the next", "rx-data-unknown-index", third.data())
+    dropped("a session never confirmed, after the next", "rx-data-unknown-index", third.data())
     accepted("the current one", second.data(), 32)
     accepted("the next one", fourth.data(), 32)
     # A change of our key leaves no session to send by, but one to receive by.
@@ -169,7 +169,7 @@ def roaming():
     def endpoint():
         return client.get("wg0")["peers"][0]["endpoint"]
     equal("by an initiation", endpoint(), here)
-    refused("wrong tag", "rx-data-bad", garbled(session.data()), source=other_port)
+    dropped("wrong tag", "rx-data-bad", garbled(session.data()), source=other_port)
     equal("stays", endpoint(), here)
     before = drops()
     other_port.send(session.data(ip4("10.9.0.3", "10.9.0.1", b"")))
@@ -192,10 +192,10 @@ def ages():
     accepted("178 seconds", session.data(), 32)
     time.sleep(3)
     # row K3
-    refused("181 seconds", "rx-data-expired", session.data())
-    refused("still", "rx-data-expired", session.data())
+    dropped("181 seconds", "rx-data-expired", session.data())
+    dropped("still", "rx-data-expired", session.data())
     time.sleep(355)
-    refused("536 seconds", "rx-data-expired", session.data())
+    dropped("536 seconds", "rx-data-expired", session.data())
     # The kernel rounds timers of that length up to steps of 131 seconds.
     time.sleep(6 + 132)
-    refused("674 seconds", "rx-data-unknown-index", session.data())
+    dropped("674 seconds", "rx-data-unknown-index", session.data())

@@ -15,7 +15,7 @@ from .ends import IN_B, OUT_A, PORT_B, WG0, Tap, anew, clients, in_ns, nft, ping
 
 
 def local_failures():
-    """row E7: what the local stack refuses counts as sent by the peer, but as dropped or failed by
+    """row E7: what the local stack drops counts as sent by the peer, but as dropped or failed by
     the interface."""
     for family in (4, 6):
         anew(family)

@@ -25,7 +25,7 @@ OBJECTS = (kcmd.DRIVER, "rust/kernel/lib.o")
 REASONS = "rust/kernel/net/skb/reason.rs"
 SAMPLE = "rust/driver/wireguard.rs"
 # Calls in a `Drop` that free its packets for a reason.
-FREES = re.compile(r"\brefuse \(|\. consume \( \)|\. drop \( \w")
+FREES = re.compile(r"\bdrop_for \(|\. consume \( \)|\. drop \( \w")
 CLOSURE = re.compile(r"_\d+ = (\{closure@.*?\}) \{ (.*) \}$")
 
 

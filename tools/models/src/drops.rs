@@ -6,7 +6,7 @@ use std::cell::Cell;
 use wg_proto::DropReason;
 
 /// As in `rust/driver/drops.rs`: frees the packets, and says why.
-pub(crate) fn refuse<T>(packets: T, reason: DropReason) -> DropReason {
+pub(crate) fn drop_for<T>(packets: T, reason: DropReason) -> DropReason {
     drop(packets);
     reason
 }

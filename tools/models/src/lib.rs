@@ -36,7 +36,7 @@ mod diag {
     use wg_proto::DropReason;
 
     /// As in the driver.
-    pub(crate) fn refused(
+    pub(crate) fn count_drops(
         dev: &NetDevice<Device>,
         reason: DropReason,
         n: u64,

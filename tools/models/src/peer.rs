@@ -108,7 +108,7 @@ impl Peer {
         &self.rx
     }
 
-    pub(crate) fn refused(&self, reason: DropReason, n: u64, _bh: &Bh<'_>) {
+    pub(crate) fn count_drops(&self, reason: DropReason, n: u64, _bh: &Bh<'_>) {
         self.device().data().drops().add(reason, n);
     }
 
