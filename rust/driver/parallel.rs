@@ -9,7 +9,7 @@
 //!   ran softirqs.
 //! * `fifo.rs`: batches that wait for a worker.
 //! * `stream.rs`: whether single packets belong to a stream, or to questions and answers.
-//! * `worker.rs`: the work item of each CPU, and the watchdog for when it does not run.
+//! * `worker.rs`: the worker of each CPU, a work item, and the watchdog for when it does not run.
 //! * `reorder.rs`: the queue that releases batches by rising sequence number.
 
 pub(crate) mod cpu_load;

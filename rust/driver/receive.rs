@@ -3,9 +3,9 @@
 //! The way of datagrams into the interface.
 //!
 //! 1. `encap.rs` takes datagrams from the UDP socket in `encap_rcv`.
-//! 2. [`datagrams`] sorts them: handshake messages to their workers, runs of data messages of one
-//!    session to the [`RxQueue`] of the peer's NAPI context. `coalesce.rs` lets single packets of a
-//!    stream wait for more.
+//! 2. [`datagrams`] sorts them: handshake messages to handshake workers, runs of data messages of
+//!    one session to the [`RxQueue`] of the peer's NAPI context. `coalesce.rs` lets single packets
+//!    of a stream wait for more.
 //! 3. [`poll`] runs in that NAPI context and takes runs from the queue.
 //! 4. `open.rs` has a run decrypted on this CPU or on a less busy one, by `aead.rs`.
 //! 5. `release.rs` releases decrypted batches by sequence number.
@@ -200,12 +200,12 @@ impl Run<'_> {
             ..
         } = self;
         let is_answer = peer.tx_seen().take();
-        // Do not coalesce on an idle CPU, which can poll now, nor while our worker sends on this
-        // CPU: its packets to this host come in batches.
+        // Do not coalesce on an idle CPU, which can poll now, nor while a work item sends on
+        // this CPU: its packets to this host come in batches.
         let may_wait = packets.len() == 1
             && peer.rx().lock(bh).is_stream(is_answer)
             && !bh.is_idle()
-            && !send::is_worker_sending(bh)
+            && !send::is_work_item_sending(bh)
             && hrtimer::is_precise();
         match napi.queue().push(packets, may_wait, bh) {
             Ok(AfterPush::Poll) => napi.schedule(bh),

@@ -4,14 +4,14 @@
 //!
 //! 1. [`xmit`] runs in `ndo_start_xmit`: finds the peer, and segments a super-packet.
 //! 2. [`submit`] sends packets inline if nothing is ahead of them, or stages them in [`tx`].
-//! 3. `staged.rs` takes staged packets with their nonces, here or in a worker. If the worker does
-//!    not run, a timer does it (`../watchdog.rs`).
+//! 3. `staged.rs` takes staged packets with their nonces, here or in a work item. If that does not
+//!    run, a timer does it (`../watchdog.rs`).
 //! 4. `seal.rs` has them encrypted on this CPU or on a less busy one, by `aead.rs`.
 //! 5. `release.rs` releases encrypted batches by sequence number, from one CPU.
 //! 6. `transmit.rs` finds the path and hands them to the UDP socket.
 //!
 //! With nothing ahead, [`submit`] goes straight to 4 and 6 ([`send_inline`]), then to 5 for what
-//! got ready meanwhile. `deferred.rs` queues the workers that do 3 and 5.
+//! got ready meanwhile. `deferred.rs` queues the work items for 3 and 5.
 
 mod aead;
 mod deferred;
@@ -25,7 +25,7 @@ mod transmit;
 pub(crate) mod tx;
 mod tx_cpu;
 
-pub(crate) use deferred::is_worker_sending;
+pub(crate) use deferred::is_work_item_sending;
 pub(crate) use layout::HEADROOM;
 pub(crate) use release::send_ready;
 pub(crate) use staged::{
@@ -153,26 +153,26 @@ fn destination(addresses: &IpAddrs) -> Address {
 
 /// Sends packets, or stages them.
 ///
-/// Back-to-back single packets are deferred to a worker, which sends everything staged by the time
-/// it runs. A sender that waits for an answer is not delayed. A worker also sends bursts so large
-/// that this CPU has to run softirqs in between, and packets of transmissions nested so deep that
-/// encryption would take too much of the stack.
+/// Back-to-back single packets are deferred to a work item, which sends everything staged by the
+/// time it runs. A sender that waits for an answer is not delayed. The work item also sends
+/// bursts so large that this CPU has to run softirqs in between, and packets of transmissions
+/// nested so deep that encryption would take too much of the stack.
 fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
     let device = peer.device().data();
     let keypair = peer.current(bh).filter(|current| current.may_send());
-    let is_for_worker;
+    let defers;
     {
         let mut guard = peer.tx().lock(bh);
         let tx = &mut *guard;
-        is_for_worker = tx.is_for_worker(peer, &packets, is_answer, bh) && keypair.is_some();
-        if let Some(keypair) = keypair.filter(|_| !is_for_worker) {
+        defers = tx.should_defer(peer, &packets, is_answer, bh) && keypair.is_some();
+        if let Some(keypair) = keypair.filter(|_| !defers) {
             if let Some(first) = tx.begin_inline(peer, &keypair, packets.datagrams(), bh) {
                 drop(guard);
                 return send_inline(peer, &keypair, first, packets, bh);
             }
         }
         if device.tx_memory().try_charge(packets.bytes(), bh) {
-            let staged = tx.stage(peer, packets, keypair.is_some(), is_for_worker, bh);
+            let staged = tx.stage(peer, packets, keypair.is_some(), defers, bh);
             drop(guard);
             return after_staging(peer, staged, bh);
         }
@@ -182,7 +182,7 @@ fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
     }
     let staged = {
         let mut tx = peer.tx().lock(bh);
-        tx.stage(peer, packets, keypair.is_some(), is_for_worker, bh)
+        tx.stage(peer, packets, keypair.is_some(), defers, bh)
     };
     after_staging(peer, staged, bh);
 }

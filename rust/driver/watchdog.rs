@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The watchdog timer that does the work of workers that do not run, in both directions.
+//! The watchdog timer, which does what work items of a peer have not done in time, in both
+//! directions.
 
 use crate::{
     parallel::cpu_load::SOFTIRQ_BUDGET,
@@ -36,7 +37,7 @@ impl Expired<WATCHDOG> for Peer {
             // CAST: Small.
             let _ = send_some(this.borrow(), SOFTIRQ_BUDGET as u32, bh);
         }
-        let is_left = this.tx().lock(bh).waits_for_worker();
+        let is_left = this.tx().lock(bh).waits_for_work_item();
         if receive::take_over(&this, bh) || is_left {
             arm_watchdog(&this);
         }

@@ -39,7 +39,7 @@ pub(crate) const SOFTIRQ_BUDGET: usize = 128;
 /// What NAPI polls of other contexts receive per poll, at most (`NAPI_POLL_WEIGHT`).
 const NAPI_WEIGHT: u32 = 64;
 
-/// Jiffies during which a CPU whose worker stalled gets no batches, unless the worker runs.
+/// Jiffies during which a CPU whose work items stalled gets no batches, unless one runs.
 const STALL_HOLD: u64 = time::HZ;
 
 /// CPUs to ask whether they are less busy: each costs a foreign cache line. Each call begins where
@@ -74,7 +74,7 @@ struct CpuLoad {
     last_asked: Atomic<u32>,
     /// Batches that were given to this CPU's worker and are not done.
     queued: Atomic<u32>,
-    /// Since which jiffy the worker of this CPU counts as stalled.
+    /// Since which jiffy the work items of this CPU count as stalled.
     stalled_since: Atomic<u64>,
 }
 
@@ -224,12 +224,12 @@ impl CpuLoads {
         self.0.get(u32_as_usize(cpu))
     }
 
-    /// Returns whether the workers of a CPU run when they are queued.
+    /// Returns whether the work items of a CPU run when they are queued.
     pub(crate) fn is_responsive(&self, cpu: u32) -> bool {
         self.of(cpu).is_none_or(CpuLoad::is_responsive)
     }
 
-    /// Sets whether the workers of a CPU run when they are queued.
+    /// Sets whether the work items of a CPU run when they are queued.
     pub(crate) fn set_responsive(&self, cpu: u32, is_responsive: bool) {
         if let Some(load) = self.of(cpu) {
             let age = if is_responsive { STALL_HOLD } else { 0 };

@@ -59,11 +59,11 @@ const MAX_DEPTH: u32 = 3;
 /// CPU that has them processes them itself.
 const MAX_QUEUED: u32 = 4;
 
-/// Jiffies within which a queued worker has to run. If it does not, because other tasks keep it
+/// Jiffies within which a queued work item has to run. If it does not, because other tasks keep it
 /// from running, a watchdog timer does its work.
 pub(crate) const WATCHDOG_TIMEOUT: u64 = 3;
 
-/// Jiffies after which a CPU whose workers do not run counts as stalled: the host of a virtual
+/// Jiffies after which a CPU whose work items do not run counts as stalled: the host of a virtual
 /// machine may stop a processor for a while.
 pub(crate) const STALL_TIMEOUT: u64 = time::HZ / 10;
 
@@ -85,7 +85,7 @@ struct Worker<S: Batch, O: Batch> {
     /// How many batches are done, and how many were when the watchdog was armed.
     done: Atomic<u32>,
     seen: Atomic<u32>,
-    /// Since which jiffy the CPU's workers are late, or 0.
+    /// Since which jiffy the CPU's work items are late, or 0.
     late_since: Atomic<u64>,
     #[pin]
     work: Work<Self, 0>,
@@ -159,7 +159,7 @@ impl<S: Batch, O: Batch> Worker<S, O> {
         self.loads.note_done(self.cpu);
     }
 
-    /// Notes that a worker of the CPU did not run in time. The CPU may have stalled.
+    /// Notes that a work item of the CPU did not run in time. The CPU may have stalled.
     fn note_late(&self) {
         let now = time::jiffies();
         match self.late_since.load(Relaxed) {
@@ -171,7 +171,7 @@ impl<S: Batch, O: Batch> Worker<S, O> {
         }
     }
 
-    /// Notes that a worker of the CPU runs.
+    /// Notes that a work item of the CPU runs.
     fn note_ran(&self) {
         if self.late_since.load(Relaxed) != 0 {
             self.late_since.store(0, Relaxed);
@@ -339,7 +339,7 @@ impl<S: Batch, O: Batch> Workers<S, O> {
     }
 
     /// Returns how many more packets this CPU may hand to the stack before it runs softirqs.
-    /// Unlimited if its workers, which would go on with the rest, do not run.
+    /// Unlimited if its work items, which would go on with the rest, do not run.
     pub(crate) fn softirq_budget(&self, bh: &Bh<'_>) -> usize {
         if self.is_responsive(bh.cpu()) {
             self.loads.softirq_budget(bh)
@@ -348,19 +348,19 @@ impl<S: Batch, O: Batch> Workers<S, O> {
         }
     }
 
-    /// Returns whether the workers of a CPU run when they are queued.
+    /// Returns whether the work items of a CPU run when they are queued.
     pub(crate) fn is_responsive(&self, cpu: u32) -> bool {
         self.loads.is_responsive(cpu)
     }
 
-    /// Notes that a worker runs on this CPU.
+    /// Notes that a work item runs on this CPU.
     pub(crate) fn note_ran(&self, bh: &Bh<'_>) {
         if let Some(worker) = self.worker(bh.cpu()) {
             worker.note_ran();
         }
     }
 
-    /// Notes that a worker of `cpu` did not run in time.
+    /// Notes that a work item of `cpu` did not run in time.
     pub(crate) fn note_late(&self, cpu: u32) {
         if let Some(worker) = self.worker(cpu) {
             worker.note_late();

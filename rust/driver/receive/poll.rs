@@ -40,8 +40,8 @@ const OFFLOAD_RUN: usize = 16;
 
 /// Delivers packets: the NAPI poll of one queue.
 ///
-/// After a poll that uses up its budget, a worker schedules the next one: the scheduler then shares
-/// the CPU between the worker and the readers of the packets.
+/// After a poll that uses up its budget, a work item schedules the next one: the scheduler then
+/// shares the CPU between it and the readers of the packets.
 pub(crate) fn poll(
     dev: &NetDevice<Device>,
     queue: &RxQueue,
@@ -96,16 +96,16 @@ pub(crate) fn poll(
     }
 }
 
-/// Queues a worker to schedule the poll of the peer's queue, and arms the watchdog.
+/// Queues the work item that schedules the poll of the peer's queue, and arms the watchdog.
 fn poll_later(peer: &RcuArc<Peer>) {
     let workers = peer.device().data().workers();
     let _ = workers.workqueue().enqueue(&peer.receive_work, peer);
     arm_watchdog(peer);
 }
 
-/// Schedules the poll if the worker did not run in time.
+/// Schedules the poll if the work item did not run in time.
 ///
-/// Returns whether the watchdog has to run again, as the worker may still be late.
+/// Returns whether the watchdog has to run again, as the work item may still be late.
 pub(crate) fn take_over(peer: &Peer, bh: &Bh<'_>) -> bool {
     let Some(napi) = peer.device().data().napi(peer.napi_index(), bh) else {
         return false;
@@ -128,7 +128,7 @@ impl WorkItem<RECEIVE> for Peer {
         };
         napi.queue().end_pause(&bh);
         napi.schedule(&bh);
-        // The poll runs here, and may queue this worker again.
+        // The poll runs here, and may queue this work item again.
         drop(bh);
         ctx.reschedule();
     }

@@ -34,8 +34,8 @@ const MAX_QUEUED_PACKETS: usize = 64 * 64;
 /// Packets that are coalesced at most: as many as NAPI takes at once.
 const MAX_COALESCED: usize = 64;
 
-/// Limits of a pause, in packets and in jiffies: softirqs or other tasks may keep the worker from
-/// running for long.
+/// Limits of a pause, in packets and in jiffies: softirqs or other tasks may keep the work item
+/// from running for long.
 const MAX_PAUSED: usize = 256;
 const MAX_PAUSE: u64 = 3;
 
@@ -70,7 +70,7 @@ enum Waits {
     No,
     /// A timer: packets are coalesced. The number is how many have come since it was started.
     Coalescing(usize),
-    /// A worker, since this jiffy, so that other tasks run on this CPU meanwhile.
+    /// A work item, since this jiffy, so that other tasks run on this CPU meanwhile.
     Paused(u64),
 }
 
@@ -80,11 +80,11 @@ pub(crate) enum AfterPush {
     Poll,
     /// Start the timer that ends coalescing.
     Coalesce,
-    /// Nothing: the timer or the worker schedules the poll.
+    /// Nothing: the timer or the work item schedules the poll.
     Nothing,
 }
 
-/// What became of a pause that the worker should have ended.
+/// What became of a pause that the work item should have ended.
 pub(crate) enum Pause {
     /// There is none.
     No,
@@ -142,7 +142,7 @@ impl RxQueue {
         let reason = if input.is_open {
             let room = MAX_QUEUED_PACKETS.saturating_sub(input.packets.len());
             if packets.len() <= room {
-                // Then a poll is scheduled, unless a worker will do that.
+                // Then a poll is scheduled, unless the work item will do that.
                 let is_waiting = !input.packets.is_empty();
                 input.packets.append(&mut packets);
                 let waiting = input.packets.len();
@@ -260,8 +260,8 @@ impl RxQueue {
     }
 
     /// Pauses polling if packets are left or the poll was a small one, as more of the same burst is
-    /// likely to follow. Returns whether it did: the caller then queues the worker that ends the
-    /// pause.
+    /// likely to follow. Returns whether it did: the caller then queues the work item that ends
+    /// the pause.
     pub(crate) fn pause(&self, was_small: bool, bh: &Bh<'_>) -> bool {
         let mut input = self.input.lock(bh);
         let waits = was_small || !input.packets.is_empty();
@@ -279,7 +279,7 @@ impl RxQueue {
         }
     }
 
-    /// Ends a pause that the worker should have ended.
+    /// Ends a pause that the work item should have ended.
     pub(crate) fn end_long_pause(&self, bh: &Bh<'_>) -> Pause {
         let mut input = self.input.lock(bh);
         let Waits::Paused(since) = input.waits else {

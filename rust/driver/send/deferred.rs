@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a CPU leaves to a worker: to send staged packets (`staged.rs`) or ready batches
+//! What a CPU leaves to a work item: to send staged packets (`staged.rs`) or ready batches
 //! (`release.rs`).
 
 use crate::peer::{
@@ -16,7 +16,7 @@ use kext::{
     sync::rcu::Ref, //
 };
 
-/// Queues the worker of this CPU, which `Tx::deferred` names, to send staged packets.
+/// Queues the work item that sends staged packets, on this CPU, as `Tx::deferred` has it.
 pub(super) fn defer(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     let Some(counted) = peer.upgrade() else {
         // Nothing holds the peer any more, so no session is left to send under.
@@ -40,7 +40,7 @@ pub(super) fn kick(cpu: u32, peer: Ref<'_, Peer>) {
     }
 }
 
-/// Whether a worker of any interface sends on a CPU. CPUs above 63 share flags.
+/// Whether a work item of any interface sends on a CPU. CPUs above 63 share flags.
 static SENDING: [Atomic<bool>; 64] = [const { Atomic::new(false) }; 64];
 
 /// Returns the flag of a CPU.
@@ -49,14 +49,14 @@ fn sending(cpu: u32) -> &'static Atomic<bool> {
     &SENDING[cpu as usize % SENDING.len()]
 }
 
-/// Returns whether a worker sends on this CPU.
+/// Returns whether a work item sends on this CPU.
 ///
-/// A hint: that worker may be preempted.
-pub(crate) fn is_worker_sending(bh: &Bh<'_>) -> bool {
+/// A hint: it may be preempted.
+pub(crate) fn is_work_item_sending(bh: &Bh<'_>) -> bool {
     sending(bh.cpu()).load(Relaxed)
 }
 
-/// Sets whether a worker sends on `cpu`.
-pub(super) fn set_worker_sending(cpu: u32, sends: bool) {
+/// Sets whether a work item sends on `cpu`.
+pub(super) fn set_work_item_sending(cpu: u32, sends: bool) {
     sending(cpu).store(sends, Relaxed);
 }

@@ -5,7 +5,7 @@
 use super::{
     deferred::{
         defer,
-        set_worker_sending, //
+        set_work_item_sending, //
     },
     seal::encrypt,
     tx::{
@@ -34,12 +34,12 @@ use kext::{
 };
 use wg_proto::DropReason;
 
-/// Packets that a worker sends as one batch.
+/// Packets that the work item sends as one batch.
 const MAX_DEFERRED_BATCH: u32 = 64;
 
 /// Sends staged packets under the current session; without one, begins a handshake.
 ///
-/// Packets beyond what this CPU may send before it runs softirqs are deferred to a worker.
+/// Packets beyond what this CPU may send before it runs softirqs are deferred to the work item.
 pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     // CAST: Small.
     if !send_some(peer, SOFTIRQ_BUDGET as u32, bh) {
@@ -75,8 +75,8 @@ pub(crate) fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
             mode,
         } => encrypt(peer, keypair, first, packets, mode, bh),
     }
-    // Only the next call looks whether there is more: a worker makes it after softirqs, which may
-    // have staged some.
+    // Only the next call looks whether there is more: the work item makes it after softirqs, which
+    // may have staged some.
     true
 }
 
@@ -98,11 +98,11 @@ impl WorkItem<SEND> for Peer {
             this.device().data().workers().note_ran(&bh);
             bh.cpu()
         };
-        set_worker_sending(cpu, true);
+        set_work_item_sending(cpu, true);
         // Softirqs, which receive on this machine, run when the section ends.
         while send_some(this.borrow(), MAX_DEFERRED_BATCH, &ctx.bh()) {
             ctx.cond_resched();
         }
-        set_worker_sending(cpu, false);
+        set_work_item_sending(cpu, false);
     }
 }

@@ -52,7 +52,7 @@ pub(crate) struct Tx {
     staged: Packets,
     /// Key of this peer in `Backlogs`; 0 if it is not there.
     backlog_key: u32,
-    /// The worker that is queued to send staged packets.
+    /// The work item that is queued to send staged packets.
     deferred: Option<Deferred>,
     /// Whether staged packets wait for a batch in flight to be sent.
     is_blocked: bool,
@@ -67,9 +67,9 @@ pub(crate) struct Tx {
 pub(super) enum AfterStaging {
     /// Send them.
     Send,
-    /// Queue a worker, which sends them.
+    /// Queue the work item, which sends them.
     Defer,
-    /// Nothing: a worker is queued.
+    /// Nothing: the work item is queued.
     Nothing,
 }
 
@@ -120,11 +120,11 @@ pub(super) enum Head {
 /// What goes on after the oldest batch was sent.
 pub(super) struct HeadSent {
     pub(super) next: Head,
-    /// Whether the caller has to queue a worker for staged packets.
+    /// Whether the caller has to queue the work item for staged packets.
     pub(super) defers: bool,
 }
 
-/// What workers have not done in time.
+/// What work items have not done in time.
 pub(crate) struct Overdue {
     /// To send staged packets.
     pub(crate) staged: bool,
@@ -132,7 +132,7 @@ pub(crate) struct Overdue {
     pub(crate) ready: bool,
 }
 
-/// A worker that is queued to send staged packets.
+/// Where and since when a work item is queued to send staged packets.
 #[derive(Clone, Copy)]
 struct Deferred {
     cpu: u32,
@@ -141,7 +141,7 @@ struct Deferred {
 }
 
 impl Deferred {
-    /// Returns the worker of this CPU, queued now.
+    /// Returns this CPU and now.
     fn here(bh: &Bh<'_>) -> Self {
         Self {
             cpu: bh.cpu(),
@@ -170,8 +170,8 @@ impl Tx {
         self.staged.datagrams()
     }
 
-    /// Returns whether to defer packets to a worker.
-    pub(super) fn is_for_worker(
+    /// Returns whether to defer packets to the work item.
+    pub(super) fn should_defer(
         &mut self,
         peer: Ref<'_, Peer>,
         packets: &Packets,
@@ -221,7 +221,7 @@ impl Tx {
         peer: Ref<'_, Peer>,
         packets: Packets,
         has_session: bool,
-        is_for_worker: bool,
+        defers: bool,
         bh: &Bh<'_>,
     ) -> (AfterStaging, Packets) {
         // Before adding, so that all segments of a super-packet stay together.
@@ -233,7 +233,7 @@ impl Tx {
         self.add(peer, packets, bh);
         let next = if self.deferred.is_some() {
             AfterStaging::Nothing
-        } else if is_for_worker {
+        } else if defers {
             self.deferred = Some(Deferred::here(bh));
             AfterStaging::Defer
         } else {
@@ -266,8 +266,8 @@ impl Tx {
             self.clear_deferral();
             return TxNext::Nothing;
         }
-        if let Some(worker) = &mut self.deferred {
-            worker.since = JiffyStamp::now();
+        if let Some(deferred) = &mut self.deferred {
+            deferred.since = JiffyStamp::now();
         }
         let target = peer.target().device().data().workers().offload_target(bh);
         let is_tx_cpu = self.tx_cpu.claim(bh.cpu());
@@ -329,9 +329,9 @@ impl Tx {
         Some(old)
     }
 
-    /// Defers staged packets to the worker of this CPU, unless they are deferred or there are none.
+    /// Defers staged packets to the work item, unless they are deferred or there are none.
     ///
-    /// Returns whether the caller has to queue the worker.
+    /// Returns whether the caller has to queue it.
     pub(super) fn defer_staged(&mut self, bh: &Bh<'_>) -> bool {
         let defers = self.deferred.is_none() && !self.staged.is_empty();
         if defers {
@@ -340,13 +340,13 @@ impl Tx {
         defers
     }
 
-    /// Takes over from workers that have not run in time. Returns what the caller does instead.
+    /// Takes over from work items that have not run in time. Returns what the caller does instead.
     pub(crate) fn take_over(&mut self, workers: &Workers, bh: &Bh<'_>) -> Overdue {
         let late = self
             .deferred
-            .filter(|worker| worker.since.age() >= WATCHDOG_TIMEOUT);
-        if let Some(worker) = late {
-            workers.note_late(worker.cpu);
+            .filter(|deferred| deferred.since.age() >= WATCHDOG_TIMEOUT);
+        if let Some(deferred) = late {
+            workers.note_late(deferred.cpu);
             self.deferred = Some(Deferred::here(bh));
         }
         // Only after a stall: these batches may overtake packets that left from the other CPU just
@@ -365,8 +365,8 @@ impl Tx {
         }
     }
 
-    /// Returns whether a worker still has to send something.
-    pub(crate) fn waits_for_worker(&self) -> bool {
+    /// Returns whether a work item still has to send something.
+    pub(crate) fn waits_for_work_item(&self) -> bool {
         self.deferred.is_some() || self.ready_since.is_some()
     }
 

@@ -5,14 +5,14 @@
 //! A [`Tunnel`] is a socket of the kernel. All datagrams that it receives go to an [`EncapRcv`],
 //! and it sends packets out, each in a datagram of its own.
 //!
-//! # Life of the receiver
+//! # Lifetime of the receiver
 //!
 //! The socket owns one count of the receiver, in `sk_user_data`. Datagrams are received in RCU
 //! sections. When the socket is released, C clears `sk_user_data`, but another CPU may have read it
 //! just before. That count is put afterwards, and [`RcuArc`] drops and frees the receiver only
 //! after the next grace period, which waits for that CPU.
 //!
-//! # Life of the socket
+//! # Lifetime of the socket
 //!
 //! The drop of a [`Tunnel`] closes its socket. CPUs share one through an
 //! [`Owned`](crate::sync::rcu::Owned) slot, which waits for a grace period before it returns the
