@@ -82,31 +82,55 @@ impl<'a> RawBytes<'a> {
     /// Writes bytes to `room`, each XORed with that of `stream`, until one of the three ends.
     #[inline]
     pub fn xor_to(self, room: &mut [MaybeUninit<u8>], stream: &[u8]) {
-        // Four words per step, as a text may be long.
-        const STEP: usize = 4 * 8;
         let n = self.len.min(room.len()).min(stream.len());
-        let (Some(room), Some(stream)) = (room.get_mut(..n), stream.get(..n)) else {
-            return;
-        };
-        let mut from = self.start;
-        let (mut steps, keys) = (room.chunks_exact_mut(STEP), stream.chunks_exact(STEP));
-        let last = keys.remainder();
-        for (to, key) in steps.by_ref().zip(keys) {
-            // SAFETY: The range is no shorter than `room`, of which this is a step.
-            let text = unsafe { from.cast::<[[u8; 8]; 4]>().read() };
-            for ((to, key), word) in to.chunks_exact_mut(8).zip(key.chunks_exact(8)).zip(text) {
-                if let (Ok(to), Ok(key)) = (<&mut [_; 8]>::try_from(to), key.try_into()) {
-                    let word = u64::from_ne_bytes(word) ^ u64::from_ne_bytes(key);
-                    *to = word.to_ne_bytes().map(MaybeUninit::new);
-                }
+        if let Some(stream) = stream.get(..n) {
+            // SAFETY: The range and the room have at least `n` bytes.
+            unsafe { xor(room.as_mut_ptr().cast(), self.start, stream) };
+        }
+    }
+}
+
+/// XORs a key stream into a text, until one of them ends.
+#[inline]
+pub(crate) fn xor_in_place(text: &mut [u8], stream: &[u8]) {
+    let n = text.len().min(stream.len());
+    let text = text.as_mut_ptr();
+    if let Some(stream) = stream.get(..n) {
+        // SAFETY: The text has at least `n` bytes.
+        unsafe { xor(text, text, stream) };
+    }
+}
+
+/// Writes bytes from `from` to `to`, each XORed with that of `stream`.
+///
+/// # Safety
+///
+/// `from` must be valid for reads and `to` for writes of as many bytes as `stream` has. Both may be
+/// the same.
+#[inline]
+unsafe fn xor(mut to: *mut u8, mut from: *const u8, stream: &[u8]) {
+    // Four words per step, as a text may be long.
+    const STEP: usize = 4 * 8;
+    let keys = stream.chunks_exact(STEP);
+    let last = keys.remainder();
+    for key in keys {
+        // SAFETY: This step is part of `stream`, which is no longer than what may be read.
+        let mut words = unsafe { from.cast::<[[u8; 8]; 4]>().read() };
+        for (word, key) in words.iter_mut().zip(key.chunks_exact(8)) {
+            if let Ok(key) = key.try_into() {
+                *word = (u64::from_ne_bytes(*word) ^ u64::from_ne_bytes(key)).to_ne_bytes();
             }
-            from = from.wrapping_add(STEP);
         }
-        for (to, key) in steps.into_remainder().iter_mut().zip(last) {
-            // SAFETY: As above.
-            to.write(unsafe { from.read() } ^ key);
-            from = from.wrapping_add(1);
-        }
+        // SAFETY: As above, for what may be written.
+        unsafe { to.cast::<[[u8; 8]; 4]>().write(words) };
+        (from, to) = (from.wrapping_add(STEP), to.wrapping_add(STEP));
+    }
+    for key in last {
+        // SAFETY: As above.
+        let byte = unsafe { from.read() } ^ key;
+        // SAFETY: As above.
+        unsafe { to.write(byte) };
+        (from, to) = (from.wrapping_add(1), to.wrapping_add(1));
     }
 }
 

@@ -22,6 +22,7 @@ use crate::compat::code::EKEYREJECTED;
 use crate::{
     bindings,
     bytes::{
+        xor_in_place,
         RawBytes,
         Room,
         Written, //
@@ -48,27 +49,6 @@ const BLOCKS: usize = 8;
 fn copy(to: &mut [u8], from: &[u8]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
-    }
-}
-
-/// XORs a key stream, which is at least as long, into a text.
-#[inline]
-fn add(text: &mut [u8], stream: &[u8]) {
-    // Four words per step, as a text may be long.
-    const LEN: usize = 32;
-    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
-    let rest_at = text.len() & !(LEN - 1);
-    let mut pieces = text.chunks_exact_mut(LEN);
-    for (to, from) in pieces.by_ref().zip(stream.chunks_exact(LEN)) {
-        for (to, from) in to.chunks_exact_mut(8).zip(from.chunks_exact(8)) {
-            if let (Ok(to), Ok(from)) = (<&mut [u8; 8]>::try_from(to), from.try_into()) {
-                *to = (word(to) ^ word(from)).to_ne_bytes();
-            }
-        }
-    }
-    let stream = stream.get(rest_at..).unwrap_or(&[]);
-    for (to, from) in pieces.into_remainder().iter_mut().zip(stream) {
-        *to ^= *from;
     }
 }
 
@@ -228,7 +208,7 @@ pub fn open_text(key: &[u8; 32], nonce: u64, buffer: &mut [u8], len: usize) -> b
                 .get_mut(..len)
                 .and_then(|text| text.split_at_mut_checked(start.len()))
             {
-                add(text, start);
+                xor_in_place(text, start);
                 cipher.apply(rest);
             }
         }
