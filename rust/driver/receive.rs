@@ -75,7 +75,7 @@ pub(crate) fn datagrams(dev: &NetDevice<Device>, mut datagrams: SkbList, bh: &Bh
         }
     }
     if let Some(run) = run {
-        run.end(bh);
+        run.queue(bh);
     }
 }
 
@@ -117,7 +117,7 @@ fn sort<'g>(
         Some(run) if run.index == index => run,
         _ => {
             if let Some(run) = run.take() {
-                run.end(bh);
+                run.queue(bh);
             }
             match find_receiver(device, index, bh) {
                 Ok((peer, napi)) => run.insert(Run {
@@ -192,7 +192,7 @@ struct Run<'g> {
 
 impl Run<'_> {
     /// Queues the run for its NAPI context.
-    fn end(self, bh: &Bh<'_>) {
+    fn queue(self, bh: &Bh<'_>) {
         let Self {
             peer,
             napi,

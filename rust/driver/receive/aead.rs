@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Decryption of single packets: in place if nobody else reads them, else into a new buffer.
+//! Decryption of packets: in place if nobody else reads them, else into a new buffer.
 
 use crate::{
     crypto,

@@ -30,7 +30,7 @@ pub(super) fn defer(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     arm_watchdog(&counted);
 }
 
-/// Has a CPU send ready batches.
+/// Queues the work item that sends ready batches, on `cpu`.
 pub(super) fn kick(cpu: u32, peer: Ref<'_, Peer>) {
     // A ready batch has a session, which holds the peer. Without references there is none.
     if let Some(peer) = peer.upgrade() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Encrypted packets to the UDP socket.
+//! Transmission of encrypted packets by the UDP socket.
 
 use super::layout::HEADROOM;
 use crate::{

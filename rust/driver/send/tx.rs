@@ -212,7 +212,7 @@ impl Tx {
         first
     }
 
-    /// Adds packets to the staged ones, and returns what the caller does next.
+    /// Stages packets, and returns what the caller does next.
     ///
     /// Also returns the oldest packets beyond the limit, which holds without a session, for the
     /// caller to drop.
@@ -247,10 +247,10 @@ impl Tx {
         self.staged.is_empty()
     }
 
-    /// Stages packets for the next sender.
+    /// Adds packets to the staged ones, for the next sender.
     pub(super) fn add(&mut self, peer: Ref<'_, Peer>, packets: Packets, bh: &Bh<'_>) {
         self.staged.append(packets);
-        self.note(peer, bh);
+        self.update_backlog(peer, bh);
     }
 
     /// Takes up to `max` staged datagrams, reserves their nonces, and chooses where to encrypt
@@ -279,7 +279,7 @@ impl Tx {
                 return TxNext::Nothing;
             }
             let packets = self.staged.take(max);
-            self.note(peer, bh);
+            self.update_backlog(peer, bh);
             return TxNext::Drop(packets);
         }
         let packets = self.staged.take(max);
@@ -291,7 +291,7 @@ impl Tx {
             self.staged.prepend(packets);
             return TxNext::WaitForSession;
         };
-        self.note(peer, bh);
+        self.update_backlog(peer, bh);
         let mode = match target {
             _ if is_inline => SealMode::Inline,
             Some(worker) => SealMode::Offload {
@@ -323,7 +323,7 @@ impl Tx {
         } else {
             Packets::new()
         };
-        self.note(peer, bh);
+        self.update_backlog(peer, bh);
         // Packets must not hold up their sockets while they wait.
         self.staged.orphan();
         Some(old)
@@ -338,6 +338,15 @@ impl Tx {
             self.deferred = Some(Deferred::here(bh));
         }
         defers
+    }
+
+    /// Cancels a deferral.
+    ///
+    /// Returns whether there was one, or packets waited for batches in flight; more than the limit
+    /// may be staged then.
+    pub(super) fn clear_deferral(&mut self) -> bool {
+        let was_blocked = core::mem::replace(&mut self.is_blocked, false);
+        self.deferred.take().is_some() || was_blocked
     }
 
     /// Takes over from work items that have not run in time. Returns what the caller does instead.
@@ -393,19 +402,6 @@ impl Tx {
         self.take_ready(budget)
     }
 
-    /// Updates the table of backlogs. Called after each change of `staged`.
-    fn note(&mut self, peer: Ref<'_, Peer>, bh: &Bh<'_>) {
-        let backlogs = peer.device().data().backlogs();
-        self.backlog_key = backlogs.note(peer, self.backlog_key, self.staged.bytes(), bh);
-    }
-
-    /// Takes all staged packets.
-    fn take_all(&mut self, peer: &Peer, bh: &Bh<'_>) -> Packets {
-        let backlogs = peer.device().data().backlogs();
-        self.backlog_key = backlogs.forget(peer, self.backlog_key, bh);
-        core::mem::take(&mut self.staged)
-    }
-
     /// Takes the oldest batch if it is ready and `budget` lets packets leave.
     ///
     /// The caller then drains the queue, and calls [`head_sent`](Self::head_sent) after sending.
@@ -435,13 +431,17 @@ impl Tx {
         }
     }
 
-    /// Cancels a deferral.
-    ///
-    /// Returns whether there was one, or packets waited for batches in flight; more than the limit
-    /// may be staged then.
-    pub(super) fn clear_deferral(&mut self) -> bool {
-        let was_blocked = core::mem::replace(&mut self.is_blocked, false);
-        self.deferred.take().is_some() || was_blocked
+    /// Updates the table of backlogs. Called after each change of `staged`.
+    fn update_backlog(&mut self, peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+        let backlogs = peer.device().data().backlogs();
+        self.backlog_key = backlogs.note(peer, self.backlog_key, self.staged.bytes(), bh);
+    }
+
+    /// Takes all staged packets.
+    fn take_all(&mut self, peer: &Peer, bh: &Bh<'_>) -> Packets {
+        let backlogs = peer.device().data().backlogs();
+        self.backlog_key = backlogs.forget(peer, self.backlog_key, bh);
+        core::mem::take(&mut self.staged)
     }
 }
 
@@ -463,7 +463,7 @@ pub(super) fn make_room(peer: Ref<'_, Peer>, bytes: u32, bh: &Bh<'_>) -> bool {
             let old = tx
                 .staged
                 .take_bytes(bytes.saturating_sub(freed).max(MIN_LOSS));
-            tx.note(peer.borrow(), bh);
+            tx.update_backlog(peer.borrow(), bh);
             old
         };
         if old.is_empty() {
