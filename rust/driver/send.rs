@@ -16,6 +16,7 @@
 mod aead;
 mod deferred;
 mod layout;
+mod next;
 mod packets;
 mod release;
 mod rewritten;
@@ -67,13 +68,13 @@ use kext::{
     sync::rcu::Ref, //
 };
 use layout::layout;
+use next::AfterStaging;
 use packets::Packets;
 use seal::send_inline;
 use tx::{
     drop_staged,
     drop_unstaged,
-    make_room,
-    AfterStaging, //
+    make_room, //
 };
 use wg_proto::{
     crypto::TAG_LEN,

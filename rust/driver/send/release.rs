@@ -7,8 +7,8 @@ use super::{
         defer,
         kick, //
     },
-    transmit::transmit,
-    tx::Head, //
+    next::Head,
+    transmit::transmit, //
 };
 use crate::{
     batch::TxBatch,

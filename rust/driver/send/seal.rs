@@ -4,6 +4,7 @@
 
 use super::{
     aead::seal_all,
+    next::SealMode,
     packets::Packets,
     release::{
         complete,
@@ -11,10 +12,7 @@ use super::{
         send_ready, //
     },
     transmit::transmit,
-    tx::{
-        drop_staged,
-        SealMode, //
-    }, //
+    tx::drop_staged, //
 };
 use crate::{
     batch::TxBatch,

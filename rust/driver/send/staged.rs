@@ -7,11 +7,9 @@ use super::{
         defer,
         set_work_item_sending, //
     },
+    next::TxNext,
     seal::encrypt,
-    tx::{
-        drop_staged,
-        TxNext, //
-    }, //
+    tx::drop_staged, //
 };
 use crate::{
     parallel::cpu_load::SOFTIRQ_BUDGET,
