@@ -102,9 +102,13 @@ for name in TERM CI CC LLVM LANE {http,https,no,all}_proxy {HTTP,HTTPS,NO,ALL}_P
 	[[ -v $name ]] && keep+=("$name=${!name}")
 done
 
+# For each checkout its own: cargo would take the objects of a workspace member of another checkout
+# for those of this one, while the files there are older than they.
+target=$WG_CACHE/cargo/target/${WG_TOP//\//-}
+
 trap 'exit 130' INT TERM
 status=0
 chroot "$root" env -i --chdir="$WG_TOP" "${keep[@]}" HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-	CARGO_HOME="$WG_CACHE/cargo/home" CARGO_TARGET_DIR="$WG_CACHE/cargo/target" \
+	CARGO_HOME="$WG_CACHE/cargo/home" CARGO_TARGET_DIR="$target" \
 	"$@" || status=$?
 exit "$status"
