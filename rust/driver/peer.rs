@@ -100,6 +100,9 @@ pub(crate) const WATCHDOG: usize = 5;
 /// Id of the timer that schedules the NAPI poll for packets that are being coalesced
 /// (`receive/coalesce.rs`).
 pub(crate) const COALESCE: usize = 6;
+/// Id of the timer that expires at the earliest deadline of the protocol's timers
+/// (`timers/expired.rs`).
+pub(crate) const DEADLINE: usize = 7;
 
 /// The handshake with a peer, and the index it goes by.
 pub(crate) struct Noise {

@@ -2,12 +2,17 @@
 
 //! The five timers of a peer. `wg_proto::timers` decides what an event means; this file does it.
 
+mod deadlines;
 mod expired;
 
 use crate::{
-    peer::Peer,
+    peer::{
+        Peer,
+        DEADLINE, //
+    },
     send::tx::purge_staged, //
 };
+use deadlines::Deadlines;
 use kernel::prelude::*;
 use kext::{
     context::{
@@ -40,29 +45,20 @@ use wg_proto::{
     DropReason, //
 };
 
-const RETRANSMIT_HANDSHAKE: usize = 0;
-const SEND_KEEPALIVE: usize = 1;
-const NEW_HANDSHAKE: usize = 2;
-const ZERO_KEYS: usize = 3;
-const PERSISTENT_KEEPALIVE: usize = 4;
-
 const MSEC_PER_SEC: u32 = 1_000;
 
 /// The timers of a peer and their state.
+///
+/// One kernel timer serves all five, as `tcp_retransmit_timer` of `struct sock` serves several of
+/// TCP.
 #[pin_data]
 pub(crate) struct Timers {
     #[pin]
     state: SpinLock<TimerState>,
     #[pin]
-    retransmit_handshake: Timer<Peer, RETRANSMIT_HANDSHAKE>,
+    deadlines: Deadlines,
     #[pin]
-    send_keepalive: Timer<Peer, SEND_KEEPALIVE>,
-    #[pin]
-    new_handshake: Timer<Peer, NEW_HANDSHAKE>,
-    #[pin]
-    zero_keys: Timer<Peer, ZERO_KEYS>,
-    #[pin]
-    persistent_keepalive: Timer<Peer, PERSISTENT_KEEPALIVE>,
+    timer: Timer<Peer, DEADLINE>,
 }
 
 impl Timers {
@@ -70,57 +66,38 @@ impl Timers {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             state <- new_spinlock!(TimerState::new()),
-            retransmit_handshake <- new_timer!(),
-            send_keepalive <- new_timer!(),
-            new_handshake <- new_timer!(),
-            zero_keys <- new_timer!(),
-            persistent_keepalive <- new_timer!(),
+            deadlines <- Deadlines::new(),
+            timer <- new_timer!(),
         })
     }
 
-    fn arm(&self, peer: &RcuArc<Peer>, timer: PeerTimer, jiffies: u64) {
-        match timer {
-            PeerTimer::RetransmitHandshake => self.retransmit_handshake.arm(peer, jiffies),
-            PeerTimer::SendKeepalive => self.send_keepalive.arm(peer, jiffies),
-            PeerTimer::NewHandshake => self.new_handshake.arm(peer, jiffies),
-            PeerTimer::ZeroKeys => self.zero_keys.arm(peer, jiffies),
-            PeerTimer::PersistentKeepalive => self.persistent_keepalive.arm(peer, jiffies),
-        }
+    /// Arms a timer for `after` jiffies from now, whether or not it is pending.
+    fn arm(&self, peer: &RcuArc<Peer>, timer: PeerTimer, after: u64, bh: &Bh<'_>) {
+        let now = time::jiffies();
+        let deadline = now.saturating_add(after);
+        let arm = |after| self.timer.arm(peer, after);
+        self.deadlines.set(timer, deadline, now, bh, arm);
     }
 
-    /// Returns whether a timer is running.
+    /// Returns whether a timer is pending.
+    #[inline]
     pub(crate) fn is_pending(&self, timer: PeerTimer) -> bool {
-        match timer {
-            PeerTimer::RetransmitHandshake => self.retransmit_handshake.is_pending(),
-            PeerTimer::SendKeepalive => self.send_keepalive.is_pending(),
-            PeerTimer::NewHandshake => self.new_handshake.is_pending(),
-            PeerTimer::ZeroKeys => self.zero_keys.is_pending(),
-            PeerTimer::PersistentKeepalive => self.persistent_keepalive.is_pending(),
-        }
+        self.deadlines.is_set(timer)
     }
 
-    fn cancel(&self, timer: PeerTimer) {
-        let _ = match timer {
-            PeerTimer::RetransmitHandshake => self.retransmit_handshake.cancel(),
-            PeerTimer::SendKeepalive => self.send_keepalive.cancel(),
-            PeerTimer::NewHandshake => self.new_handshake.cancel(),
-            PeerTimer::ZeroKeys => self.zero_keys.cancel(),
-            PeerTimer::PersistentKeepalive => self.persistent_keepalive.cancel(),
-        };
-    }
-
-    /// Stops all timers and waits for callbacks that run.
+    /// Stops all timers and waits for the callback, if it runs.
     pub(crate) fn stop(&self, ctx: &mut Process) {
-        let _ = self.retransmit_handshake.cancel_sync(ctx);
-        let _ = self.send_keepalive.cancel_sync(ctx);
-        let _ = self.new_handshake.cancel_sync(ctx);
-        let _ = self.zero_keys.cancel_sync(ctx);
-        let _ = self.persistent_keepalive.cancel_sync(ctx);
+        for timer in PeerTimer::ALL {
+            self.deadlines.clear(timer);
+        }
+        // A callback that runs may still arm it; this then stops it again.
+        let _ = self.timer.cancel_sync(ctx);
+        self.deadlines.stopped(&ctx.bh());
     }
 
     /// Stops the timer that forgets old keys.
     pub(crate) fn cancel_zero_keys(&self) {
-        self.cancel(PeerTimer::ZeroKeys);
+        self.deadlines.clear(PeerTimer::ZeroKeys);
     }
 }
 
@@ -151,7 +128,7 @@ fn apply(peer: &RcuArc<Peer>, action: Action, bh: &Bh<'_>) {
                 arm(peer, timer, after_ms, jitter, bh);
             }
         }
-        Action::Cancel(timer) => peer.timers().cancel(timer),
+        Action::Cancel(timer) => peer.timers().deadlines.clear(timer),
         Action::SendKeepalive => {}
         Action::Initiate => queue_initiation(peer),
         Action::PurgeStaged => purge_staged(peer, DropReason::TxGaveUp, bh),
@@ -173,7 +150,7 @@ fn arm(peer: &RcuArc<Peer>, timer: PeerTimer, after_ms: u64, jitter: bool, bh: &
         0
     };
     let after = jiffies(after_ms).saturating_add(jitter);
-    peer.timers().arm(peer, timer, after);
+    peer.timers().arm(peer, timer, after, bh);
 }
 
 /// Queues an initiation to a peer, unless one was sent just now.
@@ -212,7 +189,7 @@ pub(crate) fn data_received(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
         return;
     }
     let timers = peer.timers();
-    let actions = if timers.send_keepalive.is_pending() {
+    let actions = if timers.is_pending(PeerTimer::SendKeepalive) {
         timers.state.lock(bh).data_received(true)
     } else {
         TimerState::keepalive_after_data()

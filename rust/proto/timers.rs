@@ -33,6 +33,17 @@ pub enum PeerTimer {
     PersistentKeepalive,
 }
 
+impl PeerTimer {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::RetransmitHandshake,
+        Self::SendKeepalive,
+        Self::NewHandshake,
+        Self::ZeroKeys,
+        Self::PersistentKeepalive,
+    ];
+}
+
 /// A step that the driver has to take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {

@@ -2,23 +2,22 @@
 
 //! What the timers of a peer do when they expire.
 
-use super::{
-    apply,
-    NEW_HANDSHAKE,
-    PERSISTENT_KEEPALIVE,
-    RETRANSMIT_HANDSHAKE,
-    SEND_KEEPALIVE,
-    ZERO_KEYS, //
-};
+use super::apply;
 use crate::{
-    peer::Peer,
+    peer::{
+        Peer,
+        DEADLINE, //
+    },
     send, //
 };
 use kext::{
     context::Bh,
     debug,
     sync::rcu::RcuArc,
-    time::timer::Expired, //
+    time::{
+        self,
+        timer::Expired, //
+    }, //
 };
 use wg_proto::{
     session::{
@@ -28,6 +27,7 @@ use wg_proto::{
     timers::{
         Action,
         Actions,
+        PeerTimer,
         TimerState, //
     }, //
 };
@@ -43,72 +43,65 @@ fn carry_out(peer: &RcuArc<Peer>, actions: Actions, bh: &Bh<'_>) {
     }
 }
 
-impl Expired<RETRANSMIT_HANDSHAKE> for Peer {
+impl Expired<DEADLINE> for Peer {
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        let (actions, tries) = {
-            let mut state = this.timers().state.lock(bh);
-            (state.expired_retransmit_handshake(), state.attempts())
-        };
-        if actions
-            .into_iter()
-            .any(|action| action == Action::PurgeStaged)
-        {
+        let timers = this.timers();
+        let run = |timer| expired(&this, timer, bh);
+        let arm = |after| timers.timer.arm(&this, after);
+        timers.deadlines.expire(time::jiffies(), bh, run, arm);
+    }
+}
+
+/// Does what an expired timer is for.
+fn expired(peer: &RcuArc<Peer>, timer: PeerTimer, bh: &Bh<'_>) {
+    let actions = match timer {
+        PeerTimer::RetransmitHandshake => retransmit_handshake(peer, bh),
+        PeerTimer::SendKeepalive => peer.timers().state.lock(bh).expired_send_keepalive(),
+        PeerTimer::NewHandshake => {
             debug!(
-                "{}: Handshake for peer {} ({}) did not complete after {} attempts, giving up\n",
-                this.device().name(),
-                this.number(),
-                this.display_remote(bh),
-                tries.saturating_add(1)
+                "{}: Retrying handshake with peer {} ({}) because we stopped hearing back after {} seconds\n",
+                peer.device().name(),
+                peer.number(),
+                peer.display_remote(bh),
+                KEEPALIVE_TIMEOUT + REKEY_TIMEOUT
             );
-            this.note_given_up(tries.saturating_add(1), bh);
-        } else {
-            debug!(
-                "{}: Handshake for peer {} ({}) did not complete after {} seconds, retrying (try {})\n",
-                this.device().name(),
-                this.number(),
-                this.display_remote(bh),
-                REKEY_TIMEOUT,
-                tries.saturating_add(1)
-            );
+            peer.timers().state.lock(bh).expired_new_handshake()
         }
-        carry_out(&this, actions, bh);
-    }
+        PeerTimer::ZeroKeys => TimerState::expired_zero_keys(),
+        PeerTimer::PersistentKeepalive => {
+            TimerState::expired_persistent_keepalive(peer.persistent_keepalive())
+        }
+    };
+    carry_out(peer, actions, bh);
 }
 
-impl Expired<SEND_KEEPALIVE> for Peer {
-    fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        let actions = this.timers().state.lock(bh).expired_send_keepalive();
-        carry_out(&this, actions, bh);
-    }
-}
-
-impl Expired<NEW_HANDSHAKE> for Peer {
-    fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
+/// Returns what to do when no response came, and logs it.
+fn retransmit_handshake(peer: &RcuArc<Peer>, bh: &Bh<'_>) -> Actions {
+    let (actions, tries) = {
+        let mut state = peer.timers().state.lock(bh);
+        (state.expired_retransmit_handshake(), state.attempts())
+    };
+    if actions
+        .into_iter()
+        .any(|action| action == Action::PurgeStaged)
+    {
         debug!(
-            "{}: Retrying handshake with peer {} ({}) because we stopped hearing back after {} seconds\n",
-            this.device().name(),
-            this.number(),
-            this.display_remote(bh),
-            KEEPALIVE_TIMEOUT + REKEY_TIMEOUT
+            "{}: Handshake for peer {} ({}) did not complete after {} attempts, giving up\n",
+            peer.device().name(),
+            peer.number(),
+            peer.display_remote(bh),
+            tries.saturating_add(1)
         );
-        let actions = this.timers().state.lock(bh).expired_new_handshake();
-        carry_out(&this, actions, bh);
-    }
-}
-
-impl Expired<ZERO_KEYS> for Peer {
-    fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        carry_out(&this, TimerState::expired_zero_keys(), bh);
-    }
-}
-
-impl Expired<PERSISTENT_KEEPALIVE> for Peer {
-    fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        let interval = this.persistent_keepalive();
-        carry_out(
-            &this,
-            TimerState::expired_persistent_keepalive(interval),
-            bh,
+        peer.note_given_up(tries.saturating_add(1), bh);
+    } else {
+        debug!(
+            "{}: Handshake for peer {} ({}) did not complete after {} seconds, retrying (try {})\n",
+            peer.device().name(),
+            peer.number(),
+            peer.display_remote(bh),
+            REKEY_TIMEOUT,
+            tries.saturating_add(1)
         );
     }
+    actions
 }

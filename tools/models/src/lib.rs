@@ -20,6 +20,11 @@ mod peerlookup;
 #[path = "../../../rust/driver/rcu.rs"]
 mod rcu;
 
+#[path = "../../../rust/driver/timers"]
+mod timers {
+    pub(crate) mod deadlines;
+}
+
 #[path = "../../../rust/driver/parallel"]
 mod parallel {
     pub(crate) mod cpu_load;

@@ -2,6 +2,7 @@
 
 //! The models.
 
+mod deadlines;
 mod handshake;
 mod order;
 mod pause;

@@ -7,8 +7,11 @@
 //!   can be armed again.
 //! * `timer_pending()` looks without the lock (`include/linux/timer.h`).
 //!
+//! * The wheel rounds the time that a timer is armed for up by up to an eighth of it, and expires it
+//!   after that time, never in the jiffy itself (`calc_index()`).
+//!
 //! A timer may expire as soon as it is armed: the model has jiffies pass then, as many as it was
-//! armed for.
+//! armed for, and an eighth more.
 
 use super::softirq;
 use engine::{
@@ -78,7 +81,7 @@ impl Timer {
         let state = state();
         let this: *const Self = self;
         state.lock.acquire();
-        let expires = state.jiffies.get() + after;
+        let expires = state.jiffies.get() + after + after / 8 + 1;
         let is_idle = {
             let mut pending = state.pending.borrow_mut();
             match pending.iter_mut().find(|other| other.timer == this) {
