@@ -203,7 +203,7 @@ impl Config {
             return;
         };
         self.count = self.count.saturating_sub(1);
-        dev.data().key_table().remove(peer.public_key(), ctx);
+        dev.data().key_table().remove(peer, ctx);
         peer.mark_dead();
         let _ = dead.0.insert(node);
     }

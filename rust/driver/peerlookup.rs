@@ -33,17 +33,18 @@ use kext::{
 };
 use wg_proto::key::PublicKey;
 
-/// The position of a public key in the table: its hash, then the key itself.
-type HashedKey = (u64, [u8; 32]);
+/// The position of a peer in the table: the hash of its public key, then its number.
+type Position = (u64, u64);
 
 /// Peers of an interface by public key.
 ///
-/// Ordered by a keyed hash, so that the time of a look-up tells remote parties nothing.
+/// Ordered by a keyed hash, so that the time of a look-up tells remote parties nothing. Peers whose
+/// keys have the same hash are neighbours.
 #[pin_data]
 pub(crate) struct KeyTable {
     key: siphash::Key,
     #[pin]
-    peers: SpinLock<RBTree<HashedKey, RcuArc<Peer>>>,
+    peers: SpinLock<RBTree<Position, RcuArc<Peer>>>,
 }
 
 impl KeyTable {
@@ -51,19 +52,23 @@ impl KeyTable {
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             // As in C, the key may be drawn before the generator is seeded: the hash only orders a
-            // tree, where equal or chosen hashes cost nothing.
+            // tree, where equal or chosen hashes cost little.
             key: siphash::Key::random(),
             peers <- new_spinlock!(RBTree::new()),
         })
     }
 
-    fn hashed_key(&self, key: &PublicKey) -> HashedKey {
-        (siphash::siphash(&self.key, key.as_bytes()), *key.as_bytes())
+    fn hash(&self, key: &PublicKey) -> u64 {
+        siphash::siphash(&self.key, key.as_bytes())
+    }
+
+    fn position(&self, peer: &Peer) -> Position {
+        (self.hash(peer.public_key()), peer.id())
     }
 
     /// Adds a peer. Its key must not be in the table yet.
     pub(crate) fn add(&self, peer: &RcuArc<Peer>, ctx: &mut Process) -> Result {
-        let node = RBTreeNode::new(self.hashed_key(peer.public_key()), peer.clone(), GFP_KERNEL)?;
+        let node = RBTreeNode::new(self.position(peer), peer.clone(), GFP_KERNEL)?;
         let bh = ctx.bh();
         let old = self.peers.lock(&bh).insert(node);
         drop(bh);
@@ -71,27 +76,47 @@ impl KeyTable {
         Ok(())
     }
 
-    /// Removes the peer with this key.
-    pub(crate) fn remove(&self, key: &PublicKey, ctx: &mut Process) {
-        let hashed_key = self.hashed_key(key);
+    /// Removes a peer.
+    pub(crate) fn remove(&self, peer: &Peer, ctx: &mut Process) {
+        let position = self.position(peer);
         let bh = ctx.bh();
-        let old = self.peers.lock(&bh).remove_node(&hashed_key);
+        let old = self.peers.lock(&bh).remove_node(&position);
         drop(bh);
         drop(old);
     }
 
     /// Finds a peer by its key.
     pub(crate) fn find(&self, key: &PublicKey, ctx: &mut Process) -> Option<RcuArc<Peer>> {
-        let hashed_key = self.hashed_key(key);
-        let bh = ctx.bh();
-        let peers = self.peers.lock(&bh);
-        peers.get(&hashed_key).cloned()
+        self.with(key, &ctx.bh(), RcuArc::clone)
     }
 
     /// Returns whether a peer has this key.
     pub(crate) fn contains(&self, key: &PublicKey, bh: &Bh<'_>) -> bool {
-        let hashed_key = self.hashed_key(key);
-        self.peers.lock(bh).get(&hashed_key).is_some()
+        self.with(key, bh, |_| ()).is_some()
+    }
+
+    /// Returns what `f` makes of the peer with this key.
+    fn with<R>(
+        &self,
+        key: &PublicKey,
+        bh: &Bh<'_>,
+        f: impl FnOnce(&RcuArc<Peer>) -> R,
+    ) -> Option<R> {
+        let hash = self.hash(key);
+        let mut peers = self.peers.lock(bh);
+        // Only mutable cursors can move.
+        let mut cursor = peers.cursor_lower_bound_mut(&(hash, 0));
+        while let Some(at) = cursor {
+            let (position, peer) = at.current();
+            if position.0 != hash {
+                return None;
+            }
+            if peer.public_key() == key {
+                return Some(f(peer));
+            }
+            cursor = at.move_next();
+        }
+        None
     }
 }
 

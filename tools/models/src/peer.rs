@@ -88,6 +88,10 @@ impl Peer {
         0
     }
 
+    pub(crate) fn id(&self) -> u64 {
+        1
+    }
+
     pub(crate) fn number(&self) -> u64 {
         1
     }

@@ -3,7 +3,7 @@
 //! Trees.
 
 use crate::{alloc::Flags, error::Result};
-use std::collections::BTreeMap;
+use std::collections::{btree_map::RangeMut, BTreeMap};
 
 /// A tree.
 pub struct RBTree<K, V>(BTreeMap<K, V>);
@@ -34,8 +34,27 @@ impl<K: Ord, V> RBTree<K, V> {
         self.0.remove(key)
     }
 
-    /// Finds one.
-    pub fn get(&self, key: &K) -> Option<&V> {
-        self.0.get(key)
+    /// Returns a cursor on the first node from `key` on.
+    pub fn cursor_lower_bound_mut(&mut self, key: &K) -> Option<CursorMut<'_, K, V>> {
+        CursorMut::new(self.0.range_mut(key..))
+    }
+}
+
+/// A place in a tree.
+pub struct CursorMut<'a, K, V>((&'a K, &'a mut V), RangeMut<'a, K, V>);
+
+impl<'a, K, V> CursorMut<'a, K, V> {
+    fn new(mut range: RangeMut<'a, K, V>) -> Option<Self> {
+        Some(Self(range.next()?, range))
+    }
+
+    /// Returns the node here.
+    pub fn current(&self) -> (&K, &V) {
+        (self.0 .0, self.0 .1)
+    }
+
+    /// Goes on to the next one.
+    pub fn move_next(self) -> Option<Self> {
+        Self::new(self.1)
     }
 }
