@@ -174,7 +174,7 @@ impl Config {
             return Err(ENOMEM);
         }
         let id = self.next_peer;
-        let peer = Peer::new(dev, id, *key)?;
+        let peer = Peer::new(dev, id, *key, ctx)?;
         let member = Member {
             peer: peer.clone(),
             prefixes: RBTree::new(),

@@ -11,6 +11,7 @@ use crate::{
         Endpoint,
         EndpointSrc, //
     },
+    parallel::stream::JiffyStamp,
     peer::{
         Peer,
         Route, //
@@ -80,20 +81,19 @@ impl<'g> Path<'g> {
         peer: &Peer,
         bh: &'g Bh<'_>,
     ) -> Result<Self, DropReason> {
-        let now = time::jiffies();
         let (mut endpoint, cached, change, gso) = {
             let state = peer.endpoint().lock(bh);
             let cached = state.route.clone();
-            (state.endpoint, cached, peer.endpoint_changes(), state.gso)
+            // A queueing discipline may be replaced without the route becoming invalid.
+            let gso = Some(state.gso).filter(|_| state.gso_at.age() < GSO_HOLD);
+            (state.endpoint, cached, peer.endpoint_changes(), gso)
         };
-        // A queueing discipline may be replaced without the route becoming invalid.
-        let is_recent = now.wrapping_sub(gso.1) < GSO_HOLD;
         let label = peer.diag().outer(bh);
         let mut path = match cached.filter(|route| route.is_valid(bh)) {
             Some(route) => {
                 let mut path = Self::with(dev, &endpoint, label, bh, |_, _| Ok(route))?;
-                if is_recent {
-                    path.gso = gso.0;
+                if let Some(gso) = gso {
+                    path.gso = gso;
                     return Ok(path);
                 }
                 path
@@ -110,7 +110,8 @@ impl<'g> Path<'g> {
                 peer.endpoint_changed(true);
             }
             old = state.route.replace(path.route.clone());
-            state.gso = (path.gso, now);
+            state.gso = path.gso;
+            state.gso_at = JiffyStamp::now();
             peer.set_gso(path.gso);
         }
         drop(state);

@@ -13,9 +13,11 @@ pub(crate) use endpoint::{
 use traffic::Direction;
 
 use crate::{
-    crypto::Library,
     device::Device,
-    diag::PeerDiag,
+    diag::{
+        Learnt,
+        PeerDiag, //
+    },
     endpoint::DisplayRemote,
     keypair::Keypair,
     parallel::{
@@ -32,7 +34,6 @@ use crate::{
     timers::Timers, //
 };
 use kernel::{
-    alloc::flags::GFP_KERNEL,
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -63,6 +64,7 @@ use kext::{
             SpinLock, //
         },
         rcu::RcuArc,
+        slab_cache::SlabCache,
         CacheAligned, //
     },
     time::{
@@ -129,7 +131,7 @@ impl HandshakeState {
     fn new(public_key: &PublicKey) -> impl PinInit<Self> {
         let key = *public_key;
         let mut generator = CookieGenerator::new();
-        generator.set_remote::<Library>(public_key);
+        generator.set_remote(public_key);
         pin_init!(Self {
             noise <- new_mutex!(Noise {
                 handshake: Handshake::new(key),
@@ -139,6 +141,26 @@ impl HandshakeState {
             }),
             cookie_generator <- new_spinlock!(generator),
         })
+    }
+}
+
+/// What user space reads of the past of a peer.
+struct Stamps {
+    /// Wall-clock time of the last handshake.
+    handshake: (i64, u32),
+    /// How the remote address was learnt.
+    learnt: Learnt,
+    /// When it was, in nanoseconds since boot.
+    learnt_at: u64,
+}
+
+impl Stamps {
+    const fn new() -> Self {
+        Self {
+            handshake: (0, 0),
+            learnt: Learnt::Not,
+            learnt_at: 0,
+        }
     }
 }
 
@@ -165,7 +187,7 @@ pub(crate) struct Peer {
     takes_gso: Atomic<bool>,
     gathers_gso: Atomic<bool>,
     has_endpoint: Atomic<bool>,
-    endpoint_changes: Atomic<u64>,
+    endpoint_changes: Atomic<u32>,
     napi_index: u32,
     keypairs: Keypairs<Rcu, Keypair>,
     #[pin]
@@ -183,7 +205,7 @@ pub(crate) struct Peer {
     #[pin]
     seen_flags: CacheAligned<SeenFlags>,
     #[pin]
-    last_handshake: SpinLock<(i64, u32)>,
+    stamps: SpinLock<Stamps>,
     #[pin]
     timers: Timers,
     #[pin]
@@ -205,6 +227,9 @@ pub(crate) struct Peer {
     device: DeviceRef<Device>,
 }
 
+/// The slab cache of peers, with the name of the C driver's.
+pub(crate) static CACHE: SlabCache<Peer> = SlabCache::new(c"wg_peer");
+
 /// Numbers of peers in the log, over all interfaces.
 static PEERS: Atomic<u64> = Atomic::new(0);
 
@@ -216,6 +241,7 @@ impl Peer {
         dev: &NetDevice<Device>,
         id: u64,
         public_key: PublicKey,
+        ctx: &mut Process,
     ) -> Result<RcuArc<Self>> {
         let number = PEERS.fetch_add(1, Relaxed).wrapping_add(1);
         let device = dev.hold();
@@ -223,7 +249,7 @@ impl Peer {
         // CAST: The lower half spreads the peers as well.
         let napi_index = (id as u32).checked_rem(cpu::possible_count()).unwrap_or(0);
         let handshake_state = HandshakeState::new(&public_key);
-        let peer = RcuArc::pin_init(
+        let peer = CACHE.pin_init(
             try_pin_init!(Self {
                 id,
                 public_key,
@@ -246,7 +272,7 @@ impl Peer {
                     rx: SeenFlag::new(),
                     tx: SeenFlag::new(),
                 }),
-                last_handshake <- new_spinlock!((0, 0)),
+                stamps <- new_spinlock!(Stamps::new()),
                 timers <- Timers::new(),
                 initiate_work <- new_work!(),
                 zero_work <- new_work!(),
@@ -258,7 +284,7 @@ impl Peer {
                 number,
                 device,
             }? Error),
-            GFP_KERNEL,
+            ctx,
         )?;
         debug!("{}: Peer {} created\n", dev.name(), peer.number());
         Ok(peer)
@@ -321,7 +347,7 @@ impl Peer {
 
     /// Returns how often the endpoint has changed.
     #[inline]
-    pub(crate) fn endpoint_changes(&self) -> u64 {
+    pub(crate) fn endpoint_changes(&self) -> u32 {
         self.endpoint_changes.load(Relaxed)
     }
 
@@ -401,12 +427,25 @@ impl Peer {
 
     /// Sets the wall-clock time of the last handshake.
     pub(crate) fn stamp_handshake(&self, now: (i64, u32), bh: &Bh<'_>) {
-        *self.last_handshake.lock(bh) = now;
+        self.stamps.lock(bh).handshake = now;
     }
 
     /// Returns the time of the last handshake, or zeros.
     pub(crate) fn last_handshake(&self, bh: &Bh<'_>) -> (i64, u32) {
-        *self.last_handshake.lock(bh)
+        self.stamps.lock(bh).handshake
+    }
+
+    /// Notes how the remote address was learnt just now.
+    fn stamp_learnt(&self, how: Learnt, bh: &Bh<'_>) {
+        let mut stamps = self.stamps.lock(bh);
+        stamps.learnt = how;
+        stamps.learnt_at = time::boottime_coarse();
+    }
+
+    /// Returns how the remote address was learnt, and when, in nanoseconds since boot.
+    pub(crate) fn learnt(&self, bh: &Bh<'_>) -> (Learnt, u64) {
+        let stamps = self.stamps.lock(bh);
+        (stamps.learnt, stamps.learnt_at)
     }
 
     /// Returns the state for diagnostics.

@@ -17,7 +17,10 @@
 use crate::compat::raw_try_init;
 use crate::{
     context::Process,
-    sync::rcu::Barrier, //
+    sync::{
+        rcu::Barrier,
+        slab_cache, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -38,7 +41,7 @@ pub trait Module: Send + Sync + Sized + 'static {
     fn started() {}
 }
 
-/// The state of a module, with the barrier whose drop waits for the last call into its code.
+/// The state of a module, whose drop waits for the last call into its code.
 #[pin_data]
 pub struct Guarded<M> {
     /// Dropped first.
@@ -46,7 +49,20 @@ pub struct Guarded<M> {
     #[pin]
     module: M,
     /// Dropped last.
-    _barrier: Barrier,
+    _text: Text,
+}
+
+/// The module's text: its drop waits until nothing is left that could call it.
+struct Text(Option<Barrier>);
+
+impl Drop for Text {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        // SAFETY: The drop of the barrier has waited for the last value and reference. Only another
+        // barrier makes new ones possible, and this module has no other. The thread may sleep, or
+        // the barrier's drop would not have returned.
+        unsafe { slab_cache::destroy_all() };
+    }
 }
 
 impl<M: Module> Guarded<M> {
@@ -66,7 +82,7 @@ impl<M: Module> Guarded<M> {
             unsafe { raw_try_init(slot, M::init(module, &mut ctx)) }
         };
         try_pin_init!(Self {
-            _barrier: Barrier::new()?,
+            _text: Text(Some(Barrier::new()?)),
             // SAFETY: The closure does what an initialiser does, and nothing else.
             module <- unsafe { pin_init_from_closure(init) },
             _started: Started::new::<M>(),

@@ -52,9 +52,19 @@ impl Labelled {
     }
 
     fn set<C: Crypto>(&mut self, public: &PublicKey) {
-        C::hash(&mut self.mac1, &[b"mac1----", public.as_bytes()]);
-        C::hash(&mut self.cookie, &[b"cookie--", public.as_bytes()]);
+        mac1_key::<C>(&mut self.mac1, public);
+        cookie_key::<C>(&mut self.cookie, public);
     }
+}
+
+/// Derives the key of mac1 from the public key of the receiver.
+fn mac1_key<C: Crypto>(out: &mut [u8; HASH_LEN], public: &PublicKey) {
+    C::hash(out, &[b"mac1----", public.as_bytes()]);
+}
+
+/// Derives the key that encrypts the cookies of a receiver from its public key.
+fn cookie_key<C: Crypto>(out: &mut [u8; HASH_LEN], public: &PublicKey) {
+    C::hash(out, &[b"cookie--", public.as_bytes()]);
 }
 
 /// The result of checking the macs of a message.
@@ -189,8 +199,11 @@ impl Default for CookieChecker {
 }
 
 /// The sender's side of macs and cookies, one for a remote.
+///
+/// Derives the remote's two keys anew for each message: a hash is little beside a handshake, and an
+/// idle peer takes 32 bytes less.
 pub struct CookieGenerator {
-    keys: Labelled,
+    remote: PublicKey,
     cookie: Cookie,
     /// When the cookie was received, if there is one.
     born: Option<u64>,
@@ -205,7 +218,7 @@ impl CookieGenerator {
     /// Makes an empty generator; [`CookieGenerator::set_remote`] has to follow.
     pub const fn new() -> Self {
         Self {
-            keys: Labelled::zeroed(),
+            remote: PublicKey::from_bytes([0; key::LEN]),
             cookie: Cookie::zeroed(),
             born: None,
             sent: None,
@@ -213,8 +226,8 @@ impl CookieGenerator {
     }
 
     /// Sets the public key of the remote.
-    pub fn set_remote<C: Crypto>(&mut self, public: &PublicKey) {
-        self.keys.set::<C>(public);
+    pub const fn set_remote(&mut self, public: &PublicKey) {
+        self.remote = *public;
     }
 
     /// Writes both macs of a handshake message that is otherwise complete.
@@ -226,7 +239,9 @@ impl CookieGenerator {
             .split_last_chunk_mut::<MAC_LEN>()
             .ok_or(DropReason::BadLength)?;
 
-        C::mac(mac1, &self.keys.mac1, before1);
+        let mut key = [0; HASH_LEN];
+        mac1_key::<C>(&mut key, &self.remote);
+        C::mac(mac1, &key, before1);
         self.sent = Some(*mac1);
         match self.born {
             Some(born) if !has_expired(born, Self::MAX_AGE, now) => {
@@ -243,7 +258,9 @@ impl CookieGenerator {
         let mut text = Secret::<kind::CookieKind, { MAC_LEN + crate::crypto::TAG_LEN }>::zeroed();
 
         *text.as_mut_bytes() = reply.cookie;
-        if !C::xopen(&self.keys.cookie, &reply.nonce, &sent, text.as_mut_bytes()) {
+        let mut key = [0; HASH_LEN];
+        cookie_key::<C>(&mut key, &self.remote);
+        if !C::xopen(&key, &reply.nonce, &sent, text.as_mut_bytes()) {
             return Err(DropReason::BadCookie);
         }
         let Some(cookie) = text.as_bytes().first_chunk() else {

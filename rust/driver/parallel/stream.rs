@@ -12,10 +12,10 @@ use kext::time;
 
 /// Unanswered packets above which single packets count as a stream: about 2000 per second.
 // CAST: HZ is small.
-const STREAM_PACKETS: usize = 2000 / time::HZ as usize;
+const STREAM_PACKETS: u32 = 2000 / time::HZ as u32;
 
 /// Cap of that count: halving it per jiffy forgets a stream within three jiffies.
-const MAX_UNANSWERED: usize = 8 * STREAM_PACKETS;
+const MAX_UNANSWERED: u32 = 8 * STREAM_PACKETS;
 
 /// Detects streams of single packets in one direction of a peer.
 ///
@@ -26,15 +26,16 @@ const MAX_UNANSWERED: usize = 8 * STREAM_PACKETS;
 /// acknowledgement; if these counted as answers, a stream whose receiver acknowledges every packet
 /// would be sent packet by packet, and so would each be acknowledged.
 pub(crate) struct StreamDetector {
-    jiffy: u64,
-    unanswered: usize,
+    /// When the count was halved last.
+    halved: JiffyStamp,
+    unanswered: u32,
 }
 
 impl StreamDetector {
     /// Creates the detector of an idle peer.
     pub(crate) const fn new() -> Self {
         Self {
-            jiffy: 0,
+            halved: JiffyStamp(0),
             unanswered: 0,
         }
     }
@@ -43,15 +44,14 @@ impl StreamDetector {
     ///
     /// An answer does not reset the count: two programs may send to the same peer.
     pub(crate) fn is_stream(&mut self, is_answer: bool) -> bool {
-        let jiffy = time::jiffies();
-        let rest = match jiffy.wrapping_sub(self.jiffy) {
+        let rest = match self.halved.age() {
             0 => self.unanswered,
             1 => self.unanswered / 2,
             _ => 0,
         };
-        self.jiffy = jiffy;
+        self.halved = JiffyStamp::now();
         self.unanswered = rest
-            .saturating_add(usize::from(!is_answer))
+            .saturating_add(u32::from(!is_answer))
             .min(MAX_UNANSWERED);
         self.unanswered > STREAM_PACKETS
     }

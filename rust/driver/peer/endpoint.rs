@@ -13,7 +13,8 @@ use crate::{
         DisplayRemote,
         Endpoint,
         EndpointSrc, //
-    }, //
+    },
+    parallel::stream::JiffyStamp, //
 };
 use kext::{
     context::Bh,
@@ -26,8 +27,7 @@ use kext::{
             Route6,
             RouteGso, //
         }, //
-    },
-    time, //
+    }, //
 };
 
 /// A cached route to an endpoint.
@@ -58,11 +58,11 @@ impl Route {
 /// The endpoint of a peer and the route to it, under one lock so that they always match.
 pub(crate) struct EndpointState {
     pub(crate) endpoint: Endpoint,
-    /// How the remote address was learnt, and when, in nanoseconds since boot.
-    learnt: (Learnt, u64),
     pub(crate) route: Option<Route>,
-    /// Which GSO packets should use that route, and when that was looked up.
-    pub(crate) gso: (RouteGso, u64),
+    /// Which GSO packets should use that route.
+    pub(crate) gso: RouteGso,
+    /// When that was looked up.
+    pub(crate) gso_at: JiffyStamp,
     /// The interface and the number of the peer, for the log.
     owner: (DeviceRef<Device>, u64),
 }
@@ -89,9 +89,9 @@ impl EndpointState {
                 remote: None,
                 src: EndpointSrc::Any,
             },
-            learnt: (Learnt::Not, 0),
             route: None,
-            gso: (RouteGso::Cut, 0),
+            gso: RouteGso::Cut,
+            gso_at: JiffyStamp::now(),
             owner,
         }
     }
@@ -103,15 +103,10 @@ impl Peer {
         self.endpoint().lock(bh).endpoint.remote
     }
 
-    /// Returns how the remote address was learnt, and when, in nanoseconds since boot.
-    pub(crate) fn learnt(&self, bh: &Bh<'_>) -> (Learnt, u64) {
-        self.endpoint().lock(bh).learnt
-    }
-
     /// Moves the peer to another endpoint. Returns the number of the change.
     ///
     /// Where it is pinned, messages do not move it.
-    pub(crate) fn set_endpoint(&self, endpoint: &Endpoint, how: Learnt, bh: &Bh<'_>) -> u64 {
+    pub(crate) fn set_endpoint(&self, endpoint: &Endpoint, how: Learnt, bh: &Bh<'_>) -> u32 {
         let is_free = match self.diag().pin(bh) {
             Pin::Moves => true,
             Pin::WithHandshakes => how != Learnt::Data,
@@ -131,7 +126,7 @@ impl Peer {
             }
             state.endpoint = *endpoint;
             if is_elsewhere {
-                state.learnt = (how, time::boottime_coarse());
+                self.stamp_learnt(how, bh);
                 is_moved = true;
             }
             old = self.changed(&mut state);

@@ -29,7 +29,7 @@ use wg_proto::DropReason;
 
 /// Packets of one peer that may be with workers, or wait for those, at once. (A test fills this up
 /// a thousand times.)
-const MAX_OFFLOADED_PACKETS: usize = if cfg!(wg_faults) { 1024 } else { 4096 };
+const MAX_OFFLOADED_PACKETS: u32 = if cfg!(wg_faults) { 1024 } else { 4096 };
 
 /// How a run of packets goes on.
 pub(super) enum RxNext {
@@ -45,11 +45,11 @@ pub(super) enum RxNext {
 pub(crate) struct Rx {
     reorder: ReorderQueue<RxBatch>,
     /// How many packets the batches in `reorder` have, before decryption.
-    packets: usize,
+    packets: u32,
     stream: StreamDetector,
     /// Where the peer's datagrams came from last, and the number of the change of its endpoint that
     /// this was.
-    seen: Option<(Endpoint, u64)>,
+    seen: Option<(Endpoint, u32)>,
 }
 
 impl Rx {
@@ -87,27 +87,29 @@ impl Rx {
         let Some(keypair) = keypair.upgrade() else {
             return RxNext::Dropped(DropReason::UnknownSession);
         };
-        self.packets = self.packets.saturating_add(n);
+        // CAST: At most what a poll takes.
+        self.packets = self.packets.saturating_add(n as u32);
         RxNext::Queued(self.reorder.assign_seq(), keypair)
     }
 
     /// Notes that the oldest batch, of `n` packets, was delivered, and takes the next one if it is
     /// ready.
     pub(super) fn head_delivered(&mut self, n: usize) -> Option<Outcome<RxBatch>> {
-        self.packets = self.packets.saturating_sub(n);
+        // CAST: As in `begin`.
+        self.packets = self.packets.saturating_sub(n as u32);
         self.reorder.head_released();
         self.reorder.take_head()
     }
 
     /// Returns whether the last datagram came from `endpoint`, and the endpoint is at its change
     /// number `change` since then.
-    pub(crate) fn is_seen_at(&self, endpoint: &Endpoint, change: u64) -> bool {
-        let is_same = |&(seen, nth): &(Endpoint, u64)| nth == change && seen.is_same(endpoint);
+    pub(crate) fn is_seen_at(&self, endpoint: &Endpoint, change: u32) -> bool {
+        let is_same = |&(seen, nth): &(Endpoint, u32)| nth == change && seen.is_same(endpoint);
         self.seen.as_ref().is_some_and(is_same)
     }
 
     /// Notes where the last datagram came from.
-    pub(crate) fn set_seen(&mut self, endpoint: Endpoint, change: u64) {
+    pub(crate) fn set_seen(&mut self, endpoint: Endpoint, change: u32) {
         self.seen = Some((endpoint, change));
     }
 

@@ -50,6 +50,7 @@ mod pending;
 pub(crate) mod reclaim;
 mod slot;
 
+pub(super) use arc::Inner;
 pub use arc::{
     RcuArc,
     Ref, //

@@ -106,7 +106,7 @@ fn messages_too_short_for_macs_are_refused() {
     let (a, mut b) = Node::pair(3);
     refresh(&mut b);
     let mut generator = CookieGenerator::new();
-    generator.set_remote::<Soft>(&a.public());
+    generator.set_remote(&a.public());
     for len in 0..32 {
         let mut bytes = vec![0; len];
         assert_eq!(
@@ -256,7 +256,7 @@ fn a_cookie_that_nobody_asked_for_is_refused() {
     let (a, mut b) = Node::pair(10);
     let answer = reply(&mut b, &[7; 148], Index::new(1), SOURCE);
     let mut generator = CookieGenerator::new();
-    generator.set_remote::<Soft>(&b.public());
+    generator.set_remote(&b.public());
     assert_eq!(
         generator.consume::<Soft>(&answer, a.now),
         Err(DropReason::UnexpectedCookie)

@@ -147,8 +147,8 @@ fn everything(arena: &mut Arena) {
     let (for_b, for_a) = (a.give_identity(), b.give_identity());
     a.handshake = Handshake::new(for_a);
     b.handshake = Handshake::new(for_b);
-    a.generator.set_remote::<Elsewhere>(&for_a);
-    b.generator.set_remote::<Elsewhere>(&for_b);
+    a.generator.set_remote(&for_a);
+    b.generator.set_remote(&for_b);
     random(a.handshake.remote_mut().preshared_mut().as_mut_bytes());
     let preshared = a.handshake.remote().preshared();
     b.handshake

@@ -14,7 +14,8 @@ use core::{
     marker::PhantomData,
     mem::{
         needs_drop,
-        ManuallyDrop, //
+        ManuallyDrop,
+        MaybeUninit, //
     },
     ops::Deref,
     ptr::{
@@ -35,7 +36,7 @@ use kernel::{
 
 /// The allocation that an [`RcuArc`] points to.
 #[repr(C)]
-pub(super) struct Inner<T> {
+pub(in crate::sync) struct Inner<T> {
     /// Used by the thread that brings `refs` to zero, then by RCU.
     head: Opaque<callback_head>,
     refs: Refcount,
@@ -85,7 +86,7 @@ impl<T> Inner<T> {
         let head: *mut Opaque<callback_head> = head.cast();
         // SAFETY: `head` is that of an `Inner<T>`, by the requirements of this function.
         let inner = unsafe { container_of!(head, Self, head) };
-        // SAFETY: Comes from `KBox::into_raw` in `RcuArc::pin_init`. There is no reference left: no
+        // SAFETY: Comes from `KBox::into_raw` in `RcuArc::pin_init_in`. There is no reference left: no
         // counted one, as the count was zero, and no `Ref`, as a grace period has passed.
         // The value is pinned, and stays where it is while it is dropped.
         drop(unsafe { KBox::from_raw(inner) });
@@ -124,7 +125,19 @@ impl<T: Send + Sync + 'static> RcuArc<T> {
         Error: From<E>,
     {
         let module = ModuleRef::get()?;
-        let mut memory = KBox::<Inner<T>>::new_uninit(flags)?;
+        Self::pin_init_in(module, KBox::new_uninit(flags)?, init)
+    }
+
+    /// Initialises a value in `memory`, with a count of one.
+    pub(in crate::sync) fn pin_init_in<E>(
+        // Dropped last: a value's memory is freed before its reference is dropped.
+        module: ModuleRef,
+        mut memory: KBox<MaybeUninit<Inner<T>>>,
+        init: impl PinInit<T, E>,
+    ) -> Result<Self>
+    where
+        Error: From<E>,
+    {
         let inner = memory.as_mut_ptr();
         // SAFETY: In bounds of the allocation.
         let value = unsafe { &raw mut (*inner).value };

@@ -128,7 +128,7 @@ impl Node {
     /// Replaces the peer.
     pub fn set_peer(&mut self, public: PublicKey) {
         self.handshake = Handshake::new(public);
-        self.generator.set_remote::<Soft>(&public);
+        self.generator.set_remote(&public);
     }
 
     /// Sets the preshared key.
