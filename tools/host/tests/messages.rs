@@ -108,6 +108,7 @@ fn the_fields_lie_where_the_protocol_puts_them() {
         panic!("not an initiation");
     };
     assert_eq!(message.sender(), Index::new(0x0706_0504));
+    assert_eq!(message.sender().get(), 0x0706_0504);
     assert_eq!(message.as_bytes(), bytes);
 
     bytes[0] = 2;
@@ -132,6 +133,13 @@ fn the_fields_lie_where_the_protocol_puts_them() {
     assert_eq!(rest, &bytes[16..]);
     let made = DataHeader::new(header.receiver(), header.counter());
     assert_eq!(made.as_bytes(), &bytes[..16]);
+    // Of a packet whose bytes are in several buffers, the header may be all that is read.
+    for len in [16, 17, 148] {
+        let (header, rest) = DataHeader::parse(&bytes[..len]).expect("a header");
+        assert_eq!(header.receiver(), Index::new(0x0706_0504));
+        assert_eq!(header.counter(), 0x0f0e_0d0c_0b0a_0908);
+        assert_eq!(rest, &bytes[16..len]);
+    }
     assert!(DataHeader::parse(&bytes[..15]).is_none());
     assert!(DataHeader::parse(&bytes[1..]).is_none());
     assert_eq!(DataHeader::MIN_MESSAGE_LEN, 16 + TAG_LEN);
@@ -188,6 +196,24 @@ fn timestamps_are_whitened_and_ordered_as_time_is() {
     ];
     assert!(ordered.windows(2).all(|pair| pair[0] < pair[1]));
     assert_eq!(Tai64N::from_unix(5, (1 << 24) - 1), Tai64N::from_unix(5, 0));
+}
+
+#[test]
+fn the_next_timestamp_is_the_next_that_differs() {
+    const QUANTUM: u32 = 1 << 24;
+    let second = 1_700_000_000;
+    let mut stamp = Tai64N::from_unix(second, 0);
+    // All that lie in a second, and then the first of the next one.
+    for nanos in (0..1_000_000_000).step_by(QUANTUM as usize) {
+        assert_eq!(stamp, Tai64N::from_unix(second, nanos));
+        stamp = stamp.next();
+    }
+    assert_eq!(stamp, Tai64N::from_unix(second + 1, 0));
+    // Bits below the resolution do not count.
+    let mut bytes = *Tai64N::from_unix(second, 7 * QUANTUM).as_bytes();
+    bytes[9..].fill(0xff);
+    let stamp = Tai64N::from_bytes(bytes);
+    assert_eq!(stamp.next(), Tai64N::from_unix(second, 8 * QUANTUM));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use std::{
         RefCell, //
     },
     marker::PhantomData,
+    mem::ManuallyDrop,
     ops::Deref,
     sync::{
         atomic::{
@@ -32,6 +33,8 @@ use wg_proto::memory::Memory;
 
 thread_local! {
     static LIVE: Cell<usize> = const { Cell::new(0) };
+    static NESTED: Cell<usize> = const { Cell::new(0) };
+    static DEEPEST: Cell<usize> = const { Cell::new(0) };
     static FAIL_AFTER: Cell<Option<usize>> = const { Cell::new(None) };
     static ON_LOAD: RefCell<Option<Box<dyn FnMut()>>> = const { RefCell::new(None) };
     static ON_SWAP: RefCell<Option<Box<dyn FnMut()>>> = const { RefCell::new(None) };
@@ -40,6 +43,14 @@ thread_local! {
 /// Returns how many values made by this thread, and dropped by it, still exist.
 pub fn live() -> usize {
     LIVE.get()
+}
+
+/// Returns how deep drops of values were nested on this thread: two if the drop of one value dropped
+/// another.
+///
+/// The kernel's implementation waits for a grace period at each level of this.
+pub fn deepest_drop() -> usize {
+    DEEPEST.get()
 }
 
 /// Lets all allocations of this thread fail but the first `count`.
@@ -93,13 +104,20 @@ pub struct NoMemory;
 
 struct Counted<T> {
     count: AtomicUsize,
-    value: T,
+    value: ManuallyDrop<T>,
 }
 
 impl<T> Drop for Counted<T> {
     fn drop(&mut self) {
         // The thread's locals may be gone already.
         let _ = LIVE.try_with(|live| live.set(live.get().wrapping_sub(1)));
+        let _ = NESTED.try_with(|nested| {
+            nested.set(nested.get() + 1);
+            let _ = DEEPEST.try_with(|deepest| deepest.set(deepest.get().max(nested.get())));
+        });
+        // SAFETY: Nothing uses the value after this.
+        unsafe { ManuallyDrop::drop(&mut self.value) };
+        let _ = NESTED.try_with(|nested| nested.set(nested.get() - 1));
     }
 }
 
@@ -176,7 +194,7 @@ impl Memory for Host {
         LIVE.set(LIVE.get().wrapping_add(1));
         Ok(Shared(Arc::new(Counted {
             count: AtomicUsize::new(1),
-            value,
+            value: ManuallyDrop::new(value),
         })))
     }
 
