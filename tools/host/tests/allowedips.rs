@@ -84,6 +84,21 @@ fn only_the_owner_removes_exactly_its_prefix() {
 }
 
 #[test]
+fn a_prefix_of_either_family_makes_it_not_empty() {
+    for net in [
+        prefix(v4(192, 0, 2, 0), 24),
+        prefix(v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0]), 32),
+    ] {
+        let mut pair = Pair::new(1);
+        assert!(pair.trie.is_empty(&Section::default()));
+        pair.insert(net, 0);
+        assert!(!pair.trie.is_empty(&Section::default()));
+        pair.remove(net, 0);
+        assert!(pair.trie.is_empty(&Section::default()));
+    }
+}
+
+#[test]
 fn lengths_beyond_the_address_are_refused_and_host_bits_cut() {
     assert!(Prefix::new(v4(1, 2, 3, 4), 33).is_none());
     assert!(Prefix::new(v6([1; 8]), 129).is_none());
