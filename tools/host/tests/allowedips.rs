@@ -113,6 +113,8 @@ fn lengths_beyond_the_address_are_refused_and_host_bits_cut() {
     );
     assert_eq!(prefix(v4(255, 255, 255, 255), 32).len(), 32);
     assert!(prefix(v4(255, 255, 255, 255), 0).is_empty());
+    assert!(!prefix(v4(255, 255, 255, 255), 1).is_empty());
+    assert!(!prefix(v4(0, 0, 0, 0), 32).is_empty());
 }
 
 #[test]
