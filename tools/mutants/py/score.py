@@ -9,7 +9,6 @@ has no line in tools/mutants/survivors.
 """
 
 import collections
-import json
 import pathlib
 import re
 import subprocess
@@ -19,6 +18,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parents[1]
 TOP = HERE.parent.parent
 WANTED = 95.0
+OUTCOMES = ("caught", "missed", "timeout", "unviable")
 
 
 def reasons():
@@ -35,24 +35,22 @@ def reasons():
 
 def name(mutant):
     """What a mutant does, as `survivors` has it: file, then the change and its function."""
-    text = re.sub(r"^proto/([^:]+):\d+:\d+: ", r"\1: ", mutant["name"])
-    return text.replace("\t", " ")
+    return re.sub(r"^proto/([^:]+):\d+:\d+: ", r"\1: ", mutant).replace("\t", " ")
 
 
-def read(file):
-    """(mutant, outcome) of one run of cargo-mutants."""
-    for outcome in json.loads(file.read_text(encoding="utf-8"))["outcomes"]:
-        if outcome["scenario"] != "Baseline":
-            yield outcome["scenario"]["Mutant"], outcome["summary"]
+def read(folder):
+    """The outcome by mutant of one run of cargo-mutants."""
+    return {mutant: outcome
+            for outcome in OUTCOMES
+            for mutant in (folder / f"mutants.out/{outcome}.txt").read_text(encoding="utf-8").splitlines()}
 
 
 def outcomes(folder):
-    """(mutant, outcome) of each mutant of a part of a shard: survivors of the first tests were
-    tried again."""
-    again = folder / "again/mutants.out/outcomes.json"
-    later = {mutant["name"]: summary for mutant, summary in read(again)} if again.exists() else {}
-    for mutant, summary in read(folder / "first/mutants.out/outcomes.json"):
-        yield mutant, later.get(mutant["name"], summary)
+    """The outcome by mutant of a part of a shard: survivors of the first tests were tried again."""
+    found = read(folder / "first")
+    if (folder / "again").exists():
+        found |= read(folder / "again")
+    return found
 
 
 def commit():
@@ -68,12 +66,13 @@ def main(folder, files):
     count, survivors = collections.Counter(), []
     done = [path for path in (folder / file.replace("/", "-") for file in files) if (path / "done").exists()]
     whole = len(done) == len(files)
-    for mutant, summary in (pair for path in done for part in path.glob("[0-9]*") for pair in outcomes(part)):
-        count[summary] += 1
-        if summary == "MissedMutant":
-            survivors.append((mutant["name"], name(mutant)))
-    killed = count["CaughtMutant"] + count["Timeout"]
-    viable = killed + count["MissedMutant"]
+    for part in (part for path in done for part in path.glob("[0-9]*")):
+        for mutant, outcome in outcomes(part).items():
+            count[outcome] += 1
+            if outcome == "missed":
+                survivors.append((mutant, name(mutant)))
+    killed = count["caught"] + count["timeout"]
+    viable = killed + count["missed"]
     known = reasons()
     unexplained = [place for place, text in survivors if text not in known]
     score = 100 * killed / viable if viable else 0
@@ -91,8 +90,8 @@ def main(folder, files):
             "# The last whole run of tools/mutants/run.\n\n"
             f"ended      {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}\n"
             f"commit     {commit()}\n"
-            f"mutants    {sum(count.values())}, of which {count['Unviable']} do not compile\n"
-            f"killed     {killed} of {viable}, {count['Timeout']} of them by running out of time\n"
+            f"mutants    {sum(count.values())}, of which {count['unviable']} do not compile\n"
+            f"killed     {killed} of {viable}, {count['timeout']} of them by running out of time\n"
             f"score      {score:.1f} %\n"
             f"survivors  {len(survivors)}, each with its reason in tools/mutants/survivors\n",
             encoding="utf-8")
