@@ -36,12 +36,13 @@ fi
 
 if row inner-garbage; then
 	used
-	in_ns b tc qdisc add dev wg0 clsact
 	# A length in the IPv4 header that no packet here has.
-	in_ns b tc filter add dev wg0 egress protocol ip matchall action pedit munge offset 2 u16 set 9000
+	in_ns b nft 'add table netdev t
+		add chain netdev t out { type filter hook egress device wg0 priority 0; }
+		add rule netdev t out ip length set 9000'
 	tries b 192.168.7.1
 	tells a inner-garbage
-	in_ns b tc qdisc del dev wg0 clsact
+	in_ns b nft delete table netdev t
 	ip -n a link set wg0 down
 	ip -n a link set wg0 up
 	ip -n a addr add fd77::1/64 dev wg0 nodad

@@ -8,6 +8,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 skip_on_c "calls most of what it drops consumed"
+grep -qw tracefs /proc/filesystems || skip "this kernel has no tracefs"
 load_module
 joined near far
 ip -n near link add wg0 type wireguard

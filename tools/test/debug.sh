@@ -94,8 +94,8 @@ left_out() {
 	um:turns) echo "the next task to run depends on how long each has run, which is exact only where time is counted in instructions" ;;
 	um:small-writes) echo "at its speed and with 100 ticks a second, most of what is written goes out before a stream is known" ;;
 	*:early-random) echo "this machine's random numbers are ready too early" ;;
-	um:hotplug | um:progress) echo "User Mode Linux has one CPU here" ;;
-	x86:fail-nth) echo "failing allocations are a matter of User Mode Linux" ;;
+	um:hotplug | um:progress | um:starved | um:starved-peers) echo "User Mode Linux has one CPU here" ;;
+	x86:fail-nth | x86:memory-pressure) echo "failing allocations are a matter of User Mode Linux" ;;
 	x86:scale) echo "it measures, which says nothing on a kernel that checks every lock" ;;
 	um:scale) echo "it measures, which says nothing on a kernel that checks every byte" ;;
 	um:forged) echo "what was freed counts as memory for a while, as KASAN watches it" ;;
