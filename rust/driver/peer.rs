@@ -4,20 +4,19 @@
 
 mod endpoint;
 mod sessions;
+mod stamps;
 mod traffic;
 
 pub(crate) use endpoint::{
     EndpointState,
     Route, //
 };
+use stamps::Stamps;
 use traffic::Direction;
 
 use crate::{
     device::Device,
-    diag::{
-        Learnt,
-        PeerDiag, //
-    },
+    diag::PeerDiag,
     endpoint::DisplayRemote,
     keypair::Keypair,
     parallel::{
@@ -141,26 +140,6 @@ impl HandshakeState {
             }),
             cookie_generator <- new_spinlock!(generator),
         })
-    }
-}
-
-/// What user space reads of the past of a peer.
-struct Stamps {
-    /// Wall-clock time of the last handshake.
-    handshake: (i64, u32),
-    /// How the remote address was learnt.
-    learnt: Learnt,
-    /// When it was, in nanoseconds since boot.
-    learnt_at: u64,
-}
-
-impl Stamps {
-    const fn new() -> Self {
-        Self {
-            handshake: (0, 0),
-            learnt: Learnt::Not,
-            learnt_at: 0,
-        }
     }
 }
 
@@ -423,29 +402,6 @@ impl Peer {
     pub(crate) fn reset_last_sent_handshake(&self) {
         self.last_sent_handshake
             .store(session::long_ago(time::boottime_coarse()), Relaxed);
-    }
-
-    /// Sets the wall-clock time of the last handshake.
-    pub(crate) fn stamp_handshake(&self, now: (i64, u32), bh: &Bh<'_>) {
-        self.stamps.lock(bh).handshake = now;
-    }
-
-    /// Returns the time of the last handshake, or zeros.
-    pub(crate) fn last_handshake(&self, bh: &Bh<'_>) -> (i64, u32) {
-        self.stamps.lock(bh).handshake
-    }
-
-    /// Notes how the remote address was learnt just now.
-    fn stamp_learnt(&self, how: Learnt, bh: &Bh<'_>) {
-        let mut stamps = self.stamps.lock(bh);
-        stamps.learnt = how;
-        stamps.learnt_at = time::boottime_coarse();
-    }
-
-    /// Returns how the remote address was learnt, and when, in nanoseconds since boot.
-    pub(crate) fn learnt(&self, bh: &Bh<'_>) -> (Learnt, u64) {
-        let stamps = self.stamps.lock(bh);
-        (stamps.learnt, stamps.learnt_at)
     }
 
     /// Returns the state for diagnostics.

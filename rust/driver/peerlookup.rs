@@ -33,8 +33,8 @@ use kext::{
 };
 use wg_proto::key::PublicKey;
 
-/// The position of a peer in the table: the hash of its public key, then its number.
-type Position = (u64, u64);
+/// The key of a peer in the tree: the hash of its public key, then its number.
+type TreeKey = (u64, u64);
 
 /// Peers of an interface by public key.
 ///
@@ -44,7 +44,7 @@ type Position = (u64, u64);
 pub(crate) struct KeyTable {
     key: siphash::Key,
     #[pin]
-    peers: SpinLock<RBTree<Position, RcuArc<Peer>>>,
+    peers: SpinLock<RBTree<TreeKey, RcuArc<Peer>>>,
 }
 
 impl KeyTable {
@@ -62,13 +62,13 @@ impl KeyTable {
         siphash::siphash(&self.key, key.as_bytes())
     }
 
-    fn position(&self, peer: &Peer) -> Position {
+    fn tree_key(&self, peer: &Peer) -> TreeKey {
         (self.hash(peer.public_key()), peer.id())
     }
 
     /// Adds a peer. Its key must not be in the table yet.
     pub(crate) fn add(&self, peer: &RcuArc<Peer>, ctx: &mut Process) -> Result {
-        let node = RBTreeNode::new(self.position(peer), peer.clone(), GFP_KERNEL)?;
+        let node = RBTreeNode::new(self.tree_key(peer), peer.clone(), GFP_KERNEL)?;
         let bh = ctx.bh();
         let old = self.peers.lock(&bh).insert(node);
         drop(bh);
@@ -78,9 +78,9 @@ impl KeyTable {
 
     /// Removes a peer.
     pub(crate) fn remove(&self, peer: &Peer, ctx: &mut Process) {
-        let position = self.position(peer);
+        let tree_key = self.tree_key(peer);
         let bh = ctx.bh();
-        let old = self.peers.lock(&bh).remove_node(&position);
+        let old = self.peers.lock(&bh).remove_node(&tree_key);
         drop(bh);
         drop(old);
     }
@@ -107,8 +107,8 @@ impl KeyTable {
         // Only mutable cursors can move.
         let mut cursor = peers.cursor_lower_bound_mut(&(hash, 0));
         while let Some(at) = cursor {
-            let (position, peer) = at.current();
-            if position.0 != hash {
+            let (tree_key, peer) = at.current();
+            if tree_key.0 != hash {
                 return None;
             }
             if peer.public_key() == key {

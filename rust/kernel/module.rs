@@ -49,13 +49,13 @@ pub struct Guarded<M> {
     #[pin]
     module: M,
     /// Dropped last.
-    _text: Text,
+    _text: ModuleText,
 }
 
 /// The module's text: its drop waits until nothing is left that could call it.
-struct Text(Option<Barrier>);
+struct ModuleText(Option<Barrier>);
 
-impl Drop for Text {
+impl Drop for ModuleText {
     fn drop(&mut self) {
         drop(self.0.take());
         // SAFETY: The drop of the barrier has waited for the last value and reference. Only another
@@ -82,7 +82,7 @@ impl<M: Module> Guarded<M> {
             unsafe { raw_try_init(slot, M::init(module, &mut ctx)) }
         };
         try_pin_init!(Self {
-            _text: Text(Some(Barrier::new()?)),
+            _text: ModuleText(Some(Barrier::new()?)),
             // SAFETY: The closure does what an initialiser does, and nothing else.
             module <- unsafe { pin_init_from_closure(init) },
             _started: Started::new::<M>(),

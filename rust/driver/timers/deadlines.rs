@@ -2,10 +2,10 @@
 
 //! When the timers of a peer expire.
 //!
-//! The kernel timer expires late, by up to an eighth of the time that it was armed for, as C's timer
-//! wheel rounds that up (`kernel/time/timer.c`). So a timer for 540 s may be 16 s late, and must not
-//! hold up one for 5 s. [`Armed`] knows by when the kernel timer surely expires, and a deadline
-//! before that arms it anew.
+//! The kernel timer expires late, by up to an eighth of the time that it was armed for, as the
+//! timer wheel rounds that up (`kernel/time/timer.c`). So a timer for 540 s may be 16 s late, and
+//! must not hold up one for 5 s. [`Armed`] knows by when the kernel timer surely expires, and a
+//! deadline before that arms it anew.
 
 use kernel::{
     prelude::*,
@@ -24,8 +24,8 @@ use wg_proto::timers::PeerTimer;
 /// A timer that is not pending.
 const IDLE: u64 = 0;
 
-/// Returns the most by which the wheel rounds up a time of `after` jiffies: 8 of 63 where a level of
-/// it begins, and the jiffy that has begun.
+/// Returns the most by which the wheel rounds up a time of `after` jiffies: 8 of 63 where one of
+/// its levels begins, and the jiffy that has begun.
 const fn rounding(after: u64) -> u64 {
     (after >> 3) + (after >> 6) + 2
 }

@@ -48,19 +48,19 @@ use kernel::{
     }, //
 };
 
-/// The caches that were created, as a list by [`Entry::next`].
-static CREATED: AtomicPtr<Entry> = AtomicPtr::new(null_mut());
+/// The caches that were created, as a list by [`CreatedCache::next`].
+static CREATED: AtomicPtr<CreatedCache> = AtomicPtr::new(null_mut());
 
 /// The part of a [`SlabCache`] that does not know its type.
 ///
 /// # Invariants
 ///
 /// `cache` is null or a cache, which only [`destroy_all`] destroys.
-struct Entry {
+struct CreatedCache {
     /// Whether the cache is created, or is being created.
     is_taken: Atomic<bool>,
     cache: AtomicPtr<kmem_cache>,
-    next: AtomicPtr<Entry>,
+    next: AtomicPtr<CreatedCache>,
 }
 
 /// A slab cache for values of type `T` in [`RcuArc`]s; a `static`.
@@ -70,7 +70,7 @@ struct Entry {
 /// The objects of the cache have size and alignment of `Inner<T>`.
 pub struct SlabCache<T> {
     name: &'static CStr,
-    entry: Entry,
+    entry: CreatedCache,
     _value: PhantomData<fn() -> T>,
 }
 
@@ -81,7 +81,7 @@ impl<T: Send + Sync + 'static> SlabCache<T> {
         // INVARIANT: There is no cache.
         Self {
             name,
-            entry: Entry {
+            entry: CreatedCache {
                 is_taken: Atomic::new(false),
                 cache: AtomicPtr::new(null_mut()),
                 next: AtomicPtr::new(null_mut()),
@@ -121,7 +121,7 @@ impl<T: Send + Sync + 'static> SlabCache<T> {
         }
         // INVARIANT: A cache of this size and alignment.
         entry.cache.store(cache, Ordering::Release);
-        let this: *const Entry = entry;
+        let this: *const CreatedCache = entry;
         let mut first = CREATED.load(Ordering::Relaxed);
         loop {
             entry.next.store(first, Ordering::Relaxed);
@@ -141,8 +141,8 @@ impl<T: Send + Sync + 'static> SlabCache<T> {
     ///
     /// # Errors
     ///
-    /// [`ENOMEM`] if there is no memory, or the cache was not created; that of `init`; [`ESHUTDOWN`]
-    /// outside of the module's life.
+    /// [`ENOMEM`] if there is no memory, or the cache was not created; that of `init`;
+    /// [`ESHUTDOWN`] outside of the module's life.
     ///
     /// [`ESHUTDOWN`]: crate::compat::code::ESHUTDOWN
     pub fn pin_init<E>(&self, init: impl PinInit<T, E>, _ctx: &mut Process) -> Result<RcuArc<T>>

@@ -13,7 +13,7 @@
 //! | change         | by                                                  | the count                |
 //! |----------------|-----------------------------------------------------|--------------------------|
 //! | idle → pending | `mod_timer()`, which then returns 0                 | [`Timer::arm`] gives one |
-//! | pending → idle | `timer_delete()` or `_sync()`, which then return 1  | the caller drops it      |
+//! | pending → idle | `timer_delete_sync()`, which then returns 1         | the caller drops it      |
 //! | pending → idle | expiry, which then calls the callback once          | the callback takes it    |
 //!
 //! `arm` takes a count before it calls `mod_timer()`, as the timer may expire on another CPU before
@@ -27,7 +27,7 @@
 //! The last put of an [`RcuArc`] frees after a grace period, and expired timers run in softirq
 //! context, for which grace periods wait. So even if the callback drops the last count at once, the
 //! `timer_list` exists until the timer core does not use it any more. `mod_timer()` and
-//! `timer_delete()` are called through a borrow of the timer.
+//! `timer_delete_sync()` are called through a borrow of the timer.
 //!
 //! An owner may drop its timer alone, if it keeps the timer in a container that drops in place
 //! (such as `Revocable`). Then [`Timer`]'s destructor waits for a running callback, without
@@ -43,7 +43,6 @@
 
 use crate::bindings::{
     mod_timer,
-    timer_delete,
     timer_delete_sync,
     timer_init_key,
     timer_list, //
@@ -177,19 +176,6 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
         unsafe { bindings::timer_pending(self.timer.get()) }
     }
 
-    /// Makes the timer idle, and returns whether it was pending. Any context.
-    ///
-    /// This does not wait: the callback may be running on another CPU, or be the caller.
-    pub fn cancel(&self) -> bool {
-        // SAFETY: The timer is initialised and pinned.
-        let pending = unsafe { timer_delete(self.timer.get()) } != 0;
-        if pending {
-            // SAFETY: This call made the timer idle.
-            unsafe { self.put() };
-        }
-        pending
-    }
-
     /// Makes the timer idle, waits for its callback, and returns whether it was pending.
     ///
     /// Another CPU may arm the timer again meanwhile. The callback cannot call this, as it has no
@@ -302,8 +288,8 @@ mod tests {
         let mut process = unsafe { Process::new() };
         let owner = owner(None)?;
         owner.timer.arm(&owner, 5);
-        assert!(owner.timer.cancel());
-        assert!(!owner.timer.cancel());
+        assert!(owner.timer.cancel_sync(&mut process));
+        assert!(!owner.timer.cancel_sync(&mut process));
         owner.timer.arm(&owner, u64::MAX);
         assert!(owner.timer.cancel_sync(&mut process));
         fsleep(Delta::from_millis(100));
@@ -322,8 +308,6 @@ mod tests {
             owner.timer.arm(&owner, jiffies() & 1);
             owner.timer.arm(&owner, 0);
             if jiffies() & 2 == 0 {
-                owner.timer.cancel();
-            } else if jiffies() & 4 == 0 {
                 owner.timer.cancel_sync(&mut process);
             }
             process.cond_resched();

@@ -86,8 +86,8 @@ impl<T> Inner<T> {
         let head: *mut Opaque<callback_head> = head.cast();
         // SAFETY: `head` is that of an `Inner<T>`, by the requirements of this function.
         let inner = unsafe { container_of!(head, Self, head) };
-        // SAFETY: Comes from `KBox::into_raw` in `RcuArc::pin_init_in`. There is no reference left: no
-        // counted one, as the count was zero, and no `Ref`, as a grace period has passed.
+        // SAFETY: Comes from `KBox::into_raw` in `RcuArc::pin_init_in`. There is no reference left:
+        // no counted one, as the count was zero, and no `Ref`, as a grace period has passed.
         // The value is pinned, and stays where it is while it is dropped.
         drop(unsafe { KBox::from_raw(inner) });
     }

@@ -97,7 +97,10 @@ fn a_timer_that_is_armed_anew_expires_again() {
         let again = Owner::arms(&owner, PeerTimer::PersistentKeepalive, 25);
         Machine::new().with_timers().cpu(again).finish();
         let times = owner.times(PeerTimer::PersistentKeepalive);
-        assert!(times.last().is_some_and(|last| *last > later), "at {times:?}, not after {later}");
+        assert!(
+            times.last().is_some_and(|last| *last > later),
+            "at {times:?}, not after {later}"
+        );
     });
 }
 
