@@ -95,7 +95,7 @@ pub(crate) const DRAIN: usize = 2;
 pub(crate) const SEND: usize = 3;
 /// Id of the work item that schedules the NAPI poll after a pause (`receive/poll.rs`).
 pub(crate) const RECEIVE: usize = 4;
-/// Id of the watchdog timer, which does the work of workers that do not run, in both directions
+/// Id of the watchdog timer, which does the work of work items that do not run, in both directions
 /// (`watchdog.rs`).
 pub(crate) const WATCHDOG: usize = 5;
 /// Id of the timer that schedules the NAPI poll for packets that are being coalesced
@@ -152,7 +152,7 @@ struct SeenFlags {
 /// A peer of an interface.
 ///
 /// Fields that are written for each batch lie on cache lines of their own, apart from fields that
-/// other CPUs read for theirs.
+/// other CPUs read for theirs; not so the deadlines of the timers.
 ///
 /// The configuration, the tables, and packets, timers and work items in flight hold references. The
 /// last one to go frees the peer.
@@ -206,8 +206,8 @@ pub(crate) struct Peer {
     device: DeviceRef<Device>,
 }
 
-/// The slab cache of peers, with the name of the C driver's.
-pub(crate) static CACHE: SlabCache<Peer> = SlabCache::new(c"wg_peer");
+/// The slab cache of peers. C's is `wg_peer`, and the tests load both drivers at once.
+pub(crate) static CACHE: SlabCache<Peer> = SlabCache::new(c"wireguard_peer");
 
 /// Numbers of peers in the log, over all interfaces.
 static PEERS: Atomic<u64> = Atomic::new(0);

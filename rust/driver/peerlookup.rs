@@ -70,9 +70,8 @@ impl KeyTable {
     pub(crate) fn add(&self, peer: &RcuArc<Peer>, ctx: &mut Process) -> Result {
         let node = RBTreeNode::new(self.tree_key(peer), peer.clone(), GFP_KERNEL)?;
         let bh = ctx.bh();
-        let old = self.peers.lock(&bh).insert(node);
-        drop(bh);
-        drop(old);
+        // Nothing comes back: no other peer has this number.
+        let _ = self.peers.lock(&bh).insert(node);
         Ok(())
     }
 

@@ -75,8 +75,9 @@ impl Timers {
     fn arm(&self, peer: &RcuArc<Peer>, timer: PeerTimer, after: u64, bh: &Bh<'_>) {
         let now = time::jiffies();
         let deadline = now.saturating_add(after);
-        let arm = |after| self.timer.arm(peer, after);
-        self.deadlines.set(timer, deadline, now, bh, arm);
+        let arm_kernel_timer = |at| self.timer.arm_at(peer, at);
+        self.deadlines
+            .set(timer, deadline, now, bh, arm_kernel_timer);
     }
 
     /// Returns whether a timer is pending.
@@ -106,7 +107,7 @@ fn jiffies(ms: u64) -> u64 {
     math::div::<MSEC_PER_SEC>(ms.saturating_mul(HZ))
 }
 
-/// Carries out what an event means.
+/// Carries out what an event means, which is never to send a keepalive.
 fn apply_all(peer: &RcuArc<Peer>, actions: Actions, bh: &Bh<'_>) {
     for action in actions {
         apply(peer, action, bh);

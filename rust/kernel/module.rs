@@ -52,7 +52,8 @@ pub struct Guarded<M> {
     _text: ModuleText,
 }
 
-/// The module's text: its drop waits until nothing is left that could call it.
+/// The module's text: its drop waits until nothing is left that could call it, and destroys the
+/// slab caches, whose values are freed by then.
 struct ModuleText(Option<Barrier>);
 
 impl Drop for ModuleText {

@@ -76,7 +76,7 @@ unsafe trait Chain: 'static {
     /// `block` must have been added.
     unsafe fn remove(block: *mut notifier_block);
 
-    /// Called in process context: by C, or by a worker if C called in atomic context.
+    /// Called in process context: by C, or by a work item if C called in atomic context.
     fn notify(action: c_ulong, process: &mut Process);
 }
 

@@ -68,9 +68,9 @@ fi
 
 # row L24
 ip link add wg0 type wireguard
-caches=$(awk '/^(wg_peer|peer_cache|allowedips_node|ratelimiter_entry)/ { print $1 }' /proc/slabinfo)
+caches=$(awk '/^(wireguard_peer|wg_peer|peer_cache|allowedips_node|ratelimiter_entry)/ { print $1 }' /proc/slabinfo)
 if ! on_c; then
-	[[ $caches == wg_peer ]] || fail "caches: $caches"
+	[[ $caches == wireguard_peer ]] || fail "caches: $caches"
 fi
 ip link del wg0
 

@@ -21,7 +21,7 @@ unloaded() {
 	left=$(in_ns a ss -Hlun 'sport >= :51820 and sport <= :51829')
 	[[ ! $left ]] || fail "$1: sockets stay: $left"
 	# row M8
-	left=$(awk '/^(wg_|peer_cache|allowedips)/ { print $1 }' /proc/slabinfo)
+	left=$(awk '/^(wireguard_|wg_|peer_cache|allowedips)/ { print $1 }' /proc/slabinfo)
 	[[ ! $left ]] || fail "$1: caches stay: $left"
 	[[ ! -e /sys/kernel/debug/wireguard ]] || fail "$1: its folder in debugfs stays"
 	check_balance none

@@ -56,7 +56,7 @@ pub(crate) struct RxQueue {
 }
 
 struct Input {
-    is_open: bool,
+    accepts: bool,
     waits: Waits,
     /// How many more polls are small ones.
     small_polls: usize,
@@ -95,7 +95,7 @@ pub(crate) enum Pause {
 }
 
 struct Opened {
-    is_open: bool,
+    accepts: bool,
     /// Has capacity for the batches that are expected.
     jobs: KVec<Job<RxBatch>>,
     expected: usize,
@@ -106,13 +106,13 @@ impl RxQueue {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             input <- new_spinlock!(Input {
-                is_open: false,
+                accepts: false,
                 waits: Waits::No,
                 small_polls: 0,
                 packets: SkbList::new(),
             }),
             opened <- new_spinlock!(Opened {
-                is_open: false,
+                accepts: false,
                 jobs: KVec::new(),
                 expected: 0,
             }),
@@ -123,9 +123,9 @@ impl RxQueue {
     pub(crate) fn open(&self, bh: &Bh<'_>) {
         {
             let mut input = self.input.lock(bh);
-            (input.is_open, input.waits) = (true, Waits::No);
+            (input.accepts, input.waits) = (true, Waits::No);
         }
-        self.opened.lock(bh).is_open = true;
+        self.opened.lock(bh).accepts = true;
     }
 
     /// Adds packets and returns what the caller does next. On failure gives those back that did not
@@ -139,7 +139,7 @@ impl RxQueue {
         bh: &Bh<'_>,
     ) -> Result<AfterPush, (DropReason, SkbList)> {
         let mut input = self.input.lock(bh);
-        let reason = if input.is_open {
+        let reason = if input.accepts {
             let room = MAX_QUEUED_PACKETS.saturating_sub(input.packets.len());
             if packets.len() <= room {
                 // Then a poll is scheduled, unless the work item will do that.
@@ -250,7 +250,7 @@ impl RxQueue {
     pub(crate) fn push_opened(&self, job: Job<RxBatch>, bh: &Bh<'_>) -> Result<(), Job<RxBatch>> {
         let mut opened = self.opened.lock(bh);
         opened.expected = opened.expected.saturating_sub(1);
-        if !opened.is_open {
+        if !opened.accepts {
             return Err(job);
         }
         opened
@@ -298,12 +298,12 @@ impl RxQueue {
         let mut packets = SkbList::new();
         {
             let mut input = self.input.lock(bh);
-            input.is_open = false;
+            input.accepts = false;
             packets.append(&mut input.packets);
         }
         let jobs = {
             let mut opened = self.opened.lock(bh);
-            opened.is_open = false;
+            opened.accepts = false;
             core::mem::take(&mut opened.jobs)
         };
         for job in jobs {

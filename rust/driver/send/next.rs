@@ -60,7 +60,7 @@ pub(super) enum Head {
         budget: usize,
     },
     /// It is ready, but the work item has to send it.
-    Deferred,
+    ForWorkItem,
     /// It is not encrypted, another CPU drains the queue, or there is none.
     NotReady,
 }

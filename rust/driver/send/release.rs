@@ -87,7 +87,7 @@ fn drain(peer: Ref<'_, Peer>, mut head: Head, bh: &Bh<'_>) -> bool {
     loop {
         let (outcome, mut budget) = match head {
             Head::Ready { outcome, budget } => (outcome, budget),
-            Head::Deferred => return true,
+            Head::ForWorkItem => return true,
             Head::NotReady => return false,
         };
         if let Outcome::Done(batch) = outcome {

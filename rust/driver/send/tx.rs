@@ -350,7 +350,7 @@ impl Tx {
         let budget = budget();
         if budget == 0 {
             self.ready_since.get_or_insert_with(JiffyStamp::now);
-            return Head::Deferred;
+            return Head::ForWorkItem;
         }
         self.ready_since = None;
         self.reorder
@@ -436,8 +436,8 @@ fn drop_keeping_charge(peer: &Peer, packets: Packets, reason: DropReason, bh: &B
     drop_unstaged(peer, packets, reason, bh);
 }
 
-/// Drops packets that are neither staged nor charged. As in the C driver, the interface's
-/// statistics leave them out.
+/// Drops packets and counts them by reason. Gives back no charge, and leaves the statistics of the
+/// interface alone.
 pub(super) fn drop_unstaged(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
     let n = u64::from(packets.datagrams());
     peer.count_drops(drop_for(packets.into_list(), reason), n, bh);

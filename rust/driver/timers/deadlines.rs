@@ -3,9 +3,9 @@
 //! When the timers of a peer expire.
 //!
 //! The kernel timer expires late, by up to an eighth of the time that it was armed for, as the
-//! timer wheel rounds that up (`kernel/time/timer.c`). So a timer for 540 s may be 16 s late, and
-//! must not hold up one for 5 s. [`Armed`] knows by when the kernel timer surely expires, and a
-//! deadline before that arms it anew.
+//! timer wheel rounds that up (`kernel/time/timer.c`). With 250 ticks a second a timer for 540 s may
+//! be 16 s late, and must not hold up one for 5 s. [`Armed`] knows by when the kernel timer surely
+//! expires, and a deadline before that arms it anew.
 
 use kernel::{
     prelude::*,
@@ -45,17 +45,16 @@ impl Armed {
         by: u64::MAX,
     };
 
-    /// Returns for how many jiffies the kernel timer must be armed, if `deadline` asks for that.
+    /// Returns the time for which the kernel timer must be armed, if `deadline` asks for that.
     fn cover(&mut self, deadline: u64, now: u64) -> Option<u64> {
         if deadline >= self.by {
             return None;
         }
-        // For the time that it has, C would leave it where it is on the wheel.
-        let at = deadline.min(self.at.saturating_sub(1)).max(now);
-        let after = at.saturating_sub(now);
+        // Not the time that it has: mod_timer() leaves the timer where it is on the wheel then.
+        let at = deadline.min(self.at.saturating_sub(1));
         self.at = at;
-        self.by = at.saturating_add(rounding(after));
-        Some(after)
+        self.by = at.saturating_add(rounding(at.saturating_sub(now)));
+        Some(at)
     }
 }
 
@@ -88,8 +87,8 @@ impl Deadlines {
         }
     }
 
-    /// Sets when a timer expires, and calls `arm` with the jiffies for which it arms the kernel
-    /// timer, if that would come late.
+    /// Sets when a timer expires, and calls `arm` with the time for which it arms the kernel timer,
+    /// if that would come late.
     pub(crate) fn set(
         &self,
         timer: PeerTimer,
@@ -104,8 +103,8 @@ impl Deadlines {
         }
         let mut armed = self.armed.lock(bh);
         self.of(timer).store(deadline, Relaxed);
-        if let Some(after) = armed.cover(deadline, now) {
-            arm(after);
+        if let Some(at) = armed.cover(deadline, now) {
+            arm(at);
         }
     }
 
@@ -148,8 +147,8 @@ impl Deadlines {
         let mut armed = self.armed.lock(bh);
         let times = self.times.iter().map(|time| time.load(Relaxed));
         if let Some(next) = times.filter(|at| *at != IDLE).min() {
-            if let Some(after) = armed.cover(next, now) {
-                arm(after);
+            if let Some(at) = armed.cover(next, now) {
+                arm(at);
             }
         }
     }

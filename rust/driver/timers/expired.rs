@@ -47,8 +47,10 @@ impl Expired<DEADLINE> for Peer {
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
         let timers = this.timers();
         let run = |timer| expired(&this, timer, bh);
-        let arm = |after| timers.timer.arm(&this, after);
-        timers.deadlines.expire(time::jiffies(), bh, run, arm);
+        let arm_kernel_timer = |at| timers.timer.arm_at(&this, at);
+        timers
+            .deadlines
+            .expire(time::jiffies(), bh, run, arm_kernel_timer);
     }
 }
 

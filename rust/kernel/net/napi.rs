@@ -41,12 +41,12 @@ use kernel::{
 
 /// A NAPI instance with a queue of the driver, polled in softirq context or by a thread of its own.
 ///
-/// It may be dropped in any context: a worker stops the polling and drops the queue. It holds its
+/// It may be dropped in any context: a work item stops the polling and drops the queue. It holds its
 /// device, so a `T` that owns one has to drop it in [`Operations::destroyed`].
 ///
 /// # Invariants
 ///
-/// The pointer is a [`Poller`] made by [`Napi::new`]; only the drop gives it to the worker.
+/// The pointer is a [`Poller`] made by [`Napi::new`]; only the drop gives it to the work item.
 pub struct Napi<T: Operations>(NonNull<Poller<T>>);
 
 // SAFETY: The value may be used and dropped by any thread, and `T::NapiQueue` is `Send`.
@@ -61,7 +61,7 @@ struct Poller<T: Operations> {
     napi: Opaque<bindings::napi_struct>,
     /// Queued by the drop of the [`Napi`].
     release: Opaque<crate::bindings::work_struct>,
-    /// Whether `napi_enable` has been called. Written under RTNL, or by the worker after the drop.
+    /// Whether `napi_enable` has been called. Written under RTNL, or by the work item after the drop.
     enabled: Atomic<bool>,
     #[pin]
     queue: T::NapiQueue,
@@ -170,11 +170,11 @@ impl<T: Operations> Poller<T> {
             .wrapping_byte_sub(offset_of!(Self, release))
             .cast::<Self>();
         {
-            // SAFETY: The `Napi` was dropped and left the value to this worker. C may still poll
+            // SAFETY: The `Napi` was dropped and left the value to this work item. C may still poll
             // it.
             let poller = unsafe { &*this };
             if poller.enabled.load(Relaxed) {
-                // SAFETY: The napi is enabled, and a worker may sleep.
+                // SAFETY: The napi is enabled, and a work item may sleep.
                 unsafe { bindings::napi_disable(poller.napi.get()) };
             }
             // SAFETY: The napi was added, and is disabled. Waits for a grace period.

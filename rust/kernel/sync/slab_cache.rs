@@ -3,7 +3,7 @@
 //! Slab caches for counted values.
 //!
 //! `kmalloc()` rounds a size up, mostly to a power of two. A cache for one type does not, and
-//! `/proc/slabinfo` shows how much memory its values take.
+//! `/proc/slabinfo` shows how much memory its values take, as it is merged with no other.
 //!
 //! A value of a cache is freed by `kfree()`, as others are: that takes objects of any cache. The
 //! caches are destroyed at the end of the module, after the last value is freed.
@@ -17,7 +17,8 @@ use crate::{
         kmem_cache_alloc,
         kmem_cache_args,
         kmem_cache_destroy,
-        CONST_GFP_KERNEL, //
+        CONST_GFP_KERNEL,
+        CONST_SLAB_NO_MERGE, //
     },
     context::Process,
     sync::{
@@ -110,11 +111,12 @@ impl<T: Send + Sync + 'static> SlabCache<T> {
             align: align_of::<Inner<T>>() as c_uint,
             ..pin_init::zeroed()
         };
+        let name = self.name.as_char_ptr();
         // CAST: `new` has checked it.
         let size = size_of::<Inner<T>>() as c_uint;
         // SAFETY: The name and the arguments are valid, and the thread may sleep.
         let cache =
-            unsafe { __kmem_cache_create_args(self.name.as_char_ptr(), size, &raw mut args, 0) };
+            unsafe { __kmem_cache_create_args(name, size, &raw mut args, CONST_SLAB_NO_MERGE) };
         if cache.is_null() {
             entry.is_taken.store(false, Relaxed);
             return Err(ENOMEM);

@@ -156,11 +156,21 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
     ///
     /// Does nothing, with a warning, if the timer does not lie in `owner`.
     pub fn arm(&self, owner: &RcuArc<T>, after: u64) {
+        self.arm_at(owner, jiffies().saturating_add(after));
+    }
+
+    /// Arms the timer for a time in [`jiffies`], whether or not it is pending. A time that has
+    /// passed is now.
+    ///
+    /// Does nothing, with a warning, if the timer does not lie in `owner`.
+    pub fn arm_at(&self, owner: &RcuArc<T>, expires: u64) {
         if !self.owner.put_aside(owner, self) {
             return;
         }
-        // CAST: At most `MAX_DELAY`, a `c_ulong`; C's timers use the lower part of `jiffies_64`.
-        let expires = (jiffies() as c_ulong).wrapping_add(after.min(MAX_DELAY) as c_ulong);
+        let now = jiffies();
+        let (first, last) = (now.saturating_sub(MAX_DELAY), now.saturating_add(MAX_DELAY));
+        // CAST: Near `now`; C's timers use the lower part of `jiffies_64`.
+        let expires = expires.max(first).min(last) as c_ulong;
         // INVARIANT: A count was put aside for the pending instance.
         // SAFETY: The timer is initialised and pinned.
         if unsafe { mod_timer(self.timer.get(), expires) } != 0 {

@@ -28,7 +28,7 @@ use wg_proto::{
 
 /// Work item that has received packets polled while others have their turn.
 pub(crate) const RECEIVE: usize = 4;
-/// Timer that does what workers were to do.
+/// Timer that does what work items were to do.
 pub(crate) const WATCHDOG: usize = 5;
 
 #[pin_data]

@@ -60,7 +60,7 @@ impl<T> Inner<T> {
     }
 
     /// Drops and frees the value behind `head`: at once if it has no destructor, and otherwise in a
-    /// worker, where the destructor may sleep.
+    /// work item, where the destructor may sleep.
     ///
     /// # Safety
     ///
@@ -68,7 +68,7 @@ impl<T> Inner<T> {
     unsafe extern "C" fn retire(head: *mut callback_head) {
         if needs_drop::<T>() {
             // SAFETY: RCU does not use the head any more. The creation of the [`Barrier`]
-            // initialised the worker, and the value's module reference, which `free` drops, makes
+            // initialised the work item, and the value's module reference, which `free` drops, makes
             // the barrier wait.
             unsafe { reclaim::defer(head, Self::free) };
         } else {
@@ -95,8 +95,8 @@ impl<T> Inner<T> {
 
 /// A counted pointer; the value is dropped a grace period after the last put.
 ///
-/// Readers under RCU may use the value until then. A worker drops it, so the drop may sleep. It
-/// must not call [`barrier`](super::barrier), which waits for that worker. Memory without a
+/// Readers under RCU may use the value until then. A work item drops it, so the drop may sleep. It
+/// must not call [`barrier`](super::barrier), which waits for that. Memory without a
 /// destructor is freed by RCU's callback. The value is pinned.
 ///
 /// # Invariants

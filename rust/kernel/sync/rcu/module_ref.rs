@@ -84,8 +84,8 @@ impl Drop for ModuleRef {
 /// # Why this suffices
 ///
 /// A module reference is dropped in one of three places. First, in the RCU callback that frees a
-/// value; second, in the worker that drops it. Once the count reads zero, every such callback and
-/// the worker have at least started, so waiting for both once more waits for their return. Third,
+/// value; second, in the work item that drops it. Once the count reads zero, every such callback and
+/// the work item have at least started, so waiting for both once more waits for their return. Third,
 /// in a destructor, after C has unregistered the callback; the caller of the destructor returns
 /// before the module's text is freed.
 pub(crate) struct Barrier(());
@@ -100,10 +100,10 @@ impl Barrier {
         if TAKEN.xchg(true, Full) {
             return Err(EBUSY);
         }
-        // SAFETY: If there was a barrier before, its drop has waited for the worker. Only values
-        // with a module reference reach the worker, and there is no reference yet.
+        // SAFETY: If there was a barrier before, its drop has waited for the work item. Only values
+        // with a module reference reach it, and there is no reference yet.
         unsafe { reclaim::init() };
-        // Release: a thread that gets a module reference finds the worker initialised.
+        // Release: a thread that gets a module reference finds the work item initialised.
         MODULE_REFS.store(1, Release);
         Ok(Self(()))
     }
@@ -121,7 +121,7 @@ impl Drop for Barrier {
         MODULE_REFS.fetch_sub(1, Relaxed);
         let mut rounds = 0u32;
         while MODULE_REFS.load(Acquire) != 0 {
-            // SAFETY: `new` initialised the worker. This thread may sleep, as just checked.
+            // SAFETY: `new` initialised the work item. This thread may sleep, as just checked.
             unsafe { reclaim::drain() };
             if MODULE_REFS.load(Acquire) == 0 {
                 break;

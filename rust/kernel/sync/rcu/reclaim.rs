@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A worker that drops values after their grace period, in process context.
+//! A work item that drops values after their grace period, in process context.
 //!
 //! RCU calls back in softirq context. No type says whether its drop sleeps (`Srcu` of the `kernel`
 //! crate does, and a `KVec` of a hundred thousand nodes takes as long). So RCU's callback puts a
-//! value that has a destructor on a list, and a worker drops it:
+//! value that has a destructor on a list, and a work item drops it:
 //!
 //! ```text
 //!   last put --call_rcu_hurry()--> grace period --> defer() --> LIST --> work() --> drop
@@ -74,7 +74,7 @@ pub(super) unsafe fn init() {
     };
 }
 
-/// Has a worker call `free` with `head`. Any context.
+/// Has the work item call `free` with `head`. Any context.
 ///
 /// # Safety
 ///
@@ -90,7 +90,7 @@ pub(super) unsafe fn defer(
     loop {
         // SAFETY: As above; not on the list yet.
         unsafe { (*head).next = first };
-        // Release: the worker sees the value as it is now.
+        // Release: the work item sees the value as it is now.
         match LIST.compare_exchange_weak(first, head, Ordering::Release, Ordering::Relaxed) {
             Ok(_) => break,
             Err(now) => first = now,
@@ -109,9 +109,9 @@ pub(super) unsafe fn defer(
 ///
 /// # Safety
 ///
-/// Only for the worker of [`ITEM`].
+/// Only for [`ITEM`].
 unsafe extern "C" fn work(_item: *mut work_struct) {
-    // SAFETY: This is the worker.
+    // SAFETY: This is the work item.
     unsafe { empty() };
 }
 
@@ -119,12 +119,12 @@ unsafe extern "C" fn work(_item: *mut work_struct) {
 ///
 /// # Safety
 ///
-/// The thread must be allowed to sleep, and be the worker.
+/// The thread must be allowed to sleep, and run the work item.
 unsafe fn empty() {
     let mut next = LIST.swap(null_mut(), Ordering::Acquire);
     while !next.is_null() {
         let head = next;
-        // SAFETY: By the requirements of `defer`; taken off the list by this worker alone.
+        // SAFETY: By the requirements of `defer`; taken off the list by this work item alone.
         next = unsafe { (*head).next };
         // SAFETY: As above.
         if let Some(free) = unsafe { (*head).func } {
@@ -136,7 +136,7 @@ unsafe fn empty() {
     }
 }
 
-/// Returns whether the caller runs in the worker that drops values.
+/// Returns whether the caller runs in the work item that drops values.
 pub(crate) fn is_current() -> bool {
     // SAFETY: No requirements.
     ptr::eq(unsafe { bindings::current_work() }, ITEM.0.get())
@@ -152,7 +152,7 @@ pub(crate) unsafe fn drain() {
     // SAFETY: The thread may sleep.
     unsafe { bindings::rcu_barrier() };
     if is_current() {
-        // SAFETY: This is the worker.
+        // SAFETY: This is the work item.
         return unsafe { empty() };
     }
     // Another CPU may have put a value on the empty list in `defer` without having queued the item
@@ -167,7 +167,7 @@ pub(crate) unsafe fn drain() {
 }
 
 /// Returns whether the thread may wait for another thread that waits for values to be dropped, as
-/// the drop of a registration does. It may if it may sleep and is not the worker that drops values.
+/// the drop of a registration does. It may if it may sleep and is not the work item that drops values.
 pub(crate) fn may_wait() -> bool {
     may_sleep() && !is_current()
 }

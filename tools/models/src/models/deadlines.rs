@@ -24,16 +24,19 @@ struct Owner {
     #[pin]
     deadlines: Deadlines,
     timer: Timer<Owner, 0>,
+    /// How many jiffies pass while a timer is armed.
+    ticks: u64,
     /// Which have expired, and when.
     expired: Mutex<Vec<(PeerTimer, u64)>>,
 }
 
 impl Owner {
-    fn make() -> RcuArc<Self> {
+    fn make(ticks: u64) -> RcuArc<Self> {
         kext::begin();
         let owner = pin_init!(Self {
             deadlines <- Deadlines::new(),
             timer: Timer::new(),
+            ticks,
             expired: Mutex::default(),
         });
         RcuArc::pin_init(owner, GFP_KERNEL).expect("there is a barrier")
@@ -43,7 +46,10 @@ impl Owner {
     fn arm(this: &RcuArc<Self>, timer: PeerTimer, after: u64) {
         let mut ctx = process();
         let now = time::jiffies();
-        let arm = |after| this.timer.arm(this, after);
+        let arm = |at| {
+            timer::pass(this.ticks);
+            this.timer.arm_at(this, at);
+        };
         this.deadlines.set(timer, now + after, now, &ctx.bh(), arm);
     }
 
@@ -68,7 +74,7 @@ impl Expired<0> for Owner {
             let mut expired = this.expired.lock().expect("held for moments only");
             expired.push((timer, now));
         };
-        let arm = |after| this.timer.arm(&this, after);
+        let arm = |at| this.timer.arm_at(&this, at);
         this.deadlines.expire(now, bh, run, arm);
     }
 }
@@ -77,7 +83,7 @@ impl Expired<0> for Owner {
 #[test]
 fn each_armed_timer_expires() {
     explore_with(bounds(1), || {
-        let owner = Owner::make();
+        let owner = Owner::make(0);
         let early = Owner::arms(&owner, PeerTimer::SendKeepalive, 10);
         let late = Owner::arms(&owner, PeerTimer::NewHandshake, 15);
         Machine::new().with_timers().cpu(early).cpu(late).finish();
@@ -90,7 +96,7 @@ fn each_armed_timer_expires() {
 #[test]
 fn a_timer_that_is_armed_anew_expires_again() {
     explore_with(bounds(2), || {
-        let owner = Owner::make();
+        let owner = Owner::make(0);
         Owner::arm(&owner, PeerTimer::PersistentKeepalive, 25);
         timer::pass(25);
         let later = time::jiffies() + 25;
@@ -108,7 +114,7 @@ fn a_timer_that_is_armed_anew_expires_again() {
 #[test]
 fn a_stopped_timer_takes_no_other_with_it() {
     explore_with(bounds(1), || {
-        let owner = Owner::make();
+        let owner = Owner::make(0);
         Owner::arm(&owner, PeerTimer::NewHandshake, 15);
         let stops = {
             let owner = owner.clone();
@@ -121,21 +127,39 @@ fn a_stopped_timer_takes_no_other_with_it() {
 }
 
 /// The kernel timer is armed for a long time, which the wheel rounds up by far. Shortly before it
-/// expires, a timer is armed for a short time that ends after. It does not wait for the other.
-#[test]
-fn a_short_timer_does_not_wait_for_a_long_one() {
-    explore_with(bounds(1), || {
-        let owner = Owner::make();
+/// expires, two timers are armed for short times that end after. They do not wait for it.
+fn short_timers_do_not_wait(ticks: u64, passed: u64) {
+    explore_with(bounds(1), move || {
+        let owner = Owner::make(ticks);
         Owner::arm(&owner, PeerTimer::ZeroKeys, 540);
-        timer::pass(538);
+        timer::pass(passed - ticks);
+        Owner::arm(&owner, PeerTimer::NewHandshake, 15);
         let due = time::jiffies() + 5;
-        let short = Owner::arms(&owner, PeerTimer::RetransmitHandshake, 5);
-        Machine::new().cpu(short).finish();
+        Owner::arm(&owner, PeerTimer::RetransmitHandshake, 5);
         Machine::new().with_timers().finish();
-        for at in owner.times(PeerTimer::RetransmitHandshake) {
-            assert!(at > due && at <= due + 2, "at {at}, not {due}");
-        }
-        assert_eq!(owner.times(PeerTimer::RetransmitHandshake).len(), 1);
+        let times = owner.times(PeerTimer::RetransmitHandshake);
+        assert!(
+            matches!(times[..], [at] if at > due && at <= due + 2),
+            "at {times:?}, not {due}"
+        );
+        assert_eq!(owner.times(PeerTimer::NewHandshake).len(), 1);
         assert_eq!(owner.times(PeerTimer::ZeroKeys).len(), 1);
     });
+}
+
+#[test]
+fn a_short_timer_does_not_wait_for_a_long_one() {
+    short_timers_do_not_wait(0, 538);
+}
+
+/// A tick comes while the kernel timer is armed anew.
+#[test]
+fn nor_if_a_tick_comes_in_between() {
+    short_timers_do_not_wait(1, 538);
+}
+
+/// The long time is just over.
+#[test]
+fn nor_when_the_long_time_is_over() {
+    short_timers_do_not_wait(0, 540);
 }

@@ -29,6 +29,9 @@ pub struct Timer {
 
 struct Pending {
     timer: *const Timer,
+    /// The time that it is armed for.
+    given: u64,
+    /// When it expires.
     expires: u64,
     expire: Expire,
 }
@@ -76,22 +79,27 @@ impl Timer {
         self.pending.load(Ordering::Relaxed)
     }
 
-    /// Arms it, or arms it anew; returns whether it was idle.
-    pub fn arm(&self, after: u64, expire: Expire) -> bool {
+    /// Arms it for a time, or arms it anew; returns whether it was idle. For the time that it has,
+    /// it stays where it is on the wheel.
+    pub fn arm_at(&self, given: u64, expire: Expire) -> bool {
         let state = state();
         let this: *const Self = self;
         state.lock.acquire();
-        let expires = state.jiffies.get() + after + after / 8 + 1;
+        let after = given.saturating_sub(state.jiffies.get());
+        let expires = given + after / 8 + 1;
         let is_idle = {
             let mut pending = state.pending.borrow_mut();
             match pending.iter_mut().find(|other| other.timer == this) {
                 Some(mine) => {
-                    mine.expires = expires;
+                    if mine.given != given {
+                        (mine.given, mine.expires) = (given, expires);
+                    }
                     false
                 }
                 None => {
                     pending.push(Pending {
                         timer: self,
+                        given,
                         expires,
                         expire,
                     });

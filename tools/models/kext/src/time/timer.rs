@@ -47,6 +47,11 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
 
     /// Arms it.
     pub fn arm(&self, owner: &RcuArc<T>, after: u64) {
+        self.arm_at(owner, model::jiffies() + after);
+    }
+
+    /// Arms it for a time.
+    pub fn arm_at(&self, owner: &RcuArc<T>, expires: u64) {
         let value = RcuArc::into_raw(owner.clone());
         self.owner.set(value);
         let this: *const Self = self;
@@ -59,7 +64,7 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
             let bh = unsafe { Bh::in_softirq() };
             T::expired(owner, &bh);
         };
-        if !self.timer.arm(after, Box::new(expire)) {
+        if !self.timer.arm_at(expires, Box::new(expire)) {
             // SAFETY: The count was not used.
             drop(unsafe { RcuArc::from_raw(value) });
         }
