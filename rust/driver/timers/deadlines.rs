@@ -3,9 +3,9 @@
 //! When the timers of a peer expire.
 //!
 //! The kernel timer expires late, by up to an eighth of the time that it was armed for, as the
-//! timer wheel rounds that up (`kernel/time/timer.c`). With 250 ticks a second a timer for 540 s may
-//! be 16 s late, and must not hold up one for 5 s. [`Armed`] knows by when the kernel timer surely
-//! expires, and a deadline before that arms it anew.
+//! timer wheel rounds that up (`kernel/time/timer.c`). With 250 ticks a second a timer for 540 s
+//! may be 16 s late, and must not hold up one for 5 s. [`Armed`] knows by when the kernel timer
+//! surely expires, and a deadline before that arms it anew.
 
 use kernel::{
     prelude::*,

@@ -41,8 +41,8 @@ use kernel::{
 
 /// A NAPI instance with a queue of the driver, polled in softirq context or by a thread of its own.
 ///
-/// It may be dropped in any context: a work item stops the polling and drops the queue. It holds its
-/// device, so a `T` that owns one has to drop it in [`Operations::destroyed`].
+/// It may be dropped in any context: a work item stops the polling and drops the queue. It holds
+/// its device, so a `T` that owns one has to drop it in [`Operations::destroyed`].
 ///
 /// # Invariants
 ///
@@ -61,7 +61,8 @@ struct Poller<T: Operations> {
     napi: Opaque<bindings::napi_struct>,
     /// Queued by the drop of the [`Napi`].
     release: Opaque<crate::bindings::work_struct>,
-    /// Whether `napi_enable` has been called. Written under RTNL, or by the work item after the drop.
+    /// Whether `napi_enable` has been called. Written under RTNL, or by the work item after the
+    /// drop.
     enabled: Atomic<bool>,
     #[pin]
     queue: T::NapiQueue,

@@ -68,8 +68,8 @@ impl<T> Inner<T> {
     unsafe extern "C" fn retire(head: *mut callback_head) {
         if needs_drop::<T>() {
             // SAFETY: RCU does not use the head any more. The creation of the [`Barrier`]
-            // initialised the work item, and the value's module reference, which `free` drops, makes
-            // the barrier wait.
+            // initialised the work item, and the value's module reference, which `free` drops,
+            // makes the barrier wait.
             unsafe { reclaim::defer(head, Self::free) };
         } else {
             // SAFETY: By the requirements of this function.

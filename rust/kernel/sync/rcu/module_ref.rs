@@ -84,10 +84,10 @@ impl Drop for ModuleRef {
 /// # Why this suffices
 ///
 /// A module reference is dropped in one of three places. First, in the RCU callback that frees a
-/// value; second, in the work item that drops it. Once the count reads zero, every such callback and
-/// the work item have at least started, so waiting for both once more waits for their return. Third,
-/// in a destructor, after C has unregistered the callback; the caller of the destructor returns
-/// before the module's text is freed.
+/// value; second, in the work item that drops it. Once the count reads zero, every such callback
+/// and the work item have at least started, so waiting for both once more waits for their return.
+/// Third, in a destructor, after C has unregistered the callback; the caller of the destructor
+/// returns before the module's text is freed.
 pub(crate) struct Barrier(());
 
 impl Barrier {

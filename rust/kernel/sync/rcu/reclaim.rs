@@ -167,7 +167,8 @@ pub(crate) unsafe fn drain() {
 }
 
 /// Returns whether the thread may wait for another thread that waits for values to be dropped, as
-/// the drop of a registration does. It may if it may sleep and is not the work item that drops values.
+/// the drop of a registration does. It may if it may sleep and is not the work item that drops
+/// values.
 pub(crate) fn may_wait() -> bool {
     may_sleep() && !is_current()
 }
