@@ -19,7 +19,11 @@ use crate::{
         may_sleep,
         Process, //
     },
-    sync::rcu::ModuleRef, //
+    new_mutex,
+    sync::{
+        lock::Mutex,
+        rcu::ModuleRef, //
+    }, //
 };
 use core::{
     fmt::Write,
@@ -171,15 +175,16 @@ impl Dir {
         operations: &'static debugfs_short_fops,
         _process: &mut Process,
     ) -> Result<File<T>> {
-        let entry = Entry::new(value, Some(self.0.clone()), |value, above| {
+        let shown = KBox::pin_init(Shown::new(value), GFP_KERNEL)?;
+        let entry = Entry::new(shown, Some(self.0.clone()), |shown, above| {
             // SAFETY: The name is a string; the directory is there. The operations are for files
-            // with a `T`, which lives until the file has been removed. The thread may sleep.
+            // with a `Shown<T>`, which lives until the file has been removed. The thread may sleep.
             unsafe {
                 bindings::debugfs_create_file(
                     name.as_char_ptr(),
                     mode,
                     above,
-                    Arc::as_ptr(value).cast_mut().cast(),
+                    (&raw const **shown).cast_mut().cast(),
                     operations,
                 )
             }
@@ -192,7 +197,35 @@ impl Dir {
 ///
 /// A program that still has it open then reads `EIO`. The drop waits for reads that have begun.
 pub struct File<T> {
-    _entry: Entry<Arc<T>>,
+    _entry: Entry<Pin<KBox<Shown<T>>>>,
+}
+
+/// What a file shows, and the text that was read from it last.
+#[pin_data]
+struct Shown<T> {
+    value: Arc<T>,
+    #[pin]
+    last: Mutex<LastText>,
+}
+
+/// The text that was read last. Later parts of it come from here, as `simple_attr_read()` has it:
+/// else a text that has grown meanwhile would be cut in the wrong place.
+struct LastText {
+    /// The address of the open file that it was read from.
+    reader: usize,
+    text: KVec<u8>,
+}
+
+impl<T> Shown<T> {
+    fn new(value: Arc<T>) -> impl PinInit<Self> {
+        pin_init!(Self {
+            value,
+            last <- new_mutex!(LastText {
+                reader: 0,
+                text: KVec::new(),
+            }),
+        })
+    }
 }
 
 /// The operations of a file that can be read.
@@ -232,16 +265,29 @@ impl<T: Writer> fmt::Display for Content<'_, T> {
     }
 }
 
-/// Returns the value that an open file shows.
+/// Returns what an open file shows.
 ///
 /// # Safety
 ///
 /// The file must be one made by [`Dir::file`] with a `T`, and must not be removed during `'a`.
-unsafe fn value_of<'a, T>(file: *mut crate::bindings::file) -> &'a T {
+unsafe fn shown_by<'a, T>(file: *mut crate::bindings::file) -> &'a Shown<T> {
     // SAFETY: By the requirements, the file is open.
-    let value = unsafe { (*file).private_data }.cast::<T>();
+    let shown = unsafe { (*file).private_data }.cast::<Shown<T>>();
     // SAFETY: At open C copied the pointer that the file was made with.
-    unsafe { &*value }
+    unsafe { &*shown }
+}
+
+/// Returns the text of a value.
+fn text_of<T: Writer>(value: &T) -> Result<KVec<u8>> {
+    let mut whole = KBox::init(pin_init::zeroed::<[u8; MAX_TEXT]>(), GFP_KERNEL)?;
+    let mut formatter = Formatter::new(&mut *whole);
+    formatter
+        .write_fmt(fmt!("{}", Content(value)))
+        .map_err(|_| EFBIG)?;
+    let len = formatter.bytes_written();
+    let mut text = KVec::new();
+    text.extend_from_slice(whole.get(..len).unwrap_or_default(), GFP_KERNEL)?;
+    Ok(text)
 }
 
 /// # Safety
@@ -254,22 +300,20 @@ unsafe extern "C" fn read<T: Writer + Send + Sync + 'static>(
     offset: *mut loff_t,
 ) -> isize {
     // SAFETY: By the requirements.
-    let value = unsafe { value_of::<T>(file) };
+    let shown = unsafe { shown_by::<T>(file) };
     // SAFETY: The position is the caller's.
     let offset = unsafe { &mut *offset };
-    // Each call formats the whole text anew, so only a read of the whole text shows a single
-    // moment.
-    let text = KBox::init(pin_init::zeroed::<[u8; MAX_TEXT]>(), GFP_KERNEL);
-    let Ok(mut text) = text else {
-        return ENOMEM.to_errno() as isize;
-    };
-    let mut formatter = Formatter::new(&mut *text);
-    if formatter.write_fmt(fmt!("{}", Content(value))).is_err() {
-        return EFBIG.to_errno() as isize;
+    // SAFETY: C calls this in process context.
+    let mut ctx = unsafe { Process::new() };
+    let mut last = shown.last.lock(&mut ctx);
+    if *offset == 0 || last.reader != file.addr() {
+        match text_of(&*shown.value) {
+            Ok(text) => (last.reader, last.text) = (file.addr(), text),
+            Err(e) => return e.to_errno() as isize,
+        }
     }
-    let len = formatter.bytes_written();
     let mut user = UserSlice::new(UserPtr::from_ptr(buf.cast::<c_void>()), size).writer();
-    match user.write_slice_file(text.get(..len).unwrap_or_default(), offset) {
+    match user.write_slice_file(&last.text, offset) {
         // CAST: At most as long as the text.
         Ok(n) => n as isize,
         Err(e) => e.to_errno() as isize,
@@ -286,9 +330,12 @@ unsafe extern "C" fn write<T: Reader + Send + Sync + 'static>(
     _offset: *mut loff_t,
 ) -> isize {
     // SAFETY: By the requirements.
-    let value = unsafe { value_of::<T>(file) };
+    let shown = unsafe { shown_by::<T>(file) };
     let user = UserPtr::from_ptr(buf.cast_mut().cast::<c_void>());
-    match value.read_from_slice(&mut UserSlice::new(user, size).reader()) {
+    match shown
+        .value
+        .read_from_slice(&mut UserSlice::new(user, size).reader())
+    {
         // CAST: C asks for no more than a signed number holds.
         Ok(()) => size as isize,
         Err(e) => e.to_errno() as isize,
