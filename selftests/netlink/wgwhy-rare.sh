@@ -35,14 +35,28 @@ while True:
 fi
 
 if row inner-garbage; then
-	used
-	# A length in the IPv4 header that no packet here has.
-	in_ns b nft 'add table netdev t
-		add chain netdev t out { type filter hook egress device wg0 priority 0; }
-		add rule netdev t out ip length set 9000'
-	tries b 192.168.7.1
+	fresh
+	ip -n b link set wg0 down
+	# In place of b's interface a program, whose packet has a length in its IPv4 header that it
+	# does not have.
+	ip netns exec b python3 -B -c '
+import base64, signal, socket, struct, sys
+from wgtest.noise import Handshake
+secret, remote = map(base64.b64decode, sys.argv[1:])
+wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+wire.bind(("10.0.0.2", 51822))
+wire.connect(("10.0.0.1", 51821))
+handshake = Handshake(secret, remote)
+wire.send(handshake.initiation())
+session = handshake.accept_response(wire.recv(2000))
+wire.send(session.data(struct.pack(">BBH", 0x45, 0, 9000) + bytes(28)))
+signal.pause()' "${private[b]}" "${public[a]}" &
+	program=$!
 	tells a inner-garbage
-	in_ns b nft delete table netdev t
+	kill $program
+	wait $program || true
+	ip -n b link set wg0 up
+	ip -n b addr add fd77::2/64 dev wg0 nodad
 	ip -n a link set wg0 down
 	ip -n a link set wg0 up
 	ip -n a addr add fd77::1/64 dev wg0 nodad
