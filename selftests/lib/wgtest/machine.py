@@ -17,11 +17,6 @@ def memory(*more):
     return sum(int(active) * int(size) for _, active, _, size, *_ in slabs) / 1024 + sum(pages[what] for what in more)
 
 
-def is_debug_kernel():
-    """Whether this kernel watches itself, as debug_kernel in lib.sh has it."""
-    return any(map(os.path.exists, ("/sys/kernel/debug/kmemleak", "/proc/lockdep_stats")))
-
-
 def threads():
     """How many there are in the whole machine."""
     with open("/proc/loadavg", encoding="ascii") as file:
