@@ -8,6 +8,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 skip_on_c "sends no GSO packets"
+grep -qw tracefs /proc/filesystems || skip "this kernel has no tracefs"
 
 load_module
 joined a b
