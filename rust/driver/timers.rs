@@ -107,7 +107,7 @@ fn jiffies(ms: u64) -> u64 {
     math::div::<MSEC_PER_SEC>(ms.saturating_mul(HZ))
 }
 
-/// Carries out what an event means, which is never to send a keepalive.
+/// Carries out what an event of this file means. None of them sends a keepalive.
 fn apply_all(peer: &RcuArc<Peer>, actions: Actions, bh: &Bh<'_>) {
     for action in actions {
         apply(peer, action, bh);
@@ -116,7 +116,7 @@ fn apply_all(peer: &RcuArc<Peer>, actions: Actions, bh: &Bh<'_>) {
 
 /// Carries out an action.
 ///
-/// Only an expired timer sends keepalives, and `expired.rs` does that.
+/// Sends no keepalive: `expired.rs` and `netlink/set.rs` carry out that action themselves.
 fn apply(peer: &RcuArc<Peer>, action: Action, bh: &Bh<'_>) {
     match action {
         Action::Arm {

@@ -200,31 +200,62 @@ pub struct File<T> {
     _entry: Entry<Pin<KBox<Shown<T>>>>,
 }
 
-/// What a file shows, and the text that was read from it last.
+/// What a file shows, and the texts that were read from it last.
 #[pin_data]
 struct Shown<T> {
     value: Arc<T>,
     #[pin]
-    last: Mutex<LastText>,
-}
-
-/// The text that was read last. Later parts of it come from here, as `simple_attr_read()` has it:
-/// else a text that has grown meanwhile would be cut in the wrong place.
-struct LastText {
-    /// The address of the open file that it was read from.
-    reader: usize,
-    text: KVec<u8>,
+    texts: Mutex<Texts>,
 }
 
 impl<T> Shown<T> {
     fn new(value: Arc<T>) -> impl PinInit<Self> {
         pin_init!(Self {
             value,
-            last <- new_mutex!(LastText {
-                reader: 0,
-                text: KVec::new(),
-            }),
+            texts <- new_mutex!(Texts::default()),
         })
+    }
+}
+
+/// How many programs may read a file in parts at once.
+const READERS: usize = 4;
+
+/// The text of a file at some moment.
+struct Formatted {
+    bytes: KBox<[u8; MAX_TEXT]>,
+    len: usize,
+}
+
+/// The texts that were read last, by the address of the open file.
+///
+/// Later parts of a text come from here, as with `simple_attr_read()`. A text that has grown
+/// meanwhile would be cut in the wrong place. The operations have no `open()`, so an open file has
+/// no place of its own; one that has the address of a closed file and begins in the middle gets the
+/// text of that.
+#[derive(Default)]
+struct Texts {
+    read: [Option<(usize, Arc<Formatted>)>; READERS],
+    /// Which one is replaced next.
+    oldest: usize,
+}
+
+impl Texts {
+    fn find(&self, reader: usize) -> Option<Arc<Formatted>> {
+        let mut read = self.read.iter().flatten();
+        Some(read.find(|(other, _)| *other == reader)?.1.clone())
+    }
+
+    fn keep(&mut self, reader: usize, text: Arc<Formatted>) {
+        let is_same =
+            |read: &Option<(usize, _)>| read.as_ref().is_some_and(|(other, _)| *other == reader);
+        let place = self.read.iter().position(is_same).unwrap_or_else(|| {
+            let oldest = self.oldest;
+            self.oldest = oldest.wrapping_add(1) % READERS;
+            oldest
+        });
+        if let Some(place) = self.read.get_mut(place) {
+            *place = Some((reader, text));
+        }
     }
 }
 
@@ -278,16 +309,14 @@ unsafe fn shown_by<'a, T>(file: *mut crate::bindings::file) -> &'a Shown<T> {
 }
 
 /// Returns the text of a value.
-fn text_of<T: Writer>(value: &T) -> Result<KVec<u8>> {
-    let mut whole = KBox::init(pin_init::zeroed::<[u8; MAX_TEXT]>(), GFP_KERNEL)?;
-    let mut formatter = Formatter::new(&mut *whole);
+fn text_of<T: Writer>(value: &T) -> Result<Arc<Formatted>> {
+    let mut bytes = KBox::init(pin_init::zeroed::<[u8; MAX_TEXT]>(), GFP_KERNEL)?;
+    let mut formatter = Formatter::new(&mut *bytes);
     formatter
         .write_fmt(fmt!("{}", Content(value)))
         .map_err(|_| EFBIG)?;
     let len = formatter.bytes_written();
-    let mut text = KVec::new();
-    text.extend_from_slice(whole.get(..len).unwrap_or_default(), GFP_KERNEL)?;
-    Ok(text)
+    Ok(Arc::new(Formatted { bytes, len }, GFP_KERNEL)?)
 }
 
 /// # Safety
@@ -305,15 +334,24 @@ unsafe extern "C" fn read<T: Writer + Send + Sync + 'static>(
     let offset = unsafe { &mut *offset };
     // SAFETY: C calls this in process context.
     let mut ctx = unsafe { Process::new() };
-    let mut last = shown.last.lock(&mut ctx);
-    if *offset == 0 || last.reader != file.addr() {
-        match text_of(&*shown.value) {
-            Ok(text) => (last.reader, last.text) = (file.addr(), text),
+    let known = if *offset == 0 {
+        None
+    } else {
+        shown.texts.lock(&mut ctx).find(file.addr())
+    };
+    let text = match known {
+        Some(text) => text,
+        None => match text_of(&*shown.value) {
+            Ok(text) => {
+                shown.texts.lock(&mut ctx).keep(file.addr(), text.clone());
+                text
+            }
             Err(e) => return e.to_errno() as isize,
-        }
-    }
+        },
+    };
     let mut user = UserSlice::new(UserPtr::from_ptr(buf.cast::<c_void>()), size).writer();
-    match user.write_slice_file(&last.text, offset) {
+    let text = text.bytes.get(..text.len).unwrap_or_default();
+    match user.write_slice_file(text, offset) {
         // CAST: At most as long as the text.
         Ok(n) => n as isize,
         Err(e) => e.to_errno() as isize,

@@ -210,6 +210,7 @@ impl Operations for Device {
 
     fn stop(&self, dev: &NetDevice<Self>, rtnl: &Rtnl, ctx: &mut Process) {
         let config = self.config.lock(ctx);
+        // Waits for the sections that saw the interface up, in which timers are armed.
         self.sockets.close(ctx);
         for peer in config.peers() {
             send::tx::purge_staged(peer, DropReason::Gone, &ctx.bh());

@@ -306,6 +306,7 @@ mod tests {
         assert_eq!(owner.times.load(Relaxed), 0);
         Ok(())
     }
+
     #[test]
     fn counts_come_out_even() -> Result {
         // SAFETY: Tests run in process context.
