@@ -83,6 +83,7 @@ unload_module
 for ns in a b; do refuses ip -n $ns link show wg0; done
 [[ ! -e /sys/kernel/tracing/events/wireguard ]] || fail "tracepoints of a module that is gone"
 ip link add wg9 type dummy
+ip link del wg9
 
 # row M4: a request for the kind or the family makes the kernel ask for that alias. What it asks for
 # is noted and loaded, where in an installed system modprobe would know it from modinfo's list.
