@@ -37,7 +37,7 @@ def dropped():
     dropped."""
     counters = drop_counts()
     count = counters.pop(REASON)
-    equal("other drop_counts", {reason: n for reason, n in counters.items() if n}, {})
+    equal("other drops", {reason: n for reason, n in counters.items() if n}, {})
     return count
 
 

@@ -72,7 +72,7 @@ def dropped(reason):
 
 
 def await_refusals(reason, count):
-    holds(f"{count} drop_counts, {reason}", check.eventually(10, lambda: dropped(reason) >= count))
+    holds(f"{count} drops, {reason}", check.eventually(10, lambda: dropped(reason) >= count))
 
 
 def told_of(stranger):
