@@ -29,8 +29,6 @@ examine() {
 	done
 	[[ $known ]] ||
 		die "the kernel in $kdir is for an architecture that this module was never tried on (tried: ${architectures,,})"
-	grep -qx CONFIG_IPV6=y "$config" ||
-		die "the kernel in $kdir has no IPv6 (CONFIG_IPV6 is not set), which this module cannot do without: build it with IPv6, which may still be disabled at boot"
 	for option in NET_UDP_TUNNEL CRYPTO_LIB_CURVE25519 CRYPTO_LIB_CHACHA20POLY1305; do
 		grep -qx "CONFIG_$option=[my]" "$config" ||
 			die "the kernel in $kdir lacks CONFIG_$option, which this module needs: CONFIG_WIREGUARD=m brings it along; set that and build the kernel again"

@@ -172,7 +172,8 @@ bool wg_helper_gro_is_local4(const struct sk_buff *skb, const struct iphdr *ip)
 
 bool wg_helper_gro_is_local6(const struct sk_buff *skb, const struct ipv6hdr *ip)
 {
-	return ipv6_chk_addr(dev_net_rcu(skb->dev), &ip->daddr, skb->dev, 0);
+	return IS_ENABLED(CONFIG_IPV6) &&
+	       ipv6_chk_addr(dev_net_rcu(skb->dev), &ip->daddr, skb->dev, 0);
 }
 
 struct sk_buff *wg_helper_udp_rcv_segment(struct sock *sk, struct sk_buff *skb, bool ipv4)

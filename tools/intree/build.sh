@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs in the root: builds the kernel in FOLDER/tree twice, with the driver built in (FOLDER/y) and
-# as a module (FOLDER/m), each as tools/vm/boot.sh takes it.
+# Runs in the root: builds the kernel in FOLDER/tree twice, with the driver built in (FOLDER/y), and
+# without IPv6 with the driver as a module (FOLDER/m), each as tools/vm/boot.sh takes it.
 # usage: build.sh FOLDER CONFIG…
 
 set -euo pipefail
@@ -27,7 +27,8 @@ make -s ARCH=um mrproper
 "${make[@]}" KCONFIG_ALLCONFIG="$folder/options" allnoconfig
 grep -x CONFIG_WIREGUARD_RUST=y .config
 built y
-scripts/config -m WIREGUARD_RUST
+scripts/config -m WIREGUARD_RUST -d IPV6
 "${make[@]}" olddefconfig
 grep -x CONFIG_WIREGUARD_RUST=m .config
+grep -x '# CONFIG_IPV6 is not set' .config
 built m

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # set in tools/test/install.sh
 # The part of tools/test/install.sh that is about the driver inside a kernel tree: User Mode Linux
-# with it built in, and with it as a module.
+# with it built in, and with it as a module of a kernel without IPv6.
 
 intree=$WG_OUT/intree
 
@@ -37,6 +37,6 @@ test_intree() {
 	check "the driver in a kernel tree" put_in_tree
 	check "User Mode Linux with it, built in and as a module" built_in_tree
 	check "built in: selftest tunnel" booted_intree y
-	check "as a module: selftest tunnel" booted_intree m
+	check "as a module, without IPv6: selftest tunnel" booted_intree m
 	((failed)) || remove_tree "$intree"
 }

@@ -22,7 +22,6 @@ kernel() {
 	cat >"$config" <<-'END'
 		CONFIG_X86_64=y
 		CONFIG_RUST=y
-		CONFIG_IPV6=y
 		CONFIG_NET_UDP_TUNNEL=m
 		CONFIG_CRYPTO_LIB_CURVE25519=m
 		CONFIG_CRYPTO_LIB_CHACHA20POLY1305=y
@@ -71,7 +70,6 @@ says "" "${build[@]}"
 
 broken "has no Rust support" '/RUST=/d'
 broken "an architecture that this module was never tried on" 's/X86_64/RISCV/'
-broken "has no IPv6" '/IPV6/d'
 broken "lacks CONFIG_NET_UDP_TUNNEL" '/UDP_TUNNEL/d'
 broken "lacks CONFIG_CRYPTO_LIB_CURVE25519" '/CURVE25519/d'
 broken "has the C module built in" 's/WIREGUARD=m/WIREGUARD=y/'

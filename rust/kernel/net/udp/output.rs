@@ -40,6 +40,7 @@ use crate::{
             Operations,
             Running, //
         },
+        ipv6,
         route::{
             Route4,
             Route6, //
@@ -205,7 +206,7 @@ impl<H: EncapRcv> Tunnel<H> {
         let sk = self.sk(true, bh)?;
         let dst = route.get(bh).ok_or(ENONET)?;
         // SAFETY: The route is valid in this section.
-        let hop_limit = unsafe { bindings::ip6_dst_hoplimit(dst) };
+        let hop_limit = unsafe { ipv6::ip6_dst_hoplimit(dst) };
         // INVARIANT: The socket was found open in this section, the route and its namespace alive.
         Ok(Output6 {
             running,
@@ -366,7 +367,7 @@ impl<T: Operations> Output6<'_, T> {
         // the buffer has no destination yet and has room for the headers. C takes over the buffer
         // and the count of the route.
         unsafe {
-            bindings::udp_tunnel6_xmit_skb(
+            ipv6::udp_tunnel6_xmit_skb(
                 self.dst,
                 self.sk,
                 skb,

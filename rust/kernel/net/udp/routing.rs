@@ -20,6 +20,7 @@ use crate::{
             Ipv4Addr,
             Ipv6Addr, //
         },
+        ipv6,
         route::{
             Flow4,
             Flow6,
@@ -65,7 +66,7 @@ impl<H: EncapRcv> Tunnel<H> {
         let net = unsafe { bindings::sock_net(sk) };
         let address = address.to_in6();
         // SAFETY: The namespace and the address are valid; no device means any.
-        let found = unsafe { bindings::ipv6_chk_addr(net, &raw const address, null(), 0) };
+        let found = unsafe { ipv6::ipv6_chk_addr(net, &raw const address, null(), 0) };
         found != 0
     }
 
@@ -124,7 +125,7 @@ impl<H: EncapRcv> Tunnel<H> {
         // SAFETY: The socket is valid.
         let net = unsafe { bindings::sock_net(sk) };
         // SAFETY: As above; the namespace exists for as long as the socket.
-        let dst = unsafe { bindings::ip6_dst_lookup_flow(net, sk, &raw mut fl, null()) };
+        let dst = unsafe { ipv6::ip6_dst_lookup_flow(net, sk, &raw mut fl, null()) };
         let dst = from_err_ptr(dst)?;
         let dst = NonNull::new(dst).ok_or(EHOSTUNREACH)?;
         let saddr = Ipv6Addr::from_in6(&fl.saddr);
