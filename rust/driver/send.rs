@@ -16,6 +16,7 @@
 mod aead;
 mod deferred;
 mod layout;
+mod nesting;
 mod next;
 mod packets;
 mod release;
@@ -68,6 +69,7 @@ use kext::{
     sync::rcu::Ref, //
 };
 use layout::layout;
+use nesting::must_defer;
 use next::AfterStaging;
 use packets::Packets;
 use seal::send_inline;
@@ -131,6 +133,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: Outgoing<'_>, bh: &Bh<'_>)
         peer.tx_seen().set();
     }
     let is_answer = is_ack || peer.rx_seen().take();
+    let must_defer = must_defer(skb.redirected(), bh);
     let pays = peer.gathers_gso() || !skb.is_udp_gso();
     let layout = layout(&peer, cb.mtu, pays, bh);
     let packets = skb.into_skb().segment(dev, &layout, bh);
@@ -141,7 +144,7 @@ pub(crate) fn xmit(dev: Running<'_, Device>, mut skb: Outgoing<'_>, bh: &Bh<'_>)
     for mut packet in packets.iter_mut() {
         *packet.cb_mut() = cb;
     }
-    submit(peer, Packets::of(packets), is_answer, bh);
+    submit(peer, Packets::of(packets), is_answer, must_defer, bh);
     Ok(())
 }
 
@@ -156,16 +159,23 @@ fn destination(addresses: &IpAddrs) -> Address {
 ///
 /// Back-to-back single packets are deferred to a work item, which sends everything staged by the
 /// time it runs. A sender that waits for an answer is not delayed. The work item also sends
-/// bursts so large that this CPU has to run softirqs in between, and packets of transmissions
-/// nested so deep that encryption would take too much of the stack.
-fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, bh: &Bh<'_>) {
+/// bursts so large that this CPU has to run softirqs in between, and packets that must not leave
+/// within this call (`must_defer`, see [`nesting`]).
+fn submit(
+    peer: Ref<'_, Peer>,
+    packets: Packets,
+    is_answer: bool,
+    must_defer: bool,
+    bh: &Bh<'_>,
+) {
     let device = peer.device().data();
     let keypair = peer.current(bh).filter(|current| current.may_send());
     let defers;
     {
         let mut guard = peer.tx().lock(bh);
         let tx = &mut *guard;
-        defers = tx.should_defer(peer, &packets, is_answer, bh) && keypair.is_some();
+        defers = must_defer
+            || tx.should_defer(peer, &packets, is_answer, bh) && keypair.is_some();
         if let Some(keypair) = keypair.filter(|_| !defers) {
             if let Some(first) = tx.begin_inline(peer, &keypair, packets.datagrams(), bh) {
                 drop(guard);

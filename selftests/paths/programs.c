@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * BPF programs that entries attach: each puts an IPv4 header in front of the tunnel's datagrams, or
- * drops them.
+ * BPF programs that entries attach. Most put an IPv4 header in front of the tunnel's datagrams.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -15,6 +14,7 @@ static long (*load)(void *skb, __u32 at, void *to, __u32 length) = (void *)BPF_F
 static long (*store)(void *skb, __u32 at, const void *from, __u32 length, __u64 flags) = (void *)BPF_FUNC_skb_store_bytes;
 static long (*adjust_room)(void *skb, __s32 length, __u32 mode, __u64 flags) = (void *)BPF_FUNC_skb_adjust_room;
 static long (*push_encap)(void *skb, __u32 type, void *header, __u32 length) = (void *)BPF_FUNC_lwt_push_encap;
+static long (*clone_redirect)(void *skb, __u32 device, __u64 flags) = (void *)BPF_FUNC_clone_redirect;
 static __s64 (*csum_diff)(void *from, __u32 from_size, void *to, __u32 to_size, __u32 seed) = (void *)BPF_FUNC_csum_diff;
 
 static __u16 big(__u16 value)
@@ -87,6 +87,15 @@ SECTION("fou") int one_more(struct __sk_buff *skb)
 	if (store(skb, ETH_HLEN, &outer, sizeof(outer), 0))
 		return TC_ACT_SHOT;
 	return TC_ACT_OK;
+}
+
+/* In a queue's filter: a packet with a mark goes to the device of that index instead. */
+SECTION("clone") int to_device(struct __sk_buff *skb)
+{
+	if (!skb->mark)
+		return TC_ACT_UNSPEC;
+	clone_redirect(skb, skb->mark, 0);
+	return TC_ACT_SHOT;
 }
 
 SECTION("xdp") int pass_on(struct xdp_md *packet)

@@ -29,7 +29,6 @@ use kext::{
         Process, //
     },
     cpu,
-    net::device::xmit_depth,
     new_spinlock,
     new_timer,
     new_work,
@@ -50,10 +49,6 @@ use kext::{
         WorkItem, //
     }, //
 };
-
-/// Nesting of transmissions on this CPU from which batches go to a worker: each level takes its
-/// share of the stack.
-const MAX_DEPTH: u32 = 3;
 
 /// Batches that one worker may have queued, for each of encryption and decryption. Beyond that, the
 /// CPU that has them processes them itself.
@@ -219,11 +214,6 @@ impl<S: Batch, O: Batch> Expired<0> for Worker<S, O> {
         }
         Self::arm_watchdog(&this, done);
     }
-}
-
-/// Returns whether transmissions on this CPU are nested so deep that another one must not begin.
-pub(crate) fn is_nested(bh: &Bh<'_>) -> bool {
-    xmit_depth(bh) >= MAX_DEPTH
 }
 
 /// The worker of a CPU that was found to be less busy than this one.

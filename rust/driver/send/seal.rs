@@ -4,6 +4,7 @@
 
 use super::{
     aead::seal_all,
+    nesting::is_nested,
     next::SealMode,
     packets::Packets,
     release::{
@@ -22,10 +23,7 @@ use crate::{
             Job,
             Outcome, //
         },
-        worker::{
-            is_nested,
-            Batch, //
-        }, //
+        worker::Batch, //
     },
     peer::Peer, //
 };

@@ -31,7 +31,6 @@ use crate::{
             StreamDetector, //
         },
         worker::{
-            is_nested,
             STALL_TIMEOUT,
             WATCHDOG_TIMEOUT, //
         }, //
@@ -120,8 +119,7 @@ impl Tx {
         let waiting = self.staged.datagrams().saturating_add(packets.datagrams());
         let is_long = u32_as_usize(waiting) > workers.softirq_budget(bh);
         let is_single = packets.datagrams() == 1;
-        is_nested(bh)
-            || is_long
+        is_long
             || is_single && self.stream.is_stream(is_answer) && workers.is_responsive(bh.cpu())
     }
 

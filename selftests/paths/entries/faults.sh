@@ -90,3 +90,57 @@ decapsulating() {
 	in_ns b sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.tunl0.rp_filter=0
 	tunnel_mtu=1400
 }
+
+# by_filter ACTION…: packets for 10.99.0.1 have a route past the tunnel, and a filter of the queue
+# on that way brings them into it. Filters run while the kernel holds the queue's lock.
+by_filter() {
+	plain
+	modprobe -a sch_prio cls_u32 cls_bpf act_mirred
+	qdisc a veth handle 1: prio
+	towards=10.99.0.1
+	action=("$@")
+	inside=filtered
+}
+filtered() {
+	ip -n b addr add 10.99.0.1/32 dev wg0
+	peer a b allowed-ips 192.168.7.2/32,10.99.0.1/32
+	peer b a allowed-ips 192.168.7.1/32,10.0.0.1/32
+	ip -n a route add 10.99.0.1 via 10.0.0.2 dev veth mtu 1400
+	# The program finds the device in the packet's mark.
+	rules a <<-END
+		table inet marking {
+			chain out { type route hook output priority 0; ip daddr 10.99.0.1 meta mark set $(in_ns a cat /sys/class/net/wg0/ifindex); }
+		}
+	END
+	tc -n a filter add dev veth parent 1: protocol ip prio 1 "${action[@]}"
+}
+
+# entry: mirred-from-qdisc core=yes: a filter of the queue below redirects packets into the tunnel
+path_mirred_from_qdisc() {
+	by_filter u32 match ip dst 10.99.0.1/32 action mirred egress redirect dev wg0
+}
+
+# entry: mirror-from-qdisc: the same, with copies of the packets
+path_mirror_from_qdisc() {
+	by_filter u32 match ip dst 10.99.0.1/32 action mirred egress mirror dev wg0 pipe action drop
+}
+
+# entry: clone-from-qdisc: the same, by a BPF program
+path_clone_from_qdisc() {
+	by_filter bpf direct-action object-file "$WG_PATHS_BPF" section clone
+}
+
+# entry: gre-over-bridged-vxlan: as many devices below the tunnel as the kernel allows
+path_gre_over_bridged_vxlan() {
+	local ns host=1
+	plain
+	for ns in a b; do
+		ip -n $ns link add bridge type bridge
+		ip -n $ns link set bridge up
+		ip -n $ns link add vxlan type vxlan id 7 local 10.0.0.$host remote 10.0.0.$((3 - host)) dstport 4789
+		ip -n $ns link set vxlan master bridge up
+		ip -n $ns addr add 10.3.0.$host/24 dev bridge
+		host=2
+	done
+	over tun 4 gre local 10.3.0.OWN remote 10.3.0.OTHER
+}

@@ -23,6 +23,15 @@ use core::{
     ptr::null_mut, //
 };
 
+/// A hook of traffic control.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Redirected {
+    /// Behind the reception by a device.
+    Ingress,
+    /// Before the transmission by a device, perhaps in its queue and under the lock of that.
+    Egress,
+}
+
 /// A packet that the stack hands to a device, with its route.
 ///
 /// A route uses its network namespace, where IPv6 keeps `dst_ops`, without keeping that from being
@@ -46,6 +55,21 @@ impl<'g> Outgoing<'g> {
             // SAFETY: By the requirements.
             skb: unsafe { SkBuff::from_shared(ptr) }?,
             section: PhantomData,
+        })
+    }
+
+    /// Returns which hook of traffic control has redirected the packet to the device.
+    #[inline]
+    pub fn redirected(&self) -> Option<Redirected> {
+        let skb = self.skb.as_raw();
+        // SAFETY: The buffer is valid.
+        if !unsafe { bindings::skb_is_redirected(skb) } {
+            return None;
+        }
+        // SAFETY: As above.
+        Some(match unsafe { bindings::skb_from_ingress(skb) } {
+            true => Redirected::Ingress,
+            false => Redirected::Egress,
         })
     }
 

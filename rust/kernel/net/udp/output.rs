@@ -143,6 +143,9 @@ pub struct Output4<'a, T: Operations> {
     mark: u32,
     /// Whether too many transmissions are nested on this CPU: C drops the datagrams then.
     is_loop: bool,
+    /// Whether a transmission is under way on this CPU: that of the inner packet. The datagram
+    /// takes its place, so that as many devices may be below as with a sender in process context.
+    is_nested: bool,
 }
 
 impl<H: EncapRcv> Tunnel<H> {
@@ -185,6 +188,7 @@ impl<H: EncapRcv> Tunnel<H> {
             expected: u32::try_from(expected).unwrap_or(0),
             mark,
             is_loop: xmit_depth(bh) > RECURSION_LIMIT,
+            is_nested: xmit_depth(bh) != 0,
         })
     }
 
@@ -219,6 +223,7 @@ impl<H: EncapRcv> Tunnel<H> {
             // CAST: A byte in the packet.
             hop_limit: hop_limit as u8,
             mark,
+            is_nested: xmit_depth(bh) != 0,
         })
     }
 }
@@ -262,12 +267,16 @@ impl<T: Operations> Output4<'_, T> {
         // its memory stays for a grace period after the last count. C counts it where it keeps the
         // buffer beyond this section.
         unsafe { bindings::skb_dst_set_noref(skb, self.rt.cast()) };
-        // SAFETY: Bottom halves are off, so the thread stays on its CPU.
-        unsafe { bindings::dev_xmit_recursion_inc() };
+        if !self.is_nested {
+            // SAFETY: Bottom halves are off, so the thread stays on its CPU.
+            unsafe { bindings::dev_xmit_recursion_inc() };
+        }
         // SAFETY: By the type invariants. C takes over the buffer, which begins with its headers.
         let error = unsafe { bindings::ip_local_out(self.net, self.sk, skb) };
-        // SAFETY: As above, after `dev_xmit_recursion_inc()`.
-        unsafe { bindings::dev_xmit_recursion_dec() };
+        if !self.is_nested {
+            // SAFETY: As above, after `dev_xmit_recursion_inc()`.
+            unsafe { bindings::dev_xmit_recursion_dec() };
+        }
         // `net_xmit_eval()`.
         if error == 0 || error == NET_XMIT_CN {
             self.running.tx_add(segs, len);
@@ -337,6 +346,8 @@ pub struct Output6<'a, T: Operations> {
     dport: u16,
     hop_limit: u8,
     mark: u32,
+    /// As that of [`Output4`].
+    is_nested: bool,
 }
 
 impl<T: Operations> Output6<'_, T> {
@@ -363,6 +374,11 @@ impl<T: Operations> Output6<'_, T> {
         unsafe { bindings::skb_set_ignore_df(skb, true) };
         // SAFETY: Valid by the type invariants; the count is for C.
         unsafe { bindings::dst_hold(self.dst) };
+        // C increments it.
+        if self.is_nested {
+            // SAFETY: Bottom halves are off, so the thread stays on its CPU.
+            unsafe { bindings::dev_xmit_recursion_dec() };
+        }
         // SAFETY: By the type invariants. The device is up for as long as this RCU section lasts;
         // the buffer has no destination yet and has room for the headers. C takes over the buffer
         // and the count of the route.
@@ -383,6 +399,10 @@ impl<T: Operations> Output6<'_, T> {
                 0,
             )
         };
+        if self.is_nested {
+            // SAFETY: As above, after `dev_xmit_recursion_dec()`.
+            unsafe { bindings::dev_xmit_recursion_inc() };
+        }
         // C counts a GSO packet as one. (It does not count the bytes of one that this machine drops
         // as sent, but this does count its datagrams.)
         if let Some(segs) = datagrams.segs {
