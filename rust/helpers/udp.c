@@ -49,6 +49,14 @@ bool wg_helper_sk_is_udp(const struct sock *sk)
 	return sk_is_udp(sk);
 }
 
+/* That of a socket with this callback; NULL for others. */
+void *wg_helper_udp_gro_user_data(const struct sock *sk,
+				  udp_tunnel_gro_receive_t gro_receive)
+{
+	return READ_ONCE(udp_sk(sk)->gro_receive) == gro_receive ?
+	       rcu_dereference_sk_user_data(sk) : NULL;
+}
+
 udp_tunnel_gro_complete_t wg_helper_udp_gro_complete(const struct sock *sk)
 {
 	return READ_ONCE(udp_sk(sk)->gro_complete);

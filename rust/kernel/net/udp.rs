@@ -90,6 +90,8 @@ mod headers;
 mod hook;
 mod output;
 mod routing;
+#[cfg(CONFIG_KUNIT)]
+mod tests;
 
 pub(super) use headers::Headers4;
 pub(super) use hook::Hook;
@@ -393,6 +395,10 @@ impl<H: EncapRcv> Tunnel<H> {
 
     /// Hands a datagram to [`gro_list::gro_receive`].
     ///
+    /// The socket may be another tunnel's. While `udp_tunnel_gro_rcv()` takes this callback for the
+    /// only one, it asks no socket for its own, and `setup_udp_tunnel_sock()` shows a new kind of
+    /// socket before it ends that.
+    ///
     /// # Safety
     ///
     /// Only for `udp_tunnel_sock_cfg::gro_receive`.
@@ -401,10 +407,11 @@ impl<H: EncapRcv> Tunnel<H> {
         held: *mut list_head,
         skb: *mut sk_buff,
     ) -> *mut sk_buff {
-        // SAFETY: C calls this for one of our sockets, in an RCU section.
-        let receiver = unsafe { bindings::rcu_dereference_sk_user_data(sk) };
+        let ours = Some(Self::gro_receive_callback as _);
+        // SAFETY: C calls this for a socket of UDP, in an RCU section.
+        let receiver = unsafe { bindings::udp_gro_user_data(sk, ours) };
         let receiver = receiver.cast_const().cast::<SkUserData<H>>();
-        // SAFETY: As in `receive_callback`.
+        // SAFETY: Only our sockets have this callback. The rest is as in `receive_callback`.
         let may_gro = unsafe { receiver.as_ref() }.is_some_and(|shared| shared.receiver.may_gro());
         let key = |header: &[u8]| H::key(header).filter(|_| may_gro);
         // SAFETY: By the requirements.
