@@ -161,21 +161,14 @@ fn destination(addresses: &IpAddrs) -> Address {
 /// time it runs. A sender that waits for an answer is not delayed. The work item also sends
 /// bursts so large that this CPU has to run softirqs in between, and packets that must not leave
 /// within this call (`must_defer`, see [`nesting`]).
-fn submit(
-    peer: Ref<'_, Peer>,
-    packets: Packets,
-    is_answer: bool,
-    must_defer: bool,
-    bh: &Bh<'_>,
-) {
+fn submit(peer: Ref<'_, Peer>, packets: Packets, is_answer: bool, must_defer: bool, bh: &Bh<'_>) {
     let device = peer.device().data();
     let keypair = peer.current(bh).filter(|current| current.may_send());
     let defers;
     {
         let mut guard = peer.tx().lock(bh);
         let tx = &mut *guard;
-        defers = must_defer
-            || tx.should_defer(peer, &packets, is_answer, bh) && keypair.is_some();
+        defers = must_defer || tx.should_defer(peer, &packets, is_answer, bh) && keypair.is_some();
         if let Some(keypair) = keypair.filter(|_| !defers) {
             if let Some(first) = tx.begin_inline(peer, &keypair, packets.datagrams(), bh) {
                 drop(guard);

@@ -24,24 +24,6 @@ void wg_helper_skb_orphan(struct sk_buff *skb)
 	skb_orphan(skb);
 }
 
-bool wg_helper_skb_is_redirected(const struct sk_buff *skb)
-{
-	return skb_is_redirected(skb);
-}
-
-/* Of a packet that is redirected. */
-#ifdef CONFIG_NET_REDIRECT
-bool wg_helper_skb_from_ingress(const struct sk_buff *skb)
-{
-	return skb->from_ingress;
-}
-#else
-bool wg_helper_skb_from_ingress(const struct sk_buff *skb)
-{
-	return false;
-}
-#endif
-
 void wg_helper_sk_wmem_alloc_add(struct sock *sk, int n)
 {
 	refcount_add(n, &sk->sk_wmem_alloc);

@@ -49,12 +49,9 @@ bool wg_helper_sk_is_udp(const struct sock *sk)
 	return sk_is_udp(sk);
 }
 
-/* That of a socket with this callback; NULL for others. */
-void *wg_helper_udp_gro_user_data(const struct sock *sk,
-				  udp_tunnel_gro_receive_t gro_receive)
+udp_tunnel_gro_receive_t wg_helper_udp_gro_receive(const struct sock *sk)
 {
-	return READ_ONCE(udp_sk(sk)->gro_receive) == gro_receive ?
-	       rcu_dereference_sk_user_data(sk) : NULL;
+	return READ_ONCE(udp_sk(sk)->gro_receive);
 }
 
 udp_tunnel_gro_complete_t wg_helper_udp_gro_complete(const struct sock *sk)
@@ -176,12 +173,6 @@ int wg_helper_gro_network_flush(const void *th, const void *th2, struct sk_buff 
 bool wg_helper_gro_is_local4(const struct sk_buff *skb, const struct iphdr *ip)
 {
 	return __ip_dev_find(dev_net_rcu(skb->dev), ip->daddr, false);
-}
-
-bool wg_helper_gro_is_local6(const struct sk_buff *skb, const struct ipv6hdr *ip)
-{
-	return IS_ENABLED(CONFIG_IPV6) &&
-	       ipv6_chk_addr(dev_net_rcu(skb->dev), &ip->daddr, skb->dev, 0);
 }
 
 struct sk_buff *wg_helper_udp_rcv_segment(struct sock *sk, struct sk_buff *skb, bool ipv4)

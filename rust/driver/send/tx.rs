@@ -119,8 +119,7 @@ impl Tx {
         let waiting = self.staged.datagrams().saturating_add(packets.datagrams());
         let is_long = u32_as_usize(waiting) > workers.softirq_budget(bh);
         let is_single = packets.datagrams() == 1;
-        is_long
-            || is_single && self.stream.is_stream(is_answer) && workers.is_responsive(bh.cpu())
+        is_long || is_single && self.stream.is_stream(is_answer) && workers.is_responsive(bh.cpu())
     }
 
     /// Reserves nonces for packets that need not wait for anything, and starts draining.

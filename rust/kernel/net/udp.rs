@@ -407,12 +407,18 @@ impl<H: EncapRcv> Tunnel<H> {
         held: *mut list_head,
         skb: *mut sk_buff,
     ) -> *mut sk_buff {
-        let ours = Some(Self::gro_receive_callback as _);
         // SAFETY: C calls this for a socket of UDP, in an RCU section.
-        let receiver = unsafe { bindings::udp_gro_user_data(sk, ours) };
+        let receive = unsafe { bindings::udp_gro_receive(sk) };
+        // CAST: Addresses of functions, to be compared.
+        let is_ours = receive.is_some_and(|receive| {
+            receive as usize == Self::gro_receive_callback as *const () as usize
+        });
+        // SAFETY: As above.
+        let receiver = unsafe { bindings::rcu_dereference_sk_user_data(sk) };
         let receiver = receiver.cast_const().cast::<SkUserData<H>>();
         // SAFETY: Only our sockets have this callback. The rest is as in `receive_callback`.
-        let may_gro = unsafe { receiver.as_ref() }.is_some_and(|shared| shared.receiver.may_gro());
+        let may_gro =
+            is_ours && unsafe { receiver.as_ref() }.is_some_and(|shared| shared.receiver.may_gro());
         let key = |header: &[u8]| H::key(header).filter(|_| may_gro);
         // SAFETY: By the requirements.
         unsafe { gro_list::gro_receive(held, skb, H::HEADER_LEN, key) }

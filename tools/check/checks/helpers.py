@@ -18,7 +18,9 @@ TOKEN = re.compile(r"""(?P<space>\s+|/\*.*?\*/|//[^\n]*|\\\n)|(?P<hash>\#(?:\\\n
 BRANCHES = {"if", "else", "for", "while", "do", "switch", "case", "goto", "static", "?", "&&", "||",
             "{", "asm", "__asm__", "typedef", "register"}
 # pr_fmt is how the kernel lets a file say what its log lines begin with.
-DIRECTIVE = re.compile(r'#\s*(include\b|undef pr_fmt$|define pr_fmt\(fmt\) (KBUILD_MODNAME )?"[^"]*" fmt$)')
+# Of two definitions the kernel's configuration may choose one.
+DIRECTIVE = re.compile(r'#\s*(include\b|undef pr_fmt$|define pr_fmt\(fmt\) (KBUILD_MODNAME )?"[^"]*" fmt$'
+                       r"|(el)?if !?(IS_ENABLED|defined)\(CONFIG_\w+\)$|else$|endif$)")
 PREFIX = "wg_helper_"
 DECLARATIONS = "rust/helpers/trace.h"
 DECLARING = re.compile(r"#\s*(include\b|undef TRACE_\w+$|define TRACE_\w+ [\w.]+$|define _\w+_H$|endif$"
@@ -167,6 +169,9 @@ SAMPLES = [
     ("another name", sample("int helper(void) { return 1; }"), "helper: the name"),
     ("more than a prefix", sample("#define pr_fmt(fmt) x() ? \"\" : fmt\n"), "preprocessor"),
     ("a macro", sample("#define X(a) if (a) f()\n"), "preprocessor"),
+    ("a choice by a number", sample("#if HZ > 100\nint wg_helper_a(void) { return f(); }\n#endif\n"), "preprocessor"),
+    ("a choice by the configuration", sample("#if !IS_ENABLED(CONFIG_X)\nint wg_helper_a(void) { return 0; }\n"
+                                             "#else\nint wg_helper_a(void) { return f(); }\n#endif\n"), None),
     ("clean", sample("""// SPDX
 /* if */
 #include <linux/x.h>

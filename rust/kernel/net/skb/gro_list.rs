@@ -23,11 +23,14 @@ use super::{
     SkBuff,
     SkbList, //
 };
-use crate::bindings::{
-    self,
-    list_head,
-    napi_gro_cb,
-    sk_buff, //
+use crate::{
+    bindings::{
+        self,
+        list_head,
+        napi_gro_cb,
+        sk_buff, //
+    },
+    net::ipv6, //
 };
 use core::{
     mem::offset_of,
@@ -153,9 +156,18 @@ impl GroSkb {
             // complete.
             return ip.is_some_and(|ip| unsafe { bindings::gro_is_local4(skb, ip.cast()) });
         }
-        let ip = self.header(offset, 40).map(|ip| ip.as_ptr());
+        let Some(ip) = self.header(offset, 40).map(|ip| ip.as_ptr()) else {
+            return false;
+        };
+        let ip = ip.cast::<bindings::ipv6hdr>();
         // SAFETY: As above.
-        ip.is_some_and(|ip| unsafe { bindings::gro_is_local6(skb, ip.cast()) })
+        let dev = unsafe { raw::dev_of(skb) };
+        // SAFETY: As above; a device is in a namespace.
+        let net = unsafe { bindings::dev_net(dev) };
+        // SAFETY: As above. Only an address is taken, in the complete header.
+        let daddr = unsafe { &raw const (*ip).__bindgen_anon_1.__bindgen_anon_1.daddr };
+        // SAFETY: As above.
+        unsafe { ipv6::ipv6_chk_addr(net, daddr, dev, 0) != 0 }
     }
 
     /// Returns the packet that GRO holds of the flow of the packet that C offers. There is one at

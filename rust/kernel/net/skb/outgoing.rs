@@ -61,15 +61,12 @@ impl<'g> Outgoing<'g> {
     /// Returns which hook of traffic control has redirected the packet to the device.
     #[inline]
     pub fn redirected(&self) -> Option<Redirected> {
-        let skb = self.skb.as_raw();
-        // SAFETY: The buffer is valid.
-        if !unsafe { bindings::skb_is_redirected(skb) } {
-            return None;
-        }
-        // SAFETY: As above.
-        Some(match unsafe { bindings::skb_from_ingress(skb) } {
-            true => Redirected::Ingress,
-            false => Redirected::Egress,
+        raw::is_redirected(self.skb.c()).then(|| {
+            if raw::is_from_ingress(self.skb.c()) {
+                Redirected::Ingress
+            } else {
+                Redirected::Egress
+            }
         })
     }
 

@@ -98,6 +98,25 @@ pub(super) fn copy_tstamp(from: &sk_buff, to: &mut sk_buff) {
     to.__bindgen_anon_2 = from.__bindgen_anon_2;
 }
 
+/// Returns whether an action of traffic control or a BPF program has redirected the packet.
+#[inline]
+pub(super) fn is_redirected(skb: &sk_buff) -> bool {
+    headers(skb).redirected() != 0
+}
+
+/// Returns whether a redirected packet was one that a device had received.
+#[inline]
+pub(super) fn is_from_ingress(skb: &sk_buff) -> bool {
+    #[cfg(CONFIG_NET_REDIRECT)]
+    let from_ingress = headers(skb).from_ingress() != 0;
+    #[cfg(not(CONFIG_NET_REDIRECT))]
+    let from_ingress = {
+        let _ = skb;
+        false
+    };
+    from_ingress
+}
+
 #[inline]
 pub(super) fn mark(skb: &sk_buff) -> u32 {
     // SAFETY: All members of the union are integers.

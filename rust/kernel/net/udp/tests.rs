@@ -54,9 +54,7 @@ mod tests {
         let net = &raw mut init_net;
         let kind = sock_type_SOCK_DGRAM as c_int;
         // SAFETY: The initial namespace always exists.
-        to_result(unsafe {
-            sock_create_kern(net, AF_INET as c_int, kind, 0, &raw mut socket)
-        })?;
+        to_result(unsafe { sock_create_kern(net, AF_INET as c_int, kind, 0, &raw mut socket) })?;
         // SAFETY: The socket is open.
         let sk = unsafe { (*socket).sk };
         let mut setup = udp_tunnel_sock_cfg {
