@@ -34,7 +34,7 @@ pub(super) fn must_defer(redirected: Option<Redirected>, bh: &Bh<'_>) -> bool {
     match redirected {
         None => is_nested(bh),
         Some(Redirected::Egress) => true,
-        // `bpf_redirect()` counts as a transmission, but runs early on the stack, and without locks.
+        // `bpf_redirect()` counts as a transmission, but runs early on the stack and holds no lock.
         Some(Redirected::Ingress) => xmit_depth(bh) > MAX_DEPTH || in_mirred(bh),
     }
 }

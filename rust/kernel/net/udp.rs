@@ -72,6 +72,7 @@ use bindings::{
 use core::{
     marker::PhantomData,
     ptr::{
+        null,
         null_mut,
         NonNull, //
     },
@@ -416,9 +417,9 @@ impl<H: EncapRcv> Tunnel<H> {
         // SAFETY: As above.
         let receiver = unsafe { bindings::rcu_dereference_sk_user_data(sk) };
         let receiver = receiver.cast_const().cast::<SkUserData<H>>();
+        let receiver = if is_ours { receiver } else { null() };
         // SAFETY: Only our sockets have this callback. The rest is as in `receive_callback`.
-        let may_gro =
-            is_ours && unsafe { receiver.as_ref() }.is_some_and(|shared| shared.receiver.may_gro());
+        let may_gro = unsafe { receiver.as_ref() }.is_some_and(|shared| shared.receiver.may_gro());
         let key = |header: &[u8]| H::key(header).filter(|_| may_gro);
         // SAFETY: By the requirements.
         unsafe { gro_list::gro_receive(held, skb, H::HEADER_LEN, key) }

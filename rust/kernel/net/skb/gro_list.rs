@@ -156,16 +156,15 @@ impl GroSkb {
             // complete.
             return ip.is_some_and(|ip| unsafe { bindings::gro_is_local4(skb, ip.cast()) });
         }
-        let Some(ip) = self.header(offset, 40).map(|ip| ip.as_ptr()) else {
+        // The destination ends the header.
+        let Some(daddr) = self.header(offset, 40).and_then(|ip| ip.get(24..)) else {
             return false;
         };
-        let ip = ip.cast::<bindings::ipv6hdr>();
+        let daddr = daddr.as_ptr().cast();
         // SAFETY: As above.
         let dev = unsafe { raw::dev_of(skb) };
         // SAFETY: As above; a device is in a namespace.
         let net = unsafe { bindings::dev_net(dev) };
-        // SAFETY: As above. Only an address is taken, in the complete header.
-        let daddr = unsafe { &raw const (*ip).__bindgen_anon_1.__bindgen_anon_1.daddr };
         // SAFETY: As above.
         unsafe { ipv6::ipv6_chk_addr(net, daddr, dev, 0) != 0 }
     }

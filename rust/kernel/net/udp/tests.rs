@@ -39,6 +39,11 @@ mod tests {
         }
     }
 
+    /// The callback of another tunnel.
+    ///
+    /// # Safety
+    ///
+    /// None.
     unsafe extern "C" fn other_gro_receive(
         _sk: *mut sock,
         _held: *mut list_head,
