@@ -39,13 +39,13 @@ examine() {
 		[[ -e $kdir/rust/$file ]] ||
 			die "$kdir lacks the kernel's Rust metadata (rust/$file), as header packages do: point KDIR to the full source of that kernel after 'make modules_prepare'"
 	done
-	command -v "${RUSTC:-rustc}" >/dev/null || die "rustc is missing here; the kernel in $kdir needs the very one that built it"
+	command -v "${RUSTC:-rustc}" >/dev/null || die "rustc is missing here; install the version that built the kernel in $kdir"
 	command -v "${BINDGEN:-bindgen}" >/dev/null || die "bindgen is missing here (Debian: apt install bindgen)"
 	# Some series quote the text in this file, some do not.
 	built_by=$(sed -nE 's/^CONFIG_RUSTC_VERSION_TEXT="?([^"]*)"?$/\1/p' "$config")
 	here=$("${RUSTC:-rustc}" --version)
 	[[ $built_by == "$here" ]] ||
-		die "the kernel in $kdir was built by '$built_by', but here is '$here', whose modules it would not take"
+		die "the kernel in $kdir was built by '$built_by'; it refuses modules built by '$here'"
 	! grep -qx CONFIG_MODULE_SIG_FORCE=y "$config" || [[ ${SIGN_KEY:-} ]] ||
 		echo "note: the kernel in $kdir loads signed modules only; docs/install.md says how to sign this one" >&2
 }

@@ -44,7 +44,7 @@ fetch() {
 		dpkg --fsys-tarfile linux-source-*.deb | tar -xO "./usr/src/linux-source-$1.tar.xz" |
 			tar -xJ --strip-components=1 --wildcards --no-wildcards-match-slash "${@:4}"
 		rm linux-source-*.deb' - "$1" "$2" "$3.new" "${files[@]}" ||
-		die "apt does not bring linux-source-$1=$2; a folder with that source does as well"
+		die "apt has no linux-source-$1=$2; give a folder with that source instead"
 	mv "$3.new" "$3"
 }
 
@@ -56,11 +56,11 @@ case ${1:-} in
 --adopt | --show) word=$1 && shift ;;
 *) word= ;;
 esac
-(($# == 2)) || die "two sources are compared (see the top of $0)"
+(($# == 2)) || die "give two kernel sources, OLD and NEW (see the top of $0)"
 old=$(source_of "$1")
 new=$(source_of "$2")
 if [[ $word == --adopt ]]; then
-	[[ ! -d $2 ]] || die "a version is noted, so --adopt takes NEW by that and not as a folder"
+	[[ ! -d $2 ]] || die "--adopt needs NEW as a version, not as a folder"
 	exec "$program" --adopt "$old" "$new" "$2"
 fi
 exec "$program" ${word:+"$word"} "$old" "$new"

@@ -9,19 +9,19 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$WG_TOP/tools/dkms/sources.sh"
 
-(($# == 1)) || die "one kernel source is wanted: $0 TREE"
+(($# == 1)) || die "usage: $0 TREE (the folder of a kernel source)"
 tree=$1
 net=$tree/drivers/net
 folder=$net/wireguard-rust
 [[ -e $tree/Kbuild && -e $net/Kconfig ]] || die "$tree is no kernel source"
 [[ -e $tree/rust/kernel/lib.rs ]] || die "the kernel in $tree has no support for Rust"
-[[ -e $net/wireguard/main.c ]] || die "the kernel in $tree has no WireGuard that this would be the alternative to"
+[[ -e $net/wireguard/main.c ]] || die "the kernel source in $tree has no drivers/net/wireguard, next to which this driver goes"
 [[ -w $net ]] || die "$net cannot be written"
 
 # replace FILE SCRIPT: by a new file, as the old one may have other links.
 replace() {
 	sed -E "$2" "$1" >"$1.new"
-	! cmp -s "$1" "$1.new" || die "$1 has no line of the C driver's to put this one beside"
+	! cmp -s "$1" "$1.new" || die "$1 has no entry of the C driver, after which this driver's entry goes"
 	mv "$1.new" "$1"
 }
 

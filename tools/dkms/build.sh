@@ -75,7 +75,7 @@ prepare() {
 	[[ ! $missing ]] || fail "programs are missing here: apt install $missing"
 	here=$(rustc --version)
 	[[ $here == "$(value RUSTC_VERSION_TEXT)" ]] ||
-		fail "the kernel $release was built by '$(value RUSTC_VERSION_TEXT)', but here is '$here', whose modules it would not take"
+		fail "the kernel $release was built by '$(value RUSTC_VERSION_TEXT)'; it refuses modules built by '$here'"
 	[[ -e $source ]] || fail "the source of the kernel $release is missing here ($source): apt install linux-source-$series"
 	wanted=$(version "linux-headers-$release")
 	[[ ! $wanted || $wanted == "$(version "linux-source-$series")" ]] ||

@@ -45,7 +45,7 @@ add() {
 	mkdir -p "$folder"
 	(cd "$WG_TOP" && sources | xargs cp --parents --target-directory "$folder")
 	sed "s/#MODULE_VERSION#/$version/" "$WG_TOP/tools/dkms/dkms.conf" >"$folder/dkms.conf"
-	dkms add "$name/$version" >>"$log" 2>&1 || die "DKMS does not take the sources (see $log)"
+	dkms add "$name/$version" >>"$log" 2>&1 || die "'dkms add' failed (see $log)"
 }
 
 # install_for VERSION KERNEL: an older version of ours is removed once the new one is built. (Not

@@ -154,7 +154,7 @@ says() {
 }
 
 reasons() {
-	says "of another day', whose modules it would not take" \
+	says "it refuses modules built by '$(on_machine rustc --version) of another day'" \
 		"mkdir /run/bin; echo \"echo '$(on_machine rustc --version) of another day'\" >/run/bin/rustc; chmod +x /run/bin/rustc; PATH=/run/bin:\$PATH"
 	says "apt install linux-source-$series=" \
 		"printf '#!/bin/sh\n[ \"\$4\" = linux-source-$series ] && echo installed 1.2 || exec /usr/bin/dpkg-query \"\$@\"\n' >/run/dpkg-query

@@ -42,7 +42,8 @@ class Table:
                 if rest[2] not in STATES:
                     sys.exit(f"error: {where}: the state is one of: {', '.join(STATES)}")
                 if rest[2] != "open" and not rest[3]:
-                    sys.exit(f"error: {where}: where it was taken, or why it is not needed?")
+                    sys.exit(f"error: {where}: the last column must say where the change was taken, or why "
+                             "it is not needed")
                 self.changes[rest[0]] = (rest[2], rest[3])
             else:
                 sys.exit(f"error: {where}: no row of this table (see its first lines)")
@@ -154,7 +155,7 @@ def adopt(table, old, new, name):
 
 def check(table, tree):
     if not table.followed:
-        sys.exit("error: docs/follow.tsv says of no kernel that it was followed")
+        sys.exit('error: docs/follow.tsv has no row "followed" with a kernel version')
     name, number = table.followed
     if fingerprint(table, tree) != number:
         sys.exit(f"error: the kernel source differs from {name} where the driver depends on it: "

@@ -73,7 +73,7 @@ broken "an architecture that this module was never tried on" 's/X86_64/RISCV/'
 broken "lacks CONFIG_NET_UDP_TUNNEL" '/UDP_TUNNEL/d'
 broken "lacks CONFIG_CRYPTO_LIB_CURVE25519" '/CURVE25519/d'
 broken "has the C module built in" 's/WIREGUARD=m/WIREGUARD=y/'
-broken "whose modules it would not take" 's/1\.85\.1/1.97.1/'
+broken "it refuses modules built by" 's/1\.85\.1/1.97.1/'
 broken "note: the kernel in $folder/kernel loads signed modules only" 's/^CONFIG_RUST=y$/&\nCONFIG_MODULE_SIG_FORCE=y/'
 
 kernel

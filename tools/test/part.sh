@@ -31,7 +31,7 @@ shift
 tools=$WG_TOP/tools
 
 if [[ " ${parts[*]} " == *" core "* ]]; then
-	(($# == 0)) || die "CASE chooses nothing in the part core"
+	(($# == 0)) || die "the part 'core' takes no CASE"
 	rest=" ${parts[*]} "
 	# shellcheck disable=SC2086 # several words
 	exec "$tools/test.sh" ${rest// core / }

@@ -58,7 +58,7 @@ done
 
 [[ $kernel ]] || kernel=$(kernel_folder) || die "no kernel is prepared; 'make setup' does it"
 for folder in "$WG_TOP" "$kernel"; do
-	[[ ! $folder =~ ^/(dev|proc|run|sys)/ ]] || die "$folder cannot be shown to the guest, which has a /${BASH_REMATCH[1]} of its own"
+	[[ ! $folder =~ ^/(dev|proc|run|sys)/ ]] || die "$folder cannot be shown to the guest: it would hide the guest's own /${BASH_REMATCH[1]}"
 done
 export WG_KERNEL=$kernel
 [[ ! $interactive ]] || export WG_WORDS=quiet

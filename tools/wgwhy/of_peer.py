@@ -75,8 +75,8 @@ def our_clock(seen, peer):
     # Timestamps never fall while a peer is configured. But they begin with the clock, and many
     # machines without a battery for theirs begin in 1970.
     if wants_session(peer) and host.is_clock_behind():
-        yield ("our clock is behind, at a time before wgwhy was installed: a peer that has seen later "
-               "handshakes of ours takes these for old ones", "set the clock here")
+        yield ("our clock is behind: it shows a time before wgwhy was installed. A peer that has "
+               "accepted later handshakes of ours refuses these as replays", "set the clock here")
 
 
 @cause(OF_PEER, "two-hosts-one-key")
