@@ -115,13 +115,13 @@ impl Config {
         self.generation
     }
 
-    /// Notes a change.
-    pub(crate) fn changed(&mut self) {
+    /// Begins a change: increments the generation.
+    pub(crate) fn begin_change(&mut self) {
         self.generation = self.generation.wrapping_add(1);
     }
 
-    /// Notes that a peer is changed by the change that was noted last.
-    pub(crate) fn touch(&mut self, peer: &Peer) {
+    /// Records that the current change affects `peer`.
+    pub(crate) fn mark_changed(&mut self, peer: &Peer) {
         if let Some(member) = self.peers.get_mut(&peer.id()) {
             member.changed = self.generation;
         }

@@ -35,8 +35,8 @@ pub(crate) use self::{
         PeerDiag, //
     },
     settings::{
-        Label,
-        Pin, //
+        EndpointPin,
+        Label, //
     },
     trace::sender, //
 };

@@ -29,7 +29,7 @@ use wg_proto::{
     message::Index,
     replay::Window,
     session::{
-        Age,
+        Lifetime,
         REJECT_AFTER_MESSAGES, //
     },
     DropReason, //
@@ -122,10 +122,10 @@ impl Keypair {
         self.keys.local
     }
 
-    /// Returns the age, on which the time limits depend.
+    /// Returns the birth and role of the session, on which its limits depend.
     #[inline]
-    pub(crate) fn age(&self) -> Age {
-        self.keys.age()
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        self.keys.lifetime()
     }
 
     /// Returns whether we were the initiator.
@@ -146,7 +146,7 @@ impl Keypair {
 
     /// Returns whether packets can be sent under the session now.
     pub(crate) fn is_live(&self) -> bool {
-        self.may_send() && !self.age().is_expired(time::boottime_coarse())
+        self.may_send() && !self.lifetime().is_expired(time::boottime_coarse())
     }
 
     /// Reserves nonces for `n` packets and returns the first. [`None`] if the session must not be
@@ -158,7 +158,7 @@ impl Keypair {
         if !self.may_send() {
             return None;
         }
-        if self.age().is_expired(now) {
+        if self.lifetime().is_expired(now) {
             self.stop_sending();
             return None;
         }
@@ -175,7 +175,7 @@ impl Keypair {
 
     /// Returns whether the sender should ask for a new session.
     pub(crate) fn rekeys_on_send(&self, now: u64) -> bool {
-        self.may_send() && self.age().rekeys_on_send(self.sent.load(Relaxed), now)
+        self.may_send() && self.lifetime().rekeys_on_send(self.sent.load(Relaxed), now)
     }
 
     /// Checks, before decryption, whether packets of this session are still accepted.
@@ -184,7 +184,7 @@ impl Keypair {
         if !self.may_receive.load(Relaxed) {
             return Err(DropReason::ExpiredSession);
         }
-        let reason = if self.age().is_expired(now) {
+        let reason = if self.lifetime().is_expired(now) {
             DropReason::ExpiredSession
         } else if self.window.lock(bh).is_exhausted() {
             DropReason::CounterLimit

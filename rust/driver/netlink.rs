@@ -22,8 +22,8 @@ use kext::{
         DumpWriter,
         Family,
         Permission,
-        Request,
-        Table, //
+        PolicyRef,
+        Request, //
     }, //
 };
 use schema::{
@@ -36,7 +36,7 @@ enum GetDevice {}
 
 impl Dump for GetDevice {
     const COMMAND: u8 = 0;
-    const POLICY: Table = GET_POLICY.table();
+    const POLICY: PolicyRef = GET_POLICY.as_ref();
     const PERMISSION: Permission = Permission::NetAdmin;
 
     type Ctx = get::DumpCtx;
@@ -60,7 +60,7 @@ enum SetDevice {}
 
 impl Do for SetDevice {
     const COMMAND: u8 = 1;
-    const POLICY: Table = SET_POLICY.table();
+    const POLICY: PolicyRef = SET_POLICY.as_ref();
     const PERMISSION: Permission = Permission::NetAdmin;
 
     fn execute(request: &Request<'_>, ctx: &mut Process) -> Result {

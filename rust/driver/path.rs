@@ -178,7 +178,7 @@ impl<'g> Path<'g> {
             remote,
             mark,
             priority,
-            gso: RouteGso::Cut,
+            gso: RouteGso::TcpOnly,
         })
     }
 
@@ -219,7 +219,7 @@ impl<'g> Path<'g> {
     }
 }
 
-/// A path in use.
+/// Sends datagrams along a [`Path`]; made by [`Path::output`].
 pub(crate) struct Output<'g> {
     output: AnyOutput<'g>,
     priority: u32,

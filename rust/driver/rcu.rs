@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's memory for the structures of `wg_proto` that are read under RCU.
+//! RCU for the structures of `wg_proto`.
 
 use kernel::{
     alloc::flags::GFP_KERNEL,
@@ -18,12 +18,12 @@ use kext::{
         Slot, //
     }, //
 };
-use wg_proto::memory::Memory;
+use wg_proto::memory::Reclaim;
 
-/// Counted values that outlive a grace period.
+/// [`Reclaim`] by the kernel's RCU: counted values, dropped a grace period after the last put.
 pub(crate) enum Rcu {}
 
-impl Memory for Rcu {
+impl Reclaim for Rcu {
     type Guard<'a> = Bh<'a>;
     type Shared<T: Send + Sync + 'static> = RcuArc<T>;
     type Slot<T: Send + Sync + 'static> = Slot<T>;
@@ -64,11 +64,6 @@ impl Memory for Rcu {
     #[inline]
     fn target<'g, T: Send + Sync + 'static>(value: Self::Ref<'g, T>) -> &'g T {
         value.target()
-    }
-
-    #[inline]
-    fn upgrade<T: Send + Sync + 'static>(value: Ref<'_, T>) -> Option<RcuArc<T>> {
-        value.upgrade()
     }
 
     fn word(value: u64) -> Atomic<u64> {

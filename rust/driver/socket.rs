@@ -24,7 +24,7 @@ use kext::{
         }, //
     },
     sync::rcu::{
-        Owned,
+        OwnedSlot,
         RcuArc, //
     }, //
 };
@@ -36,16 +36,16 @@ pub(crate) struct Receiver(pub(crate) DeviceRef<Device>);
 
 /// The sockets of an interface; both use the same port.
 pub(crate) struct Sockets {
-    pub(crate) v4: Owned<Tunnel<Receiver>>,
-    pub(crate) v6: Owned<Tunnel<Receiver>>,
+    pub(crate) v4: OwnedSlot<Tunnel<Receiver>>,
+    pub(crate) v6: OwnedSlot<Tunnel<Receiver>>,
 }
 
 impl Sockets {
     /// Creates the state without sockets.
     pub(crate) const fn new() -> Self {
         Self {
-            v4: Owned::empty(),
-            v6: Owned::empty(),
+            v4: OwnedSlot::empty(),
+            v6: OwnedSlot::empty(),
         }
     }
 

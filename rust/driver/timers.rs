@@ -242,20 +242,21 @@ pub(crate) fn initiation_wanted(peer: &RcuArc<Peer>, bh: &Bh<'_>) {
     apply_all(peer, actions, bh);
 }
 
-/// A packet was received in the current session, which has this age and may still send.
+/// Tells the timers that a packet was received. `lifetime` is that of the current session, which
+/// may still send.
 pub(crate) fn keep_key_fresh_on_receive(
     peer: &RcuArc<Peer>,
-    age: wg_proto::session::Age,
+    lifetime: wg_proto::session::Lifetime,
     now: u64,
     bh: &Bh<'_>,
 ) {
-    if !age.rekeys_on_receive(now) {
+    if !lifetime.rekeys_on_receive(now) {
         return;
     }
     let actions = peer
         .timers()
         .state
         .lock(bh)
-        .keep_key_fresh_on_receive(age, now);
+        .keep_key_fresh_on_receive(lifetime, now);
     apply_all(peer, actions, bh);
 }

@@ -48,8 +48,10 @@ const IDLE_PART: u32 = 4;
 #[repr(align(64))]
 struct Share(Atomic<u32>);
 
-/// Memory (`truesize`, in bytes) of outgoing packets that wait: for a session, for or in a worker,
-/// or for older packets.
+/// The account of the memory (`truesize`) that an interface's outgoing packets take while they
+/// wait, and its limit.
+///
+/// They wait for a session, for or in a worker, or for older packets. All sizes are in bytes.
 ///
 /// Each CPU sets aside a chunk at a time, so that CPUs do not share a counter for each batch. Shown
 /// by debugfs as `wireguard/<interface>/waiting`.

@@ -191,16 +191,16 @@ impl Queue {
         work: &Work<T, ID>,
         owner: &RcuArc<T>,
     ) -> bool {
-        if !work.owner.put_aside(owner, work) {
+        if !work.owner.acquire(owner, work) {
             return false;
         }
-        // INVARIANT: A count was put aside for the pending instance.
+        // INVARIANT: A count was acquired for the pending instance.
         // SAFETY: The queue is valid, and cannot be destroyed meanwhile, as that takes `&mut`. The
         // item is initialised and pinned, and its count keeps it until the callback.
         let queued = unsafe { queue_work_on(cpu, self.queue.as_ptr(), work.work.get()) };
         if !queued {
             // SAFETY: The count from above was not used for a new instance; take it back.
-            drop(unsafe { work.owner.take() });
+            drop(unsafe { work.owner.release() });
         }
         queued
     }
@@ -240,7 +240,7 @@ pub trait WorkItem<const ID: usize>: Send + Sync + Sized + 'static {
 /// # Invariants
 ///
 /// * `work` is initialised with [`Work::callback`].
-/// * While `work` is pending, a count was put aside with `owner`.
+/// * While `work` is pending, a count was acquired with `owner`.
 #[pin_data(PinnedDrop)]
 #[repr(C)]
 pub struct Work<T, const ID: usize> {
@@ -290,7 +290,7 @@ impl<T: WorkItem<ID>, const ID: usize> Work<T, ID> {
         let owner = unsafe { &(*this).owner };
         // SAFETY: By the type invariant the pending instance had a count. The change to idle gave
         // it to this call.
-        let owner = unsafe { owner.take() };
+        let owner = unsafe { owner.release() };
         // SAFETY: Workers of our queues, none of which is a `WQ_BH` one, run in process context.
         let mut process = unsafe { Process::new() };
         // `work` is not touched from here on.
@@ -328,7 +328,7 @@ impl<T, const ID: usize> Work<T, ID> {
         if pending {
             // SAFETY: This call made the item idle, so by the type invariant there is a count, and
             // no other call takes it now.
-            drop(unsafe { self.owner.take() });
+            drop(unsafe { self.owner.release() });
         }
         pending
     }

@@ -13,7 +13,7 @@ use core::{
 
 use crate::memory::{
     same,
-    Memory, //
+    Reclaim, //
 };
 use crate::prefix::{
     Address,
@@ -53,7 +53,7 @@ impl AllowedIpsWriter {
 }
 
 /// The previous owner of a prefix that [`AllowedIps::insert`] has replaced, and its tag.
-pub struct Loss<M: Memory, P: Send + Sync + 'static> {
+pub struct Loss<M: Reclaim, P: Send + Sync + 'static> {
     /// The previous owner.
     pub owner: M::Shared<P>,
     /// The tag of the previous owner.
@@ -61,18 +61,18 @@ pub struct Loss<M: Memory, P: Send + Sync + 'static> {
 }
 
 /// Prefixes of both families and their owners.
-pub struct AllowedIps<M: Memory, P: Send + Sync + 'static> {
+pub struct AllowedIps<M: Reclaim, P: Send + Sync + 'static> {
     v4: Trie<M, P, u32>,
     v6: Trie<M, P, u128>,
 }
 
-impl<M: Memory, P: Send + Sync + 'static> Default for AllowedIps<M, P> {
+impl<M: Reclaim, P: Send + Sync + 'static> Default for AllowedIps<M, P> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
+impl<M: Reclaim, P: Send + Sync + 'static> AllowedIps<M, P> {
     /// Makes empty tries.
     pub fn new() -> Self {
         Self {
@@ -96,18 +96,6 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
         match address {
             Address::V4(bytes) => self.v4.lookup(u32::from_be_bytes(bytes), guard),
             Address::V6(bytes) => self.v6.lookup(u128::from_be_bytes(bytes), guard),
-        }
-    }
-
-    /// Like [`lookup`](Self::lookup), but takes a count on the owner.
-    #[inline]
-    pub fn find(&self, address: Address, guard: &M::Guard<'_>) -> Option<M::Shared<P>> {
-        loop {
-            // The count is zero if a writer took this prefix from the owner after the lookup had
-            // read it, so the next lookup finds another owner.
-            if let Some(owner) = M::upgrade(self.lookup(address, guard)?) {
-                return Some(owner);
-            }
         }
     }
 
@@ -153,8 +141,8 @@ impl<M: Memory, P: Send + Sync + 'static> AllowedIps<M, P> {
     }
 }
 
-type Link<M, P, K> = <M as Memory>::Slot<Node<M, P, K>>;
-type NodeRef<M, P, K> = <M as Memory>::Shared<Node<M, P, K>>;
+type Link<M, P, K> = <M as Reclaim>::Slot<Node<M, P, K>>;
+type NodeRef<M, P, K> = <M as Reclaim>::Shared<Node<M, P, K>>;
 
 /// A node of the trie, for one prefix.
 ///
@@ -163,7 +151,7 @@ type NodeRef<M, P, K> = <M as Memory>::Shared<Node<M, P, K>>;
 /// Bits behind `len` are zero, and neither changes. Prefixes of children are longer, begin with
 /// this prefix and go on with a zero in `zero`, a one in `one`. A node without an owner has two
 /// children while it is linked.
-struct Node<M: Memory, P: Send + Sync + 'static, K: Bits> {
+struct Node<M: Reclaim, P: Send + Sync + 'static, K: Bits> {
     bits: K,
     len: u8,
     /// Only writers access it.
@@ -173,7 +161,7 @@ struct Node<M: Memory, P: Send + Sync + 'static, K: Bits> {
     one: Link<M, P, K>,
 }
 
-impl<M: Memory, P: Send + Sync + 'static, K: Bits> Node<M, P, K> {
+impl<M: Reclaim, P: Send + Sync + 'static, K: Bits> Node<M, P, K> {
     /// Makes a node above `below`, whose prefixes are longer, begin with this one, and differ in
     /// the bit that follows.
     fn new<const N: usize>(
@@ -230,7 +218,7 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Node<M, P, K> {
 }
 
 /// Where a prefix belongs.
-struct Position<M: Memory, P: Send + Sync + 'static, K: Bits> {
+struct Position<M: Reclaim, P: Send + Sync + 'static, K: Bits> {
     /// The node above `parent`.
     above: Option<NodeRef<M, P, K>>,
     /// The longest prefix that is shorter than ours and holds it.
@@ -240,12 +228,12 @@ struct Position<M: Memory, P: Send + Sync + 'static, K: Bits> {
 }
 
 /// A trie of one family.
-struct Trie<M: Memory, P: Send + Sync + 'static, K: Bits> {
+struct Trie<M: Reclaim, P: Send + Sync + 'static, K: Bits> {
     root: Link<M, P, K>,
     _memory: PhantomData<fn() -> M>,
 }
 
-impl<M: Memory, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
+impl<M: Reclaim, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
     fn new() -> Self {
         Self {
             root: M::slot(None),
@@ -394,7 +382,7 @@ impl<M: Memory, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
     }
 }
 
-impl<M: Memory, P: Send + Sync + 'static, K: Bits> Drop for Trie<M, P, K> {
+impl<M: Reclaim, P: Send + Sync + 'static, K: Bits> Drop for Trie<M, P, K> {
     fn drop(&mut self) {
         self.clear();
     }

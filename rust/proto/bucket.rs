@@ -10,7 +10,7 @@ pub struct Bucket<const BURST: u64, const INTERVAL: u64> {
 }
 
 impl<const BURST: u64, const INTERVAL: u64> Bucket<BURST, INTERVAL> {
-    /// Creates a bucket that is full once `BURST` intervals have passed since boot.
+    /// Creates a bucket whose tokens count from boot: empty then, full `BURST` intervals later.
     pub const fn new() -> Self {
         Self { empty_at: 0 }
     }

@@ -9,8 +9,8 @@
 //! ```text
 //! initiation                                          response
 //!   IncomingInitiation::open         no lock            IncomingResponse::snapshot   lock
-//!   (look the sender up)                                ExpectedResponse::authenticate
-//!   OpenedInitiation::attach         lock               AuthenticResponse::commit    lock
+//!   (look the sender up)                                SentInitiation::authenticate
+//!   OpenedInitiation::snapshot       lock               AuthenticResponse::commit    lock
 //!   KnownInitiation::authenticate    no lock
 //!   AuthenticInitiation::commit      lock
 //! ```
@@ -52,8 +52,8 @@ pub use initiation::{
 };
 pub use response::{
     AuthenticResponse,
-    ExpectedResponse,
-    IncomingResponse, //
+    IncomingResponse,
+    SentInitiation, //
 };
 pub use session::{
     Role,
@@ -132,7 +132,8 @@ impl Handshake {
         &mut self.remote
     }
 
-    /// Returns the index by which the remote may still answer an attempt of ours, if there is one.
+    /// Returns the index that the attempt, or the one it replaced, still occupies: the index to
+    /// free at its end.
     pub const fn local_index(&self) -> Option<Index> {
         match self.state {
             State::Idle => None,

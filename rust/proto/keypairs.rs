@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 
 use crate::memory::{
     same,
-    Memory, //
+    Reclaim, //
 };
 
 /// Proof that the caller may change the slots of a peer. The driver keeps it under a lock, one for
@@ -29,11 +29,11 @@ impl KeypairsWriter {
 /// The caller has to remove them from the index table, too. It should drop them after it has
 /// released the lock.
 #[must_use]
-pub struct Retired<M: Memory, K: Send + Sync + 'static> {
+pub struct Retired<M: Reclaim, K: Send + Sync + 'static> {
     list: [Option<M::Shared<K>>; 3],
 }
 
-impl<M: Memory, K: Send + Sync + 'static> IntoIterator for Retired<M, K> {
+impl<M: Reclaim, K: Send + Sync + 'static> IntoIterator for Retired<M, K> {
     type Item = M::Shared<K>;
     type IntoIter = core::iter::Flatten<core::array::IntoIter<Option<M::Shared<K>>, 3>>;
 
@@ -43,20 +43,20 @@ impl<M: Memory, K: Send + Sync + 'static> IntoIterator for Retired<M, K> {
 }
 
 /// The sessions of a peer.
-pub struct Keypairs<M: Memory, K: Send + Sync + 'static> {
+pub struct Keypairs<M: Reclaim, K: Send + Sync + 'static> {
     previous: M::Slot<K>,
     current: M::Slot<K>,
     next: M::Slot<K>,
     _memory: PhantomData<fn() -> M>,
 }
 
-impl<M: Memory, K: Send + Sync + 'static> Default for Keypairs<M, K> {
+impl<M: Reclaim, K: Send + Sync + 'static> Default for Keypairs<M, K> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<M: Memory, K: Send + Sync + 'static> Keypairs<M, K> {
+impl<M: Reclaim, K: Send + Sync + 'static> Keypairs<M, K> {
     /// Makes empty slots.
     pub fn new() -> Self {
         Self {

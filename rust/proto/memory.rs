@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The interface between this crate's lock-free structures and memory.
+//! How this crate's lock-free structures share values with readers and free them; the kernel does
+//! it by RCU.
 //!
-//! The kernel implements [`Memory`] by RCU, the host tests by reference counts. The structures are
-//! written once.
+//! The driver implements [`Reclaim`] by the kernel's RCU, the host tests by reference counts. The
+//! structures are written once.
 
 use core::ops::Deref;
 
-/// Counted values that readers reach without taking a lock.
+/// Counted values that readers reach without taking a lock, and how they are freed.
 ///
 /// A [`Shared`](Self::Shared) owns a count of a value, and a [`Slot`](Self::Slot) publishes it. The
 /// holder of a [`Guard`](Self::Guard) may use what it loaded until the guard ends, even if a writer
@@ -15,7 +16,7 @@ use core::ops::Deref;
 ///
 /// Orders: [`swap`](Self::swap) releases what the caller wrote before and acquires what others
 /// released; [`load`](Self::load) and [`get`](Self::get) acquire, also when they find nothing.
-pub trait Memory: Sized + 'static {
+pub trait Reclaim: Sized + 'static {
     /// A read-side section, in which loaded values stay valid.
     type Guard<'a>;
 
@@ -62,9 +63,6 @@ pub trait Memory: Sized + 'static {
     /// Implementations have to write `Self::Ref<'_, T>` too, not their own type, or the lifetimes
     /// are said to differ (E0195).
     fn target<T: Send + Sync + 'static>(value: Self::Ref<'_, T>) -> &T;
-
-    /// Takes a count of a loaded value, unless the last count was dropped already.
-    fn upgrade<T: Send + Sync + 'static>(value: Self::Ref<'_, T>) -> Option<Self::Shared<T>>;
 
     /// Makes a word.
     fn word(value: u64) -> Self::Word;

@@ -12,7 +12,7 @@ pub const REKEY_AFTER_MESSAGES: u64 = 1 << 60;
 pub const REKEY_AFTER_TIME: u64 = 120;
 /// Seconds after which a session is not used any more.
 pub const REJECT_AFTER_TIME: u64 = 180;
-/// Seconds that have to pass between two handshake initiations.
+/// Seconds after our last initiation or response before we may send an initiation.
 pub const REKEY_TIMEOUT: u64 = 5;
 /// Seconds after which a side that has received data, and sent nothing since, sends a keepalive.
 pub const KEEPALIVE_TIMEOUT: u64 = 10;
@@ -46,14 +46,14 @@ pub const fn may_initiate(last_sent: u64, now: u64) -> bool {
 
 /// The birth and role of a session, on which its limits depend.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Age {
+pub struct Lifetime {
     /// When the keys were derived.
     pub birth: u64,
     /// Whether this side sent the initiation.
     pub initiator: bool,
 }
 
-impl Age {
+impl Lifetime {
     /// Returns whether the session is too old to be used in either direction.
     #[inline]
     pub const fn is_expired(self, now: u64) -> bool {

@@ -7,7 +7,7 @@
 //! the peer has not been removed; it always carries out [`Action::Cancel`].
 
 use crate::session::{
-    Age,
+    Lifetime,
     KEEPALIVE_TIMEOUT,
     REJECT_AFTER_TIME,
     REKEY_TIMEOUT, //
@@ -253,7 +253,7 @@ impl TimerState {
     /// Event: a packet was received, and the session in use, `current`, may still send. Asks for a
     /// new session once, when this one is about to end.
     #[inline]
-    pub fn keep_key_fresh_on_receive(&mut self, current: Age, now: u64) -> Actions {
+    pub fn keep_key_fresh_on_receive(&mut self, current: Lifetime, now: u64) -> Actions {
         if !current.rekeys_on_receive(now) || self.sent_lastminute {
             return Actions::NONE;
         }

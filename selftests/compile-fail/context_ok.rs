@@ -9,7 +9,7 @@ use kext::{
     context::Process,
     sync::{
         lock::{Mutex, SpinLock},
-        rcu::{self, Owned, RcuArc, Slot},
+        rcu::{self, OwnedSlot, RcuArc, Slot},
     },
 };
 
@@ -20,7 +20,7 @@ pub struct Value(pub u32);
 pub fn works(
     process: &mut Process,
     slot: &Slot<Value>,
-    owned: &Owned<Value>,
+    owned: &OwnedSlot<Value>,
     spin: &SpinLock<u32>,
     mutex: &Mutex<u32>,
 ) -> Option<RcuArc<Value>> {

@@ -14,8 +14,8 @@ use kext::{
         Family,
         Permission,
         Policy,
-        Request,
-        Table, //
+        PolicyRef,
+        Request, //
     },
 };
 
@@ -26,7 +26,7 @@ pub struct Numbered<const N: u8>;
 
 impl<const N: u8> Do for Numbered<N> {
     const COMMAND: u8 = N;
-    const POLICY: Table = POLICY.table();
+    const POLICY: PolicyRef = POLICY.as_ref();
     const PERMISSION: Permission = Permission::NetAdmin;
 
     fn execute(_: &Request<'_>, _: &mut Process) -> Result {

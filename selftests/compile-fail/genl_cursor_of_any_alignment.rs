@@ -16,8 +16,8 @@ use kext::{
         Family,
         Permission,
         Policy,
-        Request,
-        Table, //
+        PolicyRef,
+        Request, //
     },
 };
 
@@ -28,7 +28,7 @@ pub struct Wide;
 
 impl Dump for Wide {
     const COMMAND: u8 = 0;
-    const POLICY: Table = POLICY.table();
+    const POLICY: PolicyRef = POLICY.as_ref();
     const PERMISSION: Permission = Permission::NetAdmin;
 
     type Ctx = u128;

@@ -14,8 +14,8 @@ use kext::{
         DumpWriter,
         Permission,
         Policy,
-        Request,
-        Table, //
+        PolicyRef,
+        Request, //
     },
 };
 
@@ -28,7 +28,7 @@ macro_rules! commands {
 
         impl Dump for $name {
             const COMMAND: u8 = 0;
-            const POLICY: Table = POLICY.table();
+            const POLICY: PolicyRef = POLICY.as_ref();
             const PERMISSION: Permission = Permission::NetAdmin;
 
             type Ctx = $cursor;

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use core::{cell::Cell, marker::PhantomData};
-use kext::sync::rcu::{Owned, RcuArc, Slot};
+use kext::sync::rcu::{OwnedSlot, RcuArc, Slot};
 
 /// Sends a value to another thread.
 pub fn send<T: Send>() {}
@@ -21,5 +21,5 @@ pub fn breaks() {
     send::<RcuArc<PhantomData<*mut u8>>>(); //~
     send::<RcuArc<Cell<u8>>>(); //~
     share::<Slot<Cell<u8>>>(); //~
-    share::<Owned<Cell<u8>>>(); //~
+    share::<OwnedSlot<Cell<u8>>>(); //~
 }

@@ -5,10 +5,10 @@
 
 #![forbid(unsafe_code)]
 
-use kext::{context::Process, sync::rcu::Owned};
+use kext::{context::Process, sync::rcu::OwnedSlot};
 
 /// Frees what it looks at.
-pub fn breaks(process: &mut Process, slot: &Owned<u32>) -> Option<u32> {
+pub fn breaks(process: &mut Process, slot: &OwnedSlot<u32>) -> Option<u32> {
     let bh = process.bh();
     let seen = slot.load(&bh)?;
     drop(slot.replace(None, process)); //~

@@ -33,8 +33,8 @@ use kext::{
             DumpStatus,
             DumpWriter,
             Permission,
-            Request,
-            Table, //
+            PolicyRef,
+            Request, //
         }, //
     }, //
 };
@@ -72,7 +72,7 @@ pub(super) struct DiagDumpCtx {
 
 impl Do for Get {
     const COMMAND: u8 = command::GET;
-    const POLICY: Table = GET_POLICY.table();
+    const POLICY: PolicyRef = GET_POLICY.as_ref();
     const PERMISSION: Permission = Permission::Anyone;
 
     fn execute(request: &Request<'_>, ctx: &mut Process) -> Result {
@@ -102,7 +102,7 @@ impl Do for Get {
 
 impl Dump for Get {
     const COMMAND: u8 = command::GET;
-    const POLICY: Table = DUMP_POLICY.table();
+    const POLICY: PolicyRef = DUMP_POLICY.as_ref();
     const PERMISSION: Permission = Permission::Anyone;
 
     type Ctx = DiagDumpCtx;

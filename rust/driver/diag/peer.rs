@@ -13,8 +13,8 @@ use super::{
         Learnt, //
     },
     settings::{
+        EndpointPin,
         Label,
-        Pin,
         Settings, //
     },
     trace::{
@@ -122,9 +122,9 @@ impl PeerDiag {
         drop(self.settings.swap(Some(settings)));
     }
 
-    /// Returns what may move the endpoint.
-    pub(crate) fn pin(&self, bh: &Bh<'_>) -> Pin {
-        self.settings(bh).map_or(Pin::Moves, |set| set.pin)
+    /// Returns which messages may move the endpoint.
+    pub(crate) fn endpoint_pin(&self, bh: &Bh<'_>) -> EndpointPin {
+        self.settings(bh).map_or(EndpointPin::Moves, |set| set.pin)
     }
 
     /// Returns mark and priority of packets that leave the tunnel, if any are set.

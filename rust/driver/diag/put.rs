@@ -165,7 +165,7 @@ pub(super) fn session(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Re
     let Some(current) = peer.current(bh) else {
         return Ok(());
     };
-    message.put_uint(peer_attr::SESSION_AGE, age(current.age().birth))?;
+    message.put_uint(peer_attr::SESSION_AGE, age(current.lifetime().birth))?;
     let role = u32::from(current.is_initiator());
     message.put_u32(peer_attr::SESSION_ROLE, role)?;
     let generation = current.psk_generation();

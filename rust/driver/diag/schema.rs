@@ -5,7 +5,7 @@
 //! Schema: `docs/netlink/wireguard-diag.yaml`.
 
 use super::settings::{
-    Pin,
+    EndpointPin,
     MAX_NAME, //
 };
 use kext::net::genl::Policy;
@@ -137,7 +137,7 @@ pub(super) static DUMP_POLICY: Policy<9> = Policy::new()
 static PEER_POLICY: Policy<{ peer_attr::SETTABLE }> = Policy::new()
     .exact_len(peer_attr::PUBLIC_KEY, KEY_LEN)
     .nul_string(peer_attr::NAME, MAX_NAME)
-    .u32_max(peer_attr::PIN, Pin::MAX)
+    .u32_max(peer_attr::PIN, EndpointPin::MAX)
     .u32(peer_attr::IN_MARK)
     .u32(peer_attr::IN_PRIORITY)
     .u32(peer_attr::OUT_MARK)

@@ -13,7 +13,7 @@ use super::{
     },
     settings::{
         self,
-        Pin,
+        EndpointPin,
         Settings, //
     },
     unknown::KeptSlots, //
@@ -35,8 +35,8 @@ use kext::{
             Do,
             Parsed,
             Permission,
-            Request,
-            Table, //
+            PolicyRef,
+            Request, //
         },
         rtnl, //
     },
@@ -59,7 +59,7 @@ struct PeerChange {
 
 impl Do for Set {
     const COMMAND: u8 = command::SET;
-    const POLICY: Table = SET_POLICY.table();
+    const POLICY: PolicyRef = SET_POLICY.as_ref();
     const PERMISSION: Permission = Permission::NetAdmin;
 
     fn execute(request: &Request<'_>, ctx: &mut Process) -> Result {
@@ -100,8 +100,8 @@ impl Do for Set {
         let Some(change) = change else {
             return Ok(());
         };
-        config.changed();
-        config.touch(&change.peer);
+        config.begin_change();
+        config.mark_changed(&change.peer);
         if let Some(generation) = change.psk_generation {
             change.peer.noise().lock(ctx).psk_generation = generation;
         }
@@ -172,7 +172,7 @@ fn apply(request: &Request<'_>, attrs: &PeerAttrs<'_>, wanted: &mut Settings) ->
         wanted.set_name(name);
     }
     if let Some(pin) = number(attrs, peer_attr::PIN) {
-        wanted.pin = Pin::from_number(pin).ok_or(EINVAL)?;
+        wanted.pin = EndpointPin::from_number(pin).ok_or(EINVAL)?;
     }
     let fields = [
         (peer_attr::IN_MARK, &mut wanted.inner.mark),

@@ -8,9 +8,11 @@ use kext::net::skb::SkBuff;
 /// Bytes of a name, without the NUL at its end.
 pub(super) const MAX_NAME: u16 = 63;
 
-/// What may move the endpoint of a peer, apart from the configuration.
+/// Which messages may move the endpoint of a peer.
+///
+/// The configuration always may.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
-pub(crate) enum Pin {
+pub(crate) enum EndpointPin {
     /// Each authentic message.
     Moves = 0,
     /// Handshake messages only.
@@ -19,7 +21,7 @@ pub(crate) enum Pin {
     Fixed = 2,
 }
 
-impl Pin {
+impl EndpointPin {
     /// The highest number.
     pub(super) const MAX: u16 = 2;
 
@@ -72,8 +74,8 @@ impl Label {
 pub(crate) struct Settings {
     /// The bytes of the name, then zeros.
     name: [u8; MAX_NAME as usize + 1],
-    /// What may move the endpoint.
-    pub(super) pin: Pin,
+    /// Which messages may move the endpoint.
+    pub(super) pin: EndpointPin,
     /// Mark and priority of packets that leave the tunnel.
     pub(super) inner: Label,
     /// Mark and priority of datagrams to the peer.
@@ -84,7 +86,7 @@ impl Settings {
     /// What holds if nothing is set.
     pub(super) const DEFAULT: Self = Self {
         name: [0; MAX_NAME as usize + 1],
-        pin: Pin::Moves,
+        pin: EndpointPin::Moves,
         inner: Label::NONE,
         outer: Label::NONE,
     };

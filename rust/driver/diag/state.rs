@@ -40,7 +40,7 @@ impl PeerState {
         }
         let current = peer.current(bh);
         let is_usable = |current: &crate::keypair::Keypair| {
-            current.may_send() && !current.age().is_expired(now)
+            current.may_send() && !current.lifetime().is_expired(now)
         };
         if current.as_ref().is_some_and(|current| is_usable(current)) {
             return Self::Session;

@@ -359,7 +359,7 @@ fn accept_initiation(
     };
     let known = {
         let mut noise = peer.noise().lock(ctx);
-        opened.attach::<Library>(&identity, &mut noise.handshake)
+        opened.snapshot::<Library>(&identity, &mut noise.handshake)
     };
     let known = known.map_err(|reason| DroppedMessage::of(&peer, reason))?;
     // Fail without naming the peer: an unauthenticated message must not make us allocate that

@@ -130,7 +130,7 @@ fn change(
     if (port.is_some() || fwmark.is_some()) && !device.sockets_are_administrable() {
         return Err(EPERM);
     }
-    config.changed();
+    config.begin_change();
     if let Some(mark) = fwmark.and_then(|attr| attr.u32()) {
         device.set_fwmark(mark);
         clear_sources(config, ctx);
@@ -278,7 +278,7 @@ fn find_or_add(
     ctx: &mut Process,
 ) -> Result<Option<RcuArc<Peer>>> {
     if let Some(peer) = dev.data().key_table().find(key, ctx) {
-        config.touch(&peer);
+        config.mark_changed(&peer);
         return Ok(Some(peer));
     }
     // A new peer has no allowed IPs to replace.

@@ -6,8 +6,8 @@ use super::Peer;
 use crate::{
     device::Device,
     diag::{
-        Learnt,
-        Pin, //
+        EndpointPin,
+        Learnt, //
     },
     endpoint::{
         DisplayRemote,
@@ -90,7 +90,7 @@ impl EndpointState {
                 src: EndpointSrc::Any,
             },
             route: None,
-            gso: RouteGso::Cut,
+            gso: RouteGso::TcpOnly,
             gso_at: JiffyStamp::now(),
             owner,
         }
@@ -107,10 +107,10 @@ impl Peer {
     ///
     /// Where it is pinned, messages do not move it.
     pub(crate) fn set_endpoint(&self, endpoint: &Endpoint, how: Learnt, bh: &Bh<'_>) -> u32 {
-        let is_free = match self.diag().pin(bh) {
-            Pin::Moves => true,
-            Pin::WithHandshakes => how != Learnt::Data,
-            Pin::Fixed => how == Learnt::Configuration,
+        let is_free = match self.diag().endpoint_pin(bh) {
+            EndpointPin::Moves => true,
+            EndpointPin::WithHandshakes => how != Learnt::Data,
+            EndpointPin::Fixed => how == Learnt::Configuration,
         };
         let (mut old, mut is_moved) = (None, false);
         let mut state = self.endpoint().lock(bh);

@@ -59,7 +59,7 @@ fn open(
         Err(packet) => packet,
     };
     let sealed = text.saturating_add(TAG_LEN);
-    let Ok(mut opened) = packet.successor(sealed, pages, bh) else {
+    let Ok(mut opened) = packet.alloc_derived(sealed, pages, bh) else {
         // The packet has unusual headers, or there is no memory.
         let packet = packet
             .into_linear(0, 0)

@@ -127,7 +127,7 @@ fn note_received(keypair: &Keypair, fresh: &SkbList, bh: &Bh<'_>) -> Option<()> 
     }
     if let Some(current) = peer.current(bh).filter(|current| current.may_send()) {
         let now = time::boottime_coarse();
-        timers::keep_key_fresh_on_receive(peer, current.age(), now, bh);
+        timers::keep_key_fresh_on_receive(peer, current.lifetime(), now, bh);
     }
     if confirmed {
         send::send_staged(peer.borrow(), bh);

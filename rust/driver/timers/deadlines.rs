@@ -87,8 +87,8 @@ impl Deadlines {
         }
     }
 
-    /// Sets when a timer expires, and calls `arm` with the time for which it arms the kernel timer,
-    /// if that would come late.
+    /// Sets the deadline of a timer. If the kernel timer could expire after it, calls `arm` with
+    /// the kernel timer's new expiry.
     pub(crate) fn set(
         &self,
         timer: PeerTimer,

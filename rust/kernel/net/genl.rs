@@ -54,7 +54,7 @@ pub use self::{
     message::GenlMsg,
     policy::{
         Policy,
-        Table, //
+        PolicyRef, //
     },
     request::Request,
 };

@@ -70,7 +70,7 @@ struct Poller<T: Operations> {
 }
 
 impl<T: Operations> Napi<T> {
-    /// Makes a queue that the kernel polls on behalf of `dev`; it is disabled at first.
+    /// Makes a NAPI instance that polls `queue` on behalf of `dev`, disabled at first.
     ///
     /// The instance has no NAPI ID and cannot be busy polled, so there may be any number of them.
     pub fn new<E>(

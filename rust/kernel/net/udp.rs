@@ -15,7 +15,7 @@
 //! # Lifetime of the socket
 //!
 //! The drop of a [`Tunnel`] closes its socket. CPUs share one through an
-//! [`Owned`](crate::sync::rcu::Owned) slot, which waits for a grace period before it returns the
+//! [`OwnedSlot`](crate::sync::rcu::OwnedSlot), which waits for a grace period before it returns the
 //! tunnel. Kernel sockets do not keep their network namespace; the removal of a namespace closes
 //! those still open.
 //!
@@ -102,7 +102,7 @@ pub use output::{
     Output6, //
 };
 
-/// What becomes of packets that a socket sends.
+/// The callback for a packet that a netfilter rule has rewritten on its way out.
 pub trait OnRewrite: Send + Sync + 'static {
     /// Called when a rule of netfilter has rewritten bytes behind the UDP header of a GSO packet,
     /// of which it saw the first datagram only. Returns whether the packet may leave nevertheless.

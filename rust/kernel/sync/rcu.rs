@@ -4,9 +4,9 @@
 //! them.
 //!
 //! [`RcuArc`] counts, [`Slot`] holds at most one `RcuArc` that readers may use without counting,
-//! [`Ref`] is what such a reader gets. [`Owned`] is the slot for a value with a single owner, which
-//! takes the value back after a grace period. [`module!`](crate::module) keeps the module's text
-//! until the last callback has returned.
+//! [`Ref`] is what such a reader gets. [`OwnedSlot`] owns the value that it publishes, and returns
+//! it after a grace period. [`module!`](crate::module) keeps the module's text until the last
+//! callback has returned.
 //!
 //! # Why a [`Ref`] never dangles
 //!
@@ -59,7 +59,7 @@ pub(crate) use module_ref::{
     Barrier,
     ModuleRef, //
 };
-pub use owned::Owned;
+pub use owned::OwnedSlot;
 pub(crate) use pending::PendingOwner;
 pub use slot::Slot;
 
@@ -180,7 +180,7 @@ mod tests {
     fn what_is_replaced_comes_back() -> Result {
         // SAFETY: Tests run in process context.
         let mut process = unsafe { Process::new() };
-        let slot = Owned::new(Some(KBox::pin(1u32, GFP_KERNEL)?));
+        let slot = OwnedSlot::new(Some(KBox::pin(1u32, GFP_KERNEL)?));
         assert_eq!(slot.load(&process.bh()).copied(), Some(1));
         let new = KBox::pin(2u32, GFP_KERNEL)?;
         assert_eq!(

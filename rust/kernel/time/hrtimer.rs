@@ -72,7 +72,7 @@ pub fn is_precise() -> bool {
 /// # Invariants
 ///
 /// * `timer` is initialised with [`HrTimer::callback`].
-/// * While `timer` is pending, `is_started` is set, and a count was put aside with `owner`.
+/// * While `timer` is pending, `is_started` is set, and a count was acquired with `owner`.
 #[pin_data(PinnedDrop)]
 #[repr(C)]
 pub struct HrTimer<T, const ID: usize> {
@@ -118,7 +118,7 @@ impl<T: Expired<ID>, const ID: usize> HrTimer<T, ID> {
         let owner = unsafe { &(*this).owner };
         // SAFETY: By the type invariant the pending instance had a count. The change to idle gave
         // it to this call.
-        let owner = unsafe { owner.take() };
+        let owner = unsafe { owner.release() };
         // SAFETY: As above. From here on `start` may start the timer again.
         unsafe { &(*this).is_started }.store(false, Ordering::Release);
         // SAFETY: `MODE` makes the callback run in softirq context.
@@ -135,11 +135,11 @@ impl<T: Expired<ID>, const ID: usize> HrTimer<T, ID> {
         if self.is_started.swap(true, Ordering::AcqRel) {
             return;
         }
-        if !self.owner.put_aside(owner, self) {
+        if !self.owner.acquire(owner, self) {
             self.is_started.store(false, Ordering::Release);
             return;
         }
-        // INVARIANT: A count was put aside for the pending instance. There was no such instance:
+        // INVARIANT: A count was acquired for the pending instance. There was no such instance:
         // the flag was clear, and only the callback of an instance clears it.
         // SAFETY: The timer is initialised and pinned.
         unsafe { hrtimer_start_range_ns(self.timer.get(), i64::from(after), 0, MODE) };
@@ -159,7 +159,7 @@ impl<T, const ID: usize> PinnedDrop for HrTimer<T, ID> {
         if unsafe { hrtimer_cancel(self.timer.get()) } != 0 {
             // SAFETY: By the type invariant the pending instance had a count, which the callback
             // does not take now.
-            drop(unsafe { self.owner.take() });
+            drop(unsafe { self.owner.release() });
         }
     }
 }

@@ -95,7 +95,7 @@ pub trait Expired<const ID: usize>: Send + Sync + Sized + 'static {
 /// # Invariants
 ///
 /// * `timer` is initialised with [`Timer::callback`].
-/// * While `timer` is pending, a count was put aside with `owner`.
+/// * While `timer` is pending, a count was acquired with `owner`.
 #[pin_data(PinnedDrop)]
 #[repr(C)]
 pub struct Timer<T, const ID: usize> {
@@ -145,7 +145,7 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
         let owner = unsafe { &(*this).owner };
         // SAFETY: By the type invariant the pending instance had a count. The change to idle gave
         // it to this call.
-        let owner = unsafe { owner.take() };
+        let owner = unsafe { owner.release() };
         // SAFETY: Timers expire in softirq context.
         let bh = unsafe { Bh::in_softirq() };
         // `timer` is not touched from here on.
@@ -164,18 +164,18 @@ impl<T: Expired<ID>, const ID: usize> Timer<T, ID> {
     ///
     /// Does nothing, with a warning, if the timer does not lie in `owner`.
     pub fn arm_at(&self, owner: &RcuArc<T>, expires: u64) {
-        if !self.owner.put_aside(owner, self) {
+        if !self.owner.acquire(owner, self) {
             return;
         }
         let now = jiffies();
         let (first, last) = (now.saturating_sub(MAX_DELAY), now.saturating_add(MAX_DELAY));
         // CAST: Near `now`; C's timers use the lower part of `jiffies_64`.
         let expires = expires.max(first).min(last) as c_ulong;
-        // INVARIANT: A count was put aside for the pending instance.
+        // INVARIANT: A count was acquired for the pending instance.
         // SAFETY: The timer is initialised and pinned.
         if unsafe { mod_timer(self.timer.get(), expires) } != 0 {
             // SAFETY: The count from above was not used for a new instance; take it back.
-            drop(unsafe { self.owner.take() });
+            drop(unsafe { self.owner.release() });
         }
     }
 
@@ -209,7 +209,7 @@ impl<T, const ID: usize> Timer<T, ID> {
     /// The caller must have made the timer idle.
     unsafe fn put(&self) {
         // SAFETY: By the type invariant the instance had a count, which no other call takes now.
-        drop(unsafe { self.owner.take() });
+        drop(unsafe { self.owner.release() });
     }
 }
 

@@ -156,7 +156,7 @@ impl<'w> OpenedInitiation<'w> {
     }
 
     /// Copies from the handshake with the sender what the next steps need.
-    pub fn attach<C: Crypto>(
+    pub fn snapshot<C: Crypto>(
         self,
         local: &Identity,
         handshake: &mut Handshake,
@@ -212,7 +212,7 @@ impl AuthenticInitiation<'_> {
     /// Checks timestamp and rate of the initiation, and makes it the current attempt of the
     /// handshake, whatever the state was.
     ///
-    /// `handshake` has to be the one that [`OpenedInitiation::attach`] was given; `now` is in
+    /// `handshake` has to be the one that [`OpenedInitiation::snapshot`] was given; `now` is in
     /// nanoseconds since boot.
     pub fn commit(self, handshake: &mut Handshake, now: u64) -> Result<(), DropReason> {
         let Self(work) = self;

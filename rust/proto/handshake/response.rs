@@ -83,7 +83,7 @@ pub struct IncomingResponse {
 
 /// A copy of the state of our initiation, against which a response is checked.
 #[must_use]
-pub struct ExpectedResponse<'w>(&'w mut IncomingResponse);
+pub struct SentInitiation<'w>(&'w mut IncomingResponse);
 
 /// A response that the remote made to our initiation.
 #[must_use]
@@ -102,7 +102,7 @@ impl IncomingResponse {
     }
 
     /// Copies what checking a response needs from a handshake that waits for one.
-    pub fn snapshot(&mut self, handshake: &Handshake) -> Result<ExpectedResponse<'_>, DropReason> {
+    pub fn snapshot(&mut self, handshake: &Handshake) -> Result<SentInitiation<'_>, DropReason> {
         let State::InitiationSent { local } = handshake.state else {
             return Err(DropReason::WrongState);
         };
@@ -110,7 +110,7 @@ impl IncomingResponse {
         self.symmetric.copy_from(&handshake.symmetric);
         self.ephemeral.copy_from(&handshake.ephemeral);
         self.preshared.copy_from(handshake.remote.preshared());
-        Ok(ExpectedResponse(self))
+        Ok(SentInitiation(self))
     }
 }
 
@@ -120,7 +120,7 @@ impl Default for IncomingResponse {
     }
 }
 
-impl<'w> ExpectedResponse<'w> {
+impl<'w> SentInitiation<'w> {
     /// Checks that `message` is the remote's answer.
     ///
     /// `local` has to be the identity that sent the initiation, and must not change before the last

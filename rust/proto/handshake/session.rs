@@ -10,7 +10,7 @@ use crate::{
     crypto::Crypto,
     key::SymmetricKey,
     message::Index,
-    session::Age,
+    session::Lifetime,
     DropReason, //
 };
 
@@ -55,8 +55,8 @@ impl SessionKeys {
 
     /// Returns the birth and role of the session, on which its limits depend.
     #[inline]
-    pub const fn age(&self) -> Age {
-        Age {
+    pub const fn lifetime(&self) -> Lifetime {
+        Lifetime {
             birth: self.birth,
             initiator: matches!(self.role, Role::Initiator),
         }

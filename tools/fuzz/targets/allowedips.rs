@@ -22,7 +22,7 @@ use wg_proto::{
         AllowedIps,
         AllowedIpsWriter, //
     },
-    memory::Memory,
+    memory::Reclaim,
     prefix::{
         Address,
         Prefix, //

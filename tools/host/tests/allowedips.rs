@@ -26,7 +26,6 @@ use pair::{
 use proptest::prelude::*;
 use wg_proto::{
     allowedips::AllowedIpsWriter,
-    memory::Memory,
     prefix::{
         Address,
         Prefix, //

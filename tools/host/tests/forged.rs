@@ -74,13 +74,13 @@ fn an_unknown_sender_is_refused() {
         .open::<Soft>(&b.identity, &first)
         .expect("a static key");
     assert_eq!(opened.sender(), &a.public());
-    let refused = opened.attach::<Soft>(&b.identity, &mut b.handshake);
+    let refused = opened.snapshot::<Soft>(&b.identity, &mut b.handshake);
     assert_eq!(refused.err(), Some(DropReason::UnknownPeer));
     let mut right = Node::new([5; 32], 5);
     right.set_peer(a.public());
     let known = work
         .open::<Soft>(&b.identity, &first)
-        .and_then(|opened| opened.attach::<Soft>(&b.identity, &mut right.handshake))
+        .and_then(|opened| opened.snapshot::<Soft>(&b.identity, &mut right.handshake))
         .and_then(|known| known.authenticate::<Soft>(&first))
         .expect("an authentic initiation");
     assert_eq!(

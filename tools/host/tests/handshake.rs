@@ -43,7 +43,7 @@ fn both_sides_derive_the_same_session() {
                     (a.session.role, b.session.role),
                     (Role::Initiator, Role::Responder)
                 );
-                assert!(a.session.age().initiator && !b.session.age().initiator);
+                assert!(a.session.lifetime().initiator && !b.session.lifetime().initiator);
             } else {
                 b.shake(&mut a);
                 assert_eq!(
@@ -52,7 +52,7 @@ fn both_sides_derive_the_same_session() {
                 );
             }
             a.agree(&b);
-            assert_eq!(a.session.age().birth, a.now);
+            assert_eq!(a.session.lifetime().birth, a.now);
             for text in [&b""[..], b"sixteen bytes   "] {
                 let packet = a.send(round, text);
                 assert_eq!(b.receive(&packet, &[]), Ok(text.to_vec()));

@@ -22,7 +22,7 @@ use wg_proto::{
         Keypairs,
         KeypairsWriter, //
     },
-    memory::Memory,
+    memory::Reclaim,
 };
 
 type Session = u32;

@@ -103,7 +103,7 @@ impl Side {
     fn consume_initiation(&mut self, message: &Initiation, now: u64) -> Result<(), DropReason> {
         let mut work = IncomingInitiation::new();
         work.open::<Elsewhere>(&self.identity, message)?
-            .attach::<Elsewhere>(&self.identity, &mut self.handshake)?
+            .snapshot::<Elsewhere>(&self.identity, &mut self.handshake)?
             .authenticate::<Elsewhere>(message)?
             .commit(&mut self.handshake, now)
     }

@@ -6,7 +6,7 @@ use wg_proto::session::{
     has_expired,
     long_ago,
     may_initiate,
-    Age,
+    Lifetime,
     REKEY_AFTER_MESSAGES, //
 };
 
@@ -38,21 +38,21 @@ fn a_first_initiation_may_be_sent_right_after_boot() {
 // rows T10 K2
 fn only_initiators_rekey_by_age() {
     let (initiator, responder) = (true, false);
-    let age = |initiator| Age {
+    let lifetime = |initiator| Lifetime {
         birth: 9,
         initiator,
     };
     let at = |seconds: u64| 9 + seconds * SECOND;
-    assert!(!age(initiator).rekeys_on_send(5, at(120) - 1));
-    assert!(age(initiator).rekeys_on_send(5, at(120)));
-    assert!(!age(responder).rekeys_on_send(5, at(179)));
-    assert!(!age(initiator).rekeys_on_receive(at(165) - 1));
-    assert!(age(initiator).rekeys_on_receive(at(165)));
-    assert!(!age(responder).rekeys_on_receive(at(179)));
+    assert!(!lifetime(initiator).rekeys_on_send(5, at(120) - 1));
+    assert!(lifetime(initiator).rekeys_on_send(5, at(120)));
+    assert!(!lifetime(responder).rekeys_on_send(5, at(179)));
+    assert!(!lifetime(initiator).rekeys_on_receive(at(165) - 1));
+    assert!(lifetime(initiator).rekeys_on_receive(at(165)));
+    assert!(!lifetime(responder).rekeys_on_receive(at(179)));
     for role in [initiator, responder] {
-        assert!(!age(role).rekeys_on_send(REKEY_AFTER_MESSAGES, at(1)));
-        assert!(age(role).rekeys_on_send(REKEY_AFTER_MESSAGES + 1, at(1)));
-        assert!(!age(role).is_expired(at(180) - 1));
-        assert!(age(role).is_expired(at(180)));
+        assert!(!lifetime(role).rekeys_on_send(REKEY_AFTER_MESSAGES, at(1)));
+        assert!(lifetime(role).rekeys_on_send(REKEY_AFTER_MESSAGES + 1, at(1)));
+        assert!(!lifetime(role).is_expired(at(180) - 1));
+        assert!(lifetime(role).is_expired(at(180)));
     }
 }

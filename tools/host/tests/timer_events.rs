@@ -3,7 +3,7 @@
 //! What each event means to the timers, by itself.
 
 use wg_proto::{
-    session::Age,
+    session::Lifetime,
     timers::{
         Action,
         Actions,
@@ -140,15 +140,21 @@ fn nineteen_retries_then_all_is_given_up() {
 #[test]
 fn the_last_minute_is_noticed_once_per_session() {
     let mut state = TimerState::new();
-    let age = Age {
+    let lifetime = Lifetime {
         birth: 0,
         initiator: true,
     };
     let at = |seconds: u64| seconds * 1_000 * NS;
-    assert_eq!(list(state.keep_key_fresh_on_receive(age, at(165) - 1)), []);
+    assert_eq!(
+        list(state.keep_key_fresh_on_receive(lifetime, at(165) - 1)),
+        []
+    );
     let wanted = [Action::Initiate];
-    assert_eq!(list(state.keep_key_fresh_on_receive(age, at(165))), wanted);
-    assert_eq!(list(state.keep_key_fresh_on_receive(age, at(166))), []);
+    assert_eq!(
+        list(state.keep_key_fresh_on_receive(lifetime, at(165))),
+        wanted
+    );
+    assert_eq!(list(state.keep_key_fresh_on_receive(lifetime, at(166))), []);
     assert_eq!(
         list(state.handshake_complete()),
         [
@@ -156,10 +162,13 @@ fn the_last_minute_is_noticed_once_per_session() {
             Action::StampHandshake
         ]
     );
-    assert_eq!(list(state.keep_key_fresh_on_receive(age, at(170))), wanted);
-    let responder = Age {
+    assert_eq!(
+        list(state.keep_key_fresh_on_receive(lifetime, at(170))),
+        wanted
+    );
+    let responder = Lifetime {
         initiator: false,
-        ..age
+        ..lifetime
     };
     let mut state = TimerState::new();
     assert_eq!(

@@ -7,7 +7,7 @@ use super::{
         DumpStatus,
         DumpWriter, //
     },
-    policy::Table,
+    policy::PolicyRef,
     request::Request, //
 };
 use crate::{
@@ -61,7 +61,7 @@ pub trait Do: 'static {
     /// Number of the command.
     const COMMAND: u8;
     /// The policy that checks the attributes of a request.
-    const POLICY: Table;
+    const POLICY: PolicyRef;
     /// The right that the sender needs.
     const PERMISSION: Permission;
 
@@ -76,7 +76,7 @@ pub trait Dump: 'static {
     /// Number of the command.
     const COMMAND: u8;
     /// The policy that checks the attributes of a request.
-    const POLICY: Table;
+    const POLICY: PolicyRef;
     /// The right that the sender needs. A [`Do`] of the same number must have the same.
     const PERMISSION: Permission;
 

@@ -197,7 +197,7 @@ impl<const N: usize> Policy<N> {
         inner: &'static Policy<M>,
     ) -> Self {
         let check = bindings::nla_policy_validation_NLA_VALIDATE_NONE;
-        let inner = inner.table();
+        let inner = inner.as_ref();
         // INVARIANT: `inner` is a `'static` table that ends with the attribute `inner.max`.
         let mut with: Details = pin_init::zeroed();
         with.nested_policy = inner.rules;
@@ -205,9 +205,9 @@ impl<const N: usize> Policy<N> {
     }
 
     /// Returns a reference to the policy, whose type does not depend on `N`.
-    pub const fn table(&'static self) -> Table {
+    pub const fn as_ref(&'static self) -> PolicyRef {
         // INVARIANT: `rules` has entries up to and with `N - 1`. It is never written through.
-        Table {
+        PolicyRef {
             rules: (&raw const self.0).cast(),
             // CAST: `new` has made sure that it fits.
             max: (N - 1) as u16,
@@ -221,12 +221,12 @@ impl<const N: usize> Policy<N> {
 ///
 /// `rules` is the table of a `'static` [`Policy`] whose highest attribute is `max`.
 #[derive(Clone, Copy)]
-pub struct Table {
+pub struct PolicyRef {
     pub(super) rules: *const nla_policy,
     pub(super) max: u16,
 }
 
 // SAFETY: As for `Policy`.
-unsafe impl Sync for Table {}
+unsafe impl Sync for PolicyRef {}
 // SAFETY: As for `Policy`.
-unsafe impl Send for Table {}
+unsafe impl Send for PolicyRef {}

@@ -24,7 +24,7 @@ mod tests {
 
     impl Do for Nothing {
         const COMMAND: u8 = 3;
-        const POLICY: Table = POLICY.table();
+        const POLICY: PolicyRef = POLICY.as_ref();
         const PERMISSION: Permission = Permission::NetAdmin;
 
         fn execute(_: &Request<'_>, _: &mut Process) -> Result {
@@ -34,7 +34,7 @@ mod tests {
 
     impl Dump for Nothing {
         const COMMAND: u8 = 3;
-        const POLICY: Table = POLICY.table();
+        const POLICY: PolicyRef = POLICY.as_ref();
         const PERMISSION: Permission = Permission::NetAdmin;
 
         type Ctx = u64;

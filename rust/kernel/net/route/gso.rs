@@ -219,9 +219,8 @@ unsafe extern "C" fn visit(dev: *mut net_device, _: *mut netdev_nested_priv) -> 
 pub enum RouteGso {
     /// None: send datagrams one at a time.
     None,
-    /// Those made of the segments of one TCP packet. One made of UDP datagrams would only be
-    /// segmented again.
-    Cut,
+    /// GSO packets made of one TCP packet's segments. The stack would only cut others again.
+    TcpOnly,
     /// All: the device segments them itself, or rules see each packet before it is segmented.
     All,
 }
@@ -230,7 +229,7 @@ impl Dst {
     /// Returns which UDP GSO packets should use the route.
     pub(super) fn gso(&self, bh: &Bh<'_>) -> RouteGso {
         let Some(entry) = self.get(bh) else {
-            return RouteGso::Cut;
+            return RouteGso::TcpOnly;
         };
         // `bpf_lwt_push_encap()` refuses them.
         // SAFETY: Valid by the type invariants.
@@ -265,7 +264,7 @@ impl Dst {
         if is_cut_below || unsafe { has_local_out(dev) } {
             RouteGso::All
         } else {
-            RouteGso::Cut
+            RouteGso::TcpOnly
         }
     }
 }

@@ -141,7 +141,7 @@ impl Gso {
         let first = packets.front()?;
         let first = first.as_skb();
         let size = layout.datagram_len(first.len());
-        let max = layout.share(packets.len(), size);
+        let max = layout.segs_per_packet(packets.len(), size);
         if max < 2 || !first.may_gather() {
             return None;
         }

@@ -38,10 +38,10 @@ pub(super) const MAX_BYTES: usize = 65_000;
 /// NAPI poll takes.
 pub(super) const MAX_SEGS: usize = 64;
 
-/// The number of bytes in front of a datagram that its [`GsoDatagram`] has as well.
+/// Bytes in front of a datagram to which [`GsoDatagram::bytes_mut`] gives access as well.
 pub const LEAD: usize = 48;
 
-/// The number of bytes behind a datagram that its [`GsoDatagram`] has as well.
+/// Bytes behind a datagram to which [`GsoDatagram::bytes_mut`] gives access as well.
 pub const TAIL: usize = 16;
 
 /// Divides and rounds up. Returns 0 if `by` is 0.
@@ -78,9 +78,9 @@ impl<F: Fn(usize) -> usize> Layout<'_, F> {
             .saturating_add((self.trailer)(len))
     }
 
-    /// Returns how many of `count` datagrams of `len` bytes to put into each packet, so that there
-    /// are as few packets as possible and all have about the same number.
-    pub fn share(&self, count: usize, len: usize) -> usize {
+    /// Returns how many of `count` datagrams of `len` bytes go into each packet: as few packets as
+    /// possible, about equally full.
+    pub fn segs_per_packet(&self, count: usize, len: usize) -> usize {
         if !self.may_gso {
             return 1;
         }
@@ -89,7 +89,7 @@ impl<F: Fn(usize) -> usize> Layout<'_, F> {
     }
 }
 
-/// A result of segmentation: the content of one datagram, or of several in a [`Gso`] packet.
+/// One outgoing datagram, or several in a [`Gso`] packet; before encryption, what goes into them.
 ///
 /// # Invariants
 ///

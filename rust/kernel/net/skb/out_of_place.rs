@@ -6,7 +6,7 @@
 //! buffer and write another, so it needs no copy of such data:
 //!
 //! ```text
-//!   packet.piece(offset, len) ── RawBytes ──► f ──► Room ── packet.successor(…).put_with(len, f)
+//!   skb.piece(offset, len) ── RawBytes ──► f ──► Room ── skb.alloc_derived(…).put_with(len, f)
 //! ```
 
 use super::{
@@ -168,8 +168,10 @@ impl SkBuff {
         to_result(unsafe { crate::bindings::skb_copy_bits(self.c(), offset, to.cast(), len) }).ok()
     }
 
-    /// Makes an empty packet for `len` bytes that the caller makes of this received packet's data.
-    /// It gets the control block and the headers in front of the data, for [`SkBuff::udp_source`].
+    /// Allocates an empty packet with this one's control block and headers, for `len` bytes that
+    /// the caller derives from its data.
+    ///
+    /// The headers in front of the data are those that [`SkBuff::udp_source`] reads.
     ///
     /// Its data can become a page fragment of another packet.
     ///
@@ -177,7 +179,7 @@ impl SkBuff {
     ///
     /// `ENOMEM`, and `EINVAL` if the headers are longer than the headroom of the new packet, or not
     /// in order.
-    pub fn successor(&self, len: usize, pages: &mut PageRing, bh: &Bh<'_>) -> Result<Linear> {
+    pub fn alloc_derived(&self, len: usize, pages: &mut PageRing, bh: &Bh<'_>) -> Result<Linear> {
         let from = raw::headers(self.c());
         let (network, transport) = (from.network_header, from.transport_header);
         let depth = transport.checked_sub(network).ok_or(EINVAL)?;
@@ -379,7 +381,7 @@ mod tests {
             iif: 5,
         };
         assert!(skb.udp_source() == Some(source));
-        let mut new = skb.successor(20, &mut PageRing::new(), &bh)?;
+        let mut new = skb.alloc_derived(20, &mut PageRing::new(), &bh)?;
         assert!(new.as_skb().udp_source() == Some(source));
         assert!(new.as_skb().dsfield() == 3);
         assert!(*new.as_skb().cb::<u64>() == 12345);

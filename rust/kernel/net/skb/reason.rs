@@ -92,10 +92,10 @@ pub trait Free: Sized {
     fn free(self, reason: Reason);
 }
 
-/// An owner of one or more packets.
+/// An owner of one or more packets, which [`drop`](Self::drop) or [`consume`](Self::consume) frees.
 ///
-/// Dropping the value in the sense of Rust frees the packets as well, without a reason, and counts
-/// them: see [`unreasoned`]. The check `drops` finds where that could happen.
+/// A value that goes out of scope instead frees its packets without a reason, and counts them: see
+/// [`unreasoned`]. The check `drops` finds where that could happen.
 pub trait Buffer: Free {
     /// Frees packets that go no further. They count as dropped, for this reason.
     #[inline(always)]

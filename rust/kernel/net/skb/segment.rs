@@ -199,10 +199,10 @@ pub(super) fn split<F: Fn(usize) -> usize>(
     let mut start = cut.headers_len();
     let mut left = div_ceil(skb.len().saturating_sub(start), cut.mss());
     let size = layout.datagram_len(cut.headers_len().saturating_add(cut.mss()));
-    let share = layout.share(left, size);
+    let most = layout.segs_per_packet(left, size);
     let mut pages = layout.pages.lock(bh);
     while left != 0 {
-        let count = left.min(share);
+        let count = left.min(most);
         let several = Builder::new(&mut pages, layout.headroom, size, count, bh)
             .and_then(|builder| several(cut, skb, start, builder, layout));
         let done = match several {

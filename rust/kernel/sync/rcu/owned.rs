@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Slots that publish a value with a single owner.
+//! Slots that own the value that they publish.
 
 use super::synchronize;
 use crate::{
@@ -19,22 +19,23 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// A slot for at most one value with a single owner. Readers may load the value at any time.
+/// A slot that publishes at most one value, which the slot owns. Readers may load the value at any
+/// time.
 ///
 /// # Invariants
 ///
 /// `ptr` is null or comes from [`KBox::into_raw`] of a pinned box that the slot owns.
-pub struct Owned<T> {
+pub struct OwnedSlot<T> {
     ptr: AtomicPtr<T>,
     _value: PhantomData<KBox<T>>,
 }
 
 // SAFETY: Owns a `KBox<T>`; other threads get shared access to the value only if `T` is `Sync`.
-unsafe impl<T: Send> Send for Owned<T> {}
+unsafe impl<T: Send> Send for OwnedSlot<T> {}
 // SAFETY: Hands out `&T` and, by `replace`, the box itself; all accesses are atomic.
-unsafe impl<T: Send + Sync> Sync for Owned<T> {}
+unsafe impl<T: Send + Sync> Sync for OwnedSlot<T> {}
 
-impl<T> Owned<T> {
+impl<T> OwnedSlot<T> {
     /// Makes an empty slot.
     #[inline]
     pub const fn empty() -> Self {
@@ -102,14 +103,14 @@ impl<T> Owned<T> {
     }
 }
 
-impl<T> Drop for Owned<T> {
+impl<T> Drop for OwnedSlot<T> {
     fn drop(&mut self) {
         // SAFETY: The slot is being dropped, and no borrow of it is left.
         drop(unsafe { Self::take(*self.ptr.get_mut()) });
     }
 }
 
-impl<T> Default for Owned<T> {
+impl<T> Default for OwnedSlot<T> {
     #[inline]
     fn default() -> Self {
         Self::empty()

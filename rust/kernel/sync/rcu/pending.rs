@@ -9,10 +9,9 @@ use crate::sync::atomic::{
 };
 use core::ptr::null_mut;
 
-/// A pointer from a timer or work item to the value that contains it.
+/// The count of the containing value that a timer or work item owns while it is pending.
 ///
-/// While the item is pending, it owns one count of the value: [`put_aside`](Self::put_aside) gives
-/// it that count, and [`take`](Self::take) takes it back.
+/// [`acquire`](Self::acquire) takes the count, and [`release`](Self::release) gives it back.
 ///
 /// # Invariants
 ///
@@ -36,7 +35,7 @@ impl<T> PendingOwner<T> {
     ///
     /// Does nothing, with a warning, and returns `false`, if `item` does not lie in `owner`.
     #[inline]
-    pub(crate) fn put_aside<I>(&self, owner: &RcuArc<T>, item: &I) -> bool {
+    pub(crate) fn acquire<I>(&self, owner: &RcuArc<T>, item: &I) -> bool {
         if kernel::warn_on!(!RcuArc::contains(owner, item)) {
             return false;
         }
@@ -48,13 +47,13 @@ impl<T> PendingOwner<T> {
         true
     }
 
-    /// Takes back a count from `put_aside`.
+    /// Gives back a count from [`acquire`](Self::acquire).
     ///
     /// # Safety
     ///
-    /// There must be such a count, which this takes.
+    /// There must be such a count, which the caller then owns.
     #[inline]
-    pub(crate) unsafe fn take(&self) -> RcuArc<T> {
+    pub(crate) unsafe fn release(&self) -> RcuArc<T> {
         // SAFETY: By the type invariant and the requirements.
         unsafe { RcuArc::from_raw(self.as_ptr()) }
     }

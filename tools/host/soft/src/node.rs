@@ -169,7 +169,7 @@ impl Node {
             return Err(DropReason::UnknownPeer);
         }
         opened
-            .attach::<Soft>(&self.identity, &mut self.handshake)?
+            .snapshot::<Soft>(&self.identity, &mut self.handshake)?
             .authenticate::<Soft>(message)?
             .commit(&mut self.handshake, self.now)
     }

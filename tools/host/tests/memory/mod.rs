@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! [`Memory`] on the host, by counts that can be watched.
+//! [`Reclaim`] on the host, by counts that can be watched.
 //!
 //! It behaves like RCU: a value whose last count is gone can no longer be upgraded, but stays
 //! readable for the sections that loaded it. Hooks run foreign code at every step, so that a
@@ -29,7 +29,7 @@ use std::{
     },
 };
 
-use wg_proto::memory::Memory;
+use wg_proto::memory::Reclaim;
 
 thread_local! {
     static LIVE: Cell<usize> = const { Cell::new(0) };
@@ -177,7 +177,25 @@ impl<T> Deref for Ref<'_, T> {
     }
 }
 
-impl Memory for Host {
+impl Host {
+    /// Takes a count of a loaded value, unless the last count was dropped already.
+    pub fn upgrade<T: Send + Sync + 'static>(value: Ref<'_, T>) -> Option<Shared<T>> {
+        // SAFETY: The section keeps the value for `'g`.
+        let counted = unsafe { &*value.value };
+        counted
+            .count
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |count| {
+                (count != 0).then(|| count + 1)
+            })
+            .ok()?;
+        // SAFETY: The pointer came from `Arc::as_ptr` and the section keeps a count of that `Arc`.
+        unsafe { Arc::increment_strong_count(value.value) };
+        // SAFETY: The count just taken is handed over.
+        Some(Shared(unsafe { Arc::from_raw(value.value) }))
+    }
+}
+
+impl Reclaim for Host {
     type Guard<'a> = Section;
     type Shared<T: Send + Sync + 'static> = Shared<T>;
     type Slot<T: Send + Sync + 'static> = Slot<T>;
@@ -233,21 +251,6 @@ impl Memory for Host {
     fn target<T: Send + Sync + 'static>(value: Self::Ref<'_, T>) -> &T {
         // SAFETY: The section keeps the value for the lifetime of `value`.
         unsafe { &(*value.value).value }
-    }
-
-    fn upgrade<T: Send + Sync + 'static>(value: Ref<'_, T>) -> Option<Shared<T>> {
-        // SAFETY: The section keeps the value for `'g`.
-        let counted = unsafe { &*value.value };
-        counted
-            .count
-            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |count| {
-                (count != 0).then(|| count + 1)
-            })
-            .ok()?;
-        // SAFETY: The pointer came from `Arc::as_ptr` and the section keeps a count of that `Arc`.
-        unsafe { Arc::increment_strong_count(value.value) };
-        // SAFETY: The count just taken is handed over.
-        Some(Shared(unsafe { Arc::from_raw(value.value) }))
     }
 
     fn word(value: u64) -> AtomicU64 {

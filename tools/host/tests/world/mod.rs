@@ -18,11 +18,11 @@ use wg_proto::{
         Keypairs,
         KeypairsWriter, //
     },
-    memory::Memory,
+    memory::Reclaim,
     session::{
         long_ago,
         may_initiate,
-        Age, //
+        Lifetime, //
     },
     timers::{
         Action,
@@ -52,7 +52,7 @@ impl Message {
 
 pub struct Session {
     id: u64,
-    age: Age,
+    lifetime: Lifetime,
 }
 
 /// One end: what the driver does with the actions, as short as can be.
@@ -110,10 +110,10 @@ impl End {
             .collect()
     }
 
-    fn current(&self) -> Option<(u64, Age)> {
+    fn current(&self) -> Option<(u64, Lifetime)> {
         let section = Section::default();
         let current = self.sessions.current(&section)?;
-        Some((current.id, current.age))
+        Some((current.id, current.lifetime))
     }
 
     pub fn has_sessions(&self) -> bool {
@@ -255,9 +255,9 @@ impl World {
             return;
         }
         let now = self.ns();
-        let Some((id, age)) = self.ends[end]
+        let Some((id, lifetime)) = self.ends[end]
             .current()
-            .filter(|(_, age)| !age.is_expired(now))
+            .filter(|(_, lifetime)| !lifetime.is_expired(now))
         else {
             self.want_initiation(end);
             return;
@@ -278,7 +278,7 @@ impl World {
         if data {
             self.act(end, TimerState::data_sent());
         }
-        if age.rekeys_on_send(0, now) {
+        if lifetime.rekeys_on_send(0, now) {
             self.want_initiation(end);
         }
     }
@@ -287,7 +287,7 @@ impl World {
         let birth = self.ns();
         let session = Host::share(Session {
             id,
-            age: Age { birth, initiator },
+            lifetime: Lifetime { birth, initiator },
         })
         .unwrap();
         let this = &mut self.ends[end];
@@ -331,7 +331,7 @@ impl World {
                 let Some(session) = self.ends[end].session(id) else {
                     return;
                 };
-                if session.age.is_expired(now) {
+                if session.lifetime.is_expired(now) {
                     return;
                 }
                 let this = &mut self.ends[end];
@@ -339,8 +339,10 @@ impl World {
                     self.complete(end);
                     self.flush(end);
                 }
-                if let Some((_, age)) = self.ends[end].current() {
-                    let actions = self.ends[end].state.keep_key_fresh_on_receive(age, now);
+                if let Some((_, lifetime)) = self.ends[end].current() {
+                    let actions = self.ends[end]
+                        .state
+                        .keep_key_fresh_on_receive(lifetime, now);
                     self.act(end, actions);
                 }
             }

@@ -59,7 +59,7 @@ fn accept(lock: &Lock, message: &Initiation, now: u64) -> Result<(), DropReason>
     let opened = scratch.open::<Soft>(&known().ours, message)?;
     let known_peer = {
         let mut handshake = lock.lock(&mut ctx);
-        opened.attach::<Soft>(&known().ours, &mut handshake)?
+        opened.snapshot::<Soft>(&known().ours, &mut handshake)?
     };
     let authentic = known_peer.authenticate::<Soft>(message)?;
     let mut handshake = lock.lock(&mut ctx);
