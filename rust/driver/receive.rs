@@ -7,15 +7,15 @@
 //!    one session to the [`RxQueue`] of the peer's NAPI context. `coalesce.rs` lets single packets
 //!    of a stream wait for more.
 //! 3. [`poll`] runs in that NAPI context and takes runs from the queue.
-//! 4. `open.rs` has a run decrypted on this CPU or on a less busy one, by `aead.rs`.
+//! 4. `decrypt.rs` has a run decrypted on this CPU or on a less busy one, by `aead.rs`.
 //! 5. `release.rs` releases decrypted batches by sequence number.
-//! 6. `delivery.rs` checks counters, source and length, and passes packets up the stack.
+//! 6. `deliver.rs` checks counters, source and length, and passes packets up the stack.
 
 mod aead;
 mod coalesce;
-mod delivery;
+mod decrypt;
+mod deliver;
 mod encap;
-mod open;
 mod poll;
 mod queue;
 mod release;

@@ -6,7 +6,7 @@
 //! 2. [`submit`] sends packets inline if nothing is ahead of them, or stages them in [`tx`].
 //! 3. `staged.rs` takes staged packets with their nonces, here or in a work item. If that does not
 //!    run, a timer does it (`../watchdog.rs`).
-//! 4. `seal.rs` has them encrypted on this CPU or on a less busy one, by `aead.rs`.
+//! 4. `encrypt.rs` has them encrypted on this CPU or on a less busy one, by `aead.rs`.
 //! 5. `release.rs` releases encrypted batches by sequence number, from one CPU.
 //! 6. `transmit.rs` finds the path and hands them to the UDP socket.
 //!
@@ -15,13 +15,13 @@
 
 mod aead;
 mod deferred;
+mod encrypt;
 mod layout;
 mod nesting;
 mod next;
 mod packets;
 mod release;
 mod rewritten;
-mod seal;
 mod staged;
 mod transmit;
 pub(crate) mod tx;
@@ -45,6 +45,7 @@ use crate::{
     peer::Peer, //
 };
 use deferred::defer;
+use encrypt::send_inline;
 use kernel::prelude::*;
 use kext::compat::code::{
     EDESTADDRREQ,
@@ -72,7 +73,6 @@ use layout::layout;
 use nesting::must_defer;
 use next::AfterStaging;
 use packets::Packets;
-use seal::send_inline;
 use tx::{
     drop_staged,
     drop_unstaged,

@@ -3,7 +3,7 @@
 //! The NAPI poll of a receive queue.
 
 use super::{
-    open::receive_run,
+    decrypt::receive_run,
     queue::{
         Pause,
         RxQueue, //

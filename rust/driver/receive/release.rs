@@ -3,7 +3,7 @@
 //! Release of decrypted batches in order.
 
 use super::{
-    delivery::deliver,
+    deliver::deliver,
     rx, //
 };
 use crate::{

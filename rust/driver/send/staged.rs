@@ -7,8 +7,8 @@ use super::{
         defer,
         set_work_item_sending, //
     },
+    encrypt::encrypt,
     next::TxNext,
-    seal::encrypt,
     tx::drop_staged, //
 };
 use crate::{

@@ -3,8 +3,8 @@
 //! The way of datagrams into the interface: the driver's poll and batches. Decryption does nothing,
 //! delivery notes the packets' numbers.
 
-#[path = "../../../rust/driver/receive/open.rs"]
-mod open;
+#[path = "../../../rust/driver/receive/decrypt.rs"]
+mod decrypt;
 #[path = "../../../rust/driver/receive/poll.rs"]
 mod poll;
 #[path = "../../../rust/driver/receive/queue.rs"]
@@ -45,7 +45,7 @@ pub(crate) fn batch(peer: &RcuArc<Peer>, packets: SkbList) -> Job<RxBatch> {
     }
 }
 
-mod delivery {
+mod deliver {
     use crate::{device::Device, keypair::Keypair};
     use kext::{
         context::Bh,

@@ -4,7 +4,7 @@
 
 use super::{
     aead::open_all,
-    delivery::deliver,
+    deliver::deliver,
     queue::RxQueue,
     release::complete,
     rx::{
