@@ -27,7 +27,7 @@ impl udp::EncapRcv for Receiver {
         if lost > 0 {
             diag::count_drops(&self.0, DropReason::NoMemory, usize_as_u64(lost), None);
         }
-        super::datagrams(&self.0, datagrams, bh);
+        super::sort::datagrams(&self.0, datagrams, bh);
     }
 
     // CAST: Sixteen.

@@ -7,7 +7,7 @@ use crate::{batch::RxBatch, parallel::worker::Batch, receive, receive::queue::Af
 use engine::explore_with;
 use kernel::model::{machine::Machine, timer};
 
-/// What `Run::end` of `rust/driver/receive.rs` does with packets that must not wait.
+/// What `Run::queue` of `rust/driver/receive/sort.rs` does with packets that must not wait.
 fn arrive(world: &World, numbers: &'static [u32]) -> impl FnOnce() + Send + 'static {
     let (dev, index) = (world.dev.clone(), world.index);
     move || {
