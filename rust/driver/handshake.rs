@@ -198,7 +198,7 @@ fn send_initiation(
     // once.
     timers::handshake_initiated(peer, &bh);
     peer.note_initiated(&bh);
-    send::message(peer, message.as_bytes(), HANDSHAKE_DSCP, &bh)
+    send::send_message(peer, message.as_bytes(), HANDSHAKE_DSCP, &bh)
 }
 
 fn send_response(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Result<(), DropReason> {
@@ -230,7 +230,7 @@ fn send_response(peer: &RcuArc<Peer>, seeded: Seeded, ctx: &mut Process) -> Resu
     timers::authenticated_sent(peer, &bh);
     peer.handshake_sent_now();
     peer.note_answered(&bh);
-    send::message(peer, message.as_bytes(), HANDSHAKE_DSCP, &bh)
+    send::send_message(peer, message.as_bytes(), HANDSHAKE_DSCP, &bh)
 }
 
 /// Makes a session from a finished handshake. The session takes over the handshake's index.

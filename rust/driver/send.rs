@@ -5,7 +5,7 @@
 //! 1. `xmit.rs`: [`xmit`] runs in `ndo_start_xmit`, finds the peer, and segments a super-packet.
 //! 2. `submit.rs`: `submit()` sends packets inline if nothing is ahead of them, and otherwise
 //!    stages them in `tx.rs`.
-//! 3. `staged.rs`: [`send_some`] takes staged packets with their nonces, in the sender's call or
+//! 3. `staged.rs`: [`send_batch`] takes staged packets with their nonces, in the sender's call or
 //!    in the work item `SEND`.
 //! 4. `encrypt.rs`: `encrypt()` gathers single packets and encrypts (`aead.rs`), on this CPU or on
 //!    a less busy one.
@@ -39,15 +39,15 @@ mod tx_cpu;
 mod xmit;
 
 pub(crate) use deferred::is_work_item_sending;
-pub(crate) use keepalive::keepalive;
+pub(crate) use keepalive::send_keepalive;
 pub(crate) use layout::HEADROOM;
 pub(crate) use message::{
-    datagram,
-    message, //
+    message_packet,
+    send_message, //
 };
 pub(crate) use release::send_ready;
 pub(crate) use staged::{
-    send_some,
+    send_batch,
     send_staged, //
 };
 pub(crate) use xmit::xmit;

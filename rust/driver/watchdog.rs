@@ -12,8 +12,8 @@ use crate::{
     },
     receive,
     send::{
-        send_ready,
-        send_some, //
+        send_batch,
+        send_ready, //
     }, //
 };
 use kext::{
@@ -25,7 +25,7 @@ use kext::{
 impl Expired<WATCHDOG> for Peer {
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
         let workers = this.device().data().workers();
-        let overdue = this.tx().lock(bh).take_over(workers, bh);
+        let overdue = this.tx().lock(bh).claim_overdue(workers, bh);
         if overdue.staged || overdue.ready {
             // Timers run in a softirq.
             workers.loads().note_softirq(bh);
@@ -35,7 +35,7 @@ impl Expired<WATCHDOG> for Peer {
         }
         if overdue.staged {
             // CAST: Small.
-            let _ = send_some(this.borrow(), SOFTIRQ_BUDGET as u32, bh);
+            let _ = send_batch(this.borrow(), SOFTIRQ_BUDGET as u32, bh);
         }
         let is_left = this.tx().lock(bh).waits_for_work_item();
         if receive::take_over(&this, bh) || is_left {

@@ -202,7 +202,7 @@ impl Operations for Device {
             let bh = ctx.bh();
             send::send_staged(peer.borrow(), &bh);
             if peer.persistent_keepalive() != 0 {
-                send::keepalive(peer.borrow(), &bh);
+                send::send_keepalive(peer.borrow(), &bh);
             }
         }
         Ok(())

@@ -219,7 +219,7 @@ fn traffic(message: &mut GenlMsg<'_>, peer: &Peer, bh: &Bh<'_>) -> Result {
     message.put_uint(peer_attr::RX_BYTES, rx)?;
     message.put_uint(peer_attr::TX_PACKETS, tx_packets)?;
     message.put_uint(peer_attr::TX_BYTES, tx)?;
-    let staged = peer.tx().lock(bh).staged();
+    let staged = peer.tx().lock(bh).staged_datagrams();
     message.put_u32(peer_attr::STAGED, staged)?;
     message.put_u16(peer_attr::KEEPALIVE, peer.persistent_keepalive())
 }

@@ -164,7 +164,7 @@ fn act_on(
                     peer.note_session(&bh);
                     // Sends what is staged, or an empty packet: the responder waits for one before
                     // it uses the session.
-                    send::keepalive(peer.borrow(), &bh);
+                    send::send_keepalive(peer.borrow(), &bh);
                 }
                 Err(reason) => peer.count_drops(reason, 1, &ctx.bh()),
             }
@@ -300,7 +300,7 @@ fn send_cookie(
         .reply::<Library>(&mut reply, message, sender, address, &nonce)?;
     let bh = ctx.bh();
     let path = Path::find(dev, &mut Endpoint::of(source), None, &bh);
-    path?.send(send::datagram(reply.as_bytes())?, 0, &bh)
+    path?.send(send::message_packet(reply.as_bytes())?, 0, &bh)
 }
 
 /// Logs the line of the C driver for messages that it drops before it parses them.

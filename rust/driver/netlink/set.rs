@@ -333,7 +333,7 @@ fn set_keepalive(
     if dev.is_running() {
         for action in TimerState::interval_changed(old, seconds) {
             if action == Action::SendKeepalive {
-                send::keepalive(peer.borrow(), &ctx.bh());
+                send::send_keepalive(peer.borrow(), &ctx.bh());
             }
         }
     }

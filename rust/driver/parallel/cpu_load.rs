@@ -50,9 +50,9 @@ const MAX_ASKED: u32 = 2;
 #[derive(Clone, Copy)]
 pub(crate) enum CryptoOp {
     /// Encryption.
-    Seal,
+    Encrypt,
     /// Decryption.
-    Open,
+    Decrypt,
 }
 
 /// What one CPU has done, and whether it can do more.
@@ -62,8 +62,8 @@ pub(crate) enum CryptoOp {
 /// line: another CPU that looks for a less busy one reads no more than this.
 #[repr(align(64))]
 struct CpuLoad {
-    sealed: Atomic<u64>,
-    opened: Atomic<u64>,
+    encrypted: Atomic<u64>,
+    decrypted: Atomic<u64>,
     /// Crypto nanoseconds in a window, in the one before, and which window that is.
     busy_ns: Atomic<u64>,
     previous_ns: Atomic<u64>,
@@ -84,8 +84,8 @@ const _: () = assert!(cfg!(wg_models) || size_of::<CpuLoad>() == 64);
 impl CpuLoad {
     fn new(cpu: u32) -> Self {
         Self {
-            sealed: Atomic::new(0),
-            opened: Atomic::new(0),
+            encrypted: Atomic::new(0),
+            decrypted: Atomic::new(0),
             busy_ns: Atomic::new(0),
             previous_ns: Atomic::new(0),
             window: Atomic::new(0),
@@ -102,8 +102,8 @@ impl CpuLoad {
 
     fn count(&self, op: CryptoOp, n: usize) {
         let counter = match op {
-            CryptoOp::Seal => &self.sealed,
-            CryptoOp::Open => &self.opened,
+            CryptoOp::Encrypt => &self.encrypted,
+            CryptoOp::Decrypt => &self.decrypted,
         };
         counter.store(counter.load(Relaxed).wrapping_add(usize_as_u64(n)), Relaxed);
     }
@@ -312,8 +312,8 @@ impl Writer for CpuLoads {
             writeln!(
                 f,
                 "cpu{cpu} encrypted {} decrypted {}",
-                load.sealed.load(Relaxed),
-                load.opened.load(Relaxed)
+                load.encrypted.load(Relaxed),
+                load.decrypted.load(Relaxed)
             )?;
             cpu = cpu.wrapping_add(1);
         }

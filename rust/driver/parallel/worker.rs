@@ -74,9 +74,9 @@ struct Worker<S: Batch, O: Batch> {
     cpu: u32,
     loads: Arc<CpuLoads>,
     #[pin]
-    seal: SpinLock<Fifo<Job<S>, { MAX_QUEUED as usize }>>,
+    encrypt: SpinLock<Fifo<Job<S>, { MAX_QUEUED as usize }>>,
     #[pin]
-    open: SpinLock<Fifo<Job<O>, { MAX_QUEUED as usize }>>,
+    decrypt: SpinLock<Fifo<Job<O>, { MAX_QUEUED as usize }>>,
     /// How many batches are done, and how many were when the watchdog was armed.
     done: Atomic<u32>,
     seen: Atomic<u32>,
@@ -100,8 +100,8 @@ impl<S: Batch, O: Batch> Worker<S, O> {
             pin_init!(Self {
                 cpu,
                 loads,
-                seal <- new_spinlock!(Fifo::new()),
-                open <- new_spinlock!(Fifo::new()),
+                encrypt <- new_spinlock!(Fifo::new()),
+                decrypt <- new_spinlock!(Fifo::new()),
                 done: Atomic::new(0),
                 seen: Atomic::new(0),
                 late_since: Atomic::new(0),
@@ -115,8 +115,8 @@ impl<S: Batch, O: Batch> Worker<S, O> {
     }
 
     /// Encrypts the oldest batch, if there is one.
-    fn seal_one(&self, bh: &Bh<'_>) -> bool {
-        let job = self.seal.lock(bh).pop();
+    fn encrypt_one(&self, bh: &Bh<'_>) -> bool {
+        let job = self.encrypt.lock(bh).pop();
         let Some(job) = job else {
             return false;
         };
@@ -126,8 +126,8 @@ impl<S: Batch, O: Batch> Worker<S, O> {
     }
 
     /// Decrypts the oldest batch, if there is one.
-    fn open_one(&self, bh: &Bh<'_>) -> bool {
-        let job = self.open.lock(bh).pop();
+    fn decrypt_one(&self, bh: &Bh<'_>) -> bool {
+        let job = self.decrypt.lock(bh).pop();
         let Some(job) = job else {
             return false;
         };
@@ -139,7 +139,7 @@ impl<S: Batch, O: Batch> Worker<S, O> {
     /// Decrypts the oldest batch once a test does not hold it back any more.
     #[cfg(wg_faults)]
     fn hold_one(&self, ctx: &mut Process) -> bool {
-        let job = self.open.lock(&ctx.bh()).pop();
+        let job = self.decrypt.lock(&ctx.bh()).pop();
         let Some(job) = job else {
             return false;
         };
@@ -187,15 +187,15 @@ impl<S: Batch, O: Batch> WorkItem<0> for Worker<S, O> {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
         this.note_ran();
         loop {
-            let sealed = this.seal_one(&ctx.bh());
+            let encrypted = this.encrypt_one(&ctx.bh());
             ctx.cond_resched();
             #[cfg(wg_faults)]
             if this.hold_one(ctx) {
                 continue;
             }
-            let opened = this.open_one(&ctx.bh());
+            let decrypted = this.decrypt_one(&ctx.bh());
             ctx.cond_resched();
-            if !sealed && !opened {
+            if !encrypted && !decrypted {
                 return;
             }
         }
@@ -210,7 +210,7 @@ impl<S: Batch, O: Batch> Expired<0> for Worker<S, O> {
         let done = this.done.load(Relaxed);
         if done == this.seen.load(Relaxed) {
             this.note_late();
-            while this.seal_one(bh) || this.open_one(bh) {}
+            while this.encrypt_one(bh) || this.decrypt_one(bh) {}
         }
         Self::arm_watchdog(&this, done);
     }
@@ -292,23 +292,23 @@ impl<S: Batch, O: Batch> Workers<S, O> {
     }
 
     /// Queues a batch to be encrypted by `target`. If its queue is full, the batch comes back.
-    pub(crate) fn seal(
+    pub(crate) fn offload_encrypt(
         &self,
         job: Job<S>,
         target: &LessBusyWorker<'_, S, O>,
         bh: &Bh<'_>,
     ) -> Result<(), Job<S>> {
-        self.offload(target, || target.0.seal.lock(bh).push(job))
+        self.offload(target, || target.0.encrypt.lock(bh).push(job))
     }
 
     /// Queues a batch to be decrypted by `target`. If its queue is full, the batch comes back.
-    pub(crate) fn open(
+    pub(crate) fn offload_decrypt(
         &self,
         job: Job<O>,
         target: &LessBusyWorker<'_, S, O>,
         bh: &Bh<'_>,
     ) -> Result<(), Job<O>> {
-        self.offload(target, || target.0.open.lock(bh).push(job))
+        self.offload(target, || target.0.decrypt.lock(bh).push(job))
     }
 
     fn offload<J>(

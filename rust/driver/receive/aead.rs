@@ -30,7 +30,7 @@ pub(super) fn open_all(keypair: &Keypair, mut packets: SkbList, bh: &Bh<'_>) -> 
     let dev = keypair.peer().device();
     let device = dev.data();
     let loads = device.workers().loads();
-    loads.account(CryptoOp::Open, packets.len(), bh, move || {
+    loads.account(CryptoOp::Decrypt, packets.len(), bh, move || {
         let mut pages = dev.pages(bh).lock(bh);
         let mut opened = SkbList::new();
         while let Some(packet) = packets.pop_front() {

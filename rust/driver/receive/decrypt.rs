@@ -79,7 +79,7 @@ pub(super) fn receive_run(
         },
     };
     if let Some(worker) = worker {
-        match device.workers().open(job, &worker, bh) {
+        match device.workers().offload_decrypt(job, &worker, bh) {
             Ok(()) => return,
             Err(back) => job = back,
         }

@@ -51,7 +51,7 @@ pub(super) fn seal_all(
     let dev = keypair.peer().device();
     let device = dev.data();
     let loads = device.workers().loads();
-    loads.account(CryptoOp::Seal, packets.segs(), bh, move || {
+    loads.account(CryptoOp::Encrypt, packets.segs(), bh, move || {
         let mut pages = dev.pages(bh).lock(bh);
         let mut sealed = SkbList::new();
         let mut nonce = first;

@@ -17,7 +17,7 @@ use kext::{
 };
 
 /// Queues the work item that sends staged packets, on this CPU, as `Tx::deferred` has it.
-pub(super) fn defer(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+pub(super) fn queue_send_work(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     let Some(counted) = peer.upgrade() else {
         // Nothing holds the peer any more, so no session is left to send under.
         peer.tx().lock(bh).clear_deferral();
@@ -31,7 +31,7 @@ pub(super) fn defer(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
 }
 
 /// Queues the work item that sends ready batches, on `cpu`.
-pub(super) fn kick(cpu: u32, peer: Ref<'_, Peer>) {
+pub(super) fn queue_drain_work(cpu: u32, peer: Ref<'_, Peer>) {
     // A ready batch has a session, which holds the peer. Without references there is none.
     if let Some(peer) = peer.upgrade() {
         let workers = peer.device().data().workers();

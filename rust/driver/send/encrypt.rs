@@ -5,7 +5,7 @@
 use super::{
     aead::seal_all,
     nesting::is_nested,
-    next::SealMode,
+    next::TxMode,
     packets::Packets,
     release::{
         complete,
@@ -39,18 +39,18 @@ pub(super) fn encrypt(
     keypair: Ref<'_, Keypair>,
     first: u64,
     packets: Packets,
-    mode: SealMode<'_>,
+    mode: TxMode<'_>,
     bh: &Bh<'_>,
 ) {
     let device = peer.device().data();
     let charge = packets.bytes();
     let (seq, offload) = match mode {
-        SealMode::Inline => {
+        TxMode::Inline => {
             send_inline(peer, &keypair, first, packets, bh);
             return device.tx_memory().uncharge(charge, bh);
         }
-        SealMode::InlineQueued(seq) => (seq, None),
-        SealMode::Offload {
+        TxMode::Queued { seq } => (seq, None),
+        TxMode::Offload {
             seq,
             worker,
             is_tx_cpu,
@@ -71,7 +71,7 @@ pub(super) fn encrypt(
         },
     };
     if let Some((worker, is_tx_cpu)) = offload {
-        match device.workers().seal(job, &worker, bh) {
+        match device.workers().offload_encrypt(job, &worker, bh) {
             Ok(()) => {
                 // Batches that workers have completed leave from this CPU. It is busy, and may not
                 // get to them otherwise.
@@ -83,7 +83,7 @@ pub(super) fn encrypt(
             Err(back) => job = back,
         }
     }
-    Batch::process(job, bh);
+    TxBatch::process(job, bh);
 }
 
 /// Encrypts and sends packets that have nonces, while the caller drains the reorder queue.

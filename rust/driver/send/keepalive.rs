@@ -7,7 +7,7 @@ use super::{
     packets::Packets,
     staged::send_staged,
     tx::{
-        drop_unstaged,
+        drop_uncharged,
         make_room, //
     }, //
 };
@@ -33,7 +33,7 @@ use wg_proto::{
 };
 
 /// Sends a keepalive, or staged packets if there are any.
-pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+pub(crate) fn send_keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     let dev = peer.device();
     if peer.tx().lock(bh).is_empty() {
         let Ok(mut packet) = SkBuff::alloc(HEADROOM, TAG_LEN + DataHeader::LEN) else {
@@ -58,7 +58,7 @@ pub(crate) fn keepalive(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         }
         let packets = Packets::of(packets);
         if !make_room(peer, packets.bytes(), bh) {
-            return drop_unstaged(&peer, packets, DropReason::TxQueueFull, bh);
+            return drop_uncharged(&peer, packets, DropReason::TxQueueFull, bh);
         }
         peer.tx().lock(bh).add(peer, packets, bh);
     }

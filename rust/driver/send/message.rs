@@ -16,7 +16,7 @@ use kext::{
 use wg_proto::DropReason;
 
 /// Makes a packet of a message's bytes.
-pub(crate) fn datagram(bytes: &[u8]) -> Result<SkBuff, DropReason> {
+pub(crate) fn message_packet(bytes: &[u8]) -> Result<SkBuff, DropReason> {
     let packet = SkBuff::alloc(HEADROOM, bytes.len()).map_err(|_| DropReason::NoMemory)?;
     let mut packet = packet
         .into_linear(HEADROOM, bytes.len())
@@ -31,8 +31,13 @@ pub(crate) fn datagram(bytes: &[u8]) -> Result<SkBuff, DropReason> {
 }
 
 /// Sends a handshake message to a peer.
-pub(crate) fn message(peer: &Peer, bytes: &[u8], ds: u8, bh: &Bh<'_>) -> Result<(), DropReason> {
-    let packet = datagram(bytes)?;
+pub(crate) fn send_message(
+    peer: &Peer,
+    bytes: &[u8],
+    ds: u8,
+    bh: &Bh<'_>,
+) -> Result<(), DropReason> {
+    let packet = message_packet(bytes)?;
     match Path::to_peer(peer.device(), peer, bh) {
         Ok(path) => path.send(packet, ds, bh)?,
         Err(reason) => return Err(drop_for(packet, reason)),

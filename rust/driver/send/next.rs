@@ -21,12 +21,12 @@ pub(super) enum AfterStaging {
     Nothing,
 }
 
-/// Where packets are encrypted once they have nonces.
-pub(super) enum SealMode<'w> {
+/// Where packets that have nonces are encrypted, and whether older batches leave first.
+pub(super) enum TxMode<'w> {
     /// Here, to be sent at once: packets leave from this CPU, and nothing is ahead of these.
     Inline,
     /// Here, to be sent in order: others are ahead, or packets leave from another CPU.
-    InlineQueued(u64),
+    Queued { seq: u64 },
     /// On another CPU, as this one is busy.
     Offload {
         seq: u64,
@@ -42,7 +42,7 @@ pub(super) enum TxNext<'w> {
     Encrypt {
         first: u64,
         packets: Packets,
-        mode: SealMode<'w>,
+        mode: TxMode<'w>,
     },
     /// Drop these packets, as there is no memory for a sequence number.
     Drop(Packets),
@@ -52,8 +52,8 @@ pub(super) enum TxNext<'w> {
     Nothing,
 }
 
-/// Whether the oldest batch on its way to a peer can be sent.
-pub(super) enum Head {
+/// What the caller does with the oldest batch.
+pub(super) enum TxHead {
     /// The caller sends it now, unless it failed; up to `budget` packets may leave from this CPU.
     Ready {
         outcome: Outcome<TxBatch>,
@@ -65,9 +65,9 @@ pub(super) enum Head {
     NotReady,
 }
 
-/// What goes on after the oldest batch was sent.
-pub(super) struct HeadSent {
-    pub(super) next: Head,
+/// What the caller does after it has sent the oldest batch.
+pub(super) struct AfterRelease {
+    pub(super) next: TxHead,
     /// Whether the caller has to queue the work item for staged packets.
     pub(super) defers: bool,
 }

@@ -4,10 +4,10 @@
 
 use super::{
     deferred::{
-        defer,
-        kick, //
+        queue_drain_work,
+        queue_send_work, //
     },
-    next::Head,
+    next::TxHead,
     transmit::transmit, //
 };
 use crate::{
@@ -47,7 +47,7 @@ pub(super) fn complete(peer: Ref<'_, Peer>, seq: u64, outcome: Outcome<TxBatch>,
         bh,
     );
     if drain(peer, head, bh) {
-        kick(tx_cpu, peer);
+        queue_drain_work(tx_cpu, peer);
     }
 }
 
@@ -59,7 +59,7 @@ pub(super) fn finish_inline(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
         .lock(bh)
         .finish_inline(|| workers.softirq_budget(bh));
     if drain(peer, head, bh) {
-        kick(bh.cpu(), peer);
+        queue_drain_work(bh.cpu(), peer);
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) fn finish_inline(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
 /// on, so that one sender does not send for all, and so that this CPU runs softirqs.
 pub(crate) fn send_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     if send_some_ready(peer, bh) {
-        kick(bh.cpu(), peer);
+        queue_drain_work(bh.cpu(), peer);
     }
 }
 
@@ -82,24 +82,24 @@ fn send_some_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) -> bool {
 }
 
 /// Sends the batch that was taken, and those that are ready behind it. Returns whether more are.
-fn drain(peer: Ref<'_, Peer>, mut head: Head, bh: &Bh<'_>) -> bool {
+fn drain(peer: Ref<'_, Peer>, mut head: TxHead, bh: &Bh<'_>) -> bool {
     let device = peer.device().data();
     loop {
         let (outcome, mut budget) = match head {
-            Head::Ready { outcome, budget } => (outcome, budget),
-            Head::ForWorkItem => return true,
-            Head::NotReady => return false,
+            TxHead::Ready { outcome, budget } => (outcome, budget),
+            TxHead::ForWorkItem => return true,
+            TxHead::NotReady => return false,
         };
         if let Outcome::Done(batch) = outcome {
             budget = budget.saturating_sub(batch.packets.segs());
             transmit(&batch.keypair, batch.packets, bh);
             device.tx_memory().uncharge(batch.charge, bh);
         }
-        let sent = peer.tx().lock(bh).head_sent(budget, bh);
-        if sent.defers {
-            defer(peer, bh);
+        let after = peer.tx().lock(bh).head_released(budget, bh);
+        if after.defers {
+            queue_send_work(peer, bh);
         }
-        head = sent.next;
+        head = after.next;
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::{
     deferred::{
-        defer,
+        queue_send_work,
         set_work_item_sending, //
     },
     encrypt::encrypt,
@@ -40,12 +40,12 @@ const MAX_DEFERRED_BATCH: u32 = 64;
 /// Packets beyond what this CPU may send before it runs softirqs are deferred to the work item.
 pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     // CAST: Small.
-    if !send_some(peer, SOFTIRQ_BUDGET as u32, bh) {
+    if !send_batch(peer, SOFTIRQ_BUDGET as u32, bh) {
         return;
     }
     let is_deferred = peer.tx().lock(bh).defer_staged(bh);
     if is_deferred {
-        defer(peer, bh);
+        queue_send_work(peer, bh);
     }
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
 /// begins a handshake.
 ///
 /// Returns whether there may be more. If not, the staged packets are no longer deferred.
-pub(crate) fn send_some(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
+pub(crate) fn send_batch(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
     let Some(keypair) = peer.current(bh) else {
         wait_for_session(peer, bh);
         // A handshake that ended just now may have found nothing staged, and relies on this call.
@@ -98,7 +98,7 @@ impl WorkItem<SEND> for Peer {
         };
         set_work_item_sending(cpu, true);
         // Softirqs, which receive on this machine, run when the section ends.
-        while send_some(this.borrow(), MAX_DEFERRED_BATCH, &ctx.bh()) {
+        while send_batch(this.borrow(), MAX_DEFERRED_BATCH, &ctx.bh()) {
             ctx.cond_resched();
         }
         set_work_item_sending(cpu, false);

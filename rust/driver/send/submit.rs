@@ -3,14 +3,14 @@
 //! Whether packets leave at once or are staged.
 
 use super::{
-    deferred::defer,
+    deferred::queue_send_work,
     encrypt::send_inline,
     next::AfterStaging,
     packets::Packets,
-    staged::send_some,
+    staged::send_batch,
     tx::{
         drop_staged,
-        drop_unstaged,
+        drop_uncharged,
         make_room, //
     }, //
 };
@@ -54,7 +54,7 @@ pub(super) fn submit(
         }
     }
     if !make_room(peer, packets.bytes(), bh) {
-        return drop_unstaged(&peer, packets, DropReason::TxQueueFull, bh);
+        return drop_uncharged(&peer, packets, DropReason::TxQueueFull, bh);
     }
     let staged = {
         let mut tx = peer.tx().lock(bh);
@@ -68,9 +68,9 @@ fn after_staging(peer: Ref<'_, Peer>, (next, old): (AfterStaging, Packets), bh: 
     drop_staged(&peer, old, DropReason::TxStagedOverflow, bh);
     match next {
         AfterStaging::Send => {
-            send_some(peer, u32::MAX, bh);
+            send_batch(peer, u32::MAX, bh);
         }
-        AfterStaging::Defer => defer(peer, bh),
+        AfterStaging::Defer => queue_send_work(peer, bh),
         AfterStaging::Nothing => {}
     }
 }

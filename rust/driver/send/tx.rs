@@ -4,11 +4,11 @@
 
 use super::{
     next::{
+        AfterRelease,
         AfterStaging,
-        Head,
-        HeadSent,
         Overdue,
-        SealMode,
+        TxHead,
+        TxMode,
         TxNext, //
     },
     packets::Packets,
@@ -103,7 +103,7 @@ impl Tx {
     }
 
     /// Returns how many datagrams are staged.
-    pub(crate) fn staged(&self) -> u32 {
+    pub(crate) fn staged_datagrams(&self) -> u32 {
         self.staged.datagrams()
     }
 
@@ -228,13 +228,15 @@ impl Tx {
         };
         self.update_backlog(peer, bh);
         let mode = match target {
-            _ if is_inline => SealMode::Inline,
-            Some(worker) => SealMode::Offload {
+            _ if is_inline => TxMode::Inline,
+            Some(worker) => TxMode::Offload {
                 seq: self.reorder.assign_seq(),
                 worker,
                 is_tx_cpu,
             },
-            None => SealMode::InlineQueued(self.reorder.assign_seq()),
+            None => TxMode::Queued {
+                seq: self.reorder.assign_seq(),
+            },
         };
         TxNext::Encrypt {
             first,
@@ -284,8 +286,8 @@ impl Tx {
         self.deferred.take().is_some() || was_blocked
     }
 
-    /// Takes over from work items that have not run in time. Returns what the caller does instead.
-    pub(crate) fn take_over(&mut self, workers: &Workers, bh: &Bh<'_>) -> Overdue {
+    /// Claims what work items have not done in time, for the caller to do.
+    pub(crate) fn claim_overdue(&mut self, workers: &Workers, bh: &Bh<'_>) -> Overdue {
         let late = self
             .deferred
             .filter(|deferred| deferred.since.age() >= WATCHDOG_TIMEOUT);
@@ -324,7 +326,7 @@ impl Tx {
         outcome: Outcome<TxBatch>,
         budget: impl FnOnce(bool) -> usize,
         bh: &Bh<'_>,
-    ) -> (Head, u32) {
+    ) -> (TxHead, u32) {
         // Nothing resets this queue, so no batch comes back.
         let _ = self.reorder.complete(seq, outcome);
         let cpu = self.tx_cpu.cpu();
@@ -332,35 +334,39 @@ impl Tx {
     }
 
     /// Ends draining after packets were sent inline, and takes the oldest batch if it is ready.
-    pub(super) fn finish_inline(&mut self, budget: impl FnOnce() -> usize) -> Head {
+    pub(super) fn finish_inline(&mut self, budget: impl FnOnce() -> usize) -> TxHead {
         self.reorder.stop_draining();
         self.take_ready(budget)
     }
 
     /// Takes the oldest batch if it is ready and `budget` lets packets leave.
     ///
-    /// The caller then drains the queue, and calls [`head_sent`](Self::head_sent) after sending.
-    pub(super) fn take_ready(&mut self, budget: impl FnOnce() -> usize) -> Head {
+    /// The caller then drains the queue, and calls [`head_released`](Self::head_released) after
+    /// sending.
+    pub(super) fn take_ready(&mut self, budget: impl FnOnce() -> usize) -> TxHead {
         if !self.reorder.head_ready() {
-            return Head::NotReady;
+            return TxHead::NotReady;
         }
         let budget = budget();
         if budget == 0 {
             self.ready_since.get_or_insert_with(JiffyStamp::now);
-            return Head::ForWorkItem;
+            return TxHead::ForWorkItem;
         }
         self.ready_since = None;
         self.reorder
             .take_head()
-            .map_or(Head::NotReady, |outcome| Head::Ready { outcome, budget })
+            .map_or(TxHead::NotReady, |outcome| TxHead::Ready {
+                outcome,
+                budget,
+            })
     }
 
     /// Notes that the oldest batch was sent, and takes the next one if `budget` packets may leave.
-    pub(super) fn head_sent(&mut self, budget: usize, bh: &Bh<'_>) -> HeadSent {
+    pub(super) fn head_released(&mut self, budget: usize, bh: &Bh<'_>) -> AfterRelease {
         self.reorder.head_released();
         let was_blocked = core::mem::replace(&mut self.is_blocked, false);
         let defers = was_blocked && self.defer_staged(bh);
-        HeadSent {
+        AfterRelease {
             next: self.take_ready(|| budget),
             defers,
         }
@@ -430,12 +436,12 @@ pub(super) fn drop_staged(peer: &Peer, packets: Packets, reason: DropReason, bh:
 fn drop_keeping_charge(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
     let n = u32_as_usize(packets.datagrams());
     peer.device().count_tx_dropped(n);
-    drop_unstaged(peer, packets, reason, bh);
+    drop_uncharged(peer, packets, reason, bh);
 }
 
 /// Drops packets and counts them by reason. Gives back no charge, and leaves the statistics of the
 /// interface alone.
-pub(super) fn drop_unstaged(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
+pub(super) fn drop_uncharged(peer: &Peer, packets: Packets, reason: DropReason, bh: &Bh<'_>) {
     let n = u64::from(packets.datagrams());
     peer.count_drops(drop_for(packets.into_list(), reason), n, bh);
 }

@@ -36,7 +36,7 @@ use wg_proto::{
 fn carry_out(peer: &RcuArc<Peer>, actions: Actions, bh: &Bh<'_>) {
     for action in actions {
         if action == Action::SendKeepalive {
-            send::keepalive(peer.borrow(), bh);
+            send::send_keepalive(peer.borrow(), bh);
         } else {
             apply(peer, action, bh);
         }

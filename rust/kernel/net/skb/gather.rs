@@ -12,7 +12,7 @@ use super::{
     inet::fold,
     owner::{
         self,
-        take_over, //
+        charge_to_head, //
     },
     pages::PageRing,
     raw,
@@ -183,7 +183,7 @@ impl Gso {
             };
             gathered.push_back(packet);
         }
-        take_over(gso.c_mut(), gathered);
+        charge_to_head(gso.c_mut(), gathered);
         Some(gso)
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn hand_over(skb: &mut SkBuff, list: &mut SkbList<Segmented>, room: u
 
 /// Makes the socket of `packets`, which is the same for all, count `head` instead of them, for at
 /// least the sum of their `truesize`. Frees `packets`.
-pub(super) fn take_over(head: &mut sk_buff, mut packets: SkbList<Segmented>) {
+pub(super) fn charge_to_head(head: &mut sk_buff, mut packets: SkbList<Segmented>) {
     let owner = packets.front().map(|first| {
         let skb = first.as_skb().c();
         (skb.sk, raw::destructor(skb))

@@ -49,14 +49,16 @@ fn give(
         let bh = ctx.bh();
         workers
             .loads()
-            .account(CryptoOp::Seal, 1, &bh, || timer::pass(5));
+            .account(CryptoOp::Encrypt, 1, &bh, || timer::pass(5));
         let target = loop {
             if let Some(target) = workers.find_less_busy(&bh) {
                 break target;
             }
         };
         let batch = Noted(done);
-        assert!(workers.seal(Job { seq, batch }, &target, &bh).is_ok());
+        assert!(workers
+            .offload_encrypt(Job { seq, batch }, &target, &bh)
+            .is_ok());
     }
 }
 
