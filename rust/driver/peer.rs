@@ -94,7 +94,7 @@ pub(crate) const DRAIN: usize = 2;
 /// Id of the work item that sends staged packets (`send/staged.rs`).
 pub(crate) const SEND: usize = 3;
 /// Id of the work item that schedules the NAPI poll after a pause (`receive/poll.rs`).
-pub(crate) const RECEIVE: usize = 4;
+pub(crate) const POLL: usize = 4;
 /// Id of the watchdog timer, which does the work of work items that do not run, in both directions
 /// (`watchdog.rs`).
 pub(crate) const WATCHDOG: usize = 5;
@@ -196,7 +196,7 @@ pub(crate) struct Peer {
     #[pin]
     pub(crate) send_work: Work<Peer, SEND>,
     #[pin]
-    pub(crate) receive_work: Work<Peer, RECEIVE>,
+    pub(crate) poll_work: Work<Peer, POLL>,
     #[pin]
     pub(crate) watchdog: Timer<Peer, WATCHDOG>,
     #[pin]
@@ -257,7 +257,7 @@ impl Peer {
                 zero_work <- new_work!(),
                 drain_work <- new_work!(),
                 send_work <- new_work!(),
-                receive_work <- new_work!(),
+                poll_work <- new_work!(),
                 watchdog <- new_timer!(),
                 coalesce <- HrTimer::new(),
                 number,

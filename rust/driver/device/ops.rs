@@ -196,7 +196,7 @@ impl Operations for Device {
         config.incoming_port = socket::open(dev, config.incoming_port, ctx)?;
         for napi in napis.iter() {
             napi.enable(rtnl, ctx);
-            napi.queue().open(&ctx.bh());
+            napi.queue().start(&ctx.bh());
         }
         for peer in config.peers() {
             let bh = ctx.bh();
@@ -224,11 +224,11 @@ impl Operations for Device {
         self.diag.unknown_initiators().purge(&ctx.bh());
         for napi in self.napis.get().iter().flat_map(|napis| napis.iter()) {
             napi.disable(rtnl, ctx);
-            let n = usize_as_u64(napi.queue().close(&ctx.bh()));
+            let n = usize_as_u64(napi.queue().stop(&ctx.bh()));
             diag::count_drops(dev, DropReason::Gone, n, None);
         }
         for peer in config.peers() {
-            receive::rx::reset(peer.rx(), &ctx.bh());
+            receive::rx::forget_batches(peer.rx(), &ctx.bh());
         }
     }
 

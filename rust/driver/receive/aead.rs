@@ -77,7 +77,7 @@ fn open(
         None => opened
             .put_copy(&packet, DataHeader::LEN, sealed)
             .ok_or(DropReason::NoMemory)
-            .and_then(|()| decrypt(keypair, &mut opened, 0, text)),
+            .and_then(|()| open_linear(keypair, &mut opened, 0, text)),
     };
     match done {
         Ok(()) => {
@@ -98,15 +98,15 @@ fn open_in_place(
     start: usize,
     text: usize,
 ) -> Result<SkBuff, DropReason> {
-    match decrypt(keypair, &mut packet, start, text) {
+    match open_linear(keypair, &mut packet, start, text) {
         Ok(()) => Ok(packet.into_skb()),
         Err(reason) => Err(drop_for(packet, reason)),
     }
 }
 
-/// Leaves of the packet the text that starts at `start`, decrypted.
+/// Decrypts the text that starts at `start`, and cuts the packet down to it.
 #[inline]
-fn decrypt(
+fn open_linear(
     keypair: &Keypair,
     packet: &mut Linear,
     start: usize,

@@ -8,7 +8,7 @@ use super::{
     queue::RxQueue,
     release::complete,
     rx::{
-        reset,
+        forget_batches,
         RxNext, //
     }, //
 };
@@ -34,10 +34,10 @@ use kext::{
 };
 
 /// Decrypts and delivers packets of one session, or has another CPU decrypt them.
-pub(super) fn receive_run(
+pub(super) fn decrypt(
     keypair: Ref<'_, Keypair>,
     run: SkbList,
-    offload: bool,
+    is_busy: bool,
     queue: &RxQueue,
     gro: &mut Gro<'_, Device>,
     bh: &Bh<'_>,
@@ -49,26 +49,26 @@ pub(super) fn receive_run(
     if let Err(reason) = keypair.check_receive(time::boottime_coarse(), bh) {
         return peer.count_drops(drop_for(run, reason), n, bh);
     }
-    let worker = if offload {
+    let worker = if is_busy {
         device.workers().find_less_busy(bh)
     } else {
         None
     };
     // A batch that goes to a worker comes back through the queue.
-    let worker = worker.filter(|_| queue.expect_opened(bh).is_ok());
-    let next = peer.rx().lock(bh).begin(keypair, taken, worker.is_some());
+    let worker = worker.filter(|_| queue.expect_decrypted(bh).is_ok());
+    let next = peer.rx().lock(bh).admit(keypair, taken, worker.is_some());
     let (seq, counted) = match next {
         RxNext::Inline => {
-            let opened = open_all(&keypair, run, bh);
-            return deliver(&keypair, opened, gro, bh);
+            let decrypted = open_all(&keypair, run, bh);
+            return deliver(&keypair, decrypted, gro, bh);
         }
-        RxNext::Dropped(reason) => {
+        RxNext::Drop(reason) => {
             if worker.is_some() {
-                queue.expect_less(bh);
+                queue.unexpect_decrypted(bh);
             }
             return peer.count_drops(drop_for(run, reason), n, bh);
         }
-        RxNext::Queued(seq, counted) => (seq, counted),
+        RxNext::Queued { seq, keypair } => (seq, keypair),
     };
     let mut job = Job {
         seq,
@@ -83,7 +83,7 @@ pub(super) fn receive_run(
             Ok(()) => return,
             Err(back) => job = back,
         }
-        queue.expect_less(bh);
+        queue.unexpect_decrypted(bh);
     }
     let packets = core::mem::take(&mut job.batch.packets);
     job.batch.packets = open_all(&keypair, packets, bh);
@@ -101,14 +101,14 @@ impl Batch for RxBatch {
         batch.packets = open_all(&keypair, packets, bh);
         let peer = keypair.peer();
         let Some(napi) = peer.device().data().napi(peer.napi_index(), bh) else {
-            return reset(peer.rx(), bh);
+            return forget_batches(peer.rx(), bh);
         };
-        match napi.queue().push_opened(job, bh) {
+        match napi.queue().push_decrypted(job, bh) {
             Ok(()) => napi.schedule(bh),
             // The interface is down; batches behind this one would wait for ever.
             Err(job) => {
                 drop(job);
-                reset(peer.rx(), bh);
+                forget_batches(peer.rx(), bh);
             }
         }
     }

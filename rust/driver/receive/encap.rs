@@ -2,6 +2,7 @@
 
 //! Datagrams from the UDP socket.
 
+use super::sort::sort_datagrams;
 use crate::{
     diag,
     socket::Receiver, //
@@ -27,7 +28,7 @@ impl udp::EncapRcv for Receiver {
         if lost > 0 {
             diag::count_drops(&self.0, DropReason::NoMemory, usize_as_u64(lost), None);
         }
-        super::sort::datagrams(&self.0, datagrams, bh);
+        sort_datagrams(&self.0, datagrams, bh);
     }
 
     // CAST: Sixteen.

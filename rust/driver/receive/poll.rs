@@ -3,7 +3,7 @@
 //! The NAPI poll of a receive queue.
 
 use super::{
-    decrypt::receive_run,
+    decrypt::decrypt,
     queue::{
         Pause,
         RxQueue, //
@@ -17,7 +17,7 @@ use crate::{
     peer::{
         arm_watchdog,
         Peer,
-        RECEIVE, //
+        POLL, //
     }, //
 };
 use kext::{
@@ -56,7 +56,7 @@ pub(crate) fn poll(
 
     // Batches from other CPUs come first, as they are older.
     while work < max_work {
-        let Some(job) = queue.pop_opened(bh) else {
+        let Some(job) = queue.pop_decrypted(bh) else {
             break;
         };
         let peer = job.batch.keypair.peer().clone();
@@ -65,20 +65,22 @@ pub(crate) fn poll(
     while work < max_work {
         let left = max_work.saturating_sub(work);
         let workers = dev.data().workers();
-        let offload = workers.should_offload(bh);
+        let is_busy = workers.should_offload(bh);
         #[cfg(wg_faults)]
-        let offload = offload || workers.hold.is_on();
-        let max = if offload { left.min(OFFLOAD_RUN) } else { left };
+        let is_busy = is_busy || workers.hold.is_on();
+        let max = if is_busy { left.min(OFFLOAD_RUN) } else { left };
         let Some((index, run)) = queue.take_run(max, bh) else {
             break;
         };
         work = work.saturating_add(run.len());
+        // Stage 2 found the peer by this index, but took no reference. The session may be gone by
+        // now.
         let Some(keypair) = dev.data().index_table().find_session(index, bh) else {
             let n = usize_as_u64(run.len());
             diag::count_drops(dev, drop_for(run, DropReason::UnknownSession), n, None);
             continue;
         };
-        receive_run(keypair, run, offload, queue, gro, bh);
+        decrypt(keypair, run, is_busy, queue, gro, bh);
         last = Some(keypair.target().peer());
     }
     if work < max_work {
@@ -87,7 +89,7 @@ pub(crate) fn poll(
     match last {
         Some(peer) if bh.in_serving_softirq() => {
             if queue.pause(max_work < budget, bh) {
-                poll_later(peer);
+                queue_poll_work(peer);
             }
             // NAPI polls again by itself if a poll reports its whole budget.
             work.min(budget.saturating_sub(1))
@@ -97,9 +99,9 @@ pub(crate) fn poll(
 }
 
 /// Queues the work item that schedules the poll of the peer's queue, and arms the watchdog.
-fn poll_later(peer: &RcuArc<Peer>) {
+fn queue_poll_work(peer: &RcuArc<Peer>) {
     let workers = peer.device().data().workers();
-    let _ = workers.workqueue().enqueue(&peer.receive_work, peer);
+    let _ = workers.workqueue().enqueue(&peer.poll_work, peer);
     arm_watchdog(peer);
 }
 
@@ -110,7 +112,7 @@ pub(crate) fn take_over(peer: &Peer, bh: &Bh<'_>) -> bool {
     let Some(napi) = peer.device().data().napi(peer.napi_index(), bh) else {
         return false;
     };
-    match napi.queue().end_long_pause(bh) {
+    match napi.queue().claim_overdue(bh) {
         Pause::Ended => {
             napi.schedule(bh);
             false
@@ -120,7 +122,7 @@ pub(crate) fn take_over(peer: &Peer, bh: &Bh<'_>) -> bool {
     }
 }
 
-impl WorkItem<RECEIVE> for Peer {
+impl WorkItem<POLL> for Peer {
     fn run(this: RcuArc<Self>, ctx: &mut Process) {
         let bh = ctx.bh();
         let Some(napi) = this.device().data().napi(this.napi_index(), &bh) else {

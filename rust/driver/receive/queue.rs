@@ -2,7 +2,7 @@
 
 //! The queue of one NAPI context: received packets that wait for a poll.
 
-use super::rx::reset;
+use super::rx::forget_batches;
 use crate::{
     batch::RxBatch,
     drops::drop_for,
@@ -52,7 +52,7 @@ pub(crate) struct RxQueue {
     #[pin]
     input: SpinLock<Input>,
     #[pin]
-    opened: SpinLock<Opened>,
+    decrypted: SpinLock<Decrypted>,
 }
 
 struct Input {
@@ -94,7 +94,7 @@ pub(crate) enum Pause {
     Ended,
 }
 
-struct Opened {
+struct Decrypted {
     accepts: bool,
     /// Has capacity for the batches that are expected.
     jobs: KVec<Job<RxBatch>>,
@@ -102,7 +102,7 @@ struct Opened {
 }
 
 impl RxQueue {
-    /// Creates a closed queue.
+    /// Creates a stopped queue.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             input <- new_spinlock!(Input {
@@ -111,7 +111,7 @@ impl RxQueue {
                 small_polls: 0,
                 packets: SkbList::new(),
             }),
-            opened <- new_spinlock!(Opened {
+            decrypted <- new_spinlock!(Decrypted {
                 accepts: false,
                 jobs: KVec::new(),
                 expected: 0,
@@ -120,12 +120,12 @@ impl RxQueue {
     }
 
     /// Accepts packets from now on.
-    pub(crate) fn open(&self, bh: &Bh<'_>) {
+    pub(crate) fn start(&self, bh: &Bh<'_>) {
         {
             let mut input = self.input.lock(bh);
             (input.accepts, input.waits) = (true, Waits::No);
         }
-        self.opened.lock(bh).accepts = true;
+        self.decrypted.lock(bh).accepts = true;
     }
 
     /// Adds packets and returns what the caller does next. On failure gives those back that did not
@@ -197,8 +197,8 @@ impl RxQueue {
     }
 
     /// Takes a batch that another CPU has decrypted. Sequence numbers tell their order.
-    pub(crate) fn pop_opened(&self, bh: &Bh<'_>) -> Option<Job<RxBatch>> {
-        self.opened.lock(bh).jobs.pop()
+    pub(crate) fn pop_decrypted(&self, bh: &Bh<'_>) -> Option<Job<RxBatch>> {
+        self.decrypted.lock(bh).jobs.pop()
     }
 
     /// Takes up to `max` packets of the session that the first one belongs to.
@@ -222,38 +222,42 @@ impl RxQueue {
     }
 
     /// Reserves capacity for a batch that another CPU will decrypt.
-    pub(crate) fn expect_opened(&self, bh: &Bh<'_>) -> Result {
-        let mut guard = self.opened.lock(bh);
-        let opened = &mut *guard;
-        let expected = opened.expected.saturating_add(1);
-        let most = opened.jobs.len().saturating_add(expected);
-        if most > opened.jobs.capacity() {
+    pub(crate) fn expect_decrypted(&self, bh: &Bh<'_>) -> Result {
+        let mut guard = self.decrypted.lock(bh);
+        let decrypted = &mut *guard;
+        let expected = decrypted.expected.saturating_add(1);
+        let most = decrypted.jobs.len().saturating_add(expected);
+        if most > decrypted.jobs.capacity() {
             let flags = GFP_ATOMIC | __GFP_NOWARN;
             let mut jobs = KVec::with_capacity(most.saturating_mul(2), flags)?;
             // Sequence numbers tell the order.
-            while let Some(job) = opened.jobs.pop() {
+            while let Some(job) = decrypted.jobs.pop() {
                 jobs.push_within_capacity(job)?;
             }
-            opened.jobs = jobs;
+            decrypted.jobs = jobs;
         }
-        opened.expected = expected;
+        decrypted.expected = expected;
         Ok(())
     }
 
     /// Notes that such a batch will not come.
-    pub(crate) fn expect_less(&self, bh: &Bh<'_>) {
-        let mut opened = self.opened.lock(bh);
-        opened.expected = opened.expected.saturating_sub(1);
+    pub(crate) fn unexpect_decrypted(&self, bh: &Bh<'_>) {
+        let mut decrypted = self.decrypted.lock(bh);
+        decrypted.expected = decrypted.expected.saturating_sub(1);
     }
 
-    /// Adds a batch that another CPU has decrypted. A closed queue gives it back.
-    pub(crate) fn push_opened(&self, job: Job<RxBatch>, bh: &Bh<'_>) -> Result<(), Job<RxBatch>> {
-        let mut opened = self.opened.lock(bh);
-        opened.expected = opened.expected.saturating_sub(1);
-        if !opened.accepts {
+    /// Adds a batch that another CPU has decrypted. A stopped queue gives it back.
+    pub(crate) fn push_decrypted(
+        &self,
+        job: Job<RxBatch>,
+        bh: &Bh<'_>,
+    ) -> Result<(), Job<RxBatch>> {
+        let mut decrypted = self.decrypted.lock(bh);
+        decrypted.expected = decrypted.expected.saturating_sub(1);
+        if !decrypted.accepts {
             return Err(job);
         }
-        opened
+        decrypted
             .jobs
             .push_within_capacity(job)
             .map_err(|PushError(job)| job)
@@ -280,7 +284,7 @@ impl RxQueue {
     }
 
     /// Ends a pause that the work item should have ended.
-    pub(crate) fn end_long_pause(&self, bh: &Bh<'_>) -> Pause {
+    pub(crate) fn claim_overdue(&self, bh: &Bh<'_>) -> Pause {
         let mut input = self.input.lock(bh);
         let Waits::Paused(since) = input.waits else {
             return Pause::No;
@@ -294,7 +298,7 @@ impl RxQueue {
 
     /// Drops all packets and accepts no more. Returns how many packets were not polled. The NAPI
     /// context must not run any more.
-    pub(crate) fn close(&self, bh: &Bh<'_>) -> usize {
+    pub(crate) fn stop(&self, bh: &Bh<'_>) -> usize {
         let mut packets = SkbList::new();
         {
             let mut input = self.input.lock(bh);
@@ -302,13 +306,13 @@ impl RxQueue {
             packets.append(&mut input.packets);
         }
         let jobs = {
-            let mut opened = self.opened.lock(bh);
-            opened.accepts = false;
-            core::mem::take(&mut opened.jobs)
+            let mut decrypted = self.decrypted.lock(bh);
+            decrypted.accepts = false;
+            core::mem::take(&mut decrypted.jobs)
         };
         for job in jobs {
             // Also for removed peers: batches behind this one would never be released.
-            reset(job.batch.keypair.peer().rx(), bh);
+            forget_batches(job.batch.keypair.peer().rx(), bh);
         }
         let n = packets.len();
         let _ = drop_for(packets, DropReason::Gone);

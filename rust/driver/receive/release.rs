@@ -53,7 +53,7 @@ pub(super) fn complete(
             work = work.saturating_add(packets.len());
             deliver(&batch.keypair, packets, gro, bh);
         }
-        next = peer.rx().lock(bh).head_delivered(taken);
+        next = peer.rx().lock(bh).head_released(taken);
     }
     work
 }

@@ -36,9 +36,9 @@ pub(super) enum RxNext {
     /// It is decrypted and delivered at once: nothing is ahead of it.
     Inline,
     /// It becomes the batch with this sequence number.
-    Queued(u64, RcuArc<Keypair>),
+    Queued { seq: u64, keypair: RcuArc<Keypair> },
     /// It is dropped.
-    Dropped(DropReason),
+    Drop(DropReason),
 }
 
 /// What a peer has received and not delivered.
@@ -74,28 +74,31 @@ impl Rx {
     }
 
     /// Admits a run of `n` packets of a session: it is decrypted at once, becomes a batch with a
-    /// sequence number, or is dropped. `offload` tells whether another CPU decrypts it.
-    pub(super) fn begin(&mut self, keypair: Ref<'_, Keypair>, n: usize, offload: bool) -> RxNext {
+    /// sequence number, or is dropped. `offload` says whether a worker was found to decrypt it.
+    pub(super) fn admit(&mut self, keypair: Ref<'_, Keypair>, n: usize, offload: bool) -> RxNext {
         if !offload && self.reorder.in_flight() == 0 {
             return RxNext::Inline;
         }
         // Before decryption, so that a flood of packets is dropped at no cost.
         if self.packets >= MAX_OFFLOADED_PACKETS || self.reorder.reserve().is_err() {
-            return RxNext::Dropped(DropReason::RxQueueFull);
+            return RxNext::Drop(DropReason::RxQueueFull);
         }
         // Only a batch outlives this poll, so only a batch counts its session.
         let Some(keypair) = keypair.upgrade() else {
-            return RxNext::Dropped(DropReason::UnknownSession);
+            return RxNext::Drop(DropReason::UnknownSession);
         };
         // CAST: At most what a poll takes.
         self.packets = self.packets.saturating_add(n as u32);
-        RxNext::Queued(self.reorder.assign_seq(), keypair)
+        RxNext::Queued {
+            seq: self.reorder.assign_seq(),
+            keypair,
+        }
     }
 
     /// Notes that the oldest batch, of `n` packets, was delivered, and takes the next one if it is
     /// ready.
-    pub(super) fn head_delivered(&mut self, n: usize) -> Option<Outcome<RxBatch>> {
-        // CAST: As in `begin`.
+    pub(super) fn head_released(&mut self, n: usize) -> Option<Outcome<RxBatch>> {
+        // CAST: As in `admit`.
         self.packets = self.packets.saturating_sub(n as u32);
         self.reorder.head_released();
         self.reorder.take_head()
@@ -137,8 +140,8 @@ pub(super) fn complete(
     next
 }
 
-/// Forgets the batches of a peer that are in flight. Its queue must be closed.
-pub(crate) fn reset(rx: &SpinLock<Rx>, bh: &Bh<'_>) {
+/// Forgets the batches of a peer that are in flight. Its queue must be stopped.
+pub(crate) fn forget_batches(rx: &SpinLock<Rx>, bh: &Bh<'_>) {
     let old = rx.lock(bh).reset();
     drop(old);
 }

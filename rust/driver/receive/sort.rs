@@ -44,16 +44,16 @@ use wg_proto::{
     DropReason, //
 };
 
-/// Takes datagrams from the UDP socket.
-pub(super) fn datagrams(dev: &NetDevice<Device>, mut datagrams: SkbList, bh: &Bh<'_>) {
+/// Sorts the datagrams of one `encap_rcv` call by message type and session.
+pub(super) fn sort_datagrams(dev: &NetDevice<Device>, mut datagrams: SkbList, bh: &Bh<'_>) {
     let mut run = None;
     while let Some(skb) = datagrams.pop_front() {
-        if let Err((reason, remote)) = sort(dev, skb, &mut run, bh) {
+        if let Err((reason, remote)) = sort_one(dev, skb, &mut run, bh) {
             diag::count_drops(dev, reason, 1, remote);
         }
     }
     if let Some(run) = run {
-        run.queue(bh);
+        run.enqueue(bh);
     }
 }
 
@@ -62,7 +62,7 @@ type DroppedDatagram = (DropReason, Option<SocketAddr>);
 
 /// Sorts a datagram: adds a data message to the run, and queues a handshake message. Drops one that
 /// is neither.
-fn sort<'g>(
+fn sort_one<'g>(
     dev: &'g NetDevice<Device>,
     mut skb: SkBuff,
     run: &mut Option<Run<'g>>,
@@ -77,7 +77,7 @@ fn sort<'g>(
         let remote = skb
             .udp_source()
             .and_then(|source| Endpoint::of(&source).remote);
-        return queue_handshake(device, skb, len, remote, bh).map_err(|reason| {
+        return enqueue_handshake(device, skb, len, remote, bh).map_err(|reason| {
             debug_ratelimited!(
                 "{}: Dropping handshake packet from {}\n",
                 dev.name(),
@@ -95,7 +95,7 @@ fn sort<'g>(
         Some(run) if run.index == index => run,
         _ => {
             if let Some(run) = run.take() {
-                run.queue(bh);
+                run.enqueue(bh);
             }
             match find_receiver(device, index, bh) {
                 Ok((peer, napi)) => run.insert(Run {
@@ -119,7 +119,7 @@ fn sort<'g>(
     Ok(())
 }
 
-/// Drops a datagram.
+/// Drops a datagram, and returns the reason and the sender for the caller to count.
 #[inline(always)]
 fn drop_datagram(skb: SkBuff, reason: DropReason) -> DroppedDatagram {
     // Without its UDP header, nothing tells where it came from.
@@ -170,7 +170,7 @@ struct Run<'g> {
 
 impl Run<'_> {
     /// Queues the run for its NAPI context.
-    fn queue(self, bh: &Bh<'_>) {
+    fn enqueue(self, bh: &Bh<'_>) {
         let Self {
             peer,
             napi,
@@ -199,7 +199,7 @@ impl Run<'_> {
 }
 
 /// Queues a handshake message that came from `remote`, or drops it.
-fn queue_handshake(
+fn enqueue_handshake(
     device: &Device,
     mut skb: SkBuff,
     len: usize,

@@ -42,7 +42,7 @@ impl Device {
         dev.data().napi.belongs_to(&dev);
         // SAFETY: A model.
         let mut process = unsafe { Process::new() };
-        dev.data().napi.queue().open(&process.bh());
+        dev.data().napi.queue().start(&process.bh());
         dev
     }
 

@@ -27,7 +27,7 @@ use wg_proto::{
 };
 
 /// Work item that has received packets polled while others have their turn.
-pub(crate) const RECEIVE: usize = 4;
+pub(crate) const POLL: usize = 4;
 /// Timer that does what work items were to do.
 pub(crate) const WATCHDOG: usize = 5;
 
@@ -40,7 +40,7 @@ pub(crate) struct Peer {
     keypairs_writer: SpinLock<keypairs::KeypairsWriter>,
     #[pin]
     rx: SpinLock<Rx>,
-    pub(crate) receive_work: Work<Peer, RECEIVE>,
+    pub(crate) poll_work: Work<Peer, POLL>,
     pub(crate) watchdog: Timer<Peer, WATCHDOG>,
     tracked: Tracked,
 }
@@ -70,7 +70,7 @@ impl Peer {
                 keypairs: Keypairs::new(),
                 keypairs_writer <- new_spinlock!(keypairs::KeypairsWriter::new()),
                 rx <- new_spinlock!(Rx::new()),
-                receive_work: new_work!(),
+                poll_work: new_work!(),
                 watchdog: new_timer!(),
                 tracked: Tracked::new(),
             }),

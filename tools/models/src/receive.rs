@@ -23,7 +23,7 @@ use kext::{
     sync::rcu::RcuArc,
 };
 
-/// A batch of packets of the peer's current session, with its number, as `receive_run` makes it for
+/// A batch of packets of the peer's current session, with its number, as `decrypt` makes it for
 /// a worker.
 pub(crate) fn batch(peer: &RcuArc<Peer>, packets: SkbList) -> Job<RxBatch> {
     // SAFETY: A model.
@@ -31,8 +31,8 @@ pub(crate) fn batch(peer: &RcuArc<Peer>, packets: SkbList) -> Job<RxBatch> {
     let bh = process.bh();
     let keypair = peer.current(&bh).expect("there is one");
     let taken = packets.len();
-    let next = peer.rx().lock(&bh).begin(keypair, taken, true);
-    let rx::RxNext::Queued(seq, keypair) = next else {
+    let next = peer.rx().lock(&bh).admit(keypair, taken, true);
+    let rx::RxNext::Queued { seq, keypair } = next else {
         unreachable!("there is room");
     };
     Job {

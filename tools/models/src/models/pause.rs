@@ -7,7 +7,7 @@ use crate::{batch::RxBatch, parallel::worker::Batch, receive, receive::queue::Af
 use engine::explore_with;
 use kernel::model::{machine::Machine, timer};
 
-/// What `Run::queue` of `rust/driver/receive/sort.rs` does with packets that must not wait.
+/// What `Run::enqueue` of `rust/driver/receive/sort.rs` does with packets that must not wait.
 fn arrive(world: &World, numbers: &'static [u32]) -> impl FnOnce() + Send + 'static {
     let (dev, index) = (world.dev.clone(), world.index);
     move || {
@@ -89,7 +89,7 @@ fn a_young_pause_is_looked_at_again() {
 /// Two CPUs decrypt a batch each, a third delivers what it decrypted itself. All come in the order
 /// of their numbers, by the poll that the last one asks for.
 #[test]
-fn opened_batches_are_delivered_in_order() {
+fn decrypted_batches_are_delivered_in_order() {
     explore_with(bounds(2), || {
         let world = World::new();
         let mut machine = Machine::new();
@@ -100,7 +100,7 @@ fn opened_batches_are_delivered_in_order() {
                 let mut ctx = process();
                 let bh = ctx.bh();
                 let napi = dev.data().napi(0, &bh).expect("always there");
-                napi.queue().expect_opened(&bh).expect("memory");
+                napi.queue().expect_decrypted(&bh).expect("memory");
                 RxBatch::process(job, &bh);
             });
         }
