@@ -11,7 +11,7 @@ use crate::{
         Endpoint,
         EndpointSrc, //
     },
-    parallel::stream::JiffyStamp,
+    jiffies::JiffyStamp,
     peer::{
         Peer,
         Route, //

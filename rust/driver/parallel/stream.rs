@@ -4,6 +4,7 @@
 //!
 //! TCP tells the two apart by its `pingpong` counter.
 
+use crate::jiffies::JiffyStamp;
 use kernel::sync::atomic::{
     Atomic,
     Relaxed, //
@@ -35,7 +36,7 @@ impl StreamDetector {
     /// Creates the detector of an idle peer.
     pub(crate) const fn new() -> Self {
         Self {
-            halved: JiffyStamp(0),
+            halved: JiffyStamp::ZERO,
             unanswered: 0,
         }
     }
@@ -54,23 +55,6 @@ impl StreamDetector {
             .saturating_add(u32::from(!is_answer))
             .min(MAX_UNANSWERED);
         self.unanswered > STREAM_PACKETS
-    }
-}
-
-/// A time in jiffies, cut to 32 bits: ages below 2^32 jiffies are right.
-#[derive(Clone, Copy)]
-pub(crate) struct JiffyStamp(u32);
-
-impl JiffyStamp {
-    /// Returns the current time.
-    pub(crate) fn now() -> Self {
-        // CAST: Jiffies wrap, and what is older than that does not matter.
-        Self(time::jiffies() as u32)
-    }
-
-    /// Returns how many jiffies have passed since then.
-    pub(crate) fn age(self) -> u64 {
-        u64::from(Self::now().0.wrapping_sub(self.0))
     }
 }
 

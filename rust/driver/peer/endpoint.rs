@@ -14,7 +14,7 @@ use crate::{
         Endpoint,
         EndpointSrc, //
     },
-    parallel::stream::JiffyStamp, //
+    jiffies::JiffyStamp, //
 };
 use kext::{
     context::Bh,

@@ -20,16 +20,14 @@ use crate::{
         Workers, //
     },
     drops::drop_for,
+    jiffies::JiffyStamp,
     keypair::Keypair,
     parallel::{
         reorder::{
             Outcome,
             ReorderQueue, //
         },
-        stream::{
-            JiffyStamp,
-            StreamDetector, //
-        },
+        stream::StreamDetector,
         worker::{
             STALL_TIMEOUT,
             WATCHDOG_TIMEOUT, //

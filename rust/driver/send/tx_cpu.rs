@@ -2,7 +2,7 @@
 
 //! The CPU that a peer's packets leave from.
 
-use crate::parallel::stream::JiffyStamp;
+use crate::jiffies::JiffyStamp;
 use kext::time;
 
 /// Jiffies after which another CPU may take over from one that has no packets of its own any more.

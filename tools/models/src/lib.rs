@@ -13,6 +13,8 @@ mod send;
 
 #[path = "../../../rust/driver/batch.rs"]
 mod batch;
+#[path = "../../../rust/driver/jiffies.rs"]
+mod jiffies;
 #[path = "../../../rust/driver/keypair.rs"]
 mod keypair;
 #[path = "../../../rust/driver/peerlookup.rs"]
