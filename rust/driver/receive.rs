@@ -13,20 +13,22 @@
 //!
 //! Short cut: with nothing ahead, `decrypt()` goes straight to 6. Way back: a batch that another
 //! CPU has decrypted returns through `queue.rs` and 3, as only that NAPI context delivers.
+//!
+//! `overdue.rs` schedules the poll if the work item `POLL` does not do it in time.
 
 mod aead;
 mod coalesce;
 mod decrypt;
 mod deliver;
 mod encap;
+mod next;
+mod overdue;
 mod poll;
 mod queue;
 mod release;
 pub(crate) mod rx;
 mod sort;
 
-pub(crate) use poll::{
-    poll,
-    take_over, //
-};
+pub(crate) use overdue::do_overdue;
+pub(crate) use poll::poll;
 pub(crate) use queue::RxQueue;

@@ -5,7 +5,7 @@
 //! 1. `xmit.rs`: [`xmit`] runs in `ndo_start_xmit`, finds the peer, and segments a super-packet.
 //! 2. `submit.rs`: `submit()` sends packets inline if nothing is ahead of them, and otherwise
 //!    stages them in `tx.rs`.
-//! 3. `staged.rs`: [`send_batch`] takes staged packets with their nonces, in the sender's call or
+//! 3. `staged.rs`: `send_batch()` takes staged packets with their nonces, in the sender's call or
 //!    in the work item `SEND`.
 //! 4. `encrypt.rs`: `encrypt()` gathers single packets and encrypts (`aead.rs`), on this CPU or on
 //!    a less busy one.
@@ -16,9 +16,8 @@
 //! batches completed meanwhile. Way back: what 6 learns of the route (`Path::to_peer()`) decides
 //! in 1 and 4 how the next packets are laid out (`layout.rs`).
 //!
-//! `deferred.rs` queues the work items of 3 and 5. If those do not run in time, a timer does their
-//! work (`../watchdog.rs`). `keepalive.rs` and `message.rs` send what does not come from
-//! `ndo_start_xmit`.
+//! `deferred.rs` queues the work items of 3 and 5, `overdue.rs` does their work if they do not run
+//! in time. `keepalive.rs` and `message.rs` send what does not come from `ndo_start_xmit`.
 
 mod aead;
 mod deferred;
@@ -28,6 +27,7 @@ mod layout;
 mod message;
 mod nesting;
 mod next;
+mod overdue;
 mod packets;
 mod release;
 mod rewritten;
@@ -45,9 +45,6 @@ pub(crate) use message::{
     message_packet,
     send_message, //
 };
-pub(crate) use release::send_ready;
-pub(crate) use staged::{
-    send_batch,
-    send_staged, //
-};
+pub(crate) use overdue::do_overdue;
+pub(crate) use staged::send_staged;
 pub(crate) use xmit::xmit;

@@ -157,6 +157,11 @@ impl Peer {
         self.count_drops_from(None, reason, n, bh);
     }
 
+    /// Counts dropped packets of the peer for its interface alone, where no [`Bh`] is at hand.
+    pub(crate) fn count_drops_of_device(&self, reason: DropReason, n: u64) {
+        count_drops(self.device(), reason, n, None);
+    }
+
     /// Counts dropped packets of the peer that came from `remote`, for the interface too.
     pub(crate) fn count_drops_from(
         &self,

@@ -5,12 +5,10 @@
 use super::{
     aead::open_all,
     deliver::deliver,
+    next::RxNext,
     queue::RxQueue,
     release::complete,
-    rx::{
-        forget_batches,
-        RxNext, //
-    }, //
+    rx::forget_batches, //
 };
 use crate::{
     batch::RxBatch,

@@ -4,10 +4,7 @@
 
 use super::{
     decrypt::decrypt,
-    queue::{
-        Pause,
-        RxQueue, //
-    },
+    queue::RxQueue,
     release::complete, //
 };
 use crate::{
@@ -103,23 +100,6 @@ fn queue_poll_work(peer: &RcuArc<Peer>) {
     let workers = peer.device().data().workers();
     let _ = workers.workqueue().enqueue(&peer.poll_work, peer);
     arm_watchdog(peer);
-}
-
-/// Schedules the poll if the work item did not run in time.
-///
-/// Returns whether the watchdog has to run again, as the work item may still be late.
-pub(crate) fn take_over(peer: &Peer, bh: &Bh<'_>) -> bool {
-    let Some(napi) = peer.device().data().napi(peer.napi_index(), bh) else {
-        return false;
-    };
-    match napi.queue().claim_overdue(bh) {
-        Pause::Ended => {
-            napi.schedule(bh);
-            false
-        }
-        Pause::GoesOn => true,
-        Pause::No => false,
-    }
 }
 
 impl WorkItem<POLL> for Peer {

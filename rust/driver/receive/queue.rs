@@ -2,7 +2,13 @@
 
 //! The queue of one NAPI context: received packets that wait for a poll.
 
-use super::rx::forget_batches;
+use super::{
+    next::{
+        AfterPush,
+        Pause, //
+    },
+    rx::forget_batches, //
+};
 use crate::{
     batch::RxBatch,
     drops::drop_for,
@@ -72,26 +78,6 @@ enum Waits {
     Coalescing(usize),
     /// A work item, since this jiffy, so that other tasks run on this CPU meanwhile.
     Paused(u64),
-}
-
-/// What the caller does after adding packets to the queue.
-pub(crate) enum AfterPush {
-    /// Schedule the poll.
-    Poll,
-    /// Start the timer that ends coalescing.
-    Coalesce,
-    /// Nothing: the timer or the work item schedules the poll.
-    Nothing,
-}
-
-/// What became of a pause that the work item should have ended.
-pub(crate) enum Pause {
-    /// There is none.
-    No,
-    /// It is too short to be ended.
-    GoesOn,
-    /// It is ended, and the caller schedules the poll.
-    Ended,
 }
 
 struct Decrypted {

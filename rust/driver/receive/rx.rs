@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a peer has received and not delivered: a state machine under one lock.
+//! The receiving state of a peer: a state machine under one lock.
 
+use super::next::RxNext;
 use crate::{
     batch::RxBatch,
     endpoint::Endpoint,
@@ -19,10 +20,7 @@ use kext::{
     context::Bh,
     sync::{
         lock::SpinLock,
-        rcu::{
-            RcuArc,
-            Ref, //
-        }, //
+        rcu::Ref, //
     }, //
 };
 use wg_proto::DropReason;
@@ -31,17 +29,7 @@ use wg_proto::DropReason;
 /// a thousand times.)
 const MAX_OFFLOADED_PACKETS: u32 = if cfg!(wg_faults) { 1024 } else { 4096 };
 
-/// How a run of packets goes on.
-pub(super) enum RxNext {
-    /// It is decrypted and delivered at once: nothing is ahead of it.
-    Inline,
-    /// It becomes the batch with this sequence number.
-    Queued { seq: u64, keypair: RcuArc<Keypair> },
-    /// It is dropped.
-    Drop(DropReason),
-}
-
-/// What a peer has received and not delivered.
+/// The receiving state of a peer.
 pub(crate) struct Rx {
     reorder: ReorderQueue<RxBatch>,
     /// How many packets the batches in `reorder` have, before decryption.
@@ -95,6 +83,17 @@ impl Rx {
         }
     }
 
+    /// Hands a decrypted batch back, and takes the oldest one if it is ready.
+    ///
+    /// Also returns a batch from before a reset, which the caller drops without the lock.
+    pub(super) fn complete(
+        &mut self,
+        job: Job<RxBatch>,
+    ) -> (Option<Outcome<RxBatch>>, impl Sized + use<>) {
+        let stale = self.reorder.complete(job.seq, Outcome::Done(job.batch));
+        (self.reorder.take_head(), stale)
+    }
+
     /// Notes that the oldest batch, of `n` packets, was delivered, and takes the next one if it is
     /// ready.
     pub(super) fn head_released(&mut self, n: usize) -> Option<Outcome<RxBatch>> {
@@ -123,21 +122,6 @@ impl Rx {
         self.packets = 0;
         self.reorder.reset()
     }
-}
-
-/// Hands a decrypted batch back, and takes the oldest one if it is ready.
-pub(super) fn complete(
-    rx: &SpinLock<Rx>,
-    job: Job<RxBatch>,
-    bh: &Bh<'_>,
-) -> Option<Outcome<RxBatch>> {
-    let mut guard = rx.lock(bh);
-    // A batch from before a reset comes back, and is dropped without the lock.
-    let old = guard.reorder.complete(job.seq, Outcome::Done(job.batch));
-    let next = guard.reorder.take_head();
-    drop(guard);
-    drop(old);
-    next
 }
 
 /// Forgets the batches of a peer that are in flight. Its queue must be stopped.

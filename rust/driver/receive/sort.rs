@@ -4,7 +4,7 @@
 
 use super::{
     coalesce,
-    queue::AfterPush, //
+    next::AfterPush, //
 };
 use crate::{
     device::Device,

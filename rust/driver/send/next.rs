@@ -73,9 +73,9 @@ pub(super) struct AfterRelease {
 }
 
 /// What work items have not done in time.
-pub(crate) struct Overdue {
+pub(super) struct Overdue {
     /// To send staged packets.
-    pub(crate) staged: bool,
+    pub(super) staged: bool,
     /// To send ready batches.
-    pub(crate) ready: bool,
+    pub(super) ready: bool,
 }

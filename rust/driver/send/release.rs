@@ -67,7 +67,7 @@ pub(super) fn finish_inline(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
 ///
 /// Workers may complete batches as fast as this CPU sends them. After its budget a work item goes
 /// on, so that one sender does not send for all, and so that this CPU runs softirqs.
-pub(crate) fn send_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
+pub(super) fn send_ready(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
     if send_some_ready(peer, bh) {
         queue_drain_work(bh.cpu(), peer);
     }

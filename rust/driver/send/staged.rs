@@ -53,7 +53,7 @@ pub(crate) fn send_staged(peer: Ref<'_, Peer>, bh: &Bh<'_>) {
 /// begins a handshake.
 ///
 /// Returns whether there may be more. If not, the staged packets are no longer deferred.
-pub(crate) fn send_batch(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
+pub(super) fn send_batch(peer: Ref<'_, Peer>, max: u32, bh: &Bh<'_>) -> bool {
     let Some(keypair) = peer.current(bh) else {
         wait_for_session(peer, bh);
         // A handshake that ended just now may have found nothing staged, and relies on this call.

@@ -285,7 +285,7 @@ impl Tx {
     }
 
     /// Claims what work items have not done in time, for the caller to do.
-    pub(crate) fn claim_overdue(&mut self, workers: &Workers, bh: &Bh<'_>) -> Overdue {
+    pub(super) fn claim_overdue(&mut self, workers: &Workers, bh: &Bh<'_>) -> Overdue {
         let late = self
             .deferred
             .filter(|deferred| deferred.since.age() >= WATCHDOG_TIMEOUT);
@@ -310,7 +310,7 @@ impl Tx {
     }
 
     /// Returns whether a work item still has to send something.
-    pub(crate) fn waits_for_work_item(&self) -> bool {
+    pub(super) fn waits_for_work_item(&self) -> bool {
         self.deferred.is_some() || self.ready_since.is_some()
     }
 

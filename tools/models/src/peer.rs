@@ -116,6 +116,10 @@ impl Peer {
         self.device().data().drops().add(reason, n);
     }
 
+    pub(crate) fn count_drops_of_device(&self, reason: DropReason, n: u64) {
+        self.device().data().drops().add(reason, n);
+    }
+
     fn note_reset(&self, _bh: &Bh<'_>) {}
 
     fn clear_handshake(&self, _ctx: &mut Process) {}

@@ -5,6 +5,10 @@
 
 #[path = "../../../rust/driver/receive/decrypt.rs"]
 mod decrypt;
+#[path = "../../../rust/driver/receive/next.rs"]
+pub(crate) mod next;
+#[path = "../../../rust/driver/receive/overdue.rs"]
+mod overdue;
 #[path = "../../../rust/driver/receive/poll.rs"]
 mod poll;
 #[path = "../../../rust/driver/receive/queue.rs"]
@@ -14,7 +18,8 @@ mod release;
 #[path = "../../../rust/driver/receive/rx.rs"]
 pub(crate) mod rx;
 
-pub(crate) use poll::{poll, take_over};
+pub(crate) use overdue::do_overdue;
+pub(crate) use poll::poll;
 
 use crate::{batch::RxBatch, parallel::reorder::Job, peer::Peer};
 use kext::{
@@ -32,7 +37,7 @@ pub(crate) fn batch(peer: &RcuArc<Peer>, packets: SkbList) -> Job<RxBatch> {
     let keypair = peer.current(&bh).expect("there is one");
     let taken = packets.len();
     let next = peer.rx().lock(&bh).admit(keypair, taken, true);
-    let rx::RxNext::Queued { seq, keypair } = next else {
+    let next::RxNext::Queued { seq, keypair } = next else {
         unreachable!("there is room");
     };
     Job {

@@ -20,7 +20,7 @@ impl Batch for TxBatch {
 /// As in `rust/driver/watchdog.rs`.
 impl Expired<WATCHDOG> for Peer {
     fn expired(this: RcuArc<Self>, bh: &Bh<'_>) {
-        if receive::take_over(&this, bh) {
+        if receive::do_overdue(&this, bh) {
             arm_watchdog(&this);
         }
     }

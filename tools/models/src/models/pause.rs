@@ -3,7 +3,7 @@
 //! The receive queue, its NAPI context, and the worker that a poll leaves packets to.
 
 use super::{bounds, process, World};
-use crate::{batch::RxBatch, parallel::worker::Batch, receive, receive::queue::AfterPush};
+use crate::{batch::RxBatch, parallel::worker::Batch, receive, receive::next::AfterPush};
 use engine::explore_with;
 use kernel::model::{machine::Machine, timer};
 
