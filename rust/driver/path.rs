@@ -86,7 +86,7 @@ impl<'g> Path<'g> {
             let cached = state.route.clone();
             // A queueing discipline may be replaced without the route becoming invalid.
             let gso = Some(state.gso).filter(|_| state.gso_at.age() < GSO_HOLD);
-            (state.endpoint, cached, peer.endpoint_changes(), gso)
+            (state.endpoint, cached, peer.endpoint_change_number(), gso)
         };
         let label = peer.diag().outer(bh);
         let mut path = match cached.filter(|route| route.is_valid(bh)) {
@@ -104,10 +104,10 @@ impl<'g> Path<'g> {
         let mut state = peer.endpoint().lock(bh);
         let mut old = None;
         // Another endpoint needs another route.
-        if peer.endpoint_changes() == change {
+        if peer.endpoint_change_number() == change {
             if state.endpoint.src != endpoint.src {
                 state.endpoint.src = endpoint.src;
-                peer.endpoint_changed(true);
+                peer.note_endpoint_change(true);
             }
             old = state.route.replace(path.route.clone());
             state.gso = path.gso;

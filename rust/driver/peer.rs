@@ -152,7 +152,7 @@ struct SeenFlags {
 /// A peer of an interface.
 ///
 /// Fields that are written for each batch lie on cache lines of their own, apart from fields that
-/// other CPUs read for theirs; not so the deadlines of the timers.
+/// other CPUs read for theirs. The deadlines of the timers do not.
 ///
 /// The configuration, the tables, and packets, timers and work items in flight hold references. The
 /// last one to go frees the peer.
@@ -324,17 +324,17 @@ impl Peer {
         self.has_endpoint.load(Relaxed)
     }
 
-    /// Returns how often the endpoint has changed.
+    /// Returns the number of the endpoint's last change.
     #[inline]
-    pub(crate) fn endpoint_changes(&self) -> u32 {
+    pub(crate) fn endpoint_change_number(&self) -> u32 {
         self.endpoint_changes.load(Relaxed)
     }
 
     /// Notes that the endpoint changes, and whether there is one. The caller holds its lock.
-    pub(crate) fn endpoint_changed(&self, is_known: bool) {
+    pub(crate) fn note_endpoint_change(&self, is_known: bool) {
         self.has_endpoint.store(is_known, Relaxed);
-        let changes = self.endpoint_changes().wrapping_add(1);
-        self.endpoint_changes.store(changes, Relaxed);
+        let change = self.endpoint_change_number().wrapping_add(1);
+        self.endpoint_changes.store(change, Relaxed);
     }
 
     /// Returns whether the route took GSO packets when it was last examined.

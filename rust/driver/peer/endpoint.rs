@@ -129,9 +129,9 @@ impl Peer {
                 self.stamp_learnt(how, bh);
                 is_moved = true;
             }
-            old = self.changed(&mut state);
+            old = self.invalidate_route(&mut state);
         }
-        let change = self.endpoint_changes();
+        let change = self.endpoint_change_number();
         drop(state);
         drop(old);
         if is_moved {
@@ -145,7 +145,7 @@ impl Peer {
     /// Usually the endpoint is unchanged. That is checked without its lock, whose cache line
     /// senders write for each batch.
     pub(crate) fn seen_at(&self, endpoint: &Endpoint, bh: &Bh<'_>) {
-        let change = self.endpoint_changes();
+        let change = self.endpoint_change_number();
         if self.rx().lock(bh).is_seen_at(endpoint, change) {
             return;
         }
@@ -157,14 +157,15 @@ impl Peer {
     pub(crate) fn clear_source(&self, bh: &Bh<'_>) {
         let mut state = self.endpoint().lock(bh);
         state.endpoint.src = EndpointSrc::Any;
-        let old = self.changed(&mut state);
+        let old = self.invalidate_route(&mut state);
         drop(state);
         drop(old);
     }
 
-    /// Notes that the endpoint changed, and returns the route to the old one.
-    fn changed(&self, state: &mut EndpointState) -> Option<Route> {
-        self.endpoint_changed(state.endpoint.remote.is_some());
+    /// Notes that the endpoint changed, and returns the cached route, which the caller drops
+    /// without the lock.
+    fn invalidate_route(&self, state: &mut EndpointState) -> Option<Route> {
+        self.note_endpoint_change(state.endpoint.remote.is_some());
         state.route.take()
     }
 }
