@@ -16,8 +16,9 @@
 //! batches completed meanwhile. Way back: what 6 learns of the route (`Path::to_peer()`) decides
 //! in 1 and 4 how the next packets are laid out (`layout.rs`).
 //!
-//! `deferred.rs` queues the work items of 3 and 5, `overdue.rs` does their work if they do not run
-//! in time. `keepalive.rs` and `message.rs` send what does not come from `ndo_start_xmit`.
+//! `nesting.rs` says when packets must not leave within the call of 1. `deferred.rs` queues the
+//! work items of 3 and 5, `overdue.rs` does their work if they do not run in time. `keepalive.rs`
+//! and `message.rs` send what does not come from `ndo_start_xmit`.
 
 mod aead;
 mod deferred;

@@ -32,7 +32,7 @@ pub(crate) struct Job<B> {
     pub(crate) batch: B,
 }
 
-/// What came of a batch.
+/// The result of processing a batch.
 pub(crate) enum Outcome<B> {
     /// It is processed.
     Done(B),

@@ -89,8 +89,7 @@ pub(super) fn decrypt(
 }
 
 impl Batch for RxBatch {
-    /// Decrypts a batch on another CPU than the one that received it, and hands it back to its
-    /// receive queue.
+    /// Decrypts a batch in a worker or its watchdog timer, and hands it back to its receive queue.
     fn process(mut job: Job<Self>, bh: &Bh<'_>) {
         let batch = &mut job.batch;
         let keypair = batch.keypair.clone();
