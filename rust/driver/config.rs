@@ -235,13 +235,14 @@ impl Config {
         dev: &NetDevice<Device>,
         peer: &RcuArc<Peer>,
         prefix: Prefix,
+        ctx: &mut Process,
     ) -> Result {
         let tag = self.next_tag;
         let node = RBTreeNode::new(tag, prefix, GFP_KERNEL)?;
-        let loss = dev
-            .data()
-            .allowed_ips()
-            .insert(&mut self.allowed_ips, prefix, peer, tag)?;
+        let loss =
+            dev.data()
+                .allowed_ips()
+                .insert(&mut self.allowed_ips, prefix, peer, tag, ctx)?;
         self.next_tag = tag.wrapping_add(1);
         if let Some(loss) = loss {
             if let Some(member) = self.peers.get_mut(&loss.owner.id()) {

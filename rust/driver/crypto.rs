@@ -9,6 +9,7 @@ use kext::{
         Room,
         Written, //
     },
+    context::Process,
     crypto::{
         self,
         blake2s,
@@ -117,8 +118,8 @@ pub(crate) fn open_into<'a>(
 }
 
 /// Checks at load that this agrees with the kernel's library.
-pub(crate) fn self_test() -> Result {
-    chacha20poly1305::self_test().inspect_err(|_| {
+pub(crate) fn self_test(ctx: &mut Process) -> Result {
+    chacha20poly1305::self_test(ctx).inspect_err(|_| {
         pr_err!("The self-test of packet encryption fails\n");
     })
 }

@@ -246,7 +246,7 @@ fn begin_session(peer: &RcuArc<Peer>, ctx: &mut Process) -> Result<(), DropReaso
         .handshake
         .begin_session::<Library>(time::boottime_coarse(), &mut keys)?;
     let entry = noise.entry.take().ok_or(DropReason::WrongState)?;
-    let keypair = RcuArc::pin_init(Keypair::new(peer.clone(), keys, noise.psk_used), GFP_KERNEL)
+    let keypair = RcuArc::pin_init(Keypair::new(peer.clone(), keys, noise.psk_used), ctx)
         .map_err(|_| DropReason::NoMemory);
     let published = match &keypair {
         Ok(keypair) => device.index_table().replace(&entry, keypair, ctx),

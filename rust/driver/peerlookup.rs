@@ -160,6 +160,7 @@ impl IndexEntry {
         index: u32,
         handshake: Option<RcuArc<Peer>>,
         session: Option<RcuArc<Keypair>>,
+        ctx: &mut Process,
     ) -> Result<RcuArc<Self>> {
         RcuArc::new(
             Self {
@@ -168,7 +169,7 @@ impl IndexEntry {
                 handshake: Slot::new(handshake),
                 session: Slot::new(session),
             },
-            GFP_KERNEL,
+            ctx,
         )
     }
 
@@ -244,7 +245,7 @@ impl IndexTable {
         ctx: &mut Process,
     ) -> Result<RcuArc<IndexEntry>> {
         loop {
-            let entry = IndexEntry::new(seeded.u32(), Some(peer.clone()), None)?;
+            let entry = IndexEntry::new(seeded.u32(), Some(peer.clone()), None, ctx)?;
             let bh = ctx.bh();
             let _writer = self.writer.lock(&bh);
             if self.find(entry.index, &bh).is_some() {
@@ -267,7 +268,7 @@ impl IndexTable {
         keypair: &RcuArc<Keypair>,
         ctx: &mut Process,
     ) -> Result<bool> {
-        let new = IndexEntry::new(old.index, None, Some(keypair.clone()))?;
+        let new = IndexEntry::new(old.index, None, Some(keypair.clone()), ctx)?;
         let bh = ctx.bh();
         let _writer = self.writer.lock(&bh);
         let Some(link) = self.link_to(old, &bh) else {

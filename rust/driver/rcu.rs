@@ -3,7 +3,6 @@
 //! RCU for the structures of `wg_proto`.
 
 use kernel::{
-    alloc::flags::GFP_KERNEL,
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -11,7 +10,10 @@ use kernel::{
     }, //
 };
 use kext::{
-    context::Bh,
+    context::{
+        Bh,
+        Process, //
+    },
     sync::rcu::{
         RcuArc,
         Ref,
@@ -24,6 +26,7 @@ use wg_proto::memory::Reclaim;
 pub(crate) enum Rcu {}
 
 impl Reclaim for Rcu {
+    type Process = Process;
     type Guard<'a> = Bh<'a>;
     type Shared<T: Send + Sync + 'static> = RcuArc<T>;
     type Slot<T: Send + Sync + 'static> = Slot<T>;
@@ -31,8 +34,8 @@ impl Reclaim for Rcu {
     type Word = Atomic<u64>;
     type Error = Error;
 
-    fn share<T: Send + Sync + 'static>(value: T) -> Result<RcuArc<T>> {
-        RcuArc::new(value, GFP_KERNEL)
+    fn share<T: Send + Sync + 'static>(value: T, ctx: &mut Process) -> Result<RcuArc<T>> {
+        RcuArc::new(value, ctx)
     }
 
     #[inline]

@@ -3,10 +3,7 @@
 //! The UDP sockets of an interface.
 
 use crate::device::Device;
-use kernel::{
-    alloc::flags::GFP_KERNEL,
-    prelude::*, //
-};
+use kernel::prelude::*;
 use kext::compat::code::{
     EADDRINUSE,
     ENONET, //
@@ -63,7 +60,7 @@ impl Sockets {
 pub(crate) fn open(dev: &NetDevice<Device>, port: u16, ctx: &mut Process) -> Result<u16> {
     let device = dev.data();
     let net = device.creating_net().get().ok_or(ENONET)?;
-    let receiver = RcuArc::new(udp::SkUserData::new(Receiver(dev.hold())), GFP_KERNEL)?;
+    let receiver = RcuArc::new(udp::SkUserData::new(Receiver(dev.hold())), ctx)?;
     let mut retries = 0;
     let (v4, v6) = loop {
         let v4 = Tunnel::open4(&net, port, receiver.clone(), ctx).inspect_err(|_| {

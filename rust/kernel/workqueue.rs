@@ -393,7 +393,7 @@ mod tests {
             work <- new_work!(),
             times: Atomic::new(0),
         });
-        let owner = RcuArc::pin_init(init, GFP_KERNEL)?;
+        let owner = RcuArc::pin_init(init, &mut process)?;
         assert!(queue.enqueue(&owner.work, &owner));
         queue.flush(&mut process);
         assert!(queue.enqueue_on(u32::MAX, &owner.work, &owner));
@@ -412,7 +412,7 @@ mod tests {
             work <- new_work!(),
             times: Atomic::new(0),
         });
-        let owner = RcuArc::pin_init(init, GFP_KERNEL)?;
+        let owner = RcuArc::pin_init(init, &mut process)?;
         let mut asked = 0;
         for cpu in 0..=cpu::possible_count() {
             asked += 1;

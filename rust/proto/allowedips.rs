@@ -109,12 +109,17 @@ impl<M: Reclaim, P: Send + Sync + 'static> AllowedIps<M, P> {
         prefix: Prefix,
         owner: &M::Shared<P>,
         tag: u64,
+        ctx: &mut M::Process,
     ) -> Result<Option<Loss<M, P>>, M::Error> {
         writer.changed();
         let len = prefix.len();
         match prefix.address() {
-            Address::V4(bytes) => self.v4.insert(u32::from_be_bytes(bytes), len, owner, tag),
-            Address::V6(bytes) => self.v6.insert(u128::from_be_bytes(bytes), len, owner, tag),
+            Address::V4(bytes) => self
+                .v4
+                .insert(u32::from_be_bytes(bytes), len, owner, tag, ctx),
+            Address::V6(bytes) => self
+                .v6
+                .insert(u128::from_be_bytes(bytes), len, owner, tag, ctx),
         }
     }
 
@@ -294,19 +299,20 @@ impl<M: Reclaim, P: Send + Sync + 'static, K: Bits> Trie<M, P, K> {
         len: u8,
         owner: &M::Shared<P>,
         tag: u64,
+        ctx: &mut M::Process,
     ) -> Result<Option<Loss<M, P>>, M::Error> {
         let Position { parent, down, .. } = self.position(bits, len);
         let ownership = Some((owner.clone(), tag));
         let new = match down {
-            None => M::share(Node::new(bits, len, ownership, []))?,
+            None => M::share(Node::new(bits, len, ownership, []), ctx)?,
             Some(down) => {
                 let common = down.bits.common(bits);
                 if common < len {
                     // Ours lies beside `down`: both get a node above them.
-                    let leaf = M::share(Node::new(bits, len, ownership, []))?;
-                    M::share(Node::new(bits, common, None, [down, leaf]))?
+                    let leaf = M::share(Node::new(bits, len, ownership, []), ctx)?;
+                    M::share(Node::new(bits, common, None, [down, leaf]), ctx)?
                 } else if down.len > len {
-                    M::share(Node::new(bits, len, ownership, [down]))?
+                    M::share(Node::new(bits, len, ownership, [down]), ctx)?
                 } else {
                     let old = M::read(&down.tag);
                     M::write(&down.tag, tag);

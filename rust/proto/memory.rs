@@ -17,6 +17,9 @@ use core::ops::Deref;
 /// Orders: [`swap`](Self::swap) releases what the caller wrote before and acquires what others
 /// released; [`load`](Self::load) and [`get`](Self::get) acquire, also when they find nothing.
 pub trait Reclaim: Sized + 'static {
+    /// The proof that the caller may sleep.
+    type Process;
+
     /// A read-side section, in which loaded values stay valid.
     type Guard<'a>;
 
@@ -37,8 +40,11 @@ pub trait Reclaim: Sized + 'static {
     /// The error of an allocation that failed.
     type Error;
 
-    /// Allocates a counted value. It may sleep; only writers whose comments say so call it.
-    fn share<T: Send + Sync + 'static>(value: T) -> Result<Self::Shared<T>, Self::Error>;
+    /// Allocates a counted value, and may sleep.
+    fn share<T: Send + Sync + 'static>(
+        value: T,
+        ctx: &mut Self::Process,
+    ) -> Result<Self::Shared<T>, Self::Error>;
 
     /// Makes a slot.
     fn slot<T: Send + Sync + 'static>(value: Option<Self::Shared<T>>) -> Self::Slot<T>;

@@ -5,11 +5,10 @@
 
 #![forbid(unsafe_code)]
 
-use kernel::prelude::*;
 use kext::sync::rcu::RcuArc;
 
 /// Counts a value that borrows from the stack.
 pub fn breaks() {
     let local = 0u8;
-    drop(RcuArc::new(&local, GFP_KERNEL)); //~
+    drop(RcuArc::new_atomic(&local)); //~
 }

@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 use core::{cell::Cell, marker::PhantomData};
-use kernel::prelude::*;
 use kext::sync::rcu::RcuArc;
 
 /// Must stay on its thread.
@@ -17,7 +16,7 @@ pub struct Single(Cell<u8>);
 
 /// Counts such values.
 pub fn breaks() {
-    drop(RcuArc::new(0u8, GFP_KERNEL));
-    drop(RcuArc::new(Local(PhantomData), GFP_KERNEL)); //~
-    drop(RcuArc::new(Single(Cell::new(0)), GFP_KERNEL)); //~
+    drop(RcuArc::new_atomic(0u8));
+    drop(RcuArc::new_atomic(Local(PhantomData))); //~
+    drop(RcuArc::new_atomic(Single(Cell::new(0)))); //~
 }

@@ -24,6 +24,6 @@ impl WorkItem<0> for Value {
 
 /// Keeps the names in use.
 pub fn used() -> Result {
-    drop(RcuArc::new(Value, GFP_KERNEL)?);
+    drop(RcuArc::new_atomic(Value)?);
     Ok(())
 }

@@ -151,9 +151,9 @@ impl Operations for Device {
         self.drops.get(nth)
     }
 
-    fn new(link: NewLink<'_>, _ctx: &mut Process) -> impl PinInit<Self, Error> {
+    fn new(link: NewLink<'_>, ctx: &mut Process) -> impl PinInit<Self, Error> {
         let creating_net = link.net().downgrade();
-        let queues = Self::queues(&link);
+        let queues = Self::queues(&link, ctx);
         try_pin_init!(Self {
             id: DEVICES.fetch_add(1, Relaxed).wrapping_add(1),
             is_announced: Atomic::new(false),
@@ -268,7 +268,7 @@ impl Operations for Device {
 
 impl Device {
     /// Creates the workqueues, with the name that the interface has now.
-    fn queues(link: &NewLink<'_>) -> Result<Queues> {
+    fn queues(link: &NewLink<'_>, ctx: &mut Process) -> Result<Queues> {
         let kex = CString::try_from_fmt(fmt!("wg-kex-{}", link.name()))?;
         let crypt = CString::try_from_fmt(fmt!("wg-crypt-{}", link.name()))?;
         let receive = Flags::CPU_INTENSIVE | Flags::FREEZABLE | Flags::PERCPU;
@@ -277,7 +277,7 @@ impl Device {
         Ok(Queues {
             handshake_receive_wq: workqueue::Queue::new(&kex, receive)?,
             handshake_send_wq: workqueue::Queue::new(&kex, send)?,
-            workers: Workers::new(workqueue::Queue::new(&crypt, crypto)?)?,
+            workers: Workers::new(workqueue::Queue::new(&crypt, crypto)?, ctx)?,
         })
     }
 
@@ -321,8 +321,8 @@ impl Device {
         for _ in 0..cpu::possible_count() {
             napis.push(Napi::new(dev, RxQueue::new(), ctx)?, GFP_KERNEL)?;
         }
-        let napis = RcuArc::new(napis, GFP_KERNEL)?;
-        self.handshake_queue.start_workers(&dev.hold())?;
+        let napis = RcuArc::new(napis, ctx)?;
+        self.handshake_queue.start_workers(&dev.hold(), ctx)?;
         drop(self.napis.swap(Some(napis.clone())));
         Ok(napis)
     }

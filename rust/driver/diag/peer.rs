@@ -28,10 +28,7 @@ use crate::{
     drops::DropCounters,
     peer::Peer, //
 };
-use kernel::{
-    alloc::flags::GFP_ATOMIC,
-    prelude::*, //
-};
+use kernel::prelude::*;
 use kext::{
     context::Bh,
     net::{
@@ -94,11 +91,11 @@ impl PeerDiag {
     }
 
     fn facts_or_make<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, Facts>> {
-        self.filled(&self.facts, || RcuArc::new(Facts::new(), GFP_ATOMIC), bh)
+        self.filled(&self.facts, || RcuArc::new_atomic(Facts::new()), bh)
     }
 
     fn drop_counters_or_make<'g>(&'g self, bh: &'g Bh<'_>) -> Option<Ref<'g, DropCounters>> {
-        let make = || RcuArc::pin_init(DropCounters::new(), GFP_ATOMIC);
+        let make = || RcuArc::pin_init_atomic(DropCounters::new());
         self.filled(&self.drop_counters, make, bh)
     }
 

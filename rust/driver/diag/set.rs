@@ -23,10 +23,7 @@ use crate::{
     device::Device,
     peer::Peer, //
 };
-use kernel::{
-    alloc::flags::GFP_KERNEL,
-    prelude::*, //
-};
+use kernel::prelude::*;
 use kext::{
     context::Process,
     net::{
@@ -147,7 +144,7 @@ fn prepare<'a>(
     };
     apply(request, &attrs, &mut settings)?;
     Ok(PeerChange {
-        settings: RcuArc::new(settings, GFP_KERNEL)?,
+        settings: RcuArc::new(settings, ctx)?,
         psk_generation: number(&attrs, peer_attr::PSK_GENERATION),
         peer,
     })

@@ -79,13 +79,13 @@ pub(crate) struct HandshakeWorker {
 
 impl HandshakeWorker {
     /// Creates an idle worker.
-    fn new(device: DeviceRef<Device>) -> Result<RcuArc<Self>> {
+    fn new(device: DeviceRef<Device>, ctx: &mut Process) -> Result<RcuArc<Self>> {
         RcuArc::pin_init(
             pin_init!(Self {
                 device,
                 work <- new_work!(),
             }),
-            GFP_KERNEL,
+            ctx,
         )
     }
 }
@@ -125,9 +125,9 @@ impl HandshakeQueue {
 
     /// Creates a worker for each CPU. Workers hold the interface until
     /// [`stop_workers`](Self::stop_workers).
-    pub(crate) fn start_workers(&self, device: &DeviceRef<Device>) -> Result {
+    pub(crate) fn start_workers(&self, device: &DeviceRef<Device>, ctx: &mut Process) -> Result {
         for slot in &self.workers {
-            let _ = slot.swap(Some(HandshakeWorker::new(device.clone())?));
+            let _ = slot.swap(Some(HandshakeWorker::new(device.clone(), ctx)?));
         }
         Ok(())
     }

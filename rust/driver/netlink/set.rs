@@ -250,7 +250,7 @@ fn set_peer(
         .and_then(endpoint)
         .is_some_and(|remote| set_endpoint(&peer, remote, ctx));
     let old_tags = config.next_tag();
-    let result = set_prefixes(dev, config, &peer, attrs.get(peer_attr::ALLOWEDIPS));
+    let result = set_prefixes(dev, config, &peer, attrs.get(peer_attr::ALLOWEDIPS), ctx);
     // After the new prefixes are in, even on error: readers must not miss a prefix of both lists.
     if flags & PEER_REPLACE_ALLOWEDIPS != 0 {
         config.remove_prefixes(dev, &peer, old_tags);
@@ -352,13 +352,14 @@ fn set_prefixes(
     config: &mut Config,
     peer: &RcuArc<Peer>,
     prefixes: Option<Attr<'_>>,
+    ctx: &mut Process,
 ) -> Result {
     let Some(prefixes) = prefixes else {
         return Ok(());
     };
     for element in prefixes.elements() {
         let attrs = element.parse::<{ allowed_ip_attr::COUNT }>()?;
-        set_prefix(dev, config, peer, &attrs)?;
+        set_prefix(dev, config, peer, &attrs, ctx)?;
     }
     Ok(())
 }
@@ -368,6 +369,7 @@ fn set_prefix(
     config: &mut Config,
     peer: &RcuArc<Peer>,
     attrs: &Parsed<'_, { allowed_ip_attr::COUNT }>,
+    ctx: &mut Process,
 ) -> Result {
     let family = attrs
         .get(allowed_ip_attr::FAMILY)
@@ -388,5 +390,5 @@ fn set_prefix(
         config.remove_prefix(dev, peer, prefix);
         return Ok(());
     }
-    config.insert_prefix(dev, peer, prefix)
+    config.insert_prefix(dev, peer, prefix, ctx)
 }

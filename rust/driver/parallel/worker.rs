@@ -95,6 +95,7 @@ impl<S: Batch, O: Batch> Worker<S, O> {
         cpu: u32,
         loads: Arc<CpuLoads>,
         #[cfg(wg_faults)] hold: Arc<Hold>,
+        ctx: &mut Process,
     ) -> Result<RcuArc<Self>> {
         RcuArc::pin_init(
             pin_init!(Self {
@@ -110,7 +111,7 @@ impl<S: Batch, O: Batch> Worker<S, O> {
                 #[cfg(wg_faults)]
                 hold,
             }),
-            GFP_KERNEL,
+            ctx,
         )
     }
 
@@ -231,7 +232,7 @@ pub(crate) struct Workers<S: Batch, O: Batch> {
 
 impl<S: Batch, O: Batch> Workers<S, O> {
     /// Creates the workers, to run on `queue`.
-    pub(crate) fn new(queue: workqueue::Queue) -> Result<Self> {
+    pub(crate) fn new(queue: workqueue::Queue, ctx: &mut Process) -> Result<Self> {
         let loads = Arc::new(CpuLoads::new()?, GFP_KERNEL)?;
         #[cfg(wg_faults)]
         let hold = Arc::new(Hold::new(), GFP_KERNEL)?;
@@ -242,6 +243,7 @@ impl<S: Batch, O: Batch> Workers<S, O> {
                 loads.clone(),
                 #[cfg(wg_faults)]
                 hold.clone(),
+                ctx,
             )?;
             workers.push(worker, GFP_KERNEL)?;
         }

@@ -26,7 +26,8 @@ use crate::{
         RawBytes,
         Room,
         Written, //
-    }, //
+    },
+    context::Process, //
 };
 use core::mem::MaybeUninit;
 use kernel::prelude::*;
@@ -348,7 +349,7 @@ pub fn open_in_place(key: &[u8; 32], nonce: u64, ad: &[u8], buffer: &mut [u8]) -
 /// # Errors
 ///
 /// `EKEYREJECTED` if they differ.
-pub fn self_test() -> Result {
+pub fn self_test(_ctx: &mut Process) -> Result {
     const MAX_LEN: usize = 1500;
     let mut key = [0u8; 32];
     for (i, byte) in key.iter_mut().enumerate() {

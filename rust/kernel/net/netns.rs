@@ -337,6 +337,9 @@ unsafe fn slot<'a>(net: *mut bindings::net) -> &'a Slot<Anchor> {
 ///
 /// Only for `pernet_operations`.
 unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
+    // SAFETY: Namespaces are set up in process context. Where that is within `Registration::new`,
+    // which has checked its context, no code can use a `Process` of its caller meanwhile.
+    let mut ctx = unsafe { Process::new() };
     from_result(|| {
         // INVARIANT: The namespace is valid; `pre_exit` clears the pointer.
         let anchor = RcuArc::pin_init(
@@ -344,7 +347,7 @@ unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
                 net: Atomic::new(net),
                 resources: Arc::pin_init(NetnsResources::new(), GFP_KERNEL)?,
             }? Error),
-            GFP_KERNEL,
+            &mut ctx,
         )?;
         // SAFETY: The namespace has an area of the size asked for.
         let slot = unsafe { bindings::net_generic(net, ID.load(Relaxed)) };

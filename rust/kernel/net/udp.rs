@@ -271,7 +271,7 @@ impl<H: EncapRcv> Tunnel<H> {
         v6: bool,
         port: u16,
         receiver: RcuArc<SkUserData<H>>,
-        _ctx: &mut Process,
+        ctx: &mut Process,
     ) -> Result<Pin<KBox<Self>>> {
         const {
             assert!(
@@ -346,7 +346,7 @@ impl<H: EncapRcv> Tunnel<H> {
         // SAFETY: The socket is new, and of that family.
         tunnel.port = unsafe { bind(raw, v6, port) }?;
         // SAFETY: The resources are those of that namespace.
-        unsafe { tunnel.resources.add_socket(namespace, &tunnel.socket) }?;
+        unsafe { tunnel.resources.add_socket(namespace, &tunnel.socket, ctx) }?;
         Ok(KBox::into_pin(tunnel))
     }
 

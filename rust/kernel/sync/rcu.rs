@@ -109,8 +109,9 @@ mod tests {
     fn values_die_after_a_grace_period() -> Result {
         // SAFETY: Tests run in process context.
         let mut process = unsafe { Process::new() };
-        let drops = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
-        let slot = Slot::new(Some(RcuArc::new(Counted(drops.clone()), GFP_KERNEL)?));
+        let drops = RcuArc::new(Atomic::new(0), &mut process)?;
+        let counted = RcuArc::new(Counted(drops.clone()), &mut process)?;
+        let slot = Slot::new(Some(counted));
         {
             let bh = process.bh();
             let seen = slot.load(&bh).ok_or(EINVAL)?;
@@ -128,8 +129,9 @@ mod tests {
     fn counted_values_survive_their_slot() -> Result {
         // SAFETY: Tests run in process context.
         let mut process = unsafe { Process::new() };
-        let drops = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
-        let slot = Slot::new(Some(RcuArc::new(Counted(drops.clone()), GFP_KERNEL)?));
+        let drops = RcuArc::new(Atomic::new(0), &mut process)?;
+        let counted = RcuArc::new(Counted(drops.clone()), &mut process)?;
+        let slot = Slot::new(Some(counted));
         let kept = slot.get().ok_or(EINVAL)?;
         drop(slot);
         barrier(&mut process);
@@ -153,9 +155,9 @@ mod tests {
     fn values_are_dropped_where_they_may_sleep() -> Result {
         // SAFETY: Tests run in process context.
         let mut process = unsafe { Process::new() };
-        let drops = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
+        let drops = RcuArc::new(Atomic::new(0), &mut process)?;
         for _ in 0..3 {
-            let value = RcuArc::new(Sleeper(drops.clone()), GFP_KERNEL)?;
+            let value = RcuArc::new(Sleeper(drops.clone()), &mut process)?;
             let _bh = process.bh();
             drop(value);
         }
@@ -166,7 +168,7 @@ mod tests {
 
     #[test]
     fn only_parts_of_the_value_lie_in_it() -> Result {
-        let value = RcuArc::new([0u32; 4], GFP_KERNEL)?;
+        let value = RcuArc::new_atomic([0u32; 4])?;
         let [first, .., last] = &*value;
         assert!(RcuArc::contains(&value, first));
         assert!(RcuArc::contains(&value, last));

@@ -213,7 +213,7 @@ mod tests {
     fn values_of_a_cache_are_dropped_once() -> Result {
         // SAFETY: Tests run in process context.
         let mut process = unsafe { Process::new() };
-        let drops = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
+        let drops = RcuArc::new(Atomic::new(0), &mut process)?;
         // A second run finds it created.
         let _ = CACHE.create(&mut process);
         assert_eq!(CACHE.create(&mut process).err(), Some(EBUSY));

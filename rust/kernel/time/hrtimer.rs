@@ -215,14 +215,14 @@ mod tests {
             times: Atomic::new(0),
             _ends: Ends(ends.clone()),
         });
-        RcuArc::pin_init(init, GFP_KERNEL)
+        RcuArc::pin_init_atomic(init)
     }
 
     #[test]
     fn timers_expire_once_for_each_time_they_are_started() -> Result {
         // SAFETY: Tests run in process context.
         let mut process = unsafe { Process::new() };
-        let owner = owner(&RcuArc::new(Atomic::new(0), GFP_KERNEL)?)?;
+        let owner = owner(&RcuArc::new(Atomic::new(0), &mut process)?)?;
         {
             let bh = process.bh();
             owner.timer.start(&owner, 1_000_000, &bh);
@@ -238,7 +238,7 @@ mod tests {
     fn counts_come_out_even() -> Result {
         // SAFETY: Tests run in process context.
         let mut process = unsafe { Process::new() };
-        let ends = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
+        let ends = RcuArc::new(Atomic::new(0), &mut process)?;
         let owner = owner(&ends)?;
         let start = jiffies();
         while jiffies().wrapping_sub(start) < 50 {

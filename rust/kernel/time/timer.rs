@@ -277,7 +277,7 @@ mod tests {
             times: Atomic::new(0),
             _ends: ends,
         });
-        RcuArc::pin_init(init, GFP_KERNEL)
+        RcuArc::pin_init_atomic(init)
     }
 
     #[test]
@@ -311,7 +311,7 @@ mod tests {
     fn counts_come_out_even() -> Result {
         // SAFETY: Tests run in process context.
         let mut process = unsafe { Process::new() };
-        let ends = RcuArc::new(Atomic::new(0), GFP_KERNEL)?;
+        let ends = RcuArc::new(Atomic::new(0), &mut process)?;
         let owner = owner(Some(Ends(ends.clone())))?;
         let start = jiffies();
         while jiffies().wrapping_sub(start) < 50 {

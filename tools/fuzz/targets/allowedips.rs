@@ -68,7 +68,9 @@ fn holds(prefix: &Prefix, address: Address) -> bool {
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input(bytes);
-    let peers: Vec<Shared<usize>> = (0..PEERS).map(|peer| Host::share(peer).unwrap()).collect();
+    let peers: Vec<Shared<usize>> = (0..PEERS)
+        .map(|peer| Host::share(peer, &mut ()).unwrap())
+        .collect();
     let trie = AllowedIps::<Host, usize>::new();
     let mut token = AllowedIpsWriter::new();
     let mut list: Vec<(Prefix, usize, u64)> = Vec::new();
@@ -98,7 +100,7 @@ fuzz_target!(|bytes: &[u8]| {
                 // Sometimes memory is short.
                 fail_after((what == 0).then_some(usize::from(len & 1)));
                 let before = live();
-                let result = trie.insert(&mut token, prefix, &peers[peer], tag);
+                let result = trie.insert(&mut token, prefix, &peers[peer], tag, &mut ());
                 fail_after(None);
                 match result {
                     Ok(loss) => {

@@ -213,7 +213,7 @@ proptest! {
         }
         let before = live();
         fail_after(Some(room));
-        let result = pair.trie.insert(&mut pair.token, new, &pair.peers[0], 77);
+        let result = pair.trie.insert(&mut pair.token, new, &pair.peers[0], 77, &mut ());
         fail_after(None);
         match result {
             Err(_) => {

@@ -225,7 +225,7 @@ fn tearing_down_never_shows_the_owner_of_a_shorter_prefix() {
             let mut token = AllowedIpsWriter::new();
             let peers = peers(3);
             for (peer, len) in [(0, 8), (1, 16), (2, 24)] {
-                trie.insert(&mut token, prefix(address, len), &peers[peer], 0)
+                trie.insert(&mut token, prefix(address, len), &peers[peer], 0, &mut ())
                     .ok()
                     .unwrap();
             }
@@ -281,7 +281,9 @@ fn unrelated_changes_never_uncover_an_address() {
     let mut token = AllowedIpsWriter::new();
     let peers = peers(2);
     let cover = prefix(v4(10, 0, 0, 0), 8);
-    trie.insert(&mut token, cover, &peers[0], 0).ok().unwrap();
+    trie.insert(&mut token, cover, &peers[0], 0, &mut ())
+        .ok()
+        .unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let looks: [_; 2] = std::array::from_fn(|_| Arc::new(AtomicUsize::new(0)));
     let readers = looks.clone().map(|looks| {
@@ -312,7 +314,9 @@ fn unrelated_changes_never_uncover_an_address() {
     for round in 0usize.. {
         let prefix = around[round * 7 % around.len()];
         if trie.remove(&mut token, prefix, &peers[1]).is_none() {
-            trie.insert(&mut token, prefix, &peers[1], 0).ok().unwrap();
+            trie.insert(&mut token, prefix, &peers[1], 0, &mut ())
+                .ok()
+                .unwrap();
         }
         let served = |looks: &Arc<AtomicUsize>| looks.load(Ordering::Relaxed) >= 2_000;
         if round >= 20_000 && (looks.iter().all(served) || readers.iter().any(|r| r.is_finished()))

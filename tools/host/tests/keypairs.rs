@@ -57,7 +57,7 @@ impl Pair {
 
     fn session(&mut self) -> Shared<Session> {
         self.count += 1;
-        Host::share(self.count).unwrap()
+        Host::share(self.count, &mut ()).unwrap()
     }
 
     fn initiated(&mut self) -> Vec<Session> {

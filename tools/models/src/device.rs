@@ -32,16 +32,16 @@ unsafe impl Sync for Device {}
 
 impl Device {
     pub(crate) fn make() -> DeviceRef<Self> {
+        // SAFETY: A model.
+        let mut process = unsafe { Process::new() };
         let dev = NetDevice::make(Self {
             napi: Napi::new(RxQueue::new()),
-            workers: Workers::new(workqueue::Queue).expect("there is memory"),
+            workers: Workers::new(workqueue::Queue, &mut process).expect("there is memory"),
             drops: Drops::default(),
             index_table: KBox::pin_init(IndexTable::new(), GFP_KERNEL).expect("there is memory"),
             delivered: RefCell::default(),
         });
         dev.data().napi.belongs_to(&dev);
-        // SAFETY: A model.
-        let mut process = unsafe { Process::new() };
         dev.data().napi.queue().start(&process.bh());
         dev
     }

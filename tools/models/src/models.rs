@@ -89,8 +89,7 @@ fn try_session(peer: &RcuArc<Peer>, role: Role) -> Option<RcuArc<Keypair>> {
     (keys.local, keys.role) = (Index::new(entry.index()), role);
     keys.birth = time::boottime_coarse();
     let keys = KBox::new(keys, GFP_KERNEL).expect("memory");
-    let keypair =
-        RcuArc::pin_init(Keypair::new(peer.clone(), keys, 0), GFP_KERNEL).expect("memory");
+    let keypair = RcuArc::pin_init(Keypair::new(peer.clone(), keys, 0), &mut ctx).expect("memory");
     assert!(table.replace(&entry, &keypair, &mut ctx).expect("memory"));
     let bh = ctx.bh();
     if !peer.add_keypair(keypair.clone(), &bh) {

@@ -63,19 +63,16 @@ impl Peer {
 
     pub(crate) fn make(device: &DeviceRef<Device>) -> RcuArc<Self> {
         let device = device.clone();
-        let peer = RcuArc::pin_init(
-            pin_init!(Self {
-                device,
-                dead: Atomic::new(false),
-                keypairs: Keypairs::new(),
-                keypairs_writer <- new_spinlock!(keypairs::KeypairsWriter::new()),
-                rx <- new_spinlock!(Rx::new()),
-                poll_work: new_work!(),
-                watchdog: new_timer!(),
-                tracked: Tracked::new(),
-            }),
-            GFP_KERNEL,
-        );
+        let peer = RcuArc::pin_init_atomic(pin_init!(Self {
+            device,
+            dead: Atomic::new(false),
+            keypairs: Keypairs::new(),
+            keypairs_writer <- new_spinlock!(keypairs::KeypairsWriter::new()),
+            rx <- new_spinlock!(Rx::new()),
+            poll_work: new_work!(),
+            watchdog: new_timer!(),
+            tracked: Tracked::new(),
+        }));
         peer.expect("there is a barrier")
     }
 

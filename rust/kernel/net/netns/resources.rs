@@ -21,7 +21,8 @@ use crate::{
     bindings,
     context::{
         may_sleep,
-        Bh, //
+        Bh,
+        Process, //
     },
     net::udp::Hook,
     sync::rcu::{
@@ -208,14 +209,15 @@ impl NetnsResources {
 
     /// Adds a socket of this namespace to the list.
     ///
-    /// # Context
-    ///
-    /// Process context.
-    ///
     /// # Safety
     ///
     /// These must be the resources of `net`.
-    pub(in crate::net) unsafe fn add_socket(&self, net: &Net, socket: &Arc<Socket>) -> Result {
+    pub(in crate::net) unsafe fn add_socket(
+        &self,
+        net: &Net,
+        socket: &Arc<Socket>,
+        ctx: &mut Process,
+    ) -> Result {
         let mut entry = KBox::new(
             SocketEntry {
                 socket: socket.clone(),
@@ -230,7 +232,7 @@ impl NetnsResources {
         if sockets.hook.is_none() {
             // SAFETY: `remove_socket` or `release_all` drops it, in process context. The namespace
             // exists until the latter has returned.
-            sockets.hook = Some(unsafe { Hook::new(net) }?);
+            sockets.hook = Some(unsafe { Hook::new(net, ctx) }?);
         }
         entry.next = sockets.first.take();
         sockets.first = Some(entry);

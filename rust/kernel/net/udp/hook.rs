@@ -19,6 +19,7 @@ use crate::{
         sk_buff,
         sock, //
     },
+    context::Process,
     net::{
         netns::Net,
         skb::rewrite::{
@@ -73,9 +74,8 @@ impl Hook {
     ///
     /// # Safety
     ///
-    /// This and the drop need process context, and the namespace must exist until the drop has
-    /// returned.
-    pub(in crate::net) unsafe fn new(net: &Net) -> Result<Self> {
+    /// The drop needs process context, and the namespace must exist until it has returned.
+    pub(in crate::net) unsafe fn new(net: &Net, ctx: &mut Process) -> Result<Self> {
         let ops = nf_hook_ops {
             hook: Some(look),
             // CAST: A small number. It stands for IPv4 and IPv6.
@@ -84,10 +84,10 @@ impl Hook {
             priority: c_int::MAX,
             ..pin_init::zeroed()
         };
-        let ops = RcuArc::new(Ops(Opaque::new(ops)), GFP_KERNEL)?;
+        let ops = RcuArc::new(Ops(Opaque::new(ops)), ctx)?;
         let net = NonNull::from(net).cast::<net>();
-        // SAFETY: The context and the namespace by the requirements. The operations stay where they
-        // are until a grace period after the drop.
+        // SAFETY: The thread may sleep, and the namespace is there by the requirements. The
+        // operations stay where they are until a grace period after the drop.
         #[cfg(CONFIG_NETFILTER)]
         let error = unsafe { bindings::nf_register_net_hook(net.as_ptr(), ops.0.get()) };
         #[cfg(not(CONFIG_NETFILTER))]

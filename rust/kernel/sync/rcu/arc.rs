@@ -9,6 +9,7 @@ use super::{
 use crate::bindings;
 use crate::bindings::callback_head;
 use crate::compat::raw_try_init;
+use crate::context::Process;
 use core::{
     convert::Infallible,
     marker::PhantomData,
@@ -24,7 +25,6 @@ use core::{
     },
 };
 use kernel::{
-    alloc::Flags,
     container_of,
     prelude::*,
     sync::{
@@ -114,18 +114,32 @@ unsafe impl<T: Send + Sync> Send for RcuArc<T> {}
 unsafe impl<T: Send + Sync> Sync for RcuArc<T> {}
 
 impl<T: Send + Sync + 'static> RcuArc<T> {
-    /// Allocates memory and moves `value` there, with a count of one.
-    pub fn new(value: T, flags: Flags) -> Result<Self> {
-        Self::pin_init::<Infallible>(value, flags)
+    /// Allocates memory and moves `value` there, with a count of one. May sleep.
+    pub fn new(value: T, ctx: &mut Process) -> Result<Self> {
+        Self::pin_init::<Infallible>(value, ctx)
     }
 
-    /// Allocates memory and initialises a value there, with a count of one.
-    pub fn pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Self>
+    /// As [`RcuArc::new`], from the reserve for those that cannot sleep (`GFP_ATOMIC`).
+    pub fn new_atomic(value: T) -> Result<Self> {
+        Self::pin_init_atomic::<Infallible>(value)
+    }
+
+    /// Allocates memory and initialises a value there, with a count of one. May sleep.
+    pub fn pin_init<E>(init: impl PinInit<T, E>, _ctx: &mut Process) -> Result<Self>
     where
         Error: From<E>,
     {
         let module = ModuleRef::get()?;
-        Self::pin_init_in(module, KBox::new_uninit(flags)?, init)
+        Self::pin_init_in(module, KBox::new_uninit(GFP_KERNEL)?, init)
+    }
+
+    /// As [`RcuArc::pin_init`], from the reserve for those that cannot sleep (`GFP_ATOMIC`).
+    pub fn pin_init_atomic<E>(init: impl PinInit<T, E>) -> Result<Self>
+    where
+        Error: From<E>,
+    {
+        let module = ModuleRef::get()?;
+        Self::pin_init_in(module, KBox::new_uninit(GFP_ATOMIC)?, init)
     }
 
     /// Initialises a value in `memory`, with a count of one.

@@ -196,6 +196,7 @@ impl Host {
 }
 
 impl Reclaim for Host {
+    type Process = ();
     type Guard<'a> = Section;
     type Shared<T: Send + Sync + 'static> = Shared<T>;
     type Slot<T: Send + Sync + 'static> = Slot<T>;
@@ -203,7 +204,7 @@ impl Reclaim for Host {
     type Word = AtomicU64;
     type Error = NoMemory;
 
-    fn share<T: Send + Sync + 'static>(value: T) -> Result<Shared<T>, NoMemory> {
+    fn share<T: Send + Sync + 'static>(value: T, (): &mut ()) -> Result<Shared<T>, NoMemory> {
         match FAIL_AFTER.get() {
             Some(0) => return Err(NoMemory),
             Some(left) => FAIL_AFTER.set(Some(left - 1)),

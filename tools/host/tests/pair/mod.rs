@@ -30,7 +30,7 @@ pub type Peers = Vec<Shared<Peer>>;
 
 pub fn peers(count: u8) -> Peers {
     (0..count)
-        .map(|number| Host::share(number).unwrap())
+        .map(|number| Host::share(number, &mut ()).unwrap())
         .collect()
 }
 
@@ -92,6 +92,7 @@ impl Pair {
                 prefix,
                 &self.peers[usize::from(peer)],
                 self.tag,
+                &mut (),
             )
             .unwrap();
         assert_ne!(self.token.generation(), before);

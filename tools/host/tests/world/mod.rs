@@ -285,11 +285,8 @@ impl World {
 
     fn derive(&mut self, end: usize, id: u64, initiator: bool) {
         let birth = self.ns();
-        let session = Host::share(Session {
-            id,
-            lifetime: Lifetime { birth, initiator },
-        })
-        .unwrap();
+        let lifetime = Lifetime { birth, initiator };
+        let session = Host::share(Session { id, lifetime }, &mut ()).unwrap();
         let this = &mut self.ends[end];
         let retired = if initiator {
             this.sessions.add_initiated(&mut this.token, session)

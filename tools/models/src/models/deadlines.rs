@@ -6,7 +6,7 @@ use super::{bounds, process};
 use crate::timers::deadlines::Deadlines;
 use engine::explore_with;
 use kernel::model::{machine::Machine, timer};
-use kernel::{alloc::flags::GFP_KERNEL, prelude::*};
+use kernel::prelude::*;
 use kext::{
     context::Bh,
     sync::rcu::RcuArc,
@@ -39,7 +39,7 @@ impl Owner {
             ticks,
             expired: Mutex::default(),
         });
-        RcuArc::pin_init(owner, GFP_KERNEL).expect("there is a barrier")
+        RcuArc::pin_init(owner, &mut process()).expect("there is a barrier")
     }
 
     /// As `Timers::arm` of `rust/driver/timers.rs`.

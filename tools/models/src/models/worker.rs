@@ -30,7 +30,7 @@ fn workers() -> Arc<Workers<Noted, Noted>> {
     kext::begin();
     // This is the first CPU.
     drop(process().bh());
-    let workers = Workers::new(Queue).expect("there is memory");
+    let workers = Workers::new(Queue, &mut process()).expect("there is memory");
     for cpu in 1..cpu::possible_count() {
         workers.loads().set_responsive(cpu, false);
     }

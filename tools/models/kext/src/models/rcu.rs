@@ -7,7 +7,7 @@ use crate::{
     sync::rcu::{self, RcuArc, Slot},
 };
 use engine::{explore_with, Bounds, Tracked};
-use kernel::{alloc::flags::GFP_KERNEL, model::machine::Machine};
+use kernel::model::machine::Machine;
 use std::{cell::Cell, sync::Arc};
 
 /// Counts drops, of all values of an execution.
@@ -36,7 +36,7 @@ impl Value {
             drops: drops.clone(),
         };
         value.tracked.write();
-        RcuArc::new(value, GFP_KERNEL).expect("there is a barrier")
+        RcuArc::new(value, &mut process()).expect("there is a barrier")
     }
 
     fn look(&self) -> u32 {
