@@ -7,6 +7,9 @@
 //! * [`Mutex`] and [`RwSemaphore`] sleep. Their guards do not borrow the token, so the holder may
 //!   sleep or turn bottom halves off.
 //!
+//! A guard that is forgotten leaves its lock held, and waiters wait forever. They may read the
+//! `task_struct` of the thread that holds the lock: see [`Holder`].
+//!
 //! C headers: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h),
 //! [`include/linux/rwsem.h`](srctree/include/linux/rwsem.h)
 
@@ -44,8 +47,11 @@ use kernel::{
 use pin_init::Wrapper as _;
 
 mod held;
+mod holder;
 
 use held::Held;
+
+pub(crate) use holder::Holder;
 
 /// Makes the initialiser of a [`SpinLock`] with a lock class of its own.
 #[macro_export]
@@ -232,19 +238,20 @@ impl<T> Mutex<T> {
     /// Takes the lock.
     #[inline]
     pub fn lock<'a>(&'a self, _process: &mut Process) -> MutexGuard<'a, T> {
-        MutexGuard(self.inner.lock())
+        MutexGuard(self.inner.lock(), Holder::current())
     }
 
     /// Takes the lock if it is free.
     #[inline]
     pub fn try_lock<'a>(&'a self, _process: &mut Process) -> Option<MutexGuard<'a, T>> {
-        self.inner.try_lock().map(MutexGuard)
+        let guard = self.inner.try_lock()?;
+        Some(MutexGuard(guard, Holder::current()))
     }
 }
 
 /// Access to the value of a [`Mutex`], which is held until the drop.
 #[must_use = "the lock is released at once"]
-pub struct MutexGuard<'a, T>(KernelGuard<'a, T, MutexBackend>);
+pub struct MutexGuard<'a, T>(KernelGuard<'a, T, MutexBackend>, #[allow(dead_code)] Holder);
 
 impl<T> MutexGuard<'_, T> {
     /// Lends the value, pinned.
@@ -323,11 +330,14 @@ impl<T> RwSemaphore<T> {
         // SAFETY: The lock is initialised, and the thread may sleep.
         unsafe { bindings::down_write(self.lock.get()) };
         // INVARIANT: The lock was just taken.
-        WriteGuard(self, NotThreadSafe)
+        WriteGuard(self, NotThreadSafe, Holder::current())
     }
 }
 
 /// Shared access to the value of a [`RwSemaphore`], held for reading until the drop.
+///
+/// It has no [`Holder`]: waiters do not look at threads that hold the lock for reading, of which C
+/// keeps the number only.
 ///
 /// # Invariants
 ///
@@ -359,7 +369,11 @@ impl<T> Drop for ReadGuard<'_, T> {
 ///
 /// The lock is held for writing.
 #[must_use = "the lock is released at once"]
-pub struct WriteGuard<'a, T>(&'a RwSemaphore<T>, NotThreadSafe);
+pub struct WriteGuard<'a, T>(
+    &'a RwSemaphore<T>,
+    NotThreadSafe,
+    #[allow(dead_code)] Holder,
+);
 
 impl<T> WriteGuard<'_, T> {
     /// Lends the value, pinned.
