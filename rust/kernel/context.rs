@@ -250,7 +250,7 @@ pub(crate) fn may_sleep() -> bool {
 
 /// Returns whether interrupts are off on this CPU.
 #[inline]
-fn irqs_disabled() -> bool {
+pub(crate) fn irqs_disabled() -> bool {
     // SAFETY: No requirements.
     unsafe { bindings::irqs_disabled() }
 }

@@ -164,7 +164,7 @@ fn check_inner(
     bh: &Bh<'_>,
 ) -> Result<(), DropReason> {
     let ds = packet.cb::<PacketCb>().ds;
-    packet.reset_for_decap();
+    packet.reset_for_decap(bh);
     let header = packet
         .read_ip_header()
         .ok_or_else(|| bad_header(dev, peer, bh))?;

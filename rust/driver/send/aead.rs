@@ -65,11 +65,11 @@ pub(super) fn seal_all(
             };
             let segs = usize_as_u64(packet.segs());
             let result = match packet.into_gso() {
-                Ok(mut gso) => match seal_gso(keypair, nonce, &mut gso) {
+                Ok(mut gso) => match seal_gso(keypair, nonce, &mut gso, bh) {
                     Ok(()) => Ok(gso.into()),
                     Err(reason) => Err(drop_for(gso, reason)),
                 },
-                Err(packet) => seal(keypair, nonce, packet),
+                Err(packet) => seal(keypair, nonce, packet, bh),
             };
             match result {
                 Ok(packet) => sealed.push_back(packet),
@@ -102,7 +102,7 @@ fn gather(
 }
 
 /// Encrypts the packets of a GSO packet, and puts the header in front of each.
-fn seal_gso(keypair: &Keypair, first: u64, gso: &mut Gso) -> Result<(), DropReason> {
+fn seal_gso(keypair: &Keypair, first: u64, gso: &mut Gso, bh: &Bh<'_>) -> Result<(), DropReason> {
     // Encryption overwrites this much in front of our header: the end of the message before.
     const { assert!(LEAD == SEAL_HEADROOM - DataHeader::LEN) };
     let keys = keypair.keys();
@@ -128,12 +128,17 @@ fn seal_gso(keypair: &Keypair, first: u64, gso: &mut Gso) -> Result<(), DropReas
             .copy_from_slice(DataHeader::new(keys.remote, nonce).as_bytes());
         nonce = nonce.wrapping_add(1);
     }
-    gso.reset_for_encap();
+    gso.reset_for_encap(bh);
     Ok(())
 }
 
 /// Pads and encrypts a packet, and puts the header in front. Drops one that fails.
-fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<Segmented, DropReason> {
+fn seal(
+    keypair: &Keypair,
+    nonce: u64,
+    mut packet: SkBuff,
+    bh: &Bh<'_>,
+) -> Result<Segmented, DropReason> {
     let mtu = packet.cb::<PacketCb>().mtu;
     let len = packet.len();
     let padding = padding(len, u32_as_usize(mtu));
@@ -148,7 +153,7 @@ fn seal(keypair: &Keypair, nonce: u64, mut packet: SkBuff) -> Result<Segmented, 
         return Err(drop_for(packet, reason));
     }
     let mut packet = packet.into_skb();
-    packet.reset_for_encap();
+    packet.reset_for_encap(bh);
     Segmented::try_from(packet).map_err(|packet| drop_for(packet, DropReason::TxEncrypt))
 }
 

@@ -3,9 +3,12 @@
 //! A list of packets with its sums.
 
 use core::mem::take;
-use kext::net::skb::{
-    Segmented,
-    SkbList, //
+use kext::{
+    context::Bh,
+    net::skb::{
+        Segmented,
+        SkbList, //
+    }, //
 };
 
 /// Packets, oldest first, with the sum of their memory.
@@ -105,9 +108,9 @@ impl Packets {
     }
 
     /// Releases the packets' share of the buffers of the sockets that sent them.
-    pub(super) fn orphan(&mut self) {
+    pub(super) fn orphan(&mut self, bh: &Bh<'_>) {
         for mut packet in self.list.iter_mut() {
-            packet.orphan();
+            packet.orphan(bh);
         }
     }
 }

@@ -260,7 +260,7 @@ impl Tx {
         };
         self.update_backlog(peer, bh);
         // Packets must not hold up their sockets while they wait.
-        self.staged.orphan();
+        self.staged.orphan(bh);
         Some(old)
     }
 

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     bindings,
-    context::Bh, //
+    context::{
+        irqs_disabled,
+        Bh, //
+    }, //
 };
 use core::ptr::NonNull;
 use kernel::prelude::*;
@@ -68,9 +71,7 @@ impl SkBuff {
         // This CPU's NAPI cache may be used with bottom halves off only. A [`Bh`] may stand for
         // interrupts off instead, and such an interrupt may have hit a bottom half that is changing
         // the cache.
-        // SAFETY: No requirements.
-        let irqs_off = unsafe { bindings::irqs_disabled() };
-        if irqs_off || headroom > MAX_HEADROOM || size > MAX_PIECE {
+        if irqs_disabled() || headroom > MAX_HEADROOM || size > MAX_PIECE {
             return Self::alloc(headroom, tailroom);
         }
         let size = aligned(size).wrapping_add(OVERHEAD);

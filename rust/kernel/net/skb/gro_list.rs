@@ -30,6 +30,7 @@ use crate::{
         napi_gro_cb,
         sk_buff, //
     },
+    context::irqs_disabled,
     net::ipv6, //
 };
 use core::{
@@ -453,10 +454,14 @@ impl SkBuff {
         list
     }
 
-    /// Unshares the linear part: copies it if a clone shares it. Fails with `ENOMEM`.
+    /// Unshares the linear part: copies it if a clone shares it. Fails with `ENOMEM`, and with
+    /// `EBUSY` with interrupts off.
     pub(in crate::net) fn make_private(&mut self) -> Result {
         if !raw::is_cloned(self.c()) {
             return Ok(());
+        }
+        if irqs_disabled() {
+            return Err(EBUSY);
         }
         let gfp = bindings::CONST_GFP_ATOMIC;
         // SAFETY: The buffer is not shared.

@@ -234,8 +234,8 @@ impl Gso {
     }
 
     /// See [`SkBuff::reset_for_encap`].
-    pub fn reset_for_encap(&mut self) {
-        self.0.reset_for_encap();
+    pub fn reset_for_encap(&mut self, bh: &Bh<'_>) {
+        self.0.reset_for_encap(bh);
     }
 
     /// Copies each datagram into a buffer of its own, with `headroom` bytes in front of it. Their
@@ -267,7 +267,7 @@ impl Gso {
             let from = unsafe { &*head };
             raw::copy_fields(from, skb.c_mut());
             skb.c_mut().cb = from.cb;
-            skb.reset_for_encap();
+            skb.reset_for_encap(bh);
             singles.push_back(Segmented(skb));
         }
         hand_over(&mut self.0, &mut singles, 0);
@@ -436,7 +436,7 @@ mod tests {
         let bh = process.bh();
         let mut gso = gso(1000, 30, 10, &bh).ok_or(EINVAL)?;
         *gso.cb_mut() = 7u64;
-        gso.reset_for_encap();
+        gso.reset_for_encap(&bh);
         let mut singles = gso.into_singles(64, &mut PageRing::new(), &bh);
         assert!(singles.len() == 30 && singles.segs() == 30);
         let mut number = 0;

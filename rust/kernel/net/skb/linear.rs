@@ -214,6 +214,7 @@ mod tests {
         SkBuff,
         SkbList, //
     };
+    use crate::context::Process;
     use kernel::prelude::*;
 
     /// Makes a packet with these bytes as data.
@@ -302,9 +303,11 @@ mod tests {
         ip[3] = 22;
         ip[15] = 1;
         ip[19] = 2;
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
         let mut skb = packet(&ip)?;
         assert!(skb.ip_version_checked().is_none());
-        skb.reset_for_decap();
+        skb.reset_for_decap(&process.bh());
         let header = skb.read_ip_header().ok_or(EINVAL)?;
         assert!(skb.ip_version_checked() == Some(IpVersion::V4));
         assert!(header.version == IpVersion::V4 && header.len == 22);
@@ -328,7 +331,7 @@ mod tests {
         ip[0] = 0x60;
         ip[1] = 0x20;
         let mut skb = packet(&ip)?;
-        skb.reset_for_decap();
+        skb.reset_for_decap(&process.bh());
         let header = skb.read_ip_header().ok_or(EINVAL)?;
         assert!(header.version == IpVersion::V6 && header.len == 40);
         assert!(skb.ecn_encap() == 2);

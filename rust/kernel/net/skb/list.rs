@@ -7,7 +7,10 @@ use super::{
     reason,
     SkBuff, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    context::Bh, //
+};
 use core::{
     marker::PhantomData,
     mem::ManuallyDrop,
@@ -296,8 +299,8 @@ impl<P: Packet> ListedMut<'_, P> {
 
     /// See [`SkBuff::orphan`].
     #[inline]
-    pub fn orphan(&mut self) {
-        self.skb_mut().orphan();
+    pub fn orphan(&mut self, bh: &Bh<'_>) {
+        self.skb_mut().orphan(bh);
     }
 }
 

@@ -104,7 +104,8 @@ unsafe fn is_foreign(page: *const page) -> bool {
 
 impl SkBuff {
     /// Returns the packet as a [`Linear`] if its data is linear and not shared, or if all fragments
-    /// fit into the tailroom of data that is not shared. Otherwise returns the packet as error.
+    /// fit into the tailroom of data that is not shared. Otherwise, and with interrupts off, returns
+    /// the packet as error.
     #[inline]
     pub fn try_linear(mut self) -> Result<Linear, SkBuff> {
         let behind = self.data_len();
@@ -252,9 +253,12 @@ mod tests {
     use super::super::UdpSource;
     use super::*;
     use crate::context::Process;
-    use kernel::page::{
-        Page,
-        PAGE_SIZE, //
+    use kernel::{
+        interrupt::local_interrupt_disable,
+        page::{
+            Page,
+            PAGE_SIZE, //
+        }, //
     };
 
     /// Makes a received datagram with its headers in front of the data, four bytes of linear data,
@@ -270,7 +274,9 @@ mod tests {
             1, 2, 3, 4,
         ]);
         let mut skb = linear.into_skb();
-        skb.reset_for_decap();
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        skb.reset_for_decap(&process.bh());
         let _ = skb.read_ip_header().ok_or(EINVAL)?;
         let headers = raw::headers_mut(skb.c_mut());
         headers.skb_iif = 5;
@@ -414,5 +420,45 @@ mod tests {
         drop(clone);
         assert!(skb.try_linear().is_ok());
         Ok(())
+    }
+
+    #[test]
+    fn packets_keep_their_memory_with_interrupts_off() -> Result {
+        let (pulled, put_in_line) = (packet(&[(1000, 50)])?, packet(&[(1000, 50)])?);
+        let (mut trimmed, mut head) = (packet(&[(1000, 50)])?, packet(&[(1000, 50)])?);
+        let mut shared = packet(&[])?;
+        // SAFETY: The buffer is valid; the clone is ours.
+        let clone =
+            unsafe { crate::bindings::skb_clone(shared.as_raw(), bindings::CONST_GFP_KERNEL) };
+        // SAFETY: As above.
+        let mut clone = unsafe { SkBuff::from_shared(clone) }.ok_or(ENOMEM)?;
+        let start = raw::headroom(clone.c()) as u16;
+        raw::set_partial_checksum(clone.c_mut(), start, 0);
+        // Compared later, as a test must not fail with interrupts off.
+        let (results, pulled, put_in_line) = {
+            let irqs = local_interrupt_disable();
+            let pulled = pulled.try_linear();
+            let put_in_line = put_in_line.into_linear(0, 0);
+            let results = [
+                pulled.is_err(),
+                put_in_line.is_err(),
+                trimmed.trim(10) == Err(EBUSY),
+                head.pull_head(20).is_none(),
+                head.pull_head(4).is_some(),
+                shared.make_private() == Err(EBUSY),
+                clone.finish_checksum() == Err(EBUSY),
+            ];
+            drop(irqs);
+            (results, pulled, put_in_line)
+        };
+        assert!(results == [true; 7]);
+        let pulled = pulled.err().ok_or(EINVAL)?.try_linear();
+        assert!(pulled.is_ok_and(|packet| packet.len() == 54));
+        let put_in_line = put_in_line.err().ok_or(EINVAL)?.into_linear(0, 0);
+        assert!(put_in_line.is_ok_and(|packet| packet.len() == 54));
+        trimmed.trim(10)?;
+        assert!(trimmed.len() == 10 && head.pull_head(20).is_some());
+        shared.make_private()?;
+        clone.finish_checksum()
     }
 }

@@ -2,6 +2,11 @@
 
 //! Freeing packets: dropped for a reason, or consumed.
 //!
+//! Packets can be freed anywhere, as values can be dropped anywhere. With interrupts off, such as
+//! in an interrupt that hit a NAPI poll, a softirq frees them later: their pages could go back to a
+//! cache that the poll is changing (`page_pool_napi_local()`), and destructors may turn bottom
+//! halves off and on.
+//!
 //! The stack distinguishes the two (`skb:kfree_skb` and `skb:consume_skb`), and records the address
 //! of the code that freed a packet. These functions are inlined, so that this is an address in the
 //! driver's function.
@@ -9,6 +14,7 @@
 //! C header: [`include/net/dropreason-core.h`](srctree/include/net/dropreason-core.h)
 
 use super::{
+    raw,
     Datagrams,
     Gso,
     Linear,
@@ -19,15 +25,15 @@ use super::{
 };
 use crate::{
     bindings,
-    compat::casts::usize_as_u64, //
+    compat::casts::usize_as_u64,
+    context::irqs_disabled, //
 };
 use core::{
     mem::ManuallyDrop,
     ops::{
         Deref,
         DerefMut, //
-    },
-    ptr::null_mut, //
+    }, //
 };
 use kernel::sync::atomic::{
     Atomic,
@@ -116,7 +122,7 @@ impl Free for SkBuff {
     #[inline(always)]
     fn free(self, reason: Reason) {
         // SAFETY: By the type invariants the buffer is ours to give up.
-        unsafe { bindings::sk_skb_reason_drop(null_mut(), self.into_raw(), reason.0) };
+        unsafe { bindings::dev_kfree_skb_any_reason(self.into_raw(), reason.0) };
     }
 }
 
@@ -150,12 +156,40 @@ impl Free for Datagrams {
 }
 
 impl<P: Packet> Free for SkbList<P> {
-    /// Frees the buffers in bulk.
+    /// Frees the buffers, several in bulk.
     #[inline(always)]
     fn free(self, reason: Reason) {
-        // SAFETY: By the type invariants the list owns its buffers, which nothing uses after this.
-        // The last one has no next.
-        unsafe { bindings::kfree_skb_list_reason(self.into_raw(), reason.0) };
+        let len = self.len();
+        let first = self.into_raw();
+        if len == 1 {
+            // SAFETY: By the type invariants the list owns this buffer, which nothing uses after
+            // this, and which has no next.
+            unsafe { bindings::dev_kfree_skb_any_reason(first, reason.0) };
+        } else if irqs_disabled() {
+            // SAFETY: By the type invariants the list owns its buffers, which nothing uses after
+            // this. The last one has no next.
+            unsafe { free_later(first, reason) };
+        } else {
+            // SAFETY: As above.
+            unsafe { bindings::kfree_skb_list_reason(first, reason.0) };
+        }
+    }
+}
+
+/// Has a softirq free a list of packets.
+///
+/// # Safety
+///
+/// `skb` must be null or the first of a chain of valid buffers, which the caller must own and give
+/// up.
+#[cold]
+unsafe fn free_later(mut skb: *mut bindings::sk_buff, reason: Reason) {
+    while !skb.is_null() {
+        let this = skb;
+        // SAFETY: By the requirements.
+        skb = raw::take_next(unsafe { &mut *this });
+        // SAFETY: As above.
+        unsafe { bindings::dev_kfree_skb_any_reason(this, reason.0) };
     }
 }
 
@@ -222,7 +256,7 @@ pub fn unreasoned() -> u64 {
 pub(super) unsafe fn free_unreasoned(skb: *mut bindings::sk_buff) {
     count_unreasoned(1);
     // SAFETY: By the requirements.
-    unsafe { bindings::sk_skb_reason_drop(null_mut(), skb, Reason::NOT_SPECIFIED.0) };
+    unsafe { bindings::dev_kfree_skb_any_reason(skb, Reason::NOT_SPECIFIED.0) };
 }
 
 /// Frees a list of packets without a reason, and counts them.
@@ -239,4 +273,78 @@ fn count_unreasoned(n: u64) {
     // KUnit tests drop their packets plainly.
     #[cfg(all(check_reasons, not(CONFIG_KUNIT = "y")))]
     kernel::warn_on!(_before == 0);
+}
+
+#[kernel::macros::kunit_tests(kext_skb_reason)]
+mod tests {
+    use super::*;
+    use core::ptr::null_mut;
+    use kernel::{
+        interrupt::local_interrupt_disable,
+        prelude::*,
+        time::{
+            delay::fsleep,
+            Delta, //
+        }, //
+    };
+
+    /// How many packets were freed with interrupts on, and with interrupts off.
+    static FREED: [Atomic<u32>; 2] = [Atomic::new(0), Atomic::new(0)];
+
+    fn freed() -> [u32; 2] {
+        [0, 1].map(|i: usize| FREED[i].load(Relaxed))
+    }
+
+    /// # Safety
+    ///
+    /// None; a destructor.
+    unsafe extern "C" fn note(_skb: *mut bindings::sk_buff) {
+        FREED[usize::from(irqs_disabled())].fetch_add(1, Relaxed);
+    }
+
+    fn packet() -> Result<SkBuff> {
+        let mut skb = SkBuff::alloc(0, 0)?;
+        raw::set_owner(skb.c_mut(), null_mut(), Some(note));
+        Ok(skb)
+    }
+
+    fn packets(count: usize) -> Result<SkbList> {
+        let mut list = SkbList::new();
+        for _ in 0..count {
+            list.push_back(packet()?);
+        }
+        Ok(list)
+    }
+
+    #[test]
+    fn packets_are_freed_with_interrupts_on() -> Result {
+        let before = freed();
+        let (single, plain) = (packet()?, packet()?);
+        let (one, several, plain_list) = (packets(1)?, packets(3)?, packets(2)?);
+        // Compared later, as a test must not fail with interrupts off.
+        let meanwhile = {
+            let irqs = local_interrupt_disable();
+            single.consume();
+            drop(plain);
+            one.consume();
+            Buffer::drop(several, Reason::QUEUE_PURGE);
+            drop(plain_list);
+            SkbList::<SkBuff>::new().consume();
+            let meanwhile = freed();
+            drop(irqs);
+            meanwhile
+        };
+        for _ in 0..100 {
+            if freed() != before {
+                break;
+            }
+            fsleep(Delta::from_millis(10));
+        }
+        assert!(meanwhile == before);
+        assert!(freed() == [before[0] + 8, before[1]]);
+        packets(2)?.consume();
+        packet()?.consume();
+        assert!(freed() == [before[0] + 11, before[1]]);
+        Ok(())
+    }
 }

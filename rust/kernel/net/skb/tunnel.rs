@@ -9,6 +9,7 @@ use super::{
 use crate::{
     bindings,
     bindings::CHECKSUM_UNNECESSARY,
+    context::Bh,
     net::udp::Headers4, //
 };
 use core::ptr::null_mut;
@@ -29,23 +30,24 @@ impl SkBuff {
     /// delivery time.
     ///
     /// For a packet that becomes the payload of another one.
-    pub fn reset_for_encap(&mut self) {
-        self.reset(true);
+    pub fn reset_for_encap(&mut self, bh: &Bh<'_>) {
+        self.reset(true, bh);
     }
 
     /// Clears what the stack has stored in the packet.
     ///
     /// For a packet that was the payload of another one.
-    pub fn reset_for_decap(&mut self) {
-        self.reset(false);
+    pub fn reset_for_decap(&mut self, bh: &Bh<'_>) {
+        self.reset(false, bh);
     }
 
     #[inline]
-    fn reset(&mut self, keep_hash: bool) {
+    fn reset(&mut self, keep_hash: bool, _bh: &Bh<'_>) {
         let headers = raw::headers(self.c());
         let (l4_hash, sw_hash, hash) = (headers.l4_hash(), headers.sw_hash(), headers.hash);
         let (tstamp_type, unreadable) = (headers.tstamp_type(), headers.unreadable());
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants. C puts the connection of the packet, for which bottom
+        // halves must be off or may be turned on.
         unsafe { bindings::skb_scrub_packet(self.as_raw(), true) };
         // The group also contains the marks of redirection, the index for traffic control and the
         // offsets of all headers.
@@ -161,6 +163,7 @@ impl SkBuff {
 #[kernel::macros::kunit_tests(kext_skb_tunnel)]
 mod tests {
     use super::*;
+    use crate::context::Process;
     use kernel::prelude::*;
 
     fn packet() -> Result<SkBuff> {
@@ -193,7 +196,9 @@ mod tests {
     fn memory_of_devices_stays_unreadable() -> Result {
         let mut skb = packet()?;
         raw::headers_mut(skb.c_mut()).set_unreadable(1);
-        skb.reset_for_decap();
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        skb.reset_for_decap(&process.bh());
         assert_eq!(raw::headers(skb.c()).unreadable(), 1);
         raw::headers_mut(skb.c_mut()).set_unreadable(0);
         Ok(())

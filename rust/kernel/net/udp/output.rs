@@ -29,7 +29,10 @@ use crate::{
         casts::u32_as_usize,
         code::ENONET, //
     },
-    context::Bh,
+    context::{
+        irqs_disabled,
+        Bh, //
+    },
     net::{
         addr::{
             Ipv4Addr,
@@ -154,7 +157,7 @@ impl<H: EncapRcv> Tunnel<H> {
     /// # Errors
     ///
     /// `EAFNOSUPPORT` if this is not an IPv4 socket, `ENONET` if the network namespace of the
-    /// socket or of the route is gone.
+    /// socket or of the route is gone, `EBUSY` with interrupts off, which C could turn on.
     #[allow(clippy::too_many_arguments)]
     pub fn output4<'a, T: Operations>(
         &'a self,
@@ -166,6 +169,9 @@ impl<H: EncapRcv> Tunnel<H> {
         expected: usize,
         bh: &'a Bh<'_>,
     ) -> Result<Output4<'a, T>> {
+        if irqs_disabled() {
+            return Err(EBUSY);
+        }
         let sk = self.sk(false, bh)?;
         let rt = route.get(bh).ok_or(ENONET)?;
         // SAFETY: The route is valid in this section, and begins with its entry.
@@ -176,6 +182,7 @@ impl<H: EncapRcv> Tunnel<H> {
         let net = unsafe { bindings::dev_net(dev) };
         // CAST: A byte in the packet.
         let headers = Headers4::new(route.saddr(), daddr, self.port, dport, ttl as u8);
+        let depth = xmit_depth(bh);
         // INVARIANT: The socket was found open in this section, and the route alive. A namespace
         // outlives its devices by a grace period.
         Ok(Output4 {
@@ -187,8 +194,8 @@ impl<H: EncapRcv> Tunnel<H> {
             reserved: 0,
             expected: u32::try_from(expected).unwrap_or(0),
             mark,
-            is_loop: xmit_depth(bh) > RECURSION_LIMIT,
-            is_nested: xmit_depth(bh) != 0,
+            is_loop: depth > RECURSION_LIMIT,
+            is_nested: depth != 0,
         })
     }
 
@@ -197,7 +204,7 @@ impl<H: EncapRcv> Tunnel<H> {
     /// # Errors
     ///
     /// `EAFNOSUPPORT` if this is not an IPv6 socket, `ENONET` if the network namespace of the
-    /// socket or of the route is gone.
+    /// socket or of the route is gone, `EBUSY` with interrupts off, which C could turn on.
     pub fn output6<'a, T: Operations>(
         &'a self,
         running: Running<'a, T>,
@@ -207,6 +214,9 @@ impl<H: EncapRcv> Tunnel<H> {
         mark: u32,
         bh: &'a Bh<'_>,
     ) -> Result<Output6<'a, T>> {
+        if irqs_disabled() {
+            return Err(EBUSY);
+        }
         let sk = self.sk(true, bh)?;
         let dst = route.get(bh).ok_or(ENONET)?;
         // SAFETY: The route is valid in this section.
