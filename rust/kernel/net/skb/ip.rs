@@ -293,8 +293,12 @@ impl SkBuff {
     /// Removes the headers in front of a UDP datagram's payload, and what follows the datagram. The
     /// headers stay in the headroom, for [`SkBuff::udp_source`].
     ///
-    /// Fails with `EINVAL` if the headers do not describe the packet, and with `ENOMEM`.
+    /// Fails with `EINVAL` if the headers do not describe the packet, or if it is a GSO packet, and
+    /// with `ENOMEM`.
     pub fn strip_udp(&mut self) -> Result {
+        if self.is_gso() {
+            return Err(EINVAL);
+        }
         self.ip_version_checked().ok_or(EINVAL)?;
         let transport = self.transport_header();
         let udp: &[u8; 8] = self.header(transport).ok_or(EINVAL)?;

@@ -20,7 +20,7 @@ use zerocopy::{
 ///
 /// # Invariants
 ///
-/// All data lies in the linear part, which no clone shares.
+/// All data lies in the linear part, which no clone shares. It is no GSO packet.
 pub struct Linear(SkBuff);
 
 impl Linear {

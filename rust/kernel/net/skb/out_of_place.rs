@@ -104,10 +104,14 @@ unsafe fn is_foreign(page: *const page) -> bool {
 
 impl SkBuff {
     /// Returns the packet as a [`Linear`] if its data is linear and not shared, or if all fragments
-    /// fit into the tailroom of data that is not shared. Otherwise, and with interrupts off, returns
-    /// the packet as error.
+    /// fit into the tailroom of data that is not shared. Otherwise, with interrupts off, or for a
+    /// GSO packet, returns the packet as error.
     #[inline]
     pub fn try_linear(mut self) -> Result<Linear, SkBuff> {
+        // As in `into_linear`.
+        if self.is_gso() {
+            return Err(self);
+        }
         let behind = self.data_len();
         let is_private = !raw::is_cloned(self.c());
         let fits = behind != 0 && behind <= raw::tailroom(self.c());
@@ -118,7 +122,7 @@ impl SkBuff {
         if self.data_len() != 0 || !is_private {
             return Err(self);
         }
-        // INVARIANT: All data is in the linear part, and no clone shares it.
+        // INVARIANT: All data is in the linear part, no clone shares it, and this is no GSO packet.
         Ok(Linear::new(self))
     }
 
@@ -204,7 +208,7 @@ impl SkBuff {
         // CAST: Within the headroom.
         headers.network_header = start as u16;
         headers.transport_header = depth.wrapping_add(start as u16);
-        // INVARIANT: The new packet is linear, and has no clone.
+        // INVARIANT: The new packet is linear, and has no clone. It is no GSO packet.
         Ok(Linear::new(skb))
     }
 }

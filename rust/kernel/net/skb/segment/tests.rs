@@ -205,9 +205,11 @@ mod tests {
         for kind in [SKB_GSO_TCPV4, SKB_GSO_UDP_L4] {
             let usual = || packet(IpVersion::V4, kind, 3000, 1000);
             assert!(!is_left(usual()?));
-            let mut with_options = usual()?.into_linear(0, 0).map_err(|_| ENOMEM)?;
-            with_options.bytes_mut()[0] = 0x46;
-            assert!(is_left(with_options.into_skb()));
+            let mut with_options = usual()?;
+            let first = with_options.c_mut().data;
+            // SAFETY: A header starts there, and no other code has the packet.
+            unsafe { first.write(0x46) };
+            assert!(is_left(with_options));
             let mut tunnelled = usual()?;
             raw::headers_mut(tunnelled.c_mut()).set_encapsulation(1);
             assert!(is_left(tunnelled));
@@ -218,12 +220,27 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn the_shape_of_gso_packets_stays() -> Result {
+        for kind in [SKB_GSO_TCPV4, SKB_GSO_UDP_L4] {
+            let mut skb = packet(IpVersion::V4, kind, 3000, 1000)?;
+            let len = skb.len();
+            assert!(skb.trim(len - 1) == Err(EINVAL));
+            skb.trim(len)?;
+            assert!(skb.strip_udp() == Err(EINVAL));
+            let skb = skb.into_linear(0, 0).err().ok_or(EINVAL)?;
+            let skb = skb.try_linear().err().ok_or(EINVAL)?;
+            assert!(skb.len() == len && skb.is_gso());
+        }
+        Ok(())
+    }
+
     /// Returns whether a segment with this many bytes of payload and these flags is a bare
     /// acknowledgement.
     fn is_bare(version: IpVersion, text: usize, flags: u8) -> Result<bool> {
-        let mut skb = packet(version, 0, text, 1)?
-            .into_linear(0, 0)
-            .map_err(|_| ENOMEM)?;
+        let mut skb = packet(version, 0, text, 1)?;
+        let gso_size = core::mem::take(&mut raw::shared_info_mut(skb.c_mut()).gso_size);
+        let mut skb = skb.into_linear(0, 0).map_err(|_| ENOMEM)?;
         let bytes = skb.bytes_mut();
         let len = bytes.len() as u16;
         if version == IpVersion::V4 {
@@ -231,6 +248,7 @@ mod tests {
         }
         bytes[version.header_len() + 13] = flags;
         let mut skb = skb.into_skb();
+        raw::shared_info_mut(skb.c_mut()).gso_size = gso_size;
         assert!(!skb.is_bare_ack());
         raw::shared_info_mut(skb.c_mut()).gso_size = 0;
         Ok(skb.is_bare_ack())
@@ -250,6 +268,7 @@ mod tests {
             assert!(!udp.is_bare_ack());
             // An incomplete header.
             udp = packet(version, 0, 0, 1)?;
+            raw::shared_info_mut(udp.c_mut()).gso_size = 0;
             udp.trim(version.header_len() + 4)?;
             assert!(!udp.is_bare_ack());
         }
