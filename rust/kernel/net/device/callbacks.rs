@@ -32,7 +32,8 @@ use crate::{
         skb::{
             Buffer,
             Outgoing,
-            Reason, //
+            Reason,
+            MAX_HEADROOM, //
         },
     },
 };
@@ -74,6 +75,8 @@ impl<T: Operations> Callbacks<T> {
     pub(super) unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
         let features = bindings::CONST_NETIF_F_TUNNEL;
         let config = T::CONFIG;
+        // The stack makes packets with at least that much headroom. The room behind has no offsets.
+        const { assert!(T::CONFIG.headroom as usize <= MAX_HEADROOM) };
         // SAFETY: C passes a device that no other code has seen yet.
         let d = unsafe { &mut *dev };
         d.netdev_ops = Self::NETDEV_OPS;

@@ -64,6 +64,8 @@ pub(super) fn data<T>(dev: *mut bindings::net_device) -> *mut T {
         // The private area starts at a multiple of the alignment of the device itself.
         assert!(align_of::<PrivateArea<T>>() <= align_of::<bindings::net_device>());
         assert!(offset_of!(bindings::net_device, priv_) % align_of::<bindings::net_device>() == 0);
+        // `alloc_netdev_mqs()` takes an `int` for the size.
+        assert!(size_of::<PrivateArea<T>>() <= i32::MAX as usize);
     };
     header(dev)
         .wrapping_byte_add(offset_of!(PrivateArea<T>, data))

@@ -31,7 +31,7 @@ pub(in crate::net) fn check_gso(skb: &SkBuff, segs: u16) {
         rest = rest.wrapping_sub(frag.len);
     }
     let start = skb.headroom().saturating_sub(8);
-    // CAST: Headers start within the first 64 kB.
+    // CAST: The headroom has 16 bits: see `SkBuff::pull`.
     warn_on!(raw::partial_checksum(skb.c()) != Some((start as u16, 6)));
     warn_on!(raw::is_cloned(skb.c()) || raw::headers(skb.c()).encapsulation() != 0);
     check_owner(skb, behind);

@@ -128,7 +128,8 @@ impl Linear {
         self.bytes_mut().get_mut(len..)
     }
 
-    /// Removes the first `n` bytes. [`None`] if there are fewer.
+    /// Removes the first `n` bytes. [`None`] if there are fewer, or if the headroom would be more
+    /// than 65 534 bytes, the largest offset of a header.
     #[inline]
     pub fn pull(&mut self, n: usize) -> Option<()> {
         self.0.pull(n)
@@ -209,6 +210,7 @@ pub(super) unsafe fn copy_headers(from: *const u8, to: *mut u8, n: usize) {
 #[kernel::macros::kunit_tests(kext_skb)]
 mod tests {
     use super::super::{
+        raw,
         IpAddrs,
         IpVersion,
         SkBuff,
@@ -262,6 +264,24 @@ mod tests {
         assert!(p.len() == head.saturating_add(tail));
         assert!(SkBuff::alloc(usize::MAX, 1).is_err());
         assert!(p.into_skb().into_linear(usize::MAX, usize::MAX).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn offsets_of_headers_reach_the_data() -> Result {
+        // SAFETY: Tests run in process context.
+        let mut process = unsafe { Process::new() };
+        let mut p = SkBuff::alloc(16, 70_000)?
+            .into_linear(16, 70_000)
+            .map_err(|_| ENOMEM)?;
+        p.put(70_000).ok_or(EINVAL)?;
+        let most = 65_534 - p.headroom();
+        assert!(p.pull(most + 1).is_none() && p.len() == 70_000);
+        p.pull(most).ok_or(EINVAL)?;
+        assert!(p.pull(1).is_none());
+        let mut skb = p.into_skb();
+        skb.reset_for_decap(&process.bh());
+        assert!(raw::headers(skb.c()).network_header == 65_534);
         Ok(())
     }
 

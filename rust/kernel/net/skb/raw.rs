@@ -260,7 +260,7 @@ pub(in crate::net) fn tailroom(skb: &sk_buff) -> usize {
 /// `CHECKSUM_NONE`: the checksums in it are final.
 #[inline]
 pub(super) fn copy_fields(from: &sk_buff, to: &mut sk_buff) {
-    // CAST: Headers start within the first 64 kB, here as in C.
+    // CAST: The headroom has 16 bits: see `SkBuff::pull`.
     let at = headroom(to) as u16;
     copy_headers(from, to);
     copy_tstamp(from, to);
@@ -284,7 +284,7 @@ pub(super) fn truesize_of(len: usize) -> usize {
 /// Sets the network header to `offset` bytes into the data.
 #[inline]
 pub(super) fn set_network_header(skb: &mut sk_buff, offset: u16) {
-    // CAST: Headers start within the first 64 kB, here as in C.
+    // CAST: The headroom has 16 bits: see `SkBuff::pull`.
     let at = (headroom(skb) as u16).wrapping_add(offset);
     headers_mut(skb).network_header = at;
 }
@@ -398,7 +398,7 @@ pub(super) fn set_len(skb: &mut sk_buff, len: u32) {
 /// Sets the link and network headers to where the data starts.
 #[inline]
 pub(super) fn reset_link_headers(skb: &mut sk_buff) {
-    // CAST: Headers start within the first 64 kB, here as in C.
+    // CAST: The headroom has 16 bits: see `SkBuff::pull`.
     let at = headroom(skb) as u16;
     let headers = headers_mut(skb);
     headers.mac_header = at;

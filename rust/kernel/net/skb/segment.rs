@@ -276,7 +276,7 @@ fn single<F: Fn(usize) -> usize>(
     // CAST: Less than the length of the packet.
     raw::set_len(segment.c_mut(), len as u32);
     raw::copy_fields(skb.c(), segment.c_mut());
-    // CAST: Headers start within the first 64 kB, here as in C.
+    // CAST: The headroom has 16 bits: see `SkBuff::pull`.
     let transport = segment.headroom().wrapping_add(cut.ip_len()) as u16;
     raw::headers_mut(segment.c_mut()).transport_header = transport;
     Segmented::try_from(segment.into_skb()).map_err(|segment| {

@@ -52,7 +52,7 @@ impl SkBuff {
         // The group also contains the marks of redirection, the index for traffic control and the
         // offsets of all headers.
         raw::clear_headers(self.c_mut());
-        // CAST: Headers start within the first 64 kB, here as in C.
+        // CAST: The headroom has 16 bits: see `SkBuff::pull`.
         let at = self.headroom() as u16;
         let headers = raw::headers_mut(self.c_mut());
         // A property of the fragments: without it C would take memory of a device for pages.
@@ -124,7 +124,7 @@ impl SkBuff {
     #[inline]
     pub(in crate::net) fn leave_udp_checksum(&mut self) {
         let start = self.headroom().saturating_sub(UDP_HEADER_LEN);
-        // CAST: Headers start within the first 64 kB, here as in C.
+        // CAST: The headroom has 16 bits: see `SkBuff::pull`.
         raw::set_partial_checksum(self.c_mut(), start as u16, UDP_CHECKSUM_OFFSET);
     }
 
@@ -147,7 +147,7 @@ impl SkBuff {
         };
         // `IPCB()`, the options among it.
         skb.cb.fill(0);
-        // CAST: Headers start within the first 64 kB, here as in C.
+        // CAST: The headroom has 16 bits: see `SkBuff::pull`.
         let at = raw::headroom(skb) as u16;
         let fields = raw::headers_mut(skb);
         fields.network_header = at;
