@@ -2,8 +2,10 @@
 
 //! Tokens that prove the context in which code runs.
 //!
-//! A function that may sleep takes `&mut` [`Process`]. One that needs bottom halves off, or an RCU
-//! read-side section, takes `&` [`Bh`]. Drivers cannot make either token: the callbacks of this
+//! A function that may sleep takes `&mut` [`Process`]. The exceptions, which have none to take, are
+//! constructors of registrations and queues, `Request::reply()` and destructors: they ask
+//! [`may_sleep`]. A function that needs bottom halves off, or an RCU read-side section, takes `&`
+//! [`Bh`]. Drivers cannot make either token: the callbacks of this
 //! crate do, each by its own contract with C. Turning bottom halves off borrows the [`Process`], so
 //! that code cannot call a function that sleeps in between:
 //!
@@ -20,6 +22,10 @@
 //! * Both are tied to their thread (`!Send`, `!Sync`), so a proof never reaches another CPU.
 //! * A [`Bh`] that is forgotten leaves bottom halves off. That stops the machine, but does not
 //!   corrupt memory: what was borrowed under the guard ended with the borrow of the guard.
+//! * Interrupts have neither token. Functions without one can be called in them, by timers of the
+//!   `kernel` crate for example, and so can destructors.
+//! * A [`Bh`] may be made with interrupts off, and interrupts may be turned off under it. Functions
+//!   for which that matters ask.
 //! * A [`Bh`] may also be dropped with interrupts off, as under a `SpinLockIrq` of the `kernel`
 //!   crate. Softirqs, which could take that lock once more, then wait for the next interrupt. With
 //!   `PREEMPT_RT` such a guard must have been made with interrupts off too; else the section stays
@@ -30,6 +36,9 @@
 //!   proves that no [`Bh`] exists, but not that none of those guards does. Sleeping under one ends
 //!   its section. This crate lends for the lifetime of a [`Bh`] only. None of its memory depends on
 //!   a section of those guards, except within a function of this crate, which does not sleep there.
+//! * The same holds for `Display`: `printk()` formats messages with interrupts off, be it for
+//!   [`print`](crate::print) or for the `kernel` crate's macros. An implementation can use a
+//!   [`Process`] that it borrows, and then sleeps there.
 //! * `Drop` cannot take a token. The few destructors of this crate that sleep check [`may_sleep`]
 //!   first. If it says no, they leak with a warning: they must not wait for a grace period inside a
 //!   read-side section.
@@ -44,8 +53,9 @@ use kernel::types::NotThreadSafe;
 ///
 /// # Invariants
 ///
-/// While the value is not borrowed, the thread runs in process context, and no [`Bh`] is alive on
-/// it. It may sleep, unless the driver holds a guard of the `kernel` crate that forbids it.
+/// While the value is not borrowed, the thread runs in process context, and no [`Bh`] can be used
+/// on it. It may sleep, unless the driver holds a guard of the `kernel` crate that forbids it, has
+/// forgotten a [`Bh`], or is called by `printk()`.
 pub struct Process {
     /// Whether this thread holds RTNL: C holds it around the callback that this token was made for,
     /// or `rtnl::lock()` took it through this token.

@@ -97,8 +97,9 @@ impl<T> OwnedSlot<T> {
         if !old.is_null() {
             synchronize(process);
         }
-        // SAFETY: Only this call took it out. No reader uses it any more: `process` proves that no
-        // section of this thread is open, and `synchronize` waited for those of other threads.
+        // SAFETY: Only this call took it out. No reader uses it any more: `process` proves that
+        // nothing can use a section of this thread, though a forgotten one may be open, and
+        // `synchronize` waited for those of other threads.
         unsafe { Self::take(old) }
     }
 }
