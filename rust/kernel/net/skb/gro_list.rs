@@ -30,7 +30,6 @@ use crate::{
         napi_gro_cb,
         sk_buff, //
     },
-    context::irqs_disabled,
     net::ipv6, //
 };
 use core::{
@@ -40,11 +39,7 @@ use core::{
         NonNull, //
     },
 };
-use kernel::{
-    error::to_result,
-    ffi::c_int,
-    prelude::*, //
-};
+use kernel::ffi::c_int;
 
 /// The length of a UDP header.
 const UDP_HEADER_LEN: u32 = 8;
@@ -452,20 +447,6 @@ impl SkBuff {
             }
         }
         list
-    }
-
-    /// Unshares the linear part: copies it if a clone shares it. Fails with `ENOMEM`, and with
-    /// `EBUSY` with interrupts off.
-    pub(in crate::net) fn make_private(&mut self) -> Result {
-        if !raw::is_cloned(self.c()) {
-            return Ok(());
-        }
-        if irqs_disabled() {
-            return Err(EBUSY);
-        }
-        let gfp = bindings::CONST_GFP_ATOMIC;
-        // SAFETY: The buffer is not shared.
-        to_result(unsafe { bindings::pskb_expand_head(self.as_raw(), 0, 0, gfp) })
     }
 
     /// Splits a GSO packet that is no list of [`gro_complete`] (`udp_rcv_segment()`). Each of the

@@ -4,15 +4,95 @@
 
 use super::{
     raw,
-    SkBuff, //
+    SkBuff,
+    MAX_HEADROOM,
+    MAX_TAILROOM, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    context::irqs_disabled, //
+};
+use kernel::{
+    error::to_result,
+    ffi::c_int,
+    prelude::*, //
+};
 use zerocopy::{
     FromBytes,
     Immutable,
     IntoBytes,
     KnownLayout, //
 };
+
+impl SkBuff {
+    /// Makes the packet linear, unshares its data, and provides at least `headroom` bytes in front
+    /// of it and `tailroom` bytes behind it.
+    ///
+    /// Copies nothing if all of that holds already. Headers keep their place relative to the data.
+    /// Returns the packet as error without memory, if that much room is never provided, with
+    /// interrupts off, or if it is a GSO packet.
+    #[inline]
+    pub fn into_linear(mut self, headroom: usize, tailroom: usize) -> Result<Linear, SkBuff> {
+        // C relies on the length and headers that go with `gso_size` where it segments the packet.
+        if self.is_gso() {
+            return Err(self);
+        }
+        let fits = self.data_len() == 0
+            && raw::headroom(self.c()) >= headroom
+            && raw::tailroom(self.c()) >= tailroom
+            && !raw::is_cloned(self.c());
+        if !fits && self.reallocate(headroom, tailroom).is_err() {
+            return Err(self);
+        }
+        // INVARIANT: All data is in the linear part, no clone shares it, and this is no GSO packet.
+        Ok(Linear::new(self))
+    }
+
+    /// The slow path of [`SkBuff::into_linear`], which copies. Fails with `ENOMEM`, `EINVAL` or
+    /// `EBUSY`.
+    #[cold]
+    fn reallocate(&mut self, headroom: usize, tailroom: usize) -> Result {
+        if irqs_disabled() {
+            return Err(EBUSY);
+        }
+        let behind = self.data_len();
+        let tailroom = tailroom.checked_add(behind).ok_or(EINVAL)?;
+        if headroom > MAX_HEADROOM || tailroom > MAX_TAILROOM {
+            return Err(EINVAL);
+        }
+        // CAST: Both were limited above.
+        let head = headroom.saturating_sub(raw::headroom(self.c())) as c_int;
+        let tail = tailroom.saturating_sub(raw::tailroom(self.c())) as c_int;
+        if raw::is_cloned(self.c()) || head != 0 || tail != 0 {
+            let gfp = bindings::CONST_GFP_ATOMIC;
+            // SAFETY: The buffer is not shared, and the sizes are not negative.
+            to_result(unsafe { bindings::pskb_expand_head(self.as_raw(), head, tail, gfp) })?;
+            // C adds to the offsets of headers that were never set, too, and `header` may read
+            // what they point to then.
+            // CAST: Not negative.
+            // SAFETY: The buffer has grown by that many bytes at its start.
+            unsafe { self.c_mut().head.write_bytes(0, head as usize) };
+        }
+        if !self.may_pull(self.len()) || self.data_len() != 0 {
+            return Err(ENOMEM);
+        }
+        Ok(())
+    }
+
+    /// Unshares the linear part: copies it if a clone shares it. Fails with `ENOMEM`, and with
+    /// `EBUSY` with interrupts off.
+    pub(in crate::net) fn make_private(&mut self) -> Result {
+        if !raw::is_cloned(self.c()) {
+            return Ok(());
+        }
+        if irqs_disabled() {
+            return Err(EBUSY);
+        }
+        let gfp = bindings::CONST_GFP_ATOMIC;
+        // SAFETY: The buffer is not shared.
+        to_result(unsafe { bindings::pskb_expand_head(self.as_raw(), 0, 0, gfp) })
+    }
+}
 
 /// A packet whose data is linear and not shared.
 ///
@@ -56,7 +136,7 @@ impl Linear {
 
     /// See [`SkBuff::finish_checksum`].
     #[inline]
-    pub fn finish_checksum(&mut self) -> kernel::error::Result {
+    pub fn finish_checksum(&mut self) -> Result {
         // The data stays linear, and no clone comes to share it.
         self.0.finish_checksum()
     }
