@@ -27,7 +27,10 @@ use kernel::{
 };
 use kext::{
     context::Bh,
-    net::skb::SkbList,
+    net::skb::{
+        Listed,
+        SkbList, //
+    },
     new_spinlock,
     sync::lock::SpinLock,
     time, //
@@ -36,6 +39,13 @@ use wg_proto::DropReason;
 
 /// Packets that may wait: what one softirq brings at once, 64 GSO packets of 64 datagrams.
 const MAX_QUEUED_PACKETS: usize = 64 * 64;
+
+/// Packets among which a late run is sorted: several times what a poll of a device brings, and few
+/// enough that datagrams with invented counters cannot keep the CPU busy.
+const MAX_SORTED: usize = 256;
+
+/// Sessions of which the newest message is remembered.
+const SESSIONS: usize = 8;
 
 /// Packets that are coalesced at most: as many as NAPI takes at once.
 const MAX_COALESCED: usize = 64;
@@ -67,6 +77,73 @@ struct Input {
     /// How many more polls are small ones.
     small_polls: usize,
     packets: SkbList,
+    /// Of the sessions with this index, modulo the length.
+    newest: [MessageId; SESSIONS],
+}
+
+/// The index of a session and the counter of a message in it.
+#[derive(Clone, Copy)]
+struct MessageId {
+    index: u32,
+    counter: u64,
+}
+
+impl Input {
+    /// Adds a run at the end, or among packets of its session that have higher counters.
+    ///
+    /// GRO holds a datagram until the device's poll is over. Fragments overtake it, which GRO does
+    /// not hold, and so do datagrams with another hash, as the inner fragments of one flow have.
+    /// All of them are here before this queue is polled.
+    fn add(&mut self, mut run: SkbList) {
+        if let (Some(first), Some(last)) = (message(run.front()), message(run.back())) {
+            // CAST: From 32 bits to at least as many.
+            let slot = first.index as usize % SESSIONS;
+            if let Some(&newest) = self.newest.get(slot) {
+                let is_older = newest.index == first.index && first.counter < newest.counter;
+                let is_late = is_older && self.packets.len() < MAX_SORTED && self.merge(&mut run);
+                if let Some(newest) = self.newest.get_mut(slot) {
+                    if !is_late || last.counter > newest.counter {
+                        *newest = last;
+                    }
+                }
+            }
+        }
+        self.packets.append(&mut run);
+    }
+
+    /// Puts the packets of a run in front of those of its session that have higher counters.
+    /// Returns whether there were any, and leaves those for which there were none.
+    #[cold]
+    fn merge(&mut self, run: &mut SkbList) -> bool {
+        let mut merged = SkbList::new();
+        let mut is_late = false;
+        while let (Some(old), Some(new)) = (message(self.packets.front()), message(run.front())) {
+            let is_before = new.index == old.index && new.counter < old.counter;
+            is_late |= is_before;
+            let from = if is_before {
+                &mut *run
+            } else {
+                &mut self.packets
+            };
+            if let Some(next) = from.pop_front() {
+                merged.push_back(next);
+            }
+        }
+        merged.append(&mut self.packets);
+        self.packets.append(&mut merged);
+        is_late
+    }
+}
+
+/// Returns which message a packet is.
+fn message(packet: Option<Listed<'_>>) -> Option<MessageId> {
+    packet.map(|packet| {
+        let cb = packet.cb::<PacketCb>();
+        MessageId {
+            index: cb.index,
+            counter: cb.counter,
+        }
+    })
 }
 
 /// What the next poll waits for, whichever peers of this queue the packets are from.
@@ -96,6 +173,7 @@ impl RxQueue {
                 waits: Waits::No,
                 small_polls: 0,
                 packets: SkbList::new(),
+                newest: [MessageId { index: 0, counter: 0 }; SESSIONS],
             }),
             decrypted <- new_spinlock!(Decrypted {
                 accepts: false,
@@ -130,7 +208,7 @@ impl RxQueue {
             if packets.len() <= room {
                 // Then a poll is scheduled, unless the work item will do that.
                 let is_waiting = !input.packets.is_empty();
-                input.packets.append(&mut packets);
+                input.add(core::mem::take(&mut packets));
                 let waiting = input.packets.len();
                 let (waits, next) = match input.waits {
                     paused @ Waits::Paused(since)
@@ -151,7 +229,7 @@ impl RxQueue {
                 input.waits = waits;
                 return Ok(next);
             }
-            input.packets.append(&mut packets.split_front(room));
+            input.add(packets.split_front(room));
             DropReason::RxQueueFull
         } else {
             DropReason::Gone

@@ -144,3 +144,28 @@ path_gre_over_bridged_vxlan() {
 	done
 	over tun 4 gre local 10.3.0.OWN remote 10.3.0.OTHER
 }
+
+# entry: gro-fragments: some datagrams are fragments outside, before a device with GRO
+path_gro_fragments() {
+	plain
+	single a veth
+	gro b veth
+	qdisc a veth netem slot 60ms 60ms limit 10000
+	tunnel_mtu=1600
+	traffic=("datagrams rounds=40 shape=1x300,1x1500,1x300,1x1500 gap=70000")
+}
+
+# entry: gro-fragments-ipv6: the same with IPv6 outside
+path_gro_fragments_ipv6() {
+	path_gro_fragments
+	over_ipv6
+}
+
+# entry: gro-inner-fragments: some datagrams of an unconnected socket are fragments inside, before a device with GRO
+path_gro_inner_fragments() {
+	plain
+	single a veth
+	gro b veth
+	qdisc a veth netem slot 60ms 60ms limit 10000
+	traffic=("datagrams unconnected=1 rounds=40 shape=1x300,1x4000,1x300,1x4000,1x300 gap=70000")
+}
