@@ -64,6 +64,37 @@ rules() {
 	[[ ! ${2:-} ]] || in_ns "$1" nft "table ip test { $2; }"
 }
 
+# looked_at DEVICE: sends while a program of b looks at more than the first one of what the device
+# receives, which moves the second one or a part of it to that buffer.
+looked_at() {
+	local program
+	: >"$work/program"
+	ip netns exec b python3 -c 'import ctypes, socket, struct, sys, time
+def bpf(command, attributes):
+    attributes = ctypes.create_string_buffer(attributes, 128)
+    result = ctypes.CDLL(None, use_errno=True).syscall(321, command, attributes, 128)
+    assert result >= 0, ctypes.get_errno()
+    return result
+# if (skb->len >= 4000)
+#     bpf_skb_pull_data(skb, (bpf_get_prandom_u32() & 1 ? 2000 : 2 * skb->gso_size) + 42);
+# return TCX_PASS;
+program = b"".join(struct.pack("<BBhi", *i) for i in [
+    (0xbf, 0x16, 0, 0), (0x61, 0x13, 0, 0), (0xa5, 0x03, 9, 4000), (0x85, 0, 0, 7), (0xbf, 0x61, 0, 0),
+    (0x61, 0x12, 176, 0), (0x0f, 0x22, 0, 0), (0x57, 0x00, 0, 1), (0x15, 0x00, 1, 0), (0xb7, 0x02, 0, 2000),
+    (0x07, 0x02, 0, 42), (0x85, 0, 0, 39), (0xb7, 0, 0, 0), (0x95, 0, 0, 0)])
+code, terms = ctypes.create_string_buffer(program), ctypes.create_string_buffer(b"GPL")
+# BPF_PROG_LOAD of BPF_PROG_TYPE_SCHED_CLS, BPF_LINK_CREATE for BPF_TCX_INGRESS
+loaded = bpf(5, struct.pack("<IIQQ", 3, len(program) // 8, ctypes.addressof(code), ctypes.addressof(terms)))
+link = bpf(28, struct.pack("<IIII", loaded, socket.if_nametoindex(sys.argv[1]), 46, 0))
+print("ready", flush=True)
+while True: time.sleep(1000)' "$1" >"$work/program" &
+	program=$!
+	eventually 10 grep -q ready "$work/program" || fail "no program"
+	transfer
+	kill "$program"
+	wait "$program" || true
+}
+
 head -c 250000 /dev/urandom >"$work/data"
 load_module
 # a - router - b. The router has a tunnel of its own, on the port that b uses.
@@ -162,33 +193,9 @@ counter=$(in_ns b nft list chain ip test inner)
 [[ $counter == *"ect0 counter packets 0 "* ]] || fail "some forgot about it: $counter"
 rules b
 
-# A program takes a look at more than the first one, which moves the second one or a part of it to
-# that buffer.
-ip netns exec b python3 -c 'import ctypes, socket, struct, time
-def bpf(command, attributes):
-    attributes = ctypes.create_string_buffer(attributes, 128)
-    result = ctypes.CDLL(None, use_errno=True).syscall(321, command, attributes, 128)
-    assert result >= 0, ctypes.get_errno()
-    return result
-# if (skb->len >= 4000)
-#     bpf_skb_pull_data(skb, (bpf_get_prandom_u32() & 1 ? 2000 : 2 * skb->gso_size) + 42);
-# return TCX_PASS;
-program = b"".join(struct.pack("<BBhi", *i) for i in [
-    (0xbf, 0x16, 0, 0), (0x61, 0x13, 0, 0), (0xa5, 0x03, 9, 4000), (0x85, 0, 0, 7), (0xbf, 0x61, 0, 0),
-    (0x61, 0x12, 176, 0), (0x0f, 0x22, 0, 0), (0x57, 0x00, 0, 1), (0x15, 0x00, 1, 0), (0xb7, 0x02, 0, 2000),
-    (0x07, 0x02, 0, 42), (0x85, 0, 0, 39), (0xb7, 0, 0, 0), (0x95, 0, 0, 0)])
-code, terms = ctypes.create_string_buffer(program), ctypes.create_string_buffer(b"GPL")
-# BPF_PROG_LOAD of BPF_PROG_TYPE_SCHED_CLS, BPF_LINK_CREATE for BPF_TCX_INGRESS
-loaded = bpf(5, struct.pack("<IIQQ", 3, len(program) // 8, ctypes.addressof(code), ctypes.addressof(terms)))
-link = bpf(28, struct.pack("<IIII", loaded, socket.if_nametoindex("veth"), 46, 0))
-print("ready", flush=True)
-while True: time.sleep(1000)' >"$work/program" &
-program=$!
-eventually 10 grep -q ready "$work/program" || fail "no program"
-transfer
-came_together here
-kill "$program"
-wait "$program" || true
+# A program looks at what the device receives. GRO would show it large packets.
+looked_at veth
+came_alone here
 
 # Their link headers have a tag.
 if debug_kernel; then
@@ -206,3 +213,7 @@ transfer
 came_alone routed
 came_together here
 is_at b a 10.2.0.1:51821 || fail "the peer is at $(shown b endpoints a)"
+
+# A program looks at them behind the VLAN, where they are together.
+looked_at veth.5
+came_together here

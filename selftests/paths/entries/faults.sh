@@ -85,9 +85,12 @@ path_bpf_encap() {
 # A pair whose far end takes IP in IP from everybody.
 decapsulating() {
 	plain
+	decapsulates b
+}
+decapsulates() {
 	modprobe ipip
-	ip -n b link set tunl0 up
-	in_ns b sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.tunl0.rp_filter=0
+	ip -n "$1" link set tunl0 up
+	in_ns "$1" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.tunl0.rp_filter=0
 	tunnel_mtu=1400
 }
 
@@ -168,4 +171,79 @@ path_gro_inner_fragments() {
 	gro b veth
 	qdisc a veth netem slot 60ms 60ms limit 10000
 	traffic=("datagrams unconnected=1 rounds=40 shape=1x300,1x4000,1x300,1x4000,1x300 gap=70000")
+}
+
+# entry: policer-gro: a policer with a small burst behind GRO, at the receiver
+path_policer_gro() {
+	plain
+	single a veth
+	gro b veth
+	polices_little b
+}
+# polices_little NS: what comes by its veth; no packet above the burst conforms.
+polices_little() {
+	modprobe -a act_police cls_matchall
+	tc -n "$1" qdisc add dev veth clsact
+	tc -n "$1" filter add dev veth ingress matchall action police rate 50mbit burst 8k conform-exceed drop
+	traffic=("datagrams rounds=40 shape=12x1200 gap=10000")
+}
+
+# entry: bpf-gro: a BPF program behind GRO, at the receiver, that does not take large packets of UDP
+path_bpf_gro() {
+	decapsulating
+	single a veth
+	gro b veth
+	bpf b veth ingress grow
+}
+
+# entry: policer-peer: a policer with a small burst at the far end of the sender's veth
+path_policer_peer() {
+	routed
+	polices_little m
+}
+
+# entry: bpf-peer: a BPF program at the far end of the sender's veth that does not take large packets of UDP
+path_bpf_peer() {
+	routed
+	decapsulates b
+	bpf m veth ingress grow
+}
+
+# entry: netkit-program: a pair of netkit, whose own BPF program does not take large packets of UDP
+path_netkit_program() {
+	local ns host=1
+	for ns in a b; do namespace $ns; done
+	ip link add veth netns a type netkit mode l2 peer name veth netns b
+	for ns in a b; do
+		ip -n $ns addr add 10.0.0.$host/24 dev veth
+		ip -n $ns link set veth up
+		host=2
+	done
+	decapsulates b
+	in_ns a python3 - "$WG_PATHS_BPF" <<-'END'
+		import ctypes
+		import socket
+		import sys
+
+		libbpf = ctypes.CDLL("libbpf.so.1")
+		CLASSIFIER, NETKIT_PRIMARY = 3, 54
+		POINTER = ctypes.c_void_p
+		libbpf.bpf_object__open_file.restype = POINTER
+		libbpf.bpf_object__next_program.restype = POINTER
+		libbpf.bpf_program__name.restype = ctypes.c_char_p
+		of = POINTER(libbpf.bpf_object__open_file(sys.argv[1].encode(), None))
+		program = POINTER(libbpf.bpf_object__next_program(of, None))
+		while program:
+		    if libbpf.bpf_program__name(program) == b"grow_room":
+		        libbpf.bpf_program__set_type(program, CLASSIFIER)
+		        chosen = program
+		    else:
+		        libbpf.bpf_program__set_autoload(program, False)
+		    program = POINTER(libbpf.bpf_object__next_program(of, program))
+		if libbpf.bpf_object__load(of):
+		    sys.exit("the program is not loaded")
+		fd = libbpf.bpf_program__fd(chosen)
+		if libbpf.bpf_prog_attach_opts(fd, socket.if_nametoindex("veth"), NETKIT_PRIMARY, None):
+		    sys.exit("the program is not attached")
+	END
 }

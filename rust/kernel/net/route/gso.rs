@@ -6,10 +6,10 @@
 //! socket at once (`__udp_gso_segment()` passes the owner on only with `sock_wfree()`), so TCP
 //! small queues do not hold the sender back. With a discipline that does not segment, a small
 //! packet waits behind a whole large one. Programs and rules of traffic control see one packet
-//! instead of many, and some refuse it. Tunnels lose it: where a tunnel leaves by another tunnel's
-//! device that has `tx-gso-partial` on, the kernel segments a UDP GSO packet twice and no datagram
-//! arrives, with a `UDP_SEGMENT` socket too. The second device cannot be seen from the first one's
-//! route.
+//! instead of many, and some refuse it, also at the far end of a veth pair. Tunnels lose it: where a
+//! tunnel leaves by another tunnel's device that has `tx-gso-partial` on, the kernel segments a UDP
+//! GSO packet twice and no datagram arrives, with a `UDP_SEGMENT` socket too. The second device
+//! cannot be seen from the first one's route.
 //!
 //! A GSO packet that `skb_segment()` segments right below the socket takes some 5 % more
 //! instructions than its datagrams would one by one; of UDP also as much CPU time or more, of TCP
@@ -19,7 +19,8 @@
 use super::Dst;
 use crate::{
     bindings,
-    context::Bh, //
+    context::Bh,
+    net::tc, //
 };
 use bindings::{
     net_device,
@@ -97,31 +98,50 @@ unsafe fn start_of(text: *const c_char) -> [u8; 8] {
     start
 }
 
-/// Returns whether a device is a tunnel.
+/// Returns the first bytes of a device's kind (`rtnl_link_ops.kind`). A card has none.
 ///
 /// # Safety
 ///
 /// `dev` must be valid, within an RCU section.
-unsafe fn is_tunnel(dev: *mut net_device) -> bool {
+unsafe fn kind(dev: *mut net_device) -> Option<[u8; 8]> {
     // SAFETY: By the requirements. The field is set before the device is registered.
     let ops = unsafe { (*dev).rtnl_link_ops };
     if ops.is_null() {
-        return false;
+        return None;
     }
     // SAFETY: The operations of a registered device stay for as long as it does.
     let kind = unsafe { (*ops).kind };
     if kind.is_null() {
-        return false;
+        return None;
     }
     // SAFETY: As above; it is a constant string.
-    let kind = unsafe { start_of(kind) };
-    TUNNELS.contains(&kind)
+    Some(unsafe { start_of(kind) })
+}
+
+/// Returns whether traffic control has programs or rules for what comes out of the far end of a
+/// pair of devices.
+///
+/// # Safety
+///
+/// `dev` must be valid, within an RCU section with bottom halves off.
+unsafe fn has_rules_at_far_end(dev: *mut net_device) -> bool {
+    // SAFETY: By the requirements. The field is set before the device is registered.
+    let ops = unsafe { (*dev).netdev_ops };
+    // SAFETY: As above: each device has operations, which stay for as long as it does.
+    let Some(far_end_of) = (unsafe { (*ops).ndo_get_peer_dev }) else {
+        return false;
+    };
+    // SAFETY: As above.
+    let far_end = unsafe { far_end_of(dev) };
+    // SAFETY: The far end exists for as long as the RCU section lasts.
+    !far_end.is_null() && unsafe { tc::has_ingress(far_end) }
 }
 
 /// Returns whether a device should get datagrams one at a time. It should if its queueing
 /// discipline is a shaper, if it is a tunnel, if traffic control has programs or rules for what it
-/// sends, if raw sockets of this machine read its packets, as on loopback, or if it has queues of
-/// its own below segmentation, as mac80211 devices have.
+/// sends or the far end of a pair receives, if raw sockets of this machine read its packets, as on
+/// loopback, or if it has queues of its own below segmentation, as mac80211 devices have. netkit
+/// devices have programs of their own, which only their driver knows.
 ///
 /// # Safety
 ///
@@ -132,7 +152,8 @@ unsafe fn wants_singles(dev: *mut net_device) -> bool {
         return true;
     }
     // SAFETY: By the requirements.
-    if unsafe { is_tunnel(dev) } {
+    let kind = unsafe { kind(dev) };
+    if kind.is_some_and(|kind| TUNNELS.contains(&kind) || kind == id(b"netkit")) {
         return true;
     }
     #[cfg(CONFIG_CFG80211)]
@@ -140,14 +161,11 @@ unsafe fn wants_singles(dev: *mut net_device) -> bool {
     if !unsafe { (*dev).ieee80211_ptr }.is_null() {
         return true;
     }
-    #[cfg(CONFIG_NET_XGRESS)]
-    {
-        // SAFETY: By the requirements.
-        let programs = unsafe { &raw const (*dev).tcx_egress };
-        // SAFETY: As above; other CPUs may change the pointer, which this only compares.
-        if !unsafe { programs.read_volatile() }.is_null() {
-            return true;
-        }
+    // SAFETY: By the requirements.
+    let has_egress = unsafe { tc::has_egress(dev) };
+    // SAFETY: By the requirements.
+    if has_egress || unsafe { has_rules_at_far_end(dev) } {
+        return true;
     }
     // SAFETY: By the requirements; a device always has a queueing discipline.
     let name = unsafe { bindings::dev_qdisc_id(dev) };

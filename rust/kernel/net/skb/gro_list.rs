@@ -30,7 +30,10 @@ use crate::{
         napi_gro_cb,
         sk_buff, //
     },
-    net::ipv6, //
+    net::{
+        ipv6,
+        tc, //
+    },
 };
 use core::{
     mem::offset_of,
@@ -194,7 +197,12 @@ impl GroSkb {
         header_len: u32,
         key: impl Fn(&[u8]) -> Option<u64>,
     ) -> Option<(u32, u64)> {
-        if self.state().flush != 0 {
+        // A policer drops whatever is longer than its burst, and no program makes room in a list.
+        // SAFETY: By the type invariants.
+        let dev = unsafe { device(self.0.as_ptr()) };
+        // SAFETY: C offers packets in an RCU section and with their devices set.
+        let has_rules = unsafe { tc::has_ingress(dev) };
+        if has_rules || self.state().flush != 0 {
             return None;
         }
         let offset = u32::try_from(self.state().data_offset).ok()?;
