@@ -247,3 +247,51 @@ path_netkit_program() {
 		    sys.exit("the program is not attached")
 	END
 }
+
+# entry: mq-tbf: packets leave by the second queue of two, which has 50 Mbit/s
+path_mq_tbf() {
+	two_queues
+	tc -n a qdisc replace dev veth root handle 1: mq
+	tc -n a qdisc add dev veth parent 1:2 tbf rate 50mbit burst 5k limit 200k
+	limited
+}
+# Both ends of the pair have two queues, and the near end's packets leave by the second one.
+two_queues() {
+	local ns host=1
+	for ns in a b; do namespace $ns; done
+	ip link add veth netns a numtxqueues 2 numrxqueues 2 type veth peer name veth netns b numtxqueues 2 numrxqueues 2
+	for ns in a b; do
+		ip -n $ns addr add 10.0.0.$host/24 dev veth
+		ip -n $ns link set veth up
+		host=2
+	done
+	in_ns a sh -c 'echo 1 >/sys/class/net/veth/queues/tx-1/xps_cpus'
+}
+limited() {
+	traffic=("tcp bytes=2000000" "datagrams rounds=40 shape=1x1200,8x1200 gap=5000" "echo streams=1 probes=40")
+}
+
+# entry: multiq-tbf: the same as a child of multiq
+path_multiq_tbf() {
+	two_queues
+	modprobe sch_multiq
+	qdisc a veth handle 1: multiq
+	tc -n a qdisc add dev veth parent 1:2 tbf rate 50mbit burst 5k limit 200k
+	limited
+}
+
+# entry: red-tbf: 50 Mbit/s as a child of red
+path_red_tbf() {
+	plain
+	modprobe sch_red
+	qdisc a veth handle 1: red limit 400k min 100k max 200k avpkt 1000 burst 120 bandwidth 50mbit
+	tc -n a qdisc add dev veth parent 1:1 tbf rate 50mbit burst 5k limit 200k
+	limited
+}
+
+# entry: vrf-tbf: 50 Mbit/s at the VRF that the device belongs to
+path_vrf_tbf() {
+	path_vrf
+	qdisc a red tbf rate 50mbit burst 5k limit 200k
+	limited
+}

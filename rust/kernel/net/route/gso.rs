@@ -46,7 +46,8 @@ const fn id(name: &[u8]) -> [u8; 8] {
 /// The queueing disciplines that may segment GSO packets at enqueue (`skb_gso_segment()` in
 /// `net/sched`; netem does so only to corrupt them) or that limit a rate, and those whose classes
 /// may hold such ones.
-const SHAPERS: [[u8; 8]; 11] = [
+const SHAPERS: [[u8; 8]; 15] = [
+    id(b"cbs"),
     id(b"tbf"),
     id(b"cake"),
     id(b"cake_mq"),
@@ -58,6 +59,9 @@ const SHAPERS: [[u8; 8]; 11] = [
     id(b"qfq"),
     id(b"ets"),
     id(b"prio"),
+    id(b"multiq"),
+    id(b"red"),
+    id(b"sfb"),
 ];
 
 /// The kinds of tunnel devices (`rtnl_link_ops.kind`) that set a tunnel's bit in the `gso_type` of
@@ -137,8 +141,29 @@ unsafe fn has_rules_at_far_end(dev: *mut net_device) -> bool {
     !far_end.is_null() && unsafe { tc::has_ingress(far_end) }
 }
 
-/// Returns whether a device should get datagrams one at a time. It should if its queueing
-/// discipline is a shaper, if it is a tunnel, if traffic control has programs or rules for what it
+/// Returns the first bytes of the names of the queueing disciplines that a device sends through:
+/// with several queues (mq, mqprio), each has one. What follows the end of a name is zero.
+///
+/// # Safety
+///
+/// `dev` must be valid, within an RCU section with bottom halves off, which the iterator must not
+/// outlive.
+unsafe fn disciplines(dev: *mut net_device) -> impl Iterator<Item = [u8; 8]> {
+    // SAFETY: By the requirements.
+    let count = unsafe { &raw const (*dev).real_num_tx_queues };
+    // SAFETY: As above; other CPUs may change the field.
+    let count = unsafe { count.read_volatile() };
+    (0..count).map(move |queue| {
+        // SAFETY: By the requirements; a queue always has a discipline.
+        let name = unsafe { bindings::dev_qdisc_id(dev, queue) };
+        // SAFETY: The name has 16 bytes. It is part of the operations, which exist for as long as
+        // the section lasts.
+        unsafe { name.cast::<[u8; 8]>().read() }
+    })
+}
+
+/// Returns whether a device should get datagrams one at a time. It should if one of its queueing
+/// disciplines is a shaper, if it is a tunnel, if traffic control has programs or rules for what it
 /// sends or the far end of a pair receives, if raw sockets of this machine read its packets, as on
 /// loopback, or if it has queues of its own below segmentation, as mac80211 devices have. netkit
 /// devices have programs of their own, which only their driver knows.
@@ -167,13 +192,8 @@ unsafe fn wants_singles(dev: *mut net_device) -> bool {
     if has_egress || unsafe { has_rules_at_far_end(dev) } {
         return true;
     }
-    // SAFETY: By the requirements; a device always has a queueing discipline.
-    let name = unsafe { bindings::dev_qdisc_id(dev) };
-    // SAFETY: The name has 16 bytes. It is part of the operations, which exist for as long as the
-    // section lasts.
-    let name = unsafe { name.cast::<[u8; 8]>().read() };
-    // What follows the end of the name is zero.
-    SHAPERS.contains(&name)
+    // SAFETY: By the requirements.
+    unsafe { disciplines(dev) }.any(|name| SHAPERS.contains(&name))
 }
 
 /// Returns whether a device segments UDP, or passes on GSO packets, as a VLAN or a bridge does.
@@ -263,6 +283,13 @@ impl Dst {
         let dev = unsafe { bindings::dst_dev(entry) };
         // SAFETY: An entry always has a device, which exists for as long as this RCU section lasts.
         if unsafe { wants_singles(dev) } {
+            return RouteGso::None;
+        }
+        // What leaves by a member of a VRF goes through the queue of the VRF first.
+        // SAFETY: As above.
+        let master = unsafe { bindings::l3mdev_master_dev_rcu(dev) };
+        // SAFETY: As above.
+        if !master.is_null() && unsafe { wants_singles(master) } {
             return RouteGso::None;
         }
         // A VLAN, a bond or a bridge has no queue: the device below it has.
