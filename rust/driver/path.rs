@@ -112,7 +112,7 @@ impl<'g> Path<'g> {
             old = state.route.replace(path.route.clone());
             state.gso = path.gso;
             state.gso_at = JiffyStamp::now();
-            peer.set_gso(path.gso);
+            peer.set_gso(path.gso, path.route.gso_max(bh));
         }
         drop(state);
         drop(old);

@@ -163,7 +163,7 @@ pub(crate) struct Peer {
     dead: Atomic<bool>,
     persistent_keepalive: Atomic<u32>,
     last_sent_handshake: Atomic<u64>,
-    takes_gso: Atomic<bool>,
+    gso_max: Atomic<u32>,
     gathers_gso: Atomic<bool>,
     has_endpoint: Atomic<bool>,
     endpoint_changes: Atomic<u32>,
@@ -235,7 +235,7 @@ impl Peer {
                 dead: Atomic::new(false),
                 persistent_keepalive: Atomic::new(0),
                 last_sent_handshake: Atomic::new(session::long_ago(time::boottime_coarse())),
-                takes_gso: Atomic::new(true),
+                gso_max: Atomic::new(u32::MAX),
                 gathers_gso: Atomic::new(false),
                 has_endpoint: Atomic::new(false),
                 endpoint_changes: Atomic::new(0),
@@ -337,10 +337,11 @@ impl Peer {
         self.endpoint_changes.store(change, Relaxed);
     }
 
-    /// Returns whether the route took GSO packets when it was last examined.
+    /// Returns how long datagrams may be of which GSO packets are made, when the route was last
+    /// examined; 0: it takes none.
     #[inline]
-    pub(crate) fn takes_gso(&self) -> bool {
-        self.takes_gso.load(Relaxed)
+    pub(crate) fn gso_max(&self) -> u32 {
+        self.gso_max.load(Relaxed)
     }
 
     /// Returns whether making GSO packets from single datagrams paid off then.
@@ -349,9 +350,10 @@ impl Peer {
         self.gathers_gso.load(Relaxed)
     }
 
-    /// Sets which GSO packets should use the route.
-    pub(crate) fn set_gso(&self, gso: RouteGso) {
-        self.takes_gso.store(gso != RouteGso::None, Relaxed);
+    /// Sets which GSO packets should use the route, and how long their datagrams may be.
+    pub(crate) fn set_gso(&self, gso: RouteGso, max: u32) {
+        let max = if gso == RouteGso::None { 0 } else { max };
+        self.gso_max.store(max, Relaxed);
         self.gathers_gso.store(gso == RouteGso::All, Relaxed);
     }
 

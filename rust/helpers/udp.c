@@ -109,6 +109,11 @@ struct net_device *wg_helper_dst_dev(const struct dst_entry *dst)
 	return dst_dev(dst);
 }
 
+u32 wg_helper_dst_mtu(const struct dst_entry *dst)
+{
+	return dst_mtu(dst);
+}
+
 struct net *wg_helper_dev_net(const struct net_device *dev)
 {
 	return dev_net(dev);

@@ -46,6 +46,14 @@ impl Route {
         }
     }
 
+    /// Returns how long datagrams may be that become part of a GSO packet for the route.
+    pub(crate) fn gso_max(&self, bh: &Bh<'_>) -> u32 {
+        match self {
+            Self::V4(route) => route.gso_max(bh),
+            Self::V6(route) => route.gso_max(bh),
+        }
+    }
+
     /// Returns whether the route may still be used.
     pub(crate) fn is_valid(&self, bh: &Bh<'_>) -> bool {
         match self {

@@ -40,10 +40,10 @@ pub(super) fn layout<'a>(
         trailer: move |len| padding(len, u32_as_usize(mtu)).saturating_add(TAG_LEN),
         tailroom: TAILROOM,
         pages: peer.device().pages(bh),
-        may_gso: pays
-            && has_session
-            && peer.takes_gso()
-            && device.may_gso()
-            && !device.is_rewritten(),
+        gso_max: if pays && has_session && device.may_gso() && !device.is_rewritten() {
+            u32_as_usize(peer.gso_max())
+        } else {
+            0
+        },
     }
 }

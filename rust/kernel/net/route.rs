@@ -40,6 +40,11 @@ use bindings::{
 use core::ptr::NonNull;
 use kernel::sync::Arc;
 
+/// Lengths of headers in front of a datagram, in bytes.
+const IPV4_HEADER_LEN: u32 = 20;
+const IPV6_HEADER_LEN: u32 = 40;
+const UDP_HEADER_LEN: u32 = 8;
+
 /// The key of an IPv4 route look-up (`struct flowi4`).
 #[derive(Clone, Copy)]
 pub struct Flow4 {
@@ -139,6 +144,20 @@ impl Dst {
     }
 }
 
+impl Dst {
+    /// Returns how long datagrams may be that become part of a GSO packet, behind an IP header of
+    /// this length. The stack segments longer ones, each of which it fragments, and they do not
+    /// count for the socket any more.
+    fn gso_max(&self, ip_header_len: u32, bh: &Bh<'_>) -> u32 {
+        let Some(entry) = self.get(bh) else {
+            return 0;
+        };
+        // SAFETY: Valid by the type invariants, and its namespace is there.
+        let mtu = unsafe { bindings::dst_mtu(entry) };
+        mtu.saturating_sub(ip_header_len + UDP_HEADER_LEN)
+    }
+}
+
 impl Clone for Dst {
     fn clone(&self) -> Self {
         // `dst_hold()` touches only the entry itself, not its namespace.
@@ -218,6 +237,11 @@ impl Route4 {
         self.dst.gso(bh)
     }
 
+    /// Returns how long datagrams may be that become part of a GSO packet for the route.
+    pub fn gso_max(&self, bh: &Bh<'_>) -> u32 {
+        self.dst.gso_max(IPV4_HEADER_LEN, bh)
+    }
+
     /// Returns whether the route may still be used (`dst_check()`).
     ///
     /// If not, drop it and look up another one.
@@ -286,6 +310,11 @@ impl Route6 {
     /// Returns which UDP GSO packets should use the route.
     pub fn gso(&self, bh: &Bh<'_>) -> RouteGso {
         self.dst.gso(bh)
+    }
+
+    /// Returns how long datagrams may be that become part of a GSO packet for the route.
+    pub fn gso_max(&self, bh: &Bh<'_>) -> u32 {
+        self.dst.gso_max(IPV6_HEADER_LEN, bh)
     }
 
     /// Returns whether the route may still be used (`dst_check()`).

@@ -248,6 +248,32 @@ path_netkit_program() {
 	END
 }
 
+# entry: fq-fragments: each flow has 20 Mbit/s, and datagrams are fragments outside
+path_fq_fragments() {
+	plain
+	tunnel_mtu=1600
+	filled
+}
+# filled: a queue that TCP fills, unless it knows what of it waits there. Slow start ends at a loss.
+filled() {
+	qdisc a veth fq maxrate 20mbit flow_limit 200
+	in_ns a sysctl -qw net.ipv4.tcp_congestion_control=reno
+	traffic=("tcp bytes=3000000")
+	afterwards=queue_lost
+}
+queue_lost() {
+	tc -n a -s qdisc show dev veth root | sed -n 's/.*dropped \([0-9]*\),.*/queue_lost=\1/p'
+}
+
+# entry: fq-vlan-single: the same below a VLAN without segmentation offload
+path_fq_vlan_single() {
+	plain
+	modprobe 8021q
+	over vlan 3 -link=veth vlan id 7
+	single a vlan
+	filled
+}
+
 # entry: mq-tbf: packets leave by the second queue of two, which has 50 Mbit/s
 path_mq_tbf() {
 	two_queues

@@ -4,12 +4,14 @@
 //!
 //! Some queueing disciplines segment GSO packets at enqueue. That returns the memory to a TCP
 //! socket at once (`__udp_gso_segment()` passes the owner on only with `sock_wfree()`), so TCP
-//! small queues do not hold the sender back. With a discipline that does not segment, a small
-//! packet waits behind a whole large one. Programs and rules of traffic control see one packet
-//! instead of many, and some refuse it, also at the far end of a veth pair. Tunnels lose it: where a
-//! tunnel leaves by another tunnel's device that has `tx-gso-partial` on, the kernel segments a UDP
-//! GSO packet twice and no datagram arrives, with a `UDP_SEGMENT` socket too. The second device
-//! cannot be seen from the first one's route.
+//! small queues do not hold the sender back. The same happens where the stack segments in front of
+//! a queue: it fragments datagrams longer than the MTU, and a device without a queue may lie on one
+//! that has. With a discipline that does not segment, a small packet waits behind a whole large
+//! one. Programs and rules of traffic control see one packet instead of many, and some refuse it,
+//! also at the far end of a veth pair. Tunnels lose it: where a tunnel leaves by another tunnel's
+//! device that has `tx-gso-partial` on, the kernel segments a UDP GSO packet twice and no datagram
+//! arrives, with a `UDP_SEGMENT` socket too. The second device cannot be seen from the first one's
+//! route.
 //!
 //! A GSO packet that `skb_segment()` segments right below the socket takes some 5 % more
 //! instructions than its datagrams would one by one; of UDP also as much CPU time or more, of TCP
@@ -196,6 +198,23 @@ unsafe fn wants_singles(dev: *mut net_device) -> bool {
     unsafe { disciplines(dev) }.any(|name| SHAPERS.contains(&name))
 }
 
+/// Returns whether GSO packets that a device does not segment itself are cut in front of another
+/// queue. What waits there does not count for its socket any more, so TCP small queues do not hold
+/// the sender back.
+///
+/// # Safety
+///
+/// `dev` must be valid, within an RCU section with bottom halves off.
+unsafe fn is_cut_above_queue(dev: *mut net_device, has_lower: bool) -> bool {
+    // SAFETY: By the requirements.
+    let is_ppp = u32::from(unsafe { (*dev).type_ }) == bindings::ARPHRD_PPP;
+    // SAFETY: By the requirements.
+    let is_veth = unsafe { kind(dev) } == Some(id(b"veth"));
+    // SAFETY: By the requirements.
+    let has_no_queue = unsafe { disciplines(dev) }.all(|name| name == id(b"noqueue"));
+    has_lower || is_ppp || has_no_queue && !is_veth
+}
+
 /// Returns whether a device segments UDP, or passes on GSO packets, as a VLAN or a bridge does.
 ///
 /// # Safety
@@ -247,7 +266,9 @@ unsafe fn has_local_out(_dev: *mut net_device) -> bool {
 /// # Safety
 ///
 /// Only for `netdev_walk_all_lower_dev_rcu()`, as in [`Dst::gso`].
-unsafe extern "C" fn visit(dev: *mut net_device, _: *mut netdev_nested_priv) -> c_int {
+unsafe extern "C" fn visit(dev: *mut net_device, private: *mut netdev_nested_priv) -> c_int {
+    // SAFETY: By the requirements it is the value there. Its flags say that there is a device.
+    unsafe { (*private).flags = 1 };
     // SAFETY: By the requirements.
     unsafe { wants_singles(dev) }.into()
 }
@@ -305,6 +326,10 @@ impl Dst {
         }
         // SAFETY: As above.
         let is_cut_below = unsafe { segments_udp(dev) };
+        // SAFETY: As above.
+        if !is_cut_below && unsafe { is_cut_above_queue(dev, private.flags != 0) } {
+            return RouteGso::None;
+        }
         // SAFETY: As above.
         if is_cut_below || unsafe { has_local_out(dev) } {
             RouteGso::All

@@ -65,8 +65,8 @@ pub struct Layout<'a, F: Fn(usize) -> usize> {
     pub tailroom: usize,
     /// The pages that datagrams are written to.
     pub pages: &'a SpinLock<PageRing>,
-    /// Whether several datagrams may become one GSO packet.
-    pub may_gso: bool,
+    /// How long datagrams may be of which several become one GSO packet; 0: none do.
+    pub gso_max: usize,
 }
 
 impl<F: Fn(usize) -> usize> Layout<'_, F> {
@@ -81,7 +81,7 @@ impl<F: Fn(usize) -> usize> Layout<'_, F> {
     /// Returns how many of `count` datagrams of `len` bytes go into each packet: as few packets as
     /// possible, about equally full.
     pub fn segs_per_packet(&self, count: usize, len: usize) -> usize {
-        if !self.may_gso {
+        if len > self.gso_max {
             return 1;
         }
         let most = MAX_BYTES.checked_div(len).unwrap_or(1).clamp(1, MAX_SEGS);

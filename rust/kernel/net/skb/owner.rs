@@ -189,7 +189,7 @@ mod tests {
             trailer: |_| 16,
             tailroom: 48,
             pages,
-            may_gso: true,
+            gso_max: usize::MAX,
         }
     }
 

@@ -46,7 +46,7 @@ mod tests {
             trailer: |_| TRAILER,
             tailroom: 48,
             pages,
-            may_gso,
+            gso_max: if may_gso { usize::MAX } else { 0 },
         }
     }
 
