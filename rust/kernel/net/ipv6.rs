@@ -80,7 +80,7 @@ mod absent {
     #[allow(clippy::too_many_arguments)]
     pub(crate) unsafe fn udp_tunnel6_xmit_skb(
         dst: *mut dst_entry,
-        sk: *mut sock,
+        _sk: *mut sock,
         skb: *mut sk_buff,
         _dev: *mut net_device,
         _saddr: *const in6_addr,
@@ -96,7 +96,7 @@ mod absent {
         // SAFETY: By the requirements.
         unsafe { bindings::dst_release(dst) };
         let reason = bindings::skb_drop_reason_SKB_DROP_REASON_IP_OUTNOROUTES;
-        // SAFETY: By the requirements; the socket is for tracing.
-        unsafe { bindings::sk_skb_reason_drop(sk, skb, reason) };
+        // SAFETY: By the requirements.
+        unsafe { bindings::dev_kfree_skb_any_reason(skb, reason) };
     }
 }
