@@ -93,19 +93,27 @@ impl Input {
     ///
     /// GRO holds a datagram until the device's poll is over. Fragments overtake it, which GRO does
     /// not hold, and so do datagrams with another hash, as the inner fragments of one flow have.
-    /// All of them are here before this queue is polled.
+    /// Mostly all of them are here before this queue is polled. With `gro_flush_timeout`, and with
+    /// 1000 ticks a second after a poll that has used up its budget, GRO may hold some for longer.
     fn add(&mut self, mut run: SkbList) {
         if let (Some(first), Some(last)) = (message(run.front()), message(run.back())) {
-            // CAST: From 32 bits to at least as many.
-            let slot = first.index as usize % SESSIONS;
-            if let Some(&newest) = self.newest.get(slot) {
-                let is_older = newest.index == first.index && first.counter < newest.counter;
-                let is_late = is_older && self.packets.len() < MAX_SORTED && self.merge(&mut run);
-                if let Some(newest) = self.newest.get_mut(slot) {
-                    if !is_late || last.counter > newest.counter {
-                        *newest = last;
-                    }
+            if let Some(newest) = self.newest.get_mut(slot(first)) {
+                if newest.index == first.index && first.counter < newest.counter {
+                    return self.add_older(run, last);
                 }
+                *newest = last;
+            }
+        }
+        self.packets.append(&mut run);
+    }
+
+    /// Adds a run that is older than the newest message of its session; `last` ends it.
+    #[cold]
+    fn add_older(&mut self, mut run: SkbList, last: MessageId) {
+        let is_late = self.packets.len() < MAX_SORTED && self.merge(&mut run);
+        if let Some(newest) = self.newest.get_mut(slot(last)) {
+            if !is_late || last.counter > newest.counter {
+                *newest = last;
             }
         }
         self.packets.append(&mut run);
@@ -113,7 +121,6 @@ impl Input {
 
     /// Puts the packets of a run in front of those of its session that have higher counters.
     /// Returns whether there were any, and leaves those for which there were none.
-    #[cold]
     fn merge(&mut self, run: &mut SkbList) -> bool {
         let mut merged = SkbList::new();
         let mut is_late = false;
@@ -133,6 +140,12 @@ impl Input {
         self.packets.append(&mut merged);
         is_late
     }
+}
+
+/// Returns where the newest message of a session is remembered.
+fn slot(of: MessageId) -> usize {
+    // CAST: From 32 bits to at least as many.
+    of.index as usize % SESSIONS
 }
 
 /// Returns which message a packet is.

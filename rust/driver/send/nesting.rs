@@ -2,8 +2,9 @@
 
 //! Whether packets may leave within the call that hands them to the interface.
 //!
-//! The C driver sends from a work item: on an empty stack, and without the locks of whatever
-//! transmits. This driver sends within that call, unless one of these could be missing.
+//! The C driver sends datagrams from a work item: on an empty stack, and without the locks of
+//! whatever transmits. This driver sends them within that call, unless one of these could be
+//! missing. (Both send the ICMP error for a packet without a peer within the call.)
 
 use kext::{
     context::Bh,

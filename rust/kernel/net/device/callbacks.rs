@@ -265,6 +265,30 @@ impl<T: Operations> Callbacks<T> {
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
     ) -> bindings::netdev_tx_t {
+        // SAFETY: C passes a packet for a queue of this device, with bottom halves off.
+        let has_qdisc = unsafe { bindings::skb_has_qdisc(dev, skb) };
+        // C counts nested transmissions by devices without a discipline only.
+        if has_qdisc {
+            // SAFETY: Bottom halves are off, so the thread stays on its CPU.
+            unsafe { bindings::dev_xmit_recursion_inc() };
+        }
+        // SAFETY: By the requirements.
+        let result = unsafe { Self::xmit(skb, dev) };
+        if has_qdisc {
+            // SAFETY: As above, after `dev_xmit_recursion_inc()`.
+            unsafe { bindings::dev_xmit_recursion_dec() };
+        }
+        result
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::start_xmit`].
+    #[inline(always)]
+    unsafe fn xmit(
+        skb: *mut bindings::sk_buff,
+        dev: *mut bindings::net_device,
+    ) -> bindings::netdev_tx_t {
         // SAFETY: C calls this with bottom halves off.
         let bh = unsafe { Bh::in_softirq() };
         // SAFETY: As in `open`.

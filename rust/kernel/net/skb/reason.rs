@@ -122,7 +122,7 @@ impl Free for SkBuff {
     #[inline(always)]
     fn free(self, reason: Reason) {
         // SAFETY: By the type invariants the buffer is ours to give up.
-        unsafe { bindings::dev_kfree_skb_any_reason(self.into_raw(), reason.0) };
+        unsafe { free_one(self.into_raw(), reason) };
     }
 }
 
@@ -164,7 +164,7 @@ impl<P: Packet> Free for SkbList<P> {
         if len == 1 {
             // SAFETY: By the type invariants the list owns this buffer, which nothing uses after
             // this, and which has no next.
-            unsafe { bindings::dev_kfree_skb_any_reason(first, reason.0) };
+            unsafe { free_one(first, reason) };
         } else if irqs_disabled() {
             // SAFETY: By the type invariants the list owns its buffers, which nothing uses after
             // this. The last one has no next.
@@ -173,6 +173,25 @@ impl<P: Packet> Free for SkbList<P> {
             // SAFETY: As above.
             unsafe { bindings::kfree_skb_list_reason(first, reason.0) };
         }
+    }
+}
+
+/// Frees a packet, at once or in a softirq.
+///
+/// C's function for both, `dev_kfree_skb_any_reason()`, is what tracing would name as the place on
+/// kernels with frame pointers.
+///
+/// # Safety
+///
+/// `skb` must be a valid buffer, which the caller must own and give up.
+#[inline(always)]
+unsafe fn free_one(skb: *mut bindings::sk_buff, reason: Reason) {
+    if irqs_disabled() {
+        // SAFETY: By the requirements.
+        unsafe { bindings::dev_kfree_skb_any_reason(skb, reason.0) };
+    } else {
+        // SAFETY: By the requirements. No socket.
+        unsafe { bindings::sk_skb_reason_drop(core::ptr::null_mut(), skb, reason.0) };
     }
 }
 
@@ -256,7 +275,7 @@ pub fn unreasoned() -> u64 {
 pub(super) unsafe fn free_unreasoned(skb: *mut bindings::sk_buff) {
     count_unreasoned(1);
     // SAFETY: By the requirements.
-    unsafe { bindings::dev_kfree_skb_any_reason(skb, Reason::NOT_SPECIFIED.0) };
+    unsafe { free_one(skb, Reason::NOT_SPECIFIED) };
 }
 
 /// Frees a list of packets without a reason, and counts them.
