@@ -357,6 +357,16 @@ path_wireguard_6() {
 	below 5
 }
 
+# entry: wireguard-queues: twelve tunnels below, each with a queue, which do not count as nested for the kernel
+path_wireguard_queues() {
+	local n
+	plain
+	below 12
+	for ((n = 1; n <= 12; n++)); do qdisc a "low$n" pfifo limit 1000; done
+	inside="qdisc a wg0 pfifo limit 1000"
+	traffic=("datagrams rounds=100 shape=1x300 gap=2000")
+}
+
 # below COUNT: that many tunnels of the same driver, each over the one before.
 below() {
 	local n ns own other at=10.0.0 mtu=1420
