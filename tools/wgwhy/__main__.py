@@ -7,6 +7,7 @@ not be a trouble is a note.
 """
 
 import argparse
+import contextlib
 import errno
 import json
 import os
@@ -78,6 +79,8 @@ def without_family(names):
 def interfaces(client=None):
     """The interfaces of WireGuard in this network namespace."""
     if client is None:
+        if host.has_module() and not host.has_program("wg"):
+            raise OSError("with this module it takes the program wg, which is not here")
         return host.run("wg", "show", "interfaces").split()
     names, refused = [], None
     for _, name in socket.if_nameindex():
@@ -106,18 +109,33 @@ def options(words):
 
 def look(client, names):
     """Looks twice, to tell what goes on from what is over, or longer where that is not enough."""
-    earlier = {name: Seen(client, name, firewall.listing()) for name in names}
-    last = later = list(earlier.values())
+    rules = firewall.listing()
+    last = earlier = {name: Seen(client, name, rules) for name in names}
     # A handshake may come while an answer to data is awaited.
     for seconds in range(SAMPLE, 2 * ANSWER_WITHIN + SOON_SENT, SAMPLE):
         time.sleep(SAMPLE)
-        later = [Seen(client, name, firewall.listing(), earlier[name]) for name in names]
-        for seen, before in zip(later, last):
-            seen.follow(before, seconds)
-        if not any(seen.is_undecided(seconds) for seen in later):
+        rules, later = firewall.listing(), {}
+        for name in last:
+            # One that is removed meanwhile is nobody's trouble.
+            with contextlib.suppress(netlink.Gone):
+                later[name] = Seen(client, name, rules, earlier[name])
+                later[name].follow(last[name], seconds)
+        if not any(seen.is_undecided(seconds) for seen in later.values()):
             break
         last = later
-    return later
+    return list(later.values())
+
+
+def could_not_look():
+    """What this host does not let one see, as one note."""
+    found = {}
+    for what, why in host.unseen():
+        found.setdefault(what, why)
+    if found:
+        yield {"cause": "could-not-look", "note": True,
+               "what": "not all was looked at: " + "; ".join(f"{why}, so {what} were not seen"
+                                                            for what, why in found.items()),
+               "try": "install what is missing (iproute2, nftables), and run it as root"}
 
 
 def show(troubles, names, as_json):
@@ -129,7 +147,8 @@ def show(troubles, names, as_json):
     for trouble in troubles:
         print(text(trouble))
     # Of a module that does not tell, that is not known.
-    if not is_bad and all("interface" in trouble for trouble in troubles):
+    if not is_bad and all("interface" in trouble or trouble["cause"] == "could-not-look"
+                          for trouble in troubles):
         print(f"No trouble with {', '.join(names)}." if names else "There is no interface of WireGuard.")
     return int(is_bad)
 
@@ -145,14 +164,16 @@ def main(words):
             print("\n".join(map(text, troubles)), file=sys.stderr)
             return 2
         return show(troubles, names, wanted.json)
+    names = [client.get(ifname=name).get("ifname", name) for name in wanted.interface]
     if wanted.watch:
-        return watch.follow(client, set(wanted.interface))
-    names = wanted.interface or interfaces(client)
+        return watch.follow(client, set(names))
+    names = names or interfaces(client)
     if wanted.prometheus:
         print(prometheus.text([Seen(client, name) for name in names]), end="")
         return 0
-    return show([trouble for seen in look(client, names) for trouble in seen.troubles()], names,
-                wanted.json)
+    found = look(client, names)
+    troubles = [trouble for seen in found for trouble in seen.troubles()]
+    return show([*troubles, *could_not_look()], [seen.name for seen in found], wanted.json)
 
 
 if __name__ == "__main__":

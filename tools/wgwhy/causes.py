@@ -14,6 +14,9 @@ import schema
 RECENT = 180_000
 SOON = 15_000
 
+# So often in a minute, a peer moves that one speaks of.
+MANY_MOVES = 3
+
 # Reasons that have no cause of their own.
 ODD = ("low-order-key", "no-memory", "rx-rng-not-ready", "tx-encrypt", "tx-segmentation",
        "tx-queue-full", "rx-data-queue-full", "rx-data-counter-limit", "rx-initiation-bad-static",

@@ -38,8 +38,9 @@ class Drop(typing.NamedTuple):
 
 def listing():
     """What "nft list ruleset" has, without the elements of named sets."""
-    found = host.listed("nft", "-j", "-t", "list", "ruleset")
-    return found.get("nftables", []) if isinstance(found, dict) else []
+    found = host.printed("nft", "-j", "-t", "list", "ruleset")
+    entries = found.get("nftables") if isinstance(found, dict) else None
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
 def covers(right, port):

@@ -7,8 +7,12 @@ import ipaddress
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import time
+import typing
+
+import stock
 
 # Seconds that clocks may differ by without a trouble.
 CLOCK_SLACK = 5
@@ -19,20 +23,64 @@ IPV4_OVERHEAD, IPV6_OVERHEAD = 60, 80
 TYPES = {"invalid argument": "a blackhole route", "permission denied": "a prohibiting route"}
 
 
+# The programs that are called, and what cannot be seen without them.
+PROGRAMS = {"ip": "routes and addresses", "ss": "sockets", "nft": "rules of the firewall",
+            "tc": "drops of queues"}
+
+# Those of them that took too long.
+SLOW = set()
+
+CAP_NET_ADMIN = 12
+
+
 def run(*words):
     """What a program prints, or nothing where it fails or is not there."""
     try:
-        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout
+        return subprocess.run(words, capture_output=True, text=True, errors="replace", check=True,
+                              timeout=10).stdout
+    except subprocess.TimeoutExpired:
+        SLOW.add(words[0])
+        return ""
     except (OSError, ValueError, subprocess.SubprocessError):
         return ""
 
 
-def listed(*words):
+def printed(*words):
     """What a program prints as JSON; None where it fails or prints something else."""
     try:
         return json.loads(run(*words))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def listed(*words):
+    """The entries of a list that a program prints; None where it fails or prints something else."""
+    found = printed(*words)
+    is_list = isinstance(found, list) and all(isinstance(entry, dict) for entry in found)
+    return found if is_list else None
+
+
+def has_program(name):
+    return shutil.which(name) is not None
+
+
+def unseen():
+    """Yields what cannot be looked at on this host, and why, as far as that is known."""
+    for program, what in PROGRAMS.items():
+        if not has_program(program):
+            yield what, f"{program} is not here"
+        elif program in SLOW:
+            yield what, f"{program} takes too long"
+    if has_program("ip") and listed("ip", "-j", "link", "show", "dev", "lo") is None:
+        yield PROGRAMS["ip"], "ip is another program than that of iproute2"
+    if not may_administer():
+        yield PROGRAMS["nft"], "it takes root"
+
+
+def may_administer():
+    """Whether this program has CAP_NET_ADMIN; also if that is not known."""
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", read("/proc/self/status"), re.MULTILINE)
+    return not found or bool(int(found[1], 16) >> CAP_NET_ADMIN & 1)
 
 
 def read(name):
@@ -73,18 +121,35 @@ def addresses(name):
         if found else None
 
 
+class Way(typing.NamedTuple):
+    """What to ask for a route: with ports, that of a datagram between them."""
+
+    address: str
+    mark: int = 0
+    device: str = ""
+    sport: int = 0
+    dport: int = 0
+    # Whether to ask for the entry of the table instead, with all its next hops.
+    is_entry: bool = False
+
+    def words(self):
+        ports = f" ipproto udp sport {self.sport} dport {self.dport}" if self.sport and self.dport else ""
+        return (f"route get {'fibmatch ' if self.is_entry else ''}{self.address}{ports}"
+                f"{f' mark {self.mark}' if self.mark else ''}"
+                f"{f' oif {self.device}' if self.device else ''}")
+
+
 def routes(asked):
-    """The route to each (address, mark, device): a dictionary with "dev", or why there is none.
+    """The route for each Way: a dictionary with "dev", or why there is none.
 
     The dictionary is empty where that is not known, as "ip" is not there or says something else.
     """
     if not asked:
         return []
-    lines = "".join(f"route get {address}{f' mark {mark}' if mark else ''}"
-                    f"{f' oif {device}' if device else ''}\n" for address, mark, device in asked)
+    lines = "".join(f"{Way(*way).words()}\n" for way in asked)
     try:
         done = subprocess.run(["ip", "-j", "-force", "-batch", "-"], input=lines, text=True,
-                              capture_output=True, timeout=60, check=False)
+                              errors="replace", capture_output=True, timeout=60, check=False)
         found = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
     except (OSError, ValueError, subprocess.SubprocessError):
         return [{} for _ in asked]
@@ -103,7 +168,7 @@ def no_route(why):
 
 
 def one_route(found):
-    if not found or not isinstance(found[0], dict):
+    if not found or not isinstance(found, list) or not isinstance(found[0], dict):
         return {}
     if found[0].get("type") in ("unreachable", "prohibit", "blackhole"):
         return f"a route of the type {found[0]['type']}"
@@ -144,24 +209,45 @@ def ipv6_is_off(name):
     return not has_ipv6() or sysctl(f"net/ipv6/conf/{name}/disable_ipv6") == 1
 
 
-def routes_into(name, only_ruled=False):
-    """The networks with a route into a device; None where that is not known."""
-    tables = ruled_tables() if only_ruled else None
+def tables_into(name):
+    """(network, table) of the routes into a device; None where that is not known."""
     found = []
     for family, default in (("-4", "0.0.0.0/0"), ("-6", "::/0")):
         entries = listed("ip", family, "-j", "route", "show", "table", "all", "dev", name)
         if entries is None and family == "-4":
             return None
-        found += [ipaddress.ip_network(default if entry["dst"] == "default" else entry["dst"], False)
-                  for entry in entries or [] if entry.get("type", "unicast") == "unicast"
-                  and not (only_ruled and entry.get("table", "main") in ("main", "local"))
-                  and not (tables is not None and entry.get("table", "main") not in tables)]
+        for entry in entries or []:
+            if "dst" in entry and entry.get("type", "unicast") == "unicast":
+                network = network_of(default if entry["dst"] == "default" else entry["dst"])
+                if network:
+                    found.append((network, entry.get("table", "main")))
     return found
+
+
+def network_of(text):
+    """The network that a program prints; None if it is none."""
+    try:
+        return ipaddress.ip_network(text, False)
+    except ValueError:
+        return None
+
+
+def routes_into(name):
+    """The networks with a route into a device; None where that is not known."""
+    found = tables_into(name)
+    return None if found is None else [network for network, _ in found]
 
 
 def ruled_routes(name):
     """Those of them in tables that only a rule or a VRF leads to."""
-    return routes_into(name, only_ruled=True) or []
+    tables = ruled_tables()
+    return [network for network, table in tables_into(name) or []
+            if table not in ("main", "local") and (tables is None or table in tables)]
+
+
+def main_routes(name):
+    """Those of them in the table that nobody needs to lead to."""
+    return [network for network, table in tables_into(name) or [] if table == "main"]
 
 
 def path_mtu(found):
@@ -184,8 +270,8 @@ def of_wg(name, what):
 
 
 def allowed_ips(name):
-    return {key: [] if text == "(none)" else text.split()
-            for key, text in of_wg(name, "allowed-ips").items()}
+    """The allowed IPs of each peer, by key; without privilege nothing."""
+    return {key_text(key): found for key, found in stock.allowed_ips(name).items()}
 
 
 def key_text(key):

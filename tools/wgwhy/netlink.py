@@ -22,6 +22,10 @@ class Refused(OSError):
     """What the kernel says no to, with its sentence if it has one."""
 
 
+class Gone(Refused):
+    """There is no such interface any more."""
+
+
 class Missing(Exception):
     """The family is not there: the C module is loaded, an old version of ours, or none."""
 
@@ -51,7 +55,7 @@ def encode(set_name, values):
         if kind == "nest":
             result += attribute(number | 0x8000, encode(extra, value))
         elif kind == "string":
-            result += attribute(number, value.encode() + b"\0")
+            result += attribute(number, value.encode(errors="surrogateescape") + b"\0")
         elif kind == "flag":
             result += attribute(number, b"") if value else b""
         elif kind == "binary":
@@ -70,7 +74,7 @@ def value_of(kind, extra, payload):
     if kind == "flag":
         return True
     if kind == "string":
-        return payload.split(b"\0")[0].decode(errors="replace")
+        return payload.split(b"\0")[0].decode(errors="surrogateescape")
     if kind == "binary":
         return payload
     number = int.from_bytes(payload, sys.byteorder)
@@ -110,7 +114,7 @@ def sentence(reply, flags):
 class Client:
     """A socket for the family."""
 
-    def __init__(self):
+    def __init__(self, family=schema.NAME):
         self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
         self.socket.bind((0, 0))
         self.socket.setsockopt(SOL_NETLINK, EXT_ACK, 1)
@@ -118,7 +122,7 @@ class Client:
             self.socket.setsockopt(SOL_NETLINK, GET_STRICT, 1)
         self.sequence = 0
         self.family, self.groups = 16, {}
-        name = attribute(CTRL_NAME, schema.NAME.encode() + b"\0")
+        name = attribute(CTRL_NAME, family.encode() + b"\0")
         try:
             (answer,) = self.exchange(CTRL_GETFAMILY, name, ACK)
         except Refused as error:
@@ -148,7 +152,8 @@ class Client:
                     code = -struct.unpack_from("=i", data)[0] if len(data) >= 4 else 0
                     if code > 0:
                         said = sentence(data, flags_seen) if kind == ERROR else ""
-                        raise Refused(code, said or errno.errorcode.get(code, str(code)))
+                        kind = Gone if code == errno.ENODEV else Refused
+                        raise kind(code, said or errno.errorcode.get(code, str(code)))
                     return found
                 if flags_seen & DUMP_INTR:
                     self.was_interrupted = True
@@ -172,12 +177,17 @@ class Client:
     def dump(self, **asked):
         """Reads an interface and its peers; again, if they changed meanwhile."""
         asked = {name.replace("_", "-"): value for name, value in asked.items()}
+        answers = self.exchange_whole(schema.COMMANDS["get"], encode(schema.TOP, asked))
+        return [decode(schema.TOP, answer) for answer in answers]
+
+    def exchange_whole(self, command, payload):
+        """What the answers to a request for a dump hold; again, if they changed meanwhile."""
         for _ in range(10):
             self.was_interrupted = False
-            answers = self.exchange(schema.COMMANDS["get"], encode(schema.TOP, asked), DUMP)
+            answers = self.exchange(command, payload, DUMP)
             if not self.was_interrupted:
                 break
-        return [decode(schema.TOP, answer) for answer in answers]
+        return answers
 
     def set(self, **asked):
         asked = {name.replace("_", "-"): value for name, value in asked.items()}

@@ -77,9 +77,9 @@ def no_peer_for_destination(seen):
 def unknown_initiator(seen):
     found = recent(seen.interface, "rx-initiation-unknown-peer")
     key = host.key_text(seen.interface.get("unknown-initiator", b""))
-    if found and key not in seen.by_key:
-        # Older modules have one place for all refused handshakes.
-        remote = seen.interface.get("unknown-initiator-remote", seen.interface.get("refused-remote"))
+    # Older modules have one place for all refused handshakes.
+    remote = seen.interface.get("unknown-initiator-remote", seen.interface.get("refused-remote"))
+    if found and key not in seen.by_key and not is_repaired(seen, remote, found):
         yield (f"a host{f' at {endpoint(remote)}' if remote else ''} begins handshakes with the key "
                f"{key}, which is no peer's here, {found}",
                f"wg set {seen.name} peer {key} allowed-ips …, if you know it")
@@ -92,6 +92,12 @@ def matters(seen, remote=None):
                for peer in seen.peers)
 
 
+def is_repaired(seen, remote, refusals):
+    """Whether a peer at that address has begun a session since."""
+    return any(remote and peer.get("endpoint", {}).get("address") == remote["address"]
+               and peer.get("session-age", refusals.age) < refusals.age for peer in seen.peers)
+
+
 def is_us(seen, peer):
     """Whether a peer's endpoint is this interface's own socket."""
     found = seen.outside(peer)
@@ -102,11 +108,11 @@ def is_us(seen, peer):
 @cause(OF_INTERFACE, "our-key-unknown")
 def our_key_unknown(seen):
     found, remote = recent(seen.interface, "rx-bad-mac1"), seen.interface.get("refused-remote")
-    if found and not any(is_us(seen, peer) for peer in seen.peers):
+    if found and not any(is_us(seen, peer) for peer in seen.peers) and not is_repaired(seen, remote, found):
         yield (f"handshakes{f' from {endpoint(remote)}' if remote else ''} are for another public key "
                f"than ours, {found}",
                f"there, the peer's key must be what 'wg show {seen.name} public-key' says here",
-               not matters(seen, remote))
+               not (matters(seen, remote) or seen.is_refused_again("rx-bad-mac1")))
 
 
 @cause(OF_INTERFACE, "under-load")
@@ -189,6 +195,14 @@ def mtu_below_ipv6(seen):
     if 0 < seen.mtu < 1280 and any(":" in text for texts in seen.allowed_ips.values() for text in texts):
         yield (f"the interface's MTU is {seen.mtu}, and IPv6 takes 1280: none of it is sent through "
                "the tunnel", f"ip link set {seen.name} mtu 1280")
+
+
+@cause(OF_INTERFACE, "could-not-look")
+def could_not_look(seen):
+    left = sum(map(len, seen.allowed_ips.values())) - sum(map(len, seen.looked_at.values()))
+    if left:
+        yield (f"{left} of the allowed IPs are too many to be looked at: their routes are not known here",
+               "ip route get ADDRESS, for one that gets no answer", True)
 
 
 @cause(OF_INTERFACE, "refused")

@@ -20,10 +20,15 @@ def no_endpoint(seen, peer):
                not recent(peer, "tx-no-endpoint"))
 
 
+def is_flowing(seen, peer):
+    """Whether its session works, so whatever the routes look like, some lead to it and back."""
+    return peer["state"] == "session" and not wants_session(peer) and seen.growth(peer, "rx-packets") > 0
+
+
 @cause(OF_PEER, "endpoint-in-tunnel")
 def endpoint_in_tunnel(seen, peer):
     found = seen.outside(peer)
-    if isinstance(found, dict) and found.get("dev") == seen.name:
+    if isinstance(found, dict) and found.get("dev") == seen.name and not is_flowing(seen, peer):
         yield (f"the route to its endpoint {endpoint(peer['endpoint'])} leads into the tunnel itself",
                "set a route to the endpoint outside, or a fwmark and a rule as wg-quick does")
 
@@ -38,12 +43,20 @@ def endpoint_is_us(seen, peer):
 @cause(OF_PEER, "no-route-outside")
 def no_route_outside(seen, peer):
     found = seen.outside(peer)
-    if "endpoint" not in peer or recent(peer, "tx-no-socket", within=SOON):
+    if "endpoint" not in peer or recent(peer, "tx-no-socket", within=SOON) or is_flowing(seen, peer):
         return
-    if isinstance(found, str) or recent(peer, "tx-no-route", within=SOON):
-        yield (f"there is no route to its endpoint {endpoint(peer['endpoint'])}: "
-               f"{found if isinstance(found, str) else 'there was none'}",
-               f"ip route get {address_of(peer['endpoint']['address'])}")
+    address = address_of(peer["endpoint"]["address"])
+    if isinstance(found, str):
+        yield (f"there is no route to its endpoint {endpoint(peer['endpoint'])}: {found}",
+               f"ip route get {seen.way_out(peer).words().removeprefix('route get ')}")
+    elif recent(peer, "tx-no-route", within=SOON):
+        if "dev" in found and wants_session(peer):
+            yield (f"datagrams for its endpoint {endpoint(peer['endpoint'])} are refused, though there is "
+                   f"a route by {found['dev']}: a policy of IPsec or another rule does it",
+                   f"ip xfrm policy; cat /proc/net/xfrm_stat; ip rule; ip route get {address}")
+        else:
+            yield (f"there is no route to its endpoint {endpoint(peer['endpoint'])}: there was none",
+                   f"ip route get {address}")
 
 
 @cause(OF_PEER, "no-socket")
@@ -81,10 +94,12 @@ def our_clock(seen, peer):
 
 @cause(OF_PEER, "two-hosts-one-key")
 def two_hosts(seen, peer):
-    if peer.get("recent-moves", 0) >= 3:
+    if peer.get("recent-moves", 0) >= causes.MANY_MOVES:
+        # A host that roams keeps its session, and does not go back at once.
+        is_fight = peer.get("endpoint-source") == "initiation" or seen.has_returned(peer)
         yield (f"it moves between addresses, {plural(peer['recent-moves'], 'time')} in the last "
                f"minute, now at {endpoint(peer['endpoint'])}: two hosts use its key, unless it roams",
-               "give each host a key of its own")
+               "give each host a key of its own", not is_fight)
 
 
 @cause(OF_PEER, "firewall")
@@ -140,9 +155,11 @@ def unanswered(seen, peer):
         over = f", given up {duration(peer.get('initiation-age', 0))} ago"
     hint = "".join(f" (a rule in {drop.place} has dropped {drop.count})"
                    for drop in seen.blocking(peer))
-    nat, is_learnt = "", peer.get("endpoint-source", "configuration") != "configuration"
-    # A host that came by itself has left: it comes again by itself.
-    is_away = is_learnt and peer["state"] == "given-up"
+    # A response only confirms the address that was configured.
+    nat, is_learnt = "", peer.get("endpoint-source") in ("initiation", "data")
+    # A host that came by itself has left: it comes again by itself. One that is kept alive is
+    # wanted.
+    is_away = is_learnt and peer["state"] == "given-up" and not peer.get("keepalive")
     if is_learnt and not peer.get("keepalive"):
         nat = "; if it is behind a NAT, persistent-keepalive 25 there"
     if not is_learnt:
@@ -267,8 +284,10 @@ def mtu(seen, peer):
 @cause(OF_PEER, "no-allowed-ips")
 def no_allowed_ips(seen, peer):
     if seen.allowed_ips.get(seen.key(peer)) == []:
+        is_unused = "endpoint" not in peer and not any(
+            peer.get(name) for name in ("rx-packets", "tx-packets", "handshakes-begun", "handshakes-answered"))
         yield ("it has no allowed IPs, so no packet may come from it or go to it",
-               f"wg set {seen.name} peer {seen.key(peer)} allowed-ips …")
+               f"wg set {seen.name} peer {seen.key(peer)} allowed-ips …", is_unused)
 
 
 @cause(OF_PEER, "own-address")
@@ -285,21 +304,28 @@ def astray(seen, peer):
     where."""
     for network, address in seen.inside(peer):
         found = seen.way_in(address)
+        if seen.leads_in(address) or found == {}:
+            continue
         if address.version == 6 and seen.has(peer, "mtu-below-ipv6", "ipv6-off"):
             continue
         # A wide prefix may be meant for the narrower routes in it.
-        if any(route.version == network.version and route.prefixlen > network.prefixlen
-               and route.subnet_of(network) for route in seen.routes_into or []):
+        if seen.routes_into and seen.routes_into.has_within(network):
             continue
         # Or a network of this host lies in it, or rules say who uses the tunnel.
-        if seen.leads_in(far_end(network, address)) or any(
-                route.version == network.version and network.subnet_of(route)
-                for route in seen.ruled_routes):
+        if seen.leads_in(far_end(network, address)) or seen.ruled_routes.covering(network) is not None \
+                or stands_by(seen, network, address):
             continue
         if isinstance(found, str):
             yield address, network, found
         elif found.get("dev", seen.name) != seen.name and found.get("type") != "local":
             yield address, network, f"it leads to {found['dev']}"
+
+
+def stands_by(seen, network, address):
+    """Whether a route into the tunnel waits behind the one in use, for the same network."""
+    found = seen.main_routes.covering(network)
+    used = host.network_of(seen.entry_of(address).get("dst", ""))
+    return found is not None and used is not None and used.prefixlen == found
 
 
 @cause(OF_PEER, "reverse-path")
@@ -319,8 +345,8 @@ def no_route_inside(seen, peer):
     if seen.has(peer, "no-address", "source-not-allowed", "overlapping-allowed-ips", "reverse-path"):
         return
     for address, network, where in astray(seen, peer):
-        is_apart = any(route.version == network.version and route.prefixlen and network.subnet_of(route)
-                       for route in seen.routes_into or [])
+        is_apart = bool(seen.routes_into and seen.routes_into.covering(network)) \
+            and not seen.main_routes.covering(network)
         yield (f"no packet for {address} comes to the tunnel: it is in the peer's allowed IPs, but its "
                f"route is another ({where})"
                + (f"; the one into {seen.name} is in a table that no rule leads to" if is_apart else ""),

@@ -43,9 +43,9 @@ def next_hop(seen, peer):
 def reverse_path_outside(seen, peer):
     found = way(seen, peer)
     asked = seen.way_out(peer) if found else None
-    if not asked or not asked[1] or ":" in asked[0] or not wants_session(peer):
+    if not asked or not asked.mark or ":" in asked.address or not wants_session(peer):
         return
-    back = seen.routes.get((asked[0], 0, asked[2]), {})
+    back = seen.routes.get(asked._replace(mark=0), {})
     is_other = isinstance(back, str) or back.get("dev", found["dev"]) != found["dev"]
     marks = max(host.sysctl(f"net/ipv4/conf/{part}/src_valid_mark") for part in ("all", found["dev"]))
     if is_other and not marks and host.reverse_path(found["dev"]):

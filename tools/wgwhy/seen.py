@@ -13,14 +13,16 @@ import netlink
 import of_interface
 import of_peer
 import of_way
+from host import Way
+from prefixes import Networks
 
 # Seconds: a healthy peer answers data by a keepalive after ten; initiations come every five.
 ANSWER_WITHIN, INITIATION_WITHIN = 12, 6
 # Within these, data is sent in a new session, if there is any.
 SOON_SENT = 3
 
-# How many prefixes of a peer are looked at.
-PREFIXES = 16
+# How many prefixes of an interface are looked at, and of a peer are named.
+PREFIXES, NAMED = 20_000, 16
 
 
 def said(cause, what, remedy, is_note=False):
@@ -37,18 +39,23 @@ class Seen:
         self.is_forwarding_told = False
         # Since which look a peer that has answered a handshake owes an answer to data.
         self.since = {}
+        # The endpoints of each peer, in the order in which they were seen.
+        self.places = {}
         self.unsent = host.unsent()
         # The packets counted between two looks are to be among those that came between them.
         if earlier:
             self.bad_addresses = host.bad_addresses(name)
         first, *rest = client.dump(ifname=name)
+        # One of its alternative names may have been asked for.
+        self.name = first.get("ifname", name)
         self.time = time.time()
         if not earlier:
             self.bad_addresses = host.bad_addresses(name)
         self.interface = first["interface"]
         self.peers = [entry["peer"] for entry in rest]
+        self.note_places(earlier)
         self.port = self.interface.get("listen-port", 0)
-        self.drops = firewall.drops(rules)
+        self.drops = firewall.drops(rules or ())
         is_missed = any(causes.wants_session(peer) or peer.get("awaiting") for peer in self.peers)
         self.tc_drops = host.tc_drops() if is_missed else {}
 
@@ -67,11 +74,17 @@ class Seen:
 
     @functools.cached_property
     def routes_into(self):
-        return host.routes_into(self.name)
+        """None where they are not known."""
+        found = host.routes_into(self.name)
+        return None if found is None else Networks(found)
 
     @functools.cached_property
     def ruled_routes(self):
-        return host.ruled_routes(self.name)
+        return Networks(host.ruled_routes(self.name))
+
+    @functools.cached_property
+    def main_routes(self):
+        return Networks(host.main_routes(self.name))
 
     @functools.cached_property
     def allowed_ips(self):
@@ -110,8 +123,9 @@ class Seen:
                 device = socket.if_indextoname(place["scope"])
             except OSError:
                 return None
-        return (causes.address_of(place["address"]),
-                peer.get("out-mark") or self.interface.get("fwmark", 0), device)
+        return Way(causes.address_of(place["address"]),
+                   peer.get("out-mark") or self.interface.get("fwmark", 0), device,
+                   self.port, place.get("port", 0))
 
     def outside(self, peer):
         """The route to a peer's endpoint, as host.routes says it."""
@@ -119,7 +133,7 @@ class Seen:
 
     def inside(self, peer):
         """Yields each prefix of a peer but default ones, with an address in it that is not ours."""
-        for text in self.allowed_ips.get(self.key(peer), [])[:PREFIXES]:
+        for text in self.looked_at.get(self.key(peer), []):
             network = ipaddress.ip_network(text, strict=False)
             # The route to these depends on the device, which the sender names.
             if not network.prefixlen or network.is_multicast \
@@ -130,23 +144,42 @@ class Seen:
             if not is_ours or network.num_addresses > 2:
                 yield network, first + is_ours
 
+    @functools.cached_property
+    def looked_at(self):
+        """The prefixes of each peer that are looked at."""
+        left, found = PREFIXES, {}
+        for key, texts in self.allowed_ips.items():
+            found[key] = texts[:left]
+            left -= len(found[key])
+        return found
+
     def way_in(self, address):
         """The route to an address in the tunnel."""
-        return self.routes.get((str(address), 0, ""), {})
+        return self.routes.get(Way(str(address)), {})
+
+    def entry_of(self, address):
+        """The entry of a table by which a route is another."""
+        found = self.routes.get(Way(str(address), is_entry=True), {})
+        return found if isinstance(found, dict) else {}
 
     def leads_in(self, address):
-        found = self.way_in(address)
-        return isinstance(found, dict) and found.get("dev") == self.name
+        found, entry = self.way_in(address), self.entry_of(address)
+        hops = [hop.get("dev") for hop in entry.get("nexthops", []) if isinstance(hop, dict)]
+        return isinstance(found, dict) and found.get("dev") == self.name or self.name in hops
 
     def ask_routes(self):
-        """All routes that matter, by one call."""
+        """All routes that matter, by two calls at most."""
         asked = {self.way_out(peer) for peer in self.peers} - {None}
         # An answer comes without the mark.
-        asked |= {(address, 0, device) for address, _, device in asked}
-        asked |= {(str(one), 0, "") for peer in self.peers for network, address in self.inside(peer)
-                  for one in (address, causes.far_end(network, address))}
-        asked = sorted(asked)
-        self.routes = dict(zip(asked, host.routes(asked)))
+        asked |= {way._replace(mark=0) for way in asked}
+        inner = {str(one) for peer in self.peers for network, address in self.inside(peer)
+                 for one in (address, causes.far_end(network, address))}
+        self.ask(asked | {Way(one) for one in inner})
+        self.ask({Way(one, is_entry=True) for one in inner if not self.leads_in(one)})
+
+    def ask(self, ways):
+        asked = sorted(ways)
+        self.routes.update(zip(asked, host.routes(asked)))
 
     def has(self, peer, *names):
         return any(entry["cause"] in names
@@ -155,7 +188,7 @@ class Seen:
     def more(self, peer, address):
         """A peer's prefixes and one more: only wg of 2025 or later can add one by itself."""
         known = self.allowed_ips.get(self.key(peer), [])
-        return ",".join([*known, address]) if 0 < len(known) <= PREFIXES else f"+{address}"
+        return ",".join([*known, address]) if 0 < len(known) <= NAMED else f"+{address}"
 
     def owner(self, address):
         """The peer whose allowed IPs have an address."""
@@ -165,6 +198,22 @@ class Seen:
             return self.client.get(ifname=self.name, owner_of=address)["peer"]
         except netlink.Refused:
             return None
+
+    def note_places(self, last):
+        for peer in self.peers:
+            before, now = last.places.get(self.key(peer), []) if last else [], peer.get("endpoint")
+            self.places[self.key(peer)] = [*before, now] if now and before[-1:] != [now] else before
+
+    def has_returned(self, peer):
+        """Whether a peer was seen at one place twice, and elsewhere between."""
+        seen = self.places[self.key(peer)]
+        return any(place in seen[:number] for number, place in enumerate(seen))
+
+    def is_refused_again(self, *reasons):
+        """Whether the interface has refused more for these reasons since the earlier look."""
+        counts = [sum(entry["count"] for entry in seen.interface.get("refusal", [])
+                      if entry["reason"] in reasons) for seen in (self, self.earlier) if seen]
+        return len(counts) == 2 and counts[0] > counts[1]
 
     def still_awaiting(self, peer):
         """Whether data was sent before the look from which this counts, and since, and nothing
@@ -180,6 +229,7 @@ class Seen:
         One that has answered a handshake since, and nothing else, owes it from now on.
         """
         self.since = {}
+        self.note_places(last)
         for peer in self.peers:
             key = self.key(peer)
             before, begin = last.since.get(key, (self.before(peer), 0))
@@ -219,9 +269,15 @@ class Seen:
         for peer in self.peers:
             if self.owes(peer, seconds):
                 return True
-            if seconds < INITIATION_WITHIN and self.may_begin_again(peer):
+            if seconds < INITIATION_WITHIN and (self.may_begin_again(peer) or self.may_return(peer)):
                 return True
-        return False
+        return seconds < INITIATION_WITHIN and any(
+            causes.recent(self.interface, reason, within=1000 * INITIATION_WITHIN)
+            and not self.is_refused_again(reason) for reason in ("rx-bad-mac1", "rx-initiation-unknown-peer"))
+
+    def may_return(self, peer):
+        """Whether a peer that moves may yet be seen to go back."""
+        return peer.get("recent-moves", 0) >= causes.MANY_MOVES and not self.has_returned(peer)
 
     def may_begin_again(self, peer):
         """Whether the next initiation to a peer will tell more."""

@@ -80,9 +80,10 @@ class Case(unittest.TestCase):
             "addresses": lambda name: ["192.168.7.1"],
             "allowed_ips": lambda name: {host.key_text(KEY): ["192.168.7.2/32"]},
             "of_wg": lambda name, what: {},
-            "routes": lambda asked: [self.route(*key) for key in asked],
+            "routes": lambda asked: [self.way(key) for key in asked],
             "routes_into": lambda name: [ipaddress.ip_network("192.168.7.0/24")],
             "ruled_routes": lambda name: [],
+            "main_routes": lambda name: [],
             "reverse_path": lambda name: False,
             "bad_addresses": lambda name: (0, 0),
             "has_socket": lambda port: True,
@@ -95,6 +96,12 @@ class Case(unittest.TestCase):
             "has_ipv6": lambda: True,
             "ipv6_is_off": lambda name: False,
         }
+
+        # The entry of the table by which the route to an address goes.
+        self.entry = lambda address: {}
+
+    def way(self, asked):
+        return self.entry(asked.address) if asked.is_entry else self.route(*asked[:3])
 
     def allow(self, *prefixes):
         self.host["allowed_ips"] = lambda name: {host.key_text(KEY): list(prefixes)}
@@ -252,8 +259,9 @@ class Interface(Case):
     def test_our_key_unknown(self):
         facts = {"refusal": refusals("rx-bad-mac1", age=12_000)}
         self.finds("our-key-unknown?", peer(), **facts)
-        self.finds("our-key-unknown", peer(), refused_remote={"address": OUTSIDE, "port": 7}, **facts)
-        self.says("the last 12 s ago", peer(), **facts)
+        facts["refused_remote"] = {"address": OUTSIDE, "port": 7}
+        self.finds("our-key-unknown", peer(state="expired", session_age=None), **facts)
+        self.says("the last 12 s ago", peer(session_age=60_000), **facts)
 
     def test_under_load(self):
         self.finds("under-load", peer(), under_load=True)
@@ -343,7 +351,9 @@ class Peer(Case):
         self.finds("our-clock", peer(state="waiting", attempt=5))
 
     def test_two_hosts(self):
-        self.finds("two-hosts-one-key", peer(recent_moves=4))
+        self.finds("two-hosts-one-key", peer(recent_moves=4, endpoint_source="initiation"))
+        # One that roams keeps its session.
+        self.finds("two-hosts-one-key?", peer(recent_moves=4, endpoint_source="data"))
 
     def test_firewall(self):
         for right in (51821, 51822, {"range": [51000, 52000]}, {"set": [1, 51822]}):

@@ -202,12 +202,12 @@ class Program(unittest.TestCase):
     def setUp(self):
         self.stock = {"endpoints": {"KEY": "10.0.0.2:7"}, "latest-handshakes": {"KEY": "0"},
                       "transfer": {"KEY": "148"}}
-        self.is_readable = True
+        self.is_readable = self.has_wg = True
 
     def run_main(self, *words, ours=False, names=("wg0",), is_loaded=True):
         out, err = io.StringIO(), io.StringIO()
         with mock.patch.object(netlink, "Client", mock.Mock(side_effect=netlink.Missing)), \
-                mock.patch.multiple(host, module_is_ours=lambda: ours, has_module=lambda: is_loaded, of_wg=lambda name, what: self.stock[what],
+                mock.patch.multiple(host, module_is_ours=lambda: ours, has_program=lambda name: self.has_wg, has_module=lambda: is_loaded, of_wg=lambda name, what: self.stock[what],
                                     run=lambda *words: "" if "listen-port" in words and not self.is_readable
                                     else " ".join(names), link=lambda name: {}), \
                 contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -226,6 +226,11 @@ class Program(unittest.TestCase):
 
     def test_c_module_unreadable(self):
         self.is_readable = False
+        with self.assertRaises(OSError):
+            self.run_main()
+
+    def test_c_module_without_wg(self):
+        self.has_wg = False
         with self.assertRaises(OSError):
             self.run_main()
 
