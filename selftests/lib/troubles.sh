@@ -5,6 +5,9 @@
 
 rows=0 faults=0
 
+# The interface that is looked at; empty for all.
+looked_at=wg0
+
 # fault TEXT: notes a failure and goes on with the next row.
 fault() {
 	faults=$((faults + 1))
@@ -20,7 +23,7 @@ wgwhy() {
 
 # causes NS: the causes that it names, one a line.
 causes() {
-	wgwhy "$1" --json wg0 >"$work/troubles" || (($? == 1))
+	wgwhy "$1" --json ${looked_at:+"$looked_at"} >"$work/troubles" || (($? == 1))
 	python3 -c 'import json, sys; print(*sorted({t["cause"] for t in json.load(open(sys.argv[1]))}), sep="\n")' "$work/troubles"
 }
 
@@ -30,7 +33,7 @@ names() { [[ $(causes "$1" | paste -sd " ") == "$2" ]]; }
 told() {
 	local status=0
 	eventually 20 names "$1" "$2" || fault "in $1 it names '$(causes "$1" | paste -sd ' ')', not '$2': $(cat "$work/troubles")"
-	wgwhy "$1" wg0 >"$work/text" || status=$?
+	wgwhy "$1" ${looked_at:+"$looked_at"} >"$work/text" || status=$?
 	((status == $3)) || fault "the second time its status is $status"
 	sed "s/^/    /" "$work/text"
 }

@@ -11,14 +11,13 @@
 
 load_module
 
-# hidden PROGRAM COMMAND…: runs it as if the program were not there.
-hidden() {
-	local file
-	file=$(readlink -f "$(command -v "$1")")
-	mount --bind /dev/null "$file"
-	"${@:2}"
-	umount "$file"
+# hide PROGRAM: as if it were not there, until "shown_again".
+hide() {
+	hidden=$(readlink -f "$(command -v "$1")")
+	mount --bind /dev/null "$hidden"
 }
+
+shown_again() { umount "$hidden"; }
 
 if row routed-by-port; then
 	fresh
@@ -88,13 +87,17 @@ fi
 
 if row without-nft; then
 	used
-	hidden nft notes a could-not-look
+	hide nft
+	notes a could-not-look
+	shown_again
 fi
 
 if row without-wg; then
 	fresh
 	peer a b allowed-ips ""
-	hidden wg tells a no-allowed-ips
+	hide wg
+	tells a no-allowed-ips
+	shown_again
 fi
 
 if row refused-by-a-rule; then

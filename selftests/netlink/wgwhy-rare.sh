@@ -117,6 +117,8 @@ if row next-hop; then
 	repaired
 
 	also gateway
+	# A peer with a session would call after 15 s, and move the endpoint back.
+	fresh
 	ip -n a route add 10.7.0.0/24 via 10.0.0.78
 	peer a b endpoint 10.7.0.2:51822
 	tries a

@@ -187,7 +187,8 @@ if row port-blocked; then
 	nft_in a input "policy drop;"
 	tries b 192.168.7.1
 	tells a port-blocked
-	nft_in a input "udp dport { 22, 51821 } accept"
+	# What comes out of the tunnel would be dropped, too.
+	nft_in a input "udp dport { 22, 51821 } accept; iifname wg0 accept"
 	fine a
 fi
 
@@ -214,7 +215,7 @@ if row firewall-inside; then
 	used
 	nft_in a input "iifname wg0 counter drop"
 	keeps_trying b 192.168.7.1
-	notes a firewall-inside
+	tells a firewall-inside
 fi
 
 if row endpoint-in-tunnel; then

@@ -15,11 +15,13 @@ import socket
 import sys
 import time
 
+import causes
 import firewall
 import host
 import netlink
 import prometheus
 import watch
+import wire
 from seen import ANSWER_WITHIN, SOON_SENT, Seen
 
 # Seconds between two looks.
@@ -109,8 +111,11 @@ def options(words):
 
 def look(client, names):
     """Looks twice, to tell what goes on from what is over, or longer where that is not enough."""
+    wires = wire.Wire()
     rules = firewall.listing()
     last = earlier = {name: Seen(client, name, rules) for name in names}
+    wires.read()
+    begin = len(wires.messages)
     # A handshake may come while an answer to data is awaited.
     for seconds in range(SAMPLE, 2 * ANSWER_WITHIN + SOON_SENT, SAMPLE):
         time.sleep(SAMPLE)
@@ -120,9 +125,14 @@ def look(client, names):
             with contextlib.suppress(netlink.Gone):
                 later[name] = Seen(client, name, rules, earlier[name])
                 later[name].follow(last[name], seconds)
+        wires.read()
+        for seen in later.values():
+            seen.messages, seen.is_wire_open = wires.messages, wires.is_open
+            seen.settled = wires.messages[begin:wires.settled]
         if not any(seen.is_undecided(seconds) for seen in later.values()):
             break
         last = later
+    wires.close()
     return list(later.values())
 
 
@@ -138,6 +148,21 @@ def could_not_look():
                "try": "install what is missing (iproute2, nftables), and run it as root"}
 
 
+def no_interface():
+    """What to say where there is nothing to look at."""
+    others, files = host.interfaces_elsewhere(), host.configured()
+    found = {"cause": "no-interface", "what": "there is no interface of WireGuard in this namespace",
+             "try": "ip link add wg0 type wireguard, or wg-quick up wg0"}
+    if others:
+        space, name = others[0]
+        found["what"] += f"; others have {causes.plural(len(others), 'interface')}, like {name} in {space}"
+        found["try"] = f"ip netns exec {space} wgwhy"
+    if files:
+        found["what"] += f"; /etc/wireguard has {', '.join(f'{name}.conf' for name in files)}"
+        found["try"] = f"wg-quick up {files[0]}"
+    return found if others or files else {**found, "note": True}
+
+
 def show(troubles, names, as_json):
     """Prints what was found, and returns the exit status."""
     is_bad = any("note" not in trouble for trouble in troubles)
@@ -149,7 +174,7 @@ def show(troubles, names, as_json):
     # Of a module that does not tell, that is not known.
     if not is_bad and all("interface" in trouble or trouble["cause"] == "could-not-look"
                           for trouble in troubles):
-        print(f"No trouble with {', '.join(names)}." if names else "There is no interface of WireGuard.")
+        print(f"No trouble with {', '.join(names)}." if names else "There is no interface to look at.")
     return int(is_bad)
 
 
@@ -168,6 +193,8 @@ def main(words):
     if wanted.watch:
         return watch.follow(client, set(names))
     names = names or interfaces(client)
+    if not names and not wanted.prometheus:
+        return show([no_interface()], [], wanted.json)
     if wanted.prometheus:
         print(prometheus.text([Seen(client, name) for name in names]), end="")
         return 0

@@ -67,8 +67,19 @@ def far_end(network, address):
     return network[-2] if network.num_addresses > 2 else address
 
 
+def second(network, address):
+    """The next address of a network, where the first may be this host's; or the only one."""
+    return address + 1 if network.num_addresses > 4 else address
+
+
 def wants_session(peer):
     return peer["state"] in ("waiting", "given-up", "answered") or peer.get("attempt", 0) >= 2
+
+
+def is_unanswered(peer):
+    is_known = peer["state"] in ("waiting", "given-up", "session") and "endpoint" in peer
+    # An older module does not say it in each state.
+    return is_known and peer.get("attempt", 0 if peer["state"] == "session" else 9) >= 2
 
 
 def is_idle(peer):

@@ -12,6 +12,11 @@ import host
 # Matches that look at a device.
 DEVICES = ("meta iifname", "meta iif", "meta oifname", "meta oif")
 
+ADDRESSES = ("ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr")
+
+# What a rule may have that changes nothing of what it applies to.
+IDLE = ({"counter"}, {"log"})
+
 
 class Drop(typing.NamedTuple):
     """A rule that drops or rejects, and counts."""
@@ -22,6 +27,8 @@ class Drop(typing.NamedTuple):
     ports: list
     devices: list
     addresses: list
+    # Whether it looks at devices and addresses only.
+    is_wide: bool
 
     def has(self, *ports):
         """Whether it names one of these ports of UDP."""
@@ -31,6 +38,10 @@ class Drop(typing.NamedTuple):
         """Whether it drops what goes to or comes from there: it names a port, or only the
         address."""
         return self.has(*ports) or not self.ports and any(holds(right, address) for right in self.addresses)
+
+    def is_inside(self, networks):
+        """Whether it drops what comes from or goes to addresses that these networks cover."""
+        return not self.ports and any(networks.covers(one) for right in self.addresses for one in edges(right))
 
     def names(self, device):
         return any(is_device(right, device) for right in self.devices)
@@ -66,6 +77,17 @@ def holds(right, address):
         prefix = right["prefix"]
         return address in ipaddress.ip_network(f"{prefix['addr']}/{prefix['len']}", strict=False)
     return False
+
+
+def edges(right):
+    """The first address of each network on the right side of a match, as far as it can be seen."""
+    if isinstance(right, str) or isinstance(right, dict) and "prefix" in right:
+        text = right if isinstance(right, str) else right["prefix"]["addr"]
+        found = host.network_of(text)
+        return [found.network_address] if found else []
+    if isinstance(right, dict) and isinstance(right.get("set"), list):
+        return [one for element in right["set"] for one in edges(element)]
+    return []
 
 
 def is_device(right, device):
@@ -107,22 +129,26 @@ def drops(entries):
     found = {}
     for entry in entries:
         rule = entry.get("rule")
-        if not rule or not any("drop" in part or "reject" in part for part in parts(rule)):
-            continue
-        counts = [part["counter"]["packets"] for part in parts(rule)
-                  if isinstance(part.get("counter"), dict)]
-        if not counts:
-            continue
-        named = list(matches(rule))
-        drop = Drop(place(rule), rule.get("handle", 0), counts[0],
-                    [right for what, right in named if what in ("udp dport", "udp sport",
-                                                                "th dport", "th sport")],
-                    [right for what, right in named if what in DEVICES],
-                    [] if any(is_not_udp(*one) for one in named) else
-                    [right for what, right in named if what in ("ip saddr", "ip daddr",
-                                                                "ip6 saddr", "ip6 daddr")])
-        found[drop.place, drop.handle] = drop
+        if rule and any("drop" in part or "reject" in part for part in parts(rule)) and count(rule) is not None:
+            drop = drop_of(rule)
+            found[drop.place, drop.handle] = drop
     return found
+
+
+def count(rule):
+    """What a rule has counted; None if it does not count."""
+    counts = [part["counter"]["packets"] for part in parts(rule or {}) if isinstance(part.get("counter"), dict)]
+    return counts[0] if counts else None
+
+
+def drop_of(rule):
+    named = list(matches(rule))
+    is_wide = is_plain(rule) and all(what in (*DEVICES, *ADDRESSES) for what, _ in named)
+    return Drop(place(rule), rule.get("handle", 0), count(rule) or 0,
+                [right for what, right in named if what in ("udp dport", "udp sport", "th dport", "th sport")],
+                [right for what, right in named if what in DEVICES],
+                [] if any(is_not_udp(*one) for one in named) else
+                [right for what, right in named if what in ADDRESSES], is_wide)
 
 
 def is_not_udp(what, right):
@@ -177,13 +203,18 @@ def admits(rule, flow):
     return not any(flow.excludes(*one) for one in matches(rule))
 
 
-def refuses(rule, flow):
-    """Whether a rule without a counter surely drops all of them."""
+def is_plain(rule):
+    """Whether a rule drops all that matches it, and it can be seen what that is."""
     *conditions, verdict = rule.get("expr") or [None]
     return isinstance(verdict, dict) and not {"drop", "reject"}.isdisjoint(verdict) \
-        and all(isinstance(part, dict) and set(part) == {"match"} and part["match"].get("op") in ("==", "in")
-                for part in conditions) \
-        and all(flow.surely_matches(*one) for one in matches(rule))
+        and all(isinstance(part, dict) and (set(part) in IDLE or set(part) == {"match"}
+                                            and part["match"].get("op") in ("==", "in"))
+                for part in conditions)
+
+
+def refuses(rule, flow):
+    """Whether a rule surely drops all of them."""
+    return is_plain(rule) and all(flow.surely_matches(*one) for one in matches(rule))
 
 
 def base_chains(entries, hook):
@@ -197,20 +228,26 @@ def base_chains(entries, hook):
             yield chain, [rule for rule in near if rule["chain"] == chain["name"]], near
 
 
+def hook_of(entries, drop):
+    """The hook of the chain that a rule is in; None where others lead to it."""
+    return next((entry["chain"].get("hook") for entry in entries
+                 if "chain" in entry and place(entry["chain"]) == drop.place), None)
+
+
 def closed(entries, flow):
-    """The chains whose policy drops such datagrams, as nothing in their table accepts them."""
+    """The chains whose policy drops such datagrams, as nothing in their table accepts them; each
+    with None for the rule."""
     for chain, _, near in base_chains(entries, flow.hook):
         if chain.get("policy") == "drop" and not any(admits(rule, flow) for rule in near):
-            yield place(chain)
+            yield place(chain), None
 
 
 def shut(entries, flow):
-    """The chains with a rule that drops them and does not count, before one that may accept
-    them."""
+    """(chain, rule) of each that drops them before one that may accept them."""
     for chain, own, _ in base_chains(entries, flow.hook):
         for rule in own:
             if refuses(rule, flow):
-                yield place(chain)
+                yield place(chain), rule
                 break
             # Whatever may lead elsewhere may also accept.
             said = json.dumps(rule.get("expr", []))

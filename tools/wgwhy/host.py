@@ -2,6 +2,7 @@
 """What the host shows beside the kernel module: routes, devices, settings, sockets."""
 
 import base64
+import ctypes
 import functools
 import ipaddress
 import json
@@ -9,6 +10,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import time
 import typing
 
@@ -31,6 +33,11 @@ PROGRAMS = {"ip": "routes and addresses", "ss": "sockets", "nft": "rules of the 
 SLOW = set()
 
 CAP_NET_ADMIN = 12
+
+STA_UNSYNC = 0x40
+
+# How many namespaces are looked at.
+SPACES = 64
 
 
 def run(*words):
@@ -99,6 +106,18 @@ def sysctl(name):
         return 0
 
 
+def is_clock_unsynchronized():
+    """Whether the kernel knows of nobody who sets the clock; not where that is not known."""
+    # A structure timex that sets nothing; its flags follow four words and an int.
+    word = ctypes.sizeof(ctypes.c_long)
+    data = ctypes.create_string_buffer(512)
+    try:
+        state = ctypes.CDLL(None).adjtimex(data)
+    except (OSError, AttributeError):
+        return False
+    return state >= 0 and bool(int.from_bytes(data.raw[5 * word:5 * word + 4], sys.byteorder) & STA_UNSYNC)
+
+
 def is_clock_behind():
     """Whether the clock is at a time before this program came to this machine."""
     here = pathlib.Path(__file__)
@@ -119,6 +138,12 @@ def addresses(name):
     found = listed("ip", "-j", "addr", "show", "dev", name)
     return [entry["local"] for entry in found[0].get("addr_info", []) if "local" in entry] \
         if found else None
+
+
+def all_addresses():
+    """The addresses of all devices."""
+    return [entry["local"] for found in listed("ip", "-j", "addr") or []
+            for entry in found.get("addr_info", []) if isinstance(entry, dict) and "local" in entry]
 
 
 class Way(typing.NamedTuple):
@@ -280,8 +305,12 @@ def key_text(key):
 
 def reverse_path(name):
     """Whether the stack drops packets from a device that the route to their source does not use."""
-    values = [sysctl(f"net/ipv4/conf/{part}/rp_filter") for part in ("all", name)]
-    return max(values) == 1 and counter("/proc/net/netstat", "TcpExt", "IPReversePathFilter") > 0
+    return is_strict(name) and counter("/proc/net/netstat", "TcpExt", "IPReversePathFilter") > 0
+
+
+def is_strict(name):
+    """Whether a device takes only what its own routes lead back to."""
+    return max(sysctl(f"net/ipv4/conf/{part}/rp_filter") for part in ("all", name)) == 1
 
 
 def listeners(port):
@@ -318,6 +347,72 @@ def unsent():
     return four["ForwDatagrams"] + four["OutRequests"] - four["OutTransmits"] \
         + int(six.get("Ip6OutForwDatagrams", 0)) + int(six.get("Ip6OutRequests", 0)) \
         - int(six.get("Ip6OutTransmits", 0))
+
+
+# Counters of the stack, each with where it is.
+COUNTERS = {"reverse-path": ("netstat", "TcpExt", "IPReversePathFilter"), "no-route": ("netstat", "IpExt", "InNoRoutes"),
+            "checksum": ("snmp", "Udp", "InCsumErrors"), "fragments": ("snmp", "Ip", "ReasmFails")}
+
+
+def counted():
+    return {name: counter(f"/proc/net/{file}", group, field) for name, (file, group, field) in COUNTERS.items()}
+
+
+# What is received and is none of these is dropped by a rule; fragments aside.
+DELIVERED = ("InDelivers", "InHdrErrors", "InAddrErrors", "InDiscards", "InUnknownProtos", "ReasmReqds")
+
+
+def undelivered(name):
+    """How many packets of IPv4, and of IPv6 from a device, came and were not delivered here."""
+    four = {field: counter("/proc/net/snmp", "Ip", field)
+            for field in ("InReceives", "ForwDatagrams", "ReasmOKs", *DELIVERED)}
+    lost = four["InReceives"] - four["ForwDatagrams"] + four["ReasmOKs"] - sum(map(four.get, DELIVERED)) \
+        - counter("/proc/net/netstat", "TcpExt", "IPReversePathFilter") \
+        - counter("/proc/net/netstat", "IpExt", "InNoRoutes")
+    six = dict(re.findall(r"^Ip6(\w+)\s+(\d+)", read(f"/proc/net/dev_snmp6/{name}"), re.MULTILINE))
+    if not sysctl("net/ipv6/conf/all/forwarding"):
+        lost += sum(int(six.get(field, 0)) for field in ("InReceives", "ReasmOKs")) - sum(
+            int(six.get(field, 0)) for field in ("InNoRoutes", "InTooBigErrors", "InTruncatedPkts", *DELIVERED))
+    return lost
+
+
+def has_ipsec():
+    """Whether datagrams may leave in another shape."""
+    return bool(run("ip", "xfrm", "policy"))
+
+
+def backing_off():
+    """(our address, its address) of the TCP connections that had to send the same again twice."""
+    lines = run("ss", "-Htino", "state", "established").splitlines()
+    for line, more in zip(lines, lines[1:]):
+        found, times = re.match(r"\S+\s+\S+\s+(\S+):\d+\s+(\S+):\d+", line), re.search(r"\bbackoff:(\d+)", more)
+        if found and times and int(times[1]) >= 2:
+            yield tuple(text.strip("[]").split("%")[0] for text in found.groups())
+
+
+def opening():
+    """(our address, its address) of the connections of TCP that wait for their first answer, and
+    have asked twice."""
+    for line in run("ss", "-Htno", "state", "syn-sent").splitlines():
+        found = re.search(r"(\S+):\d+\s+(\S+):\d+\s.*timer:\(on,[^,]*,([1-9]\d*)\)", line)
+        if found:
+            yield tuple(text.strip("[]").split("%")[0] for text in found.groups()[:2])
+
+
+def interfaces_elsewhere():
+    """(namespace, name) of the interfaces in the namespaces that have a name."""
+    spaces = [line.split()[0] for line in run("ip", "netns", "list").splitlines() if line.strip()]
+    return [(space, entry["ifname"]) for space in spaces[:SPACES]
+            for entry in listed("ip", "-n", space, "-j", "link", "show", "type", "wireguard") or []
+            if "ifname" in entry]
+
+
+def configured():
+    """The interfaces that wg-quick has a file for."""
+    try:
+        return sorted(file.stem for file in pathlib.Path("/etc/wireguard").glob("*.conf"))
+    except OSError:
+        return []
 
 
 def has_module():

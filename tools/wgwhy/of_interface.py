@@ -4,7 +4,6 @@
 import ipaddress
 
 import causes
-import firewall
 import host
 from causes import OF_INTERFACE, SOON, cause, endpoint, plural, recent
 
@@ -45,10 +44,16 @@ def no_private_key(seen):
             f"wg set {seen.name} private-key FILE"
 
 
+def not_ours(seen):
+    """The module leaves such a peer out without a word, as the C driver does."""
+    ours = host.key_text(seen.interface.get("public-key", b""))
+    return f"; KEY must be the other side's: a peer with the own key of {seen.name}, {ours}, is ignored" if ours else ""
+
+
 @cause(OF_INTERFACE, "no-peers")
 def no_peers(seen):
     if not seen.interface.get("peers"):
-        yield "the interface has no peers", f"wg set {seen.name} peer KEY allowed-ips …"
+        yield "the interface has no peers", f"wg set {seen.name} peer KEY allowed-ips …{not_ours(seen)}"
 
 
 @cause(OF_INTERFACE, "no-address")
@@ -70,7 +75,8 @@ def no_peer_for_destination(seen):
     if not address.is_multicast and not is_broadcast:
         yield (f"{plural(found.count, 'packet')} had no peer to go to, the last for {address}, "
                "which is in nobody's allowed IPs",
-               f"add {address} to the allowed IPs of the peer that has it, or correct the route to it")
+               f"add {address} to the allowed IPs of the peer that has it, or correct the route to it"
+               + not_ours(seen))
 
 
 @cause(OF_INTERFACE, "unknown-initiator")
@@ -149,37 +155,6 @@ def conntrack_full(seen):
                f"sysctl net.netfilter.nf_conntrack_max={2 * most}, or look what fills it: conntrack -L")
 
 
-@cause(OF_INTERFACE, "firewall-inside")
-def firewall_inside(seen):
-    for drop in seen.drops.values():
-        if drop.names(seen.name) and seen.grown(drop) > 0:
-            yield (f"a rule of the firewall here, in {drop.place}, drops packets of the tunnel, "
-                   f"{drop.count} up to now", "nft list ruleset", True)
-
-
-@cause(OF_INTERFACE, "port-blocked")
-def port_blocked(seen):
-    if not any(peer["state"] == "no-endpoint" for peer in seen.peers) or not seen.is_outside_here \
-            or any(peer.get("rx-packets") for peer in seen.peers):
-        return
-    for place in firewall.closed(seen.rules, firewall.Flow("input", None, seen.port)):
-        yield (f"the firewall here drops what comes to the port {seen.port}: the policy of {place} is "
-               "drop, and nothing in that table accepts the port",
-               f"nft add rule {place} udp dport {seen.port} accept")
-
-
-@cause(OF_INTERFACE, "forward-blocked")
-def forward_blocked(seen):
-    if not seen.earlier or seen.unsent <= seen.earlier.unsent \
-            or not any(seen.growth(peer, "rx-packets") > 0 for peer in seen.peers) \
-            or not any(host.sysctl(f"net/{family}/conf/{seen.name}/forwarding") for family in ("ipv4", "ipv6")):
-        return
-    for place in firewall.closed_for_devices(seen.rules, seen.name):
-        yield (f"this host forwards packets and some do not leave; the policy of {place} is drop, and "
-               f"nothing in that table accepts what comes out of {seen.name}",
-               f"nft add rule {place} iifname {seen.name} accept, and the same with oifname", True)
-
-
 @cause(OF_INTERFACE, "ipv6-off")
 def ipv6_off(seen):
     if any(":" in text and not text.endswith("/0") for texts in seen.allowed_ips.values() for text in texts) \
@@ -195,6 +170,28 @@ def mtu_below_ipv6(seen):
     if 0 < seen.mtu < 1280 and any(":" in text for texts in seen.allowed_ips.values() for text in texts):
         yield (f"the interface's MTU is {seen.mtu}, and IPv6 takes 1280: none of it is sent through "
                "the tunnel", f"ip link set {seen.name} mtu 1280")
+
+
+@cause(OF_INTERFACE, "tc-drops")
+def tc_drops(seen):
+    before = seen.earlier.tc_drops if seen.earlier else seen.tc_drops
+    for (where, kind), count in seen.tc_drops.items():
+        # A tunnel that works may have a queue that loses some.
+        if where == seen.name and count > before.get((where, kind), 0) and not seen.total("tx-packets"):
+            yield (f"tc drops all that is to go into the tunnel ({kind} on {where}), {count} up to now",
+                   f"tc -s qdisc show dev {where}; tc filter show dev {where} egress")
+
+
+@cause(OF_INTERFACE, "not-forwarded")
+def not_forwarded(seen):
+    """Where only the other direction is wanted: into the tunnel."""
+    if not seen.earlier or seen.total("rx-packets") or host.sysctl("net/ipv4/ip_forward") or not seen.routes_into:
+        return
+    lost = seen.bad_addresses[0] - seen.earlier.bad_addresses[0]
+    if lost > 0:
+        yield (f"{plural(lost, 'packet')} for other hosts came to this one in this moment, and it does not "
+               "forward: if others are to use the tunnel, it must",
+               "sysctl net.ipv4.ip_forward=1", True)
 
 
 @cause(OF_INTERFACE, "could-not-look")

@@ -4,12 +4,16 @@
 import ipaddress
 
 import causes
-import firewall
 import host
-from causes import (OF_PEER, SOON, address_of, cause, duration, endpoint, far_end, plural, recent,
+from causes import (OF_PEER, SOON, address_of, cause, duration, endpoint, is_unanswered, plural, recent,
                     wants_session)
 from of_interface import is_us
-from of_way import HINDERS
+from of_way import way
+from of_wire import EXPLAINED
+
+
+# Milliseconds in which moves are counted.
+MINUTE = 60_000
 
 
 @cause(OF_PEER, "no-endpoint")
@@ -20,15 +24,10 @@ def no_endpoint(seen, peer):
                not recent(peer, "tx-no-endpoint"))
 
 
-def is_flowing(seen, peer):
-    """Whether its session works, so whatever the routes look like, some lead to it and back."""
-    return peer["state"] == "session" and not wants_session(peer) and seen.growth(peer, "rx-packets") > 0
-
-
 @cause(OF_PEER, "endpoint-in-tunnel")
 def endpoint_in_tunnel(seen, peer):
     found = seen.outside(peer)
-    if isinstance(found, dict) and found.get("dev") == seen.name and not is_flowing(seen, peer):
+    if isinstance(found, dict) and found.get("dev") == seen.name and not seen.is_flowing(peer):
         yield (f"the route to its endpoint {endpoint(peer['endpoint'])} leads into the tunnel itself",
                "set a route to the endpoint outside, or a fwmark and a rule as wg-quick does")
 
@@ -43,13 +42,15 @@ def endpoint_is_us(seen, peer):
 @cause(OF_PEER, "no-route-outside")
 def no_route_outside(seen, peer):
     found = seen.outside(peer)
-    if "endpoint" not in peer or recent(peer, "tx-no-socket", within=SOON) or is_flowing(seen, peer):
+    if "endpoint" not in peer or recent(peer, "tx-no-socket", within=SOON) or seen.is_flowing(peer):
         return
     address = address_of(peer["endpoint"]["address"])
     if isinstance(found, str):
         yield (f"there is no route to its endpoint {endpoint(peer['endpoint'])}: {found}",
                f"ip route get {seen.way_out(peer).words().removeprefix('route get ')}")
     elif recent(peer, "tx-no-route", within=SOON):
+        if seen.has(peer, "endpoint-here", "endpoint-broadcast"):
+            return
         if "dev" in found and wants_session(peer):
             yield (f"datagrams for its endpoint {endpoint(peer['endpoint'])} are refused, though there is "
                    f"a route by {found['dev']}: a policy of IPsec or another rule does it",
@@ -95,36 +96,14 @@ def our_clock(seen, peer):
 @cause(OF_PEER, "two-hosts-one-key")
 def two_hosts(seen, peer):
     if peer.get("recent-moves", 0) >= causes.MANY_MOVES:
-        # A host that roams keeps its session, and does not go back at once.
-        is_fight = peer.get("endpoint-source") == "initiation" or seen.has_returned(peer)
+        # A host that roams keeps its session, and does not go back at once. Two hosts have one
+        # each.
+        is_new = peer.get("session-age", MINUTE) < MINUTE \
+            and peer.get("handshakes-answered", 0) >= peer["recent-moves"]
+        is_fight = is_new or peer.get("endpoint-source") == "initiation" or seen.has_returned(peer)
         yield (f"it moves between addresses, {plural(peer['recent-moves'], 'time')} in the last "
                f"minute, now at {endpoint(peer['endpoint'])}: two hosts use its key, unless it roams",
                "give each host a key of its own", not is_fight)
-
-
-@cause(OF_PEER, "firewall")
-def drops_here(seen, peer):
-    counted = [drop for drop in seen.blocking(peer) if seen.grown(drop) > 0]
-    for drop in counted:
-        yield (f"a rule of the firewall here, in {drop.place}, drops datagrams of the tunnel, "
-               f"{drop.count} up to now", "nft list ruleset")
-    if counted or not is_unanswered(peer) or not seen.is_outside_here:
-        return
-    ours, theirs = seen.port, peer["endpoint"].get("port", 0)
-    address = ipaddress.ip_address(peer["endpoint"]["address"])
-    found = seen.outside(peer)
-    device = found.get("dev", "") if isinstance(found, dict) else ""
-    for flow in (firewall.Flow("output", ours, theirs, ("new",), address, device),
-                 firewall.Flow("input", theirs, ours, ("new", "established"), address, device)):
-        for place in firewall.shut(seen.rules, flow):
-            yield (f"a rule of the firewall here, in {place}, drops datagrams of the tunnel; it has no "
-                   "counter", "nft list ruleset")
-            return
-        for place in firewall.closed(seen.rules, flow):
-            match = f"udp dport {theirs}" if flow.hook == "output" else "ct state established"
-            yield (f"the firewall here drops datagrams of the tunnel: the policy of {place} is drop, and "
-                   "nothing in that table accepts them", f"nft add rule {place} {match} accept")
-            return
 
 
 def begun(peer):
@@ -135,15 +114,9 @@ def begun(peer):
     return f"{count} begun in the last {duration(peer['attempts-age'])}"
 
 
-def is_unanswered(peer):
-    is_known = peer["state"] in ("waiting", "given-up", "session") and "endpoint" in peer
-    # An older module does not say it in each state.
-    return is_known and peer.get("attempt", 0 if peer["state"] == "session" else 9) >= 2
-
-
 @cause(OF_PEER, "unanswered")
 def unanswered(seen, peer):
-    if not is_unanswered(peer) or seen.has(peer, *HINDERS, "preshared-key", "firewall", "our-clock"):
+    if not is_unanswered(peer) or seen.has(peer, *EXPLAINED, "preshared-key", "our-clock"):
         return
     place = endpoint(peer["endpoint"])
     if peer.get("cookies"):
@@ -155,6 +128,9 @@ def unanswered(seen, peer):
         over = f", given up {duration(peer.get('initiation-age', 0))} ago"
     hint = "".join(f" (a rule in {drop.place} has dropped {drop.count})"
                    for drop in seen.blocking(peer))
+    device = way(seen, peer).get("dev")
+    if device and "xdp" in host.link(device):
+        hint += f" (there is a program of XDP on {device}, which may drop it unseen)"
     # A response only confirms the address that was configured.
     nat, is_learnt = "", peer.get("endpoint-source") in ("initiation", "data")
     # A host that came by itself has left: it comes again by itself. One that is kept alive is
@@ -164,6 +140,10 @@ def unanswered(seen, peer):
         nat = "; if it is behind a NAT, persistent-keepalive 25 there"
     if not is_learnt:
         nat = "; wg looks a name of an endpoint up only once: if it has moved, set it again"
+    if host.is_clock_unsynchronized():
+        nat += "; the clock here is not synchronized: if it was later once, set it (date)"
+    else:
+        nat += "; if the clock here was later once, set it (date)"
     yield (f"{begun(peer)} towards {place}, nothing came back{over}: it is unreachable, something "
            f"blocks, or one of the keys is wrong{hint}",
            "see whether that address is right, and the port open on the way and there; its key must "
@@ -184,7 +164,7 @@ def answer_lost(seen, peer):
 @cause(OF_PEER, "silent")
 def silent(seen, peer):
     if peer["state"] != "session" or not seen.still_awaiting(peer) \
-            or seen.has(peer, *HINDERS, "unanswered", "firewall"):
+            or seen.has(peer, *EXPLAINED, "unanswered"):
         return
     place = endpoint(peer["endpoint"])
     if seen.key(peer) in seen.since:
@@ -281,6 +261,18 @@ def mtu(seen, peer):
                f"ip link set {seen.name} mtu {room}")
 
 
+@cause(OF_PEER, "mtu")
+def black_hole(seen, peer):
+    """Connections through a tunnel that passes small packets only."""
+    if peer["state"] != "session" or not seen.is_flowing(peer) or seen.has(peer, "mtu"):
+        return
+    stuck = [there for ours, there in seen.backing_off if ours in (seen.addresses or [])
+             and seen.networks(peer).covers(ipaddress.ip_address(there))]
+    if stuck:
+        yield (f"connections to {', '.join(sorted(set(stuck))[:3])} send the same again and again, and the session "
+               "lives: large packets may be lost on the way", f"ip link set {seen.name} mtu 1280, and try again", True)
+
+
 @cause(OF_PEER, "no-allowed-ips")
 def no_allowed_ips(seen, peer):
     if seen.allowed_ips.get(seen.key(peer)) == []:
@@ -288,91 +280,6 @@ def no_allowed_ips(seen, peer):
             peer.get(name) for name in ("rx-packets", "tx-packets", "handshakes-begun", "handshakes-answered"))
         yield ("it has no allowed IPs, so no packet may come from it or go to it",
                f"wg set {seen.name} peer {seen.key(peer)} allowed-ips …", is_unused)
-
-
-@cause(OF_PEER, "own-address")
-def own_address(seen, peer):
-    for text in seen.allowed_ips.get(seen.key(peer), []):
-        address, _, length = text.partition("/")
-        if length in ("32", "128") and address in (seen.addresses or []):
-            yield (f"its allowed IPs have {address}, which is our own address: packets for that stay "
-                   "here", f"wg set {seen.name} peer {seen.key(peer)} allowed-ips …, the other side's")
-
-
-def astray(seen, peer):
-    """Yields an address in each of the peer's prefixes that goes elsewhere, its prefix, and
-    where."""
-    for network, address in seen.inside(peer):
-        found = seen.way_in(address)
-        if seen.leads_in(address) or found == {}:
-            continue
-        if address.version == 6 and seen.has(peer, "mtu-below-ipv6", "ipv6-off"):
-            continue
-        # A wide prefix may be meant for the narrower routes in it.
-        if seen.routes_into and seen.routes_into.has_within(network):
-            continue
-        # Or a network of this host lies in it, or rules say who uses the tunnel.
-        if seen.leads_in(far_end(network, address)) or seen.ruled_routes.covering(network) is not None \
-                or stands_by(seen, network, address):
-            continue
-        if isinstance(found, str):
-            yield address, network, found
-        elif found.get("dev", seen.name) != seen.name and found.get("type") != "local":
-            yield address, network, f"it leads to {found['dev']}"
-
-
-def stands_by(seen, network, address):
-    """Whether a route into the tunnel waits behind the one in use, for the same network."""
-    found = seen.main_routes.covering(network)
-    used = host.network_of(seen.entry_of(address).get("dst", ""))
-    return found is not None and used is not None and used.prefixlen == found
-
-
-@cause(OF_PEER, "reverse-path")
-def reverse_path(seen, peer):
-    if peer.get("rx-packets", 0) and host.reverse_path(seen.name):
-        for address, network, where in astray(seen, peer):
-            if address.version == 4:
-                yield (f"packets from the peer are dropped: the route to {address} is another "
-                       f"({where}), and rp_filter on {seen.name} is strict",
-                       f"sysctl net.ipv4.conf.{seen.name}.rp_filter=2, or route {network} into "
-                       f"{seen.name}")
-                return
-
-
-@cause(OF_PEER, "no-route-inside")
-def no_route_inside(seen, peer):
-    if seen.has(peer, "no-address", "source-not-allowed", "overlapping-allowed-ips", "reverse-path"):
-        return
-    for address, network, where in astray(seen, peer):
-        is_apart = bool(seen.routes_into and seen.routes_into.covering(network)) \
-            and not seen.main_routes.covering(network)
-        yield (f"no packet for {address} comes to the tunnel: it is in the peer's allowed IPs, but its "
-               f"route is another ({where})"
-               + (f"; the one into {seen.name} is in a table that no rule leads to" if is_apart else ""),
-               f"ip rule add to {network} lookup TABLE" if is_apart else
-               f"ip route add {network} dev {seen.name}")
-        return
-    defaults = [text for text in seen.allowed_ips.get(seen.key(peer), []) if text.endswith("/0")]
-    if defaults and seen.routes_into == []:
-        yield (f"no packet comes to the tunnel: no route leads into {seen.name}",
-               f"ip route add NETWORK dev {seen.name} for what is to go there; for all, use wg-quick: a "
-               "default route alone would take the endpoint into the tunnel, too")
-
-
-@cause(OF_PEER, "forwarding")
-def forwarding(seen, peer):
-    if peer["state"] != "session" or seen.earlier is None or seen.is_forwarding_told \
-            or seen.growth(peer, "rx-packets") <= 0:
-        return
-    came = sum(seen.growth(one, "rx-packets") for one in seen.peers)
-    for number, (family, setting) in enumerate((("ipv4", "net.ipv4.ip_forward"),
-                                                ("ipv6", "net.ipv6.conf.all.forwarding"))):
-        refused = seen.bad_addresses[number] - seen.earlier.bad_addresses[number]
-        if 0 < refused <= came and not host.sysctl(f"net/{family}/conf/{seen.name}/forwarding"):
-            seen.is_forwarding_told = True
-            yield ("packets out of the tunnel are for other hosts, and this one does not forward",
-                   f"sysctl {setting}=1")
 
 
 @cause(OF_PEER, "refused")

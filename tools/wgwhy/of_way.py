@@ -6,7 +6,8 @@ from causes import OF_PEER, address_of, cause, endpoint, wants_session
 
 # With one of these, there can be no answer. Those of this file come first.
 HINDERS = ("link-down", "next-hop", "reverse-path-outside", "tc-drops", "endpoint-in-tunnel",
-           "endpoint-is-us", "no-route-outside", "no-socket", "port-taken", "conntrack-full")
+           "endpoint-is-us", "no-route-outside", "no-socket", "port-taken", "conntrack-full",
+           "port-unreachable", "endpoint-here", "endpoint-broadcast")
 
 
 def way(seen, peer):
@@ -16,6 +17,31 @@ def way(seen, peer):
             or found.get("dev") in (None, seen.name):
         return {}
     return found if wants_session(peer) or peer.get("awaiting") else {}
+
+
+def place_here(seen, peer, kind):
+    """The endpoint of a peer that is missed, if the route to it is of this kind."""
+    found = seen.outside(peer)
+    return endpoint(peer["endpoint"]) if wants_session(peer) and isinstance(found, dict) \
+        and found.get("type") == kind else None
+
+
+@cause(OF_PEER, "endpoint-here")
+def endpoint_here(seen, peer):
+    place = place_here(seen, peer, "local")
+    port = peer.get("endpoint", {}).get("port", 0)
+    if place and port != seen.port and not host.has_socket(port):
+        yield (f"its endpoint {place} is an address of this host, where nothing listens on the port {port}",
+               f"wg set {seen.name} peer {seen.key(peer)} endpoint ADDRESS:PORT, the other side's, or start "
+               "the program that is to carry it on")
+
+
+@cause(OF_PEER, "endpoint-broadcast")
+def endpoint_broadcast(seen, peer):
+    place = place_here(seen, peer, "broadcast") or place_here(seen, peer, "multicast")
+    if place:
+        yield (f"its endpoint {place} is the address of a whole network or group, not of a host",
+               f"wg set {seen.name} peer {seen.key(peer)} endpoint ADDRESS:PORT, the other side's")
 
 
 @cause(OF_PEER, "link-down")

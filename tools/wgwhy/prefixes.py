@@ -2,6 +2,7 @@
 """Sets of networks that are asked about often."""
 
 import bisect
+import ipaddress
 
 
 class Networks(list):
@@ -23,6 +24,9 @@ class Networks(list):
             if length <= network.prefixlen and (network.version, start, length) in self.known:
                 return length
         return None
+
+    def covers(self, address):
+        return self.covering(ipaddress.ip_network(address)) is not None
 
     def has_within(self, network):
         """Whether a narrower one lies in a network."""

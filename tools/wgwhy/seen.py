@@ -10,9 +10,12 @@ import causes
 import firewall
 import host
 import netlink
+import of_firewall
 import of_interface
 import of_peer
+import of_routes
 import of_way
+import of_wire
 from host import Way
 from prefixes import Networks
 
@@ -30,6 +33,13 @@ def said(cause, what, remedy, is_note=False):
     return {"cause": cause, "what": what, "try": remedy, **({"note": True} if is_note else {})}
 
 
+def grouped(entries, key):
+    found = {}
+    for entry in entries:
+        found.setdefault(key(entry), []).append(entry)
+    return found
+
+
 class Seen:
     """What the kernel shows is read at once, what the host shows when it is asked for."""
 
@@ -42,22 +52,33 @@ class Seen:
         # The endpoints of each peer, in the order in which they were seen.
         self.places = {}
         self.unsent = host.unsent()
+        # What passed the devices since the first look, and of that what must have been counted by
+        # now.
+        self.messages, self.settled, self.is_wire_open = [], [], False
         # The packets counted between two looks are to be among those that came between them.
         if earlier:
-            self.bad_addresses = host.bad_addresses(name)
+            self.count(name)
         first, *rest = client.dump(ifname=name)
         # One of its alternative names may have been asked for.
         self.name = first.get("ifname", name)
         self.time = time.time()
         if not earlier:
-            self.bad_addresses = host.bad_addresses(name)
+            self.count(name)
         self.interface = first["interface"]
         self.peers = [entry["peer"] for entry in rest]
         self.note_places(earlier)
         self.port = self.interface.get("listen-port", 0)
         self.drops = firewall.drops(rules or ())
-        is_missed = any(causes.wants_session(peer) or peer.get("awaiting") for peer in self.peers)
-        self.tc_drops = host.tc_drops() if is_missed else {}
+        self.tc_drops = host.tc_drops()
+
+    def count(self, name):
+        """Reads what the stack has counted of packets that came."""
+        self.bad_addresses, self.undelivered = host.bad_addresses(name), host.undelivered(name)
+        self.counted = host.counted()
+
+    def more_counted(self, name):
+        """How many more of these the stack has counted since the earlier look."""
+        return self.counted.get(name, 0) - self.earlier.counted.get(name, 0) if self.earlier else 0
 
     @functools.cached_property
     def by_key(self):
@@ -73,6 +94,11 @@ class Seen:
         return host.addresses(self.name)
 
     @functools.cached_property
+    def all_addresses(self):
+        """Those of all devices."""
+        return set(host.all_addresses())
+
+    @functools.cached_property
     def routes_into(self):
         """None where they are not known."""
         found = host.routes_into(self.name)
@@ -85,6 +111,34 @@ class Seen:
     @functools.cached_property
     def main_routes(self):
         return Networks(host.main_routes(self.name))
+
+    @functools.cached_property
+    def errors(self):
+        """What was sent back for our datagrams, by where these were for."""
+        return grouped((one for one in self.messages if one.kind == "unreachable" and not one.is_out
+                        and one.sport == self.port), lambda one: (one.target, one.dport))
+
+    @functools.cached_property
+    def answers(self):
+        """The answers to handshakes that came to this host for this interface, by their source."""
+        return grouped((one for one in self.settled if one.kind in ("response", "cookie")
+                        and self.is_for_us(one)), lambda one: one.source)
+
+    @functools.cached_property
+    def pinged(self):
+        """The addresses that were pinged in the tunnel, and have not answered: those that may do
+        it yet, and those that had time to."""
+        answered = {one.source for one in self.messages if one.kind == "reply" and not one.is_out}
+        return [{one.target for one in messages if (one.kind, one.is_out, one.device) == ("echo", True, self.name)}
+                - answered for messages in (self.messages, self.settled)]
+
+    @functools.cached_property
+    def opening(self):
+        return list(host.opening())
+
+    @functools.cached_property
+    def backing_off(self):
+        return list(host.backing_off())
 
     @functools.cached_property
     def allowed_ips(self):
@@ -111,7 +165,54 @@ class Seen:
         return self.earlier.by_key.get(self.key(peer), {}) if self.earlier else {}
 
     def growth(self, peer, name):
-        return peer.get(name, 0) - self.before(peer).get(name, peer.get(name, 0))
+        """How much more there is of something since the earlier look, if the peer was there."""
+        before = self.before(peer)
+        return peer.get(name, 0) - before.get(name, 0) if before else 0
+
+    def total(self, name):
+        """The growth of all peers."""
+        return sum(self.growth(peer, name) for peer in self.peers)
+
+    def is_flowing(self, peer):
+        """Whether a session works, so that routes and rules must be right, whatever they look
+        like."""
+        return peer["state"] == "session" and not causes.wants_session(peer) and self.growth(peer, "rx-packets") > 0
+
+    def sends_data(self, peer):
+        """Whether more is sent to a peer than keepalives and handshakes."""
+        begun, answered = self.growth(peer, "handshakes-begun"), self.growth(peer, "handshakes-answered")
+        count = self.growth(peer, "tx-packets") - begun - answered
+        size = self.growth(peer, "tx-bytes") - of_wire.INITIATION * begun - of_wire.RESPONSE * answered
+        return count > 0 and size > of_wire.KEEPALIVE * count
+
+    def receives_data(self):
+        """Whether more comes from some peer than keepalives and handshakes."""
+        return any(self.growth(peer, "rx-packets") > 0 and not of_wire.is_kept_alive(self, peer)
+                   and self.growth(peer, "rx-bytes") > of_wire.INITIATION * self.growth(peer, "handshakes-answered")
+                   + of_wire.RESPONSE * self.growth(peer, "handshakes-completed") for peer in self.peers)
+
+    def networks(self, peer):
+        return Networks(ipaddress.ip_network(text, strict=False)
+                        for text in self.allowed_ips.get(self.key(peer), []))
+
+    def an_address_inside(self):
+        return next((network.network_address for peer in self.peers for network in self.networks(peer)), None)
+
+    @property
+    def looked_for(self):
+        """Milliseconds since the earlier look."""
+        return 1000 * (self.time - self.earlier.time) if self.earlier else 0
+
+    def unheard(self):
+        """The handshakes that came to the port, if the interface has counted none."""
+        counted = self.total("handshakes-answered") or any(
+            self.is_refused_again(peer=peer) for peer in [None, *self.peers])
+        is_deaf = counted or not self.interface.get("up") or not self.is_outside_here
+        return [] if is_deaf else [one for one in self.settled if one.kind == "initiation" and self.is_for_us(one)]
+
+    def is_for_us(self, message):
+        """Whether a message came for this interface, and is not one that this host forwards."""
+        return not message.is_out and message.dport == self.port and str(message.target) in self.all_addresses
 
     def way_out(self, peer):
         """What to ask for the route to a peer's endpoint; nothing where it does not matter."""
@@ -173,7 +274,7 @@ class Seen:
         # An answer comes without the mark.
         asked |= {way._replace(mark=0) for way in asked}
         inner = {str(one) for peer in self.peers for network, address in self.inside(peer)
-                 for one in (address, causes.far_end(network, address))}
+                 for one in (address, causes.second(network, address), causes.far_end(network, address))}
         self.ask(asked | {Way(one) for one in inner})
         self.ask({Way(one, is_entry=True) for one in inner if not self.leads_in(one)})
 
@@ -209,11 +310,16 @@ class Seen:
         seen = self.places[self.key(peer)]
         return any(place in seen[:number] for number, place in enumerate(seen))
 
-    def is_refused_again(self, *reasons):
-        """Whether the interface has refused more for these reasons since the earlier look."""
-        counts = [sum(entry["count"] for entry in seen.interface.get("refusal", [])
-                      if entry["reason"] in reasons) for seen in (self, self.earlier) if seen]
-        return len(counts) == 2 and counts[0] > counts[1]
+    def is_refused_again(self, *reasons, peer=None):
+        """Whether the interface, or a peer, has refused more since the earlier look: for these
+        reasons, or for any."""
+        if not self.earlier:
+            return False
+        now, before = [sum(entry["count"] for facts in places for entry in facts.get("refusal", [])
+                           if entry["reason"] in reasons or not reasons)
+                       for places in ((self.interface, peer or {}),
+                                      (self.earlier.interface, self.before(peer) if peer else {}))]
+        return now > before
 
     def still_awaiting(self, peer):
         """Whether data was sent before the look from which this counts, and since, and nothing
@@ -271,9 +377,19 @@ class Seen:
                 return True
             if seconds < INITIATION_WITHIN and (self.may_begin_again(peer) or self.may_return(peer)):
                 return True
-        return seconds < INITIATION_WITHIN and any(
+            if seconds < ANSWER_WITHIN and of_wire.may_be_in_vain(self, peer):
+                return True
+        return seconds < INITIATION_WITHIN and (self.may_come() or any(
             causes.recent(self.interface, reason, within=1000 * INITIATION_WITHIN)
-            and not self.is_refused_again(reason) for reason in ("rx-bad-mac1", "rx-initiation-unknown-peer"))
+            and not self.is_refused_again(reason) for reason in ("rx-bad-mac1", "rx-initiation-unknown-peer")))
+
+    def may_come(self):
+        """Whether a peer of an interface that nobody has reached yet may try it, and nothing else
+        is known that would be over soon."""
+        is_told = any(entry["age"] <= causes.SOON for facts in (self.interface, *self.peers)
+                      for entry in facts.get("refusal", []))
+        return bool(self.interface.get("up") and self.peers and self.is_wire_open and not self.unheard()
+                    and not of_firewall.is_heard(self) and not is_told)
 
     def may_return(self, peer):
         """Whether a peer that moves may yet be seen to go back."""
@@ -281,13 +397,11 @@ class Seen:
 
     def may_begin_again(self, peer):
         """Whether the next initiation to a peer will tell more."""
-        if peer["state"] == "given-up":
+        if peer["state"] == "given-up" or "endpoint" not in peer or not causes.wants_session(peer):
             return False
-        drops = self.blocking(peer)
+        is_dropped = any(map(self.grown, self.blocking(peer)))
         tc_grown = self.earlier and self.tc_drops != self.earlier.tc_drops
-        return bool(drops and not any(map(self.grown, drops))
-                    or causes.wants_session(peer) and self.tc_drops and not tc_grown
-                    or peer["state"] == "waiting" and peer.get("attempt", 9) < 2)
+        return not (is_dropped or tc_grown or of_wire.errors(self, peer))
 
     def troubles(self):
         """All that is wrong: a list of dictionaries."""
@@ -312,4 +426,4 @@ class Seen:
 
 
 # The causes are in these.
-assert of_interface and of_peer and of_way
+MODULES = of_firewall, of_interface, of_way, of_wire, of_peer, of_routes

@@ -19,8 +19,6 @@ import causes
 import firewall
 import host
 import netlink
-import of_interface
-import of_peer
 import prometheus
 import schema
 import seen
@@ -306,7 +304,7 @@ class Client(unittest.TestCase):
 
     def test_reasons_of_causes_exist(self):
         known = {*schema.ENUMS["reason"], *(name for name, *_ in schema.SETS["peer"].values())}
-        for module in causes, of_interface, of_peer:
+        for module in causes, *seen.MODULES:
             text = pathlib.Path(module.__file__).read_text(encoding="utf-8")
             for word in ("rx-", "tx-"):
                 for part in text.split(f'"{word}')[1:]:

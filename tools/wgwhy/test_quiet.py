@@ -18,7 +18,8 @@ import seen
 import stock
 import watch
 from prefixes import Networks
-from test_causes import KEY, OTHER, OUTSIDE, Case, Kernel, Looks, peer, refusals, wgwhy
+from test_causes import KEY, OTHER, OUTSIDE, Case, Kernel, peer, refusals, wgwhy
+from test_looks import Looks, NoWire
 
 REMOTE = {"address": OUTSIDE, "port": 7}
 
@@ -67,6 +68,7 @@ class Moves(Looks):
             return Kernel([peer()], {}).dump()
 
         with mock.patch.multiple(host, has_socket=lambda port: True, tc_drops=lambda: {}, unsent=lambda: 0), \
+                mock.patch.object(wgwhy.wire, "Wire", NoWire), \
                 mock.patch.object(wgwhy.time, "sleep", lambda seconds: None), \
                 mock.patch.object(firewall, "listing", lambda: []):
             self.assertEqual([one.name for one in wgwhy.look(mock.Mock(dump=dump), ["wg0", "wg1"])], ["wg0"])
@@ -207,7 +209,7 @@ class Sets(unittest.TestCase):
         known = Networks(map(network, ("10.0.0.0/8", "10.1.0.0/16", "192.168.7.4/32", "fd00::/8")))
         for text, covering, has_within in (("10.1.2.0/24", 16, False), ("10.1.0.0/16", 16, False), ("10.0.0.0/8", 8, True),
                                            ("10.2.0.0/16", 8, False), ("11.0.0.0/8", None, False), ("0.0.0.0/0", None, True),
-                                           ("192.168.7.0/24", None, True), ("fd00:1::/32", 8, False), ("::/0", None, True)):
+                                           ("192.168.7.0/24", None, True), ("192.168.7.4/31", None, True), ("fd00:1::/32", 8, False), ("::/0", None, True)):
             self.assertEqual((known.covering(network(text)), known.has_within(network(text))), (covering, has_within), text)
 
 

@@ -9,7 +9,8 @@ from unittest import mock
 
 import firewall
 import host
-from test_causes import CHAIN, Case, Looks, peer, rule, udp
+from test_causes import CHAIN, Case, peer, rule, udp
+from test_looks import Looks
 
 WAITS = {"state": "waiting", "attempt": 5}
 
@@ -76,6 +77,16 @@ class Way(Case):
         counts = iter((1, 3))
         self.host["tc_drops"] = lambda: {("eth0", "netem"): next(counts)}
         self.assertEqual(self.causes(peer(awaiting=True, rx_packets=9), before=[peer(awaiting=True)]), [])
+
+    def test_tc_drops_inside(self):
+        for after, wanted in ({"tx_packets": 3}, ["tc-drops"]), ({"tx_packets": 4}, []):
+            counts = iter((1, 3))
+            self.host["tc_drops"] = lambda counts=counts: {("wg0", "netem"): next(counts)}
+            self.assertEqual(self.causes(peer(**after), before=[peer()]), wanted)
+
+    def test_xdp(self):
+        self.host["link"] = lambda name: {"mtu": 1420 if name == "wg0" else 1500, **({"xdp": {}} if name == "eth0" else {})}
+        self.says("a program of XDP on eth0", peer(**WAITS))
 
     def test_ipv6_off(self):
         self.host["ipv6_is_off"] = lambda name: True
@@ -167,7 +178,7 @@ class Answers(Looks):
         waits = [peer(state="waiting", attempt=1)] * 4
         self.assertEqual(self.seconds(*waits)[0], 6)
         self.assertEqual(self.seconds(*waits, peer())[0], 4)
-        self.assertEqual(self.seconds(*waits, peer(state="waiting", attempt=2))[0], 4)
+        self.assertEqual(self.seconds(*waits, peer(state="waiting", attempt=2))[0], 6)
 
     def test_drops_of_tc(self):
         for grows, wanted in ((3, 3), (90, 6)):

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How long it looks until it is decided."""
+
+import unittest
+from unittest import mock
+
+import host
+from test_causes import Kernel, peer, rule, udp, wgwhy
+
+
+class NoWire:
+    """Stands for devices that may not be looked at."""
+
+    messages, settled, is_open = (), 0, False
+
+    def read(self):
+        pass
+
+    def close(self):
+        pass
+
+
+class Looks(unittest.TestCase):
+    """How long it looks."""
+
+    def seconds(self, *peers_in_turn, rules=lambda turn: [], tc=lambda turn: {}, wires=None):
+        turn, slept = [0], []
+
+        def dump(**_):
+            return Kernel([peers_in_turn[min(turn[0], len(peers_in_turn) - 1)]], {}).dump()
+
+        def sleep(seconds):
+            turn[0] += 1
+            slept.append(seconds)
+
+        client = mock.Mock(dump=dump)
+        with mock.patch.object(wgwhy.time, "sleep", sleep), \
+                mock.patch.multiple(host, has_socket=lambda port: True, tc_drops=lambda: tc(turn[0]),
+                                    unsent=lambda: 0, all_addresses=lambda: ["10.0.0.1"]), \
+                mock.patch.object(wgwhy.firewall, "listing", lambda: rules(turn[0])), \
+                mock.patch.object(wgwhy.wire, "Wire", wires or NoWire):
+            (found,) = wgwhy.look(client, ["wg0"])
+        return sum(slept), found
+
+    def test_a_tunnel_that_works(self):
+        self.assertEqual(self.seconds(peer())[0], 1)
+
+    def test_a_stream_one_way(self):
+        packets = [peer(awaiting=True, tx_packets=count) for count in range(10)]
+        seconds, found = self.seconds(*packets, peer(awaiting=True, tx_packets=20, rx_packets=4))
+        self.assertEqual(seconds, 10)
+        self.assertFalse(found.still_awaiting(found.peers[0]))
+
+    def test_silence(self):
+        seconds, found = self.seconds(*[peer(awaiting=True, tx_packets=count) for count in range(20)])
+        self.assertEqual(seconds, 12)
+        self.assertTrue(found.still_awaiting(found.peers[0]))
+        tries = [peer(awaiting=True, attempt=2, tx_packets=count) for count in range(20)]
+        self.assertEqual(self.seconds(*tries)[0], 6)
+
+    def test_a_rule_that_may_drop(self):
+        waits = peer(state="waiting", attempt=3)
+        for grows, wanted in ((3, 3), (90, 6)):
+            seconds, _ = self.seconds(waits, rules=lambda turn, grows=grows: [
+                rule(udp("dport", 51822), count=5 + (turn >= grows))])
+            self.assertEqual(seconds, wanted)
+
+
+if __name__ == "__main__":
+    unittest.main()
