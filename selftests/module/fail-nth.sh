@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: debug
 # limit: 1200
-# log: Call Trace|kmemleak: Cannot allocate|WARNING: lib/dynamic_debug.c
+# log: Call Trace|kmemleak: Cannot allocate|kmemleak_alloc|WARNING: (lib/dynamic_debug|kernel/trace/trace_events).c
 # Each single allocation fails once while the module loads, a link is added and goes up, peers and
 # keys are set: the request fails with ENOMEM or succeeds, and nothing is half done. What fails may
-# also be kmemleak's, vmalloc's or dynamic debug's own memory, of which they tell.
+# also be the memory of kmemleak, vmalloc, dynamic debug or tracing, of which they tell.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -72,6 +72,10 @@ mod tests {
         // to it.
         unsafe { bindings::setup_udp_tunnel_sock(net, sk, &raw mut setup) };
         let skb = SkBuff::alloc(0, 64)?;
+        // SAFETY: The initial namespace always exists.
+        let dev = unsafe { (*net).loopback_dev };
+        // SAFETY: The packet is ours, and that device exists as long as its namespace.
+        unsafe { bindings::skb_set_dev(skb.as_raw(), dev) };
         let mut held: list_head = pin_init::zeroed();
         held.next = &raw mut held;
         held.prev = &raw mut held;
