@@ -50,12 +50,15 @@ pass 11
 heard 1 || fail "the first server received nothing"
 ! heard 2 || fail "the second server received something"
 
-# The second one does not know the session of the first: what it gets it cannot read, until after 15
-# s without an answer there is a new handshake.
+# The second one does not know the session of the first. Ours begins a handshake as the endpoint
+# changes. With C the second server cannot read what it gets, until after 15 s without an answer
+# there is a new handshake.
 name 198.51.100.2
-unanswered client 192.168.7.1 || fail "the second server knows the session of the first"
-no_handshake server2 client || fail "a handshake with the second server right away"
-pass 17
+if on_c; then
+	unanswered client 192.168.7.1 || fail "the second server knows the session of the first"
+	no_handshake server2 client || fail "a handshake with the second server right away"
+	pass 17
+fi
 answers client 192.168.7.1 || fail "the second server"
 heard 2 || fail "the second server received nothing"
 ! heard 1 || fail "the first server received something"
