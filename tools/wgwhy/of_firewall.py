@@ -16,7 +16,12 @@ def accounts(seen, drop):
     """
     came, hook = seen.total("rx-packets"), firewall.hook_of(seen.rules, drop)
     return drop.is_wide and (hook in ("prerouting", "input") and 0 < came <= 2 * seen.grown(drop)
-                             or hook in ("output", "postrouting") and not seen.total("tx-packets"))
+                             or hook in ("output", "postrouting") and not sends_data(seen))
+
+
+def sends_data(seen):
+    """Whether more goes into the tunnel than keepalives and handshakes."""
+    return any(seen.sends_data(peer) for peer in seen.peers)
 
 
 @cause(OF_INTERFACE, "firewall-inside")
@@ -31,9 +36,9 @@ def firewall_inside(seen):
     if found or seen.earlier is None:
         return
     came, lost = seen.total("rx-packets"), seen.undelivered - seen.earlier.undelivered
-    if seen.receives_data() and 2 * lost >= came and not any(seen.sends_data(peer) for peer in seen.peers):
+    if seen.receives_data() and 2 * lost >= came and not sends_data(seen):
         yield from inside(seen, "input", f"{plural(lost, 'packet')} that came did not arrive", "iifname")
-    elif seen.unsent > seen.earlier.unsent and not seen.total("tx-packets"):
+    elif seen.unsent > seen.earlier.unsent and not sends_data(seen):
         unsent = plural(seen.unsent - seen.earlier.unsent, "packet")
         yield from inside(seen, "output", f"{unsent} did not leave", "oifname")
 

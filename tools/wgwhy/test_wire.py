@@ -220,7 +220,9 @@ class Inside(Case):
             self.assertEqual(self.causes(peer(**{**came, **more}), before=[peer()]), wanted, (rules, lost, more))
 
     def test_what_goes(self):
-        for unsent, more, wanted in ((3, {}, ["firewall-inside"]), (0, {}, []), (3, {"tx_packets": 9}, [])):
+        keepalive, data = {"tx_packets": 1, "tx_bytes": 32}, {"tx_packets": 9, "tx_bytes": 1152}
+        for unsent, more, wanted in ((3, {}, ["firewall-inside"]), (0, {}, []), (3, data, []),
+                                     (3, keepalive, ["firewall-inside"])):
             self.rules = [chain("output", "accept"), uncounted(meta("oifname", "wg0"))]
             self.balance(unsent=unsent)
             self.assertEqual(self.causes(peer(**more), before=[peer()]), wanted)
