@@ -22,7 +22,7 @@ const TAILROOM: usize = 3 * TAG_LEN;
 
 /// Returns how this CPU lays out the messages of a packet to a peer, whose path has this MTU.
 ///
-/// They become one GSO packet, if that is possible and `pays`. `takes_gso()` is what
+/// They become one GSO packet, if that is possible and `pays`. `Peer::gso_max()` is what
 /// `Path::to_peer()` found for an earlier packet; `transmit.rs` splits a GSO packet that the route
 /// no longer takes.
 pub(super) fn layout<'a>(

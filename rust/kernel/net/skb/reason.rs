@@ -156,16 +156,11 @@ impl Free for Datagrams {
 }
 
 impl<P: Packet> Free for SkbList<P> {
-    /// Frees the buffers, several in bulk.
+    /// Frees the buffers in bulk.
     #[inline(always)]
     fn free(self, reason: Reason) {
-        let len = self.len();
         let first = self.into_raw();
-        if len == 1 {
-            // SAFETY: By the type invariants the list owns this buffer, which nothing uses after
-            // this, and which has no next.
-            unsafe { free_one(first, reason) };
-        } else if irqs_disabled() {
+        if irqs_disabled() {
             // SAFETY: By the type invariants the list owns its buffers, which nothing uses after
             // this. The last one has no next.
             unsafe { free_later(first, reason) };
