@@ -81,6 +81,12 @@ tries() { unanswered "$1" "${2:-192.168.7.2}" || true; }
 # keeps_trying NS [OPTIONS OF PING]
 keeps_trying() { in_ns "$1" ping -q -i 0.2 "${@:2}" >/dev/null 2>&1 & }
 
+# know_each_other: a and b need not ask for each other's link addresses.
+know_each_other() {
+	ip -n a neigh replace 10.0.0.2 lladdr "$(in_ns b cat /sys/class/net/veth/address)" dev veth nud permanent
+	ip -n b neigh replace 10.0.0.1 lladdr "$(in_ns a cat /sys/class/net/veth/address)" dev veth nud permanent
+}
+
 # also NAME: a row that goes on from the one before.
 also() {
 	row=$1

@@ -79,8 +79,7 @@ fi
 
 if row late-answer; then
 	fresh
-	ip -n a neigh replace 10.0.0.2 lladdr "$(in_ns b cat /sys/class/net/veth/address)" dev veth nud permanent
-	ip -n b neigh replace 10.0.0.1 lladdr "$(in_ns a cat /sys/class/net/veth/address)" dev veth nud permanent
+	know_each_other
 	in_ns b tc qdisc add dev veth root netem delay 6s
 	tries a
 	tells a late-answer
