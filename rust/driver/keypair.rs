@@ -17,7 +17,8 @@ use kext::{
     sync::{
         lock::SpinLock,
         rcu::RcuArc,
-        CacheAligned, //
+        CacheAligned,
+        ReadOnce, //
     },
     time, //
 };
@@ -141,7 +142,7 @@ impl Keypair {
     /// Returns whether the session may still be used for sending, its age aside.
     #[inline]
     pub(crate) fn may_send(&self) -> bool {
-        self.may_send.load(Relaxed)
+        self.may_send.read_once()
     }
 
     /// Returns whether packets can be sent under the session now.
@@ -175,13 +176,13 @@ impl Keypair {
 
     /// Returns whether the sender should ask for a new session.
     pub(crate) fn rekeys_on_send(&self, now: u64) -> bool {
-        self.may_send() && self.lifetime().rekeys_on_send(self.sent.load(Relaxed), now)
+        self.may_send() && self.lifetime().rekeys_on_send(self.sent.read_once(), now)
     }
 
     /// Checks, before decryption, whether packets of this session are still accepted.
     #[inline]
     pub(crate) fn check_receive(&self, now: u64, bh: &Bh<'_>) -> Result<(), DropReason> {
-        if !self.may_receive.load(Relaxed) {
+        if !self.may_receive.read_once() {
             return Err(DropReason::ExpiredSession);
         }
         let reason = if self.lifetime().is_expired(now) {

@@ -64,7 +64,8 @@ use kext::{
         },
         rcu::RcuArc,
         slab_cache::SlabCache,
-        CacheAligned, //
+        CacheAligned,
+        ReadOnce, //
     },
     time::{
         self,
@@ -299,7 +300,7 @@ impl Peer {
     /// Returns whether the peer was removed. Nothing new may be started for it then.
     #[inline]
     pub(crate) fn is_dead(&self) -> bool {
-        self.dead.load(Relaxed)
+        self.dead.read_once()
     }
 
     /// Returns the lock around the handshake.
@@ -321,13 +322,13 @@ impl Peer {
     /// Returns whether the remote address is known. Takes no lock, as each packet asks.
     #[inline]
     pub(crate) fn has_endpoint(&self) -> bool {
-        self.has_endpoint.load(Relaxed)
+        self.has_endpoint.read_once()
     }
 
     /// Returns the number of the endpoint's last change.
     #[inline]
     pub(crate) fn endpoint_change_number(&self) -> u32 {
-        self.endpoint_changes.load(Relaxed)
+        self.endpoint_changes.read_once()
     }
 
     /// Notes that the endpoint changes, and whether there is one. The caller holds its lock.
@@ -341,13 +342,13 @@ impl Peer {
     /// examined; 0: it takes none.
     #[inline]
     pub(crate) fn gso_max(&self) -> u32 {
-        self.gso_max.load(Relaxed)
+        self.gso_max.read_once()
     }
 
     /// Returns whether making GSO packets from single datagrams paid off then.
     #[inline]
     pub(crate) fn gathers_gso(&self) -> bool {
-        self.gathers_gso.load(Relaxed)
+        self.gathers_gso.read_once()
     }
 
     /// Sets which GSO packets should use the route, and how long their datagrams may be.
@@ -379,7 +380,7 @@ impl Peer {
     #[inline]
     pub(crate) fn persistent_keepalive(&self) -> u16 {
         // CAST: Only ever set from 16 bits.
-        self.persistent_keepalive.load(Relaxed) as u16
+        self.persistent_keepalive.read_once() as u16
     }
 
     /// Sets the persistent keepalive interval and returns the old one.
@@ -391,7 +392,7 @@ impl Peer {
 
     /// Returns when the last handshake message was sent.
     pub(crate) fn last_sent_handshake(&self) -> u64 {
-        self.last_sent_handshake.load(Relaxed)
+        self.last_sent_handshake.read_once()
     }
 
     /// Notes that a handshake message is sent now.

@@ -32,7 +32,8 @@ use kext::{
         rcu::{
             RcuArc,
             Ref, //
-        }, //
+        },
+        ReadOnce, //
     }, //
 };
 
@@ -65,7 +66,7 @@ pub(crate) struct TxMemory {
 /// Subtracts `bytes` from a counter that is not below them. Returns whether it did.
 fn subtract(counter: &Atomic<u32>, bytes: u32) -> bool {
     loop {
-        let have = counter.load(Relaxed);
+        let have = counter.read_once();
         let Some(left) = have.checked_sub(bytes) else {
             return false;
         };
@@ -137,8 +138,8 @@ impl TxMemory {
         let spare = self
             .shares
             .iter()
-            .fold(self.spare.load(Relaxed), |sum, share| {
-                sum.saturating_add(share.0.load(Relaxed))
+            .fold(self.spare.read_once(), |sum, share| {
+                sum.saturating_add(share.0.read_once())
             });
         self.total.saturating_sub(spare)
     }

@@ -82,9 +82,12 @@ use kext::{
     },
     new_mutex,
     new_rw_semaphore,
-    sync::rcu::{
-        RcuArc,
-        Slot, //
+    sync::{
+        rcu::{
+            RcuArc,
+            Slot, //
+        },
+        ReadOnce, //
     },
     workqueue::{
         self,
@@ -134,7 +137,7 @@ impl Operations for Device {
     const PRIV_FLAGS: &'static [&'static CStr] = &[c"udp-gso", c"udp-gro"];
 
     fn priv_flags(&self) -> u32 {
-        self.priv_flags.load(Relaxed)
+        self.priv_flags.read_once()
     }
 
     fn set_priv_flags(&self, on: u32) {
@@ -250,7 +253,7 @@ impl Operations for Device {
         self.handshake_queue.stop_workers();
         drop(self.napis.swap(None));
         drop(self.debugfs.lock(ctx).take());
-        if self.is_announced.load(Relaxed) {
+        if self.is_announced.read_once() {
             debug!("{}: Interface destroyed\n", dev.name());
         }
     }

@@ -20,6 +20,7 @@ use kext::{
     },
     context::Bh,
     cpu,
+    sync::ReadOnce,
     time, //
 };
 
@@ -97,7 +98,7 @@ impl CpuLoad {
     }
 
     fn is_responsive(&self) -> bool {
-        time::jiffies().wrapping_sub(self.stalled_since.load(Relaxed)) >= STALL_HOLD
+        time::jiffies().wrapping_sub(self.stalled_since.read_once()) >= STALL_HOLD
     }
 
     fn count(&self, op: CryptoOp, n: usize) {
@@ -105,7 +106,7 @@ impl CpuLoad {
             CryptoOp::Encrypt => &self.encrypted,
             CryptoOp::Decrypt => &self.decrypted,
         };
-        counter.store(counter.load(Relaxed).wrapping_add(usize_as_u64(n)), Relaxed);
+        counter.store(counter.read_once().wrapping_add(usize_as_u64(n)), Relaxed);
     }
 
     fn add_ns(&self, ns: u64) {
@@ -123,9 +124,9 @@ impl CpuLoad {
 
     /// Returns the nanoseconds of this window, and those of the one before.
     fn windows(&self) -> (u64, u64) {
-        match window().wrapping_sub(self.window.load(Relaxed)) {
-            0 => (self.busy_ns.load(Relaxed), self.previous_ns.load(Relaxed)),
-            1 => (0, self.busy_ns.load(Relaxed)),
+        match window().wrapping_sub(self.window.read_once()) {
+            0 => (self.busy_ns.read_once(), self.previous_ns.read_once()),
+            1 => (0, self.busy_ns.read_once()),
             _ => (0, 0),
         }
     }
@@ -185,7 +186,7 @@ impl CpuLoads {
             0
         } else {
             // CAST: The packets of a batch.
-            load.since_softirq.load(Relaxed).saturating_add(n as u32)
+            load.since_softirq.read_once().saturating_add(n as u32)
         };
         load.since_softirq.store(since_softirq, Relaxed);
     }
@@ -193,7 +194,7 @@ impl CpuLoads {
     /// Notes a NAPI poll, after which other NAPI contexts take packets from the backlog.
     pub(crate) fn note_poll(&self, bh: &Bh<'_>) {
         if let Some(load) = self.own(bh) {
-            let since_softirq = load.since_softirq.load(Relaxed);
+            let since_softirq = load.since_softirq.read_once();
             load.since_softirq
                 .store(since_softirq.saturating_sub(NAPI_WEIGHT), Relaxed);
         }
@@ -209,7 +210,7 @@ impl CpuLoads {
     /// Returns how many more packets this CPU may hand to the stack before it runs softirqs.
     pub(crate) fn softirq_budget(&self, bh: &Bh<'_>) -> usize {
         let since_softirq = match self.own(bh) {
-            Some(load) if !bh.softirqs_follow() => load.since_softirq.load(Relaxed),
+            Some(load) if !bh.softirqs_follow() => load.since_softirq.read_once(),
             _ => 0,
         };
         SOFTIRQ_BUDGET.saturating_sub(u32_as_usize(since_softirq))
@@ -267,7 +268,7 @@ impl CpuLoads {
         let Some(own) = self.own(bh) else {
             return false;
         };
-        let last_asked = own.last_asked.load(Relaxed);
+        let last_asked = own.last_asked.read_once();
         let found = self.find_less_busy(max, bh).is_some();
         if found {
             own.last_asked.store(last_asked, Relaxed);
@@ -279,7 +280,7 @@ impl CpuLoads {
     pub(crate) fn find_less_busy(&self, max: u32, bh: &Bh<'_>) -> Option<u32> {
         let own = self.own(bh)?;
         for _ in 0..cpu::online_count().min(MAX_ASKED) {
-            let mut other = cpu::next_online(own.last_asked.load(Relaxed));
+            let mut other = cpu::next_online(own.last_asked.read_once());
             if other == bh.cpu() {
                 other = cpu::next_online(other);
             }
@@ -288,7 +289,7 @@ impl CpuLoads {
                 continue;
             };
             if other != bh.cpu()
-                && load.queued.load(Relaxed) < max
+                && load.queued.read_once() < max
                 && load.is_responsive()
                 && load.recent_ns() < own.recent_ns()
             {
@@ -312,8 +313,8 @@ impl Writer for CpuLoads {
             writeln!(
                 f,
                 "cpu{cpu} encrypted {} decrypted {}",
-                load.encrypted.load(Relaxed),
-                load.decrypted.load(Relaxed)
+                load.encrypted.read_once(),
+                load.decrypted.read_once()
             )?;
             cpu = cpu.wrapping_add(1);
         }

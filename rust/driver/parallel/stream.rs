@@ -9,7 +9,10 @@ use kernel::sync::atomic::{
     Atomic,
     Relaxed, //
 };
-use kext::time;
+use kext::{
+    sync::ReadOnce,
+    time, //
+};
 
 /// Unanswered packets above which single packets count as a stream: about 2000 per second.
 // CAST: HZ is small.
@@ -73,7 +76,7 @@ impl SeenFlag {
     /// Sets the flag.
     #[inline]
     pub(crate) fn set(&self) {
-        if !self.0.load(Relaxed) {
+        if !self.0.read_once() {
             self.0.store(true, Relaxed);
         }
     }
@@ -81,7 +84,7 @@ impl SeenFlag {
     /// Returns whether the flag was set, and clears it.
     #[inline]
     pub(crate) fn take(&self) -> bool {
-        let was_set = self.0.load(Relaxed);
+        let was_set = self.0.read_once();
         if was_set {
             self.0.store(false, Relaxed);
         }

@@ -44,6 +44,7 @@ pub(super) fn open_all(keypair: &Keypair, mut packets: SkbList, bh: &Bh<'_>) -> 
 }
 
 /// Decrypts a packet and returns the padded inner packet. Drops one that fails.
+#[inline]
 fn open(
     keypair: &Keypair,
     packet: SkBuff,
@@ -92,6 +93,7 @@ fn open(
 }
 
 /// Decrypts the text that starts at `start` of the packet. Drops one that fails.
+#[inline]
 fn open_in_place(
     keypair: &Keypair,
     mut packet: Linear,

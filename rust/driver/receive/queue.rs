@@ -95,6 +95,7 @@ impl Input {
     /// not hold, and so do datagrams with another hash, as the inner fragments of one flow have.
     /// Mostly all of them are here before this queue is polled. With `gro_flush_timeout`, and with
     /// 1000 ticks a second after a poll that has used up its budget, GRO may hold some for longer.
+    #[inline]
     fn add(&mut self, mut run: SkbList) {
         if let (Some(first), Some(last)) = (message(run.front()), message(run.back())) {
             if let Some(newest) = self.newest.get_mut(slot(first)) {

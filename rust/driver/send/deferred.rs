@@ -13,7 +13,10 @@ use kernel::sync::atomic::{
 };
 use kext::{
     context::Bh,
-    sync::rcu::Ref, //
+    sync::{
+        rcu::Ref,
+        ReadOnce, //
+    }, //
 };
 
 /// Queues the work item that sends staged packets, on this CPU, as `Tx::deferred` has it.
@@ -53,7 +56,7 @@ fn sending(cpu: u32) -> &'static Atomic<bool> {
 ///
 /// A hint: it may be preempted.
 pub(crate) fn is_work_item_sending(bh: &Bh<'_>) -> bool {
-    sending(bh.cpu()).load(Relaxed)
+    sending(bh.cpu()).read_once()
 }
 
 /// Sets whether a work item sends on `cpu`.

@@ -17,7 +17,10 @@ use kernel::{
 use kext::{
     context::Bh,
     new_spinlock,
-    sync::lock::SpinLock, //
+    sync::{
+        lock::SpinLock,
+        ReadOnce, //
+    }, //
 };
 use wg_proto::timers::PeerTimer;
 
@@ -98,7 +101,7 @@ impl Deadlines {
         arm: impl FnOnce(u64),
     ) {
         // Another CPU set the same one, and sees to the kernel timer.
-        if self.of(timer).load(Relaxed) == deadline {
+        if self.of(timer).read_once() == deadline {
             return;
         }
         let mut armed = self.armed.lock(bh);
@@ -111,7 +114,7 @@ impl Deadlines {
     /// Returns whether a timer is pending.
     #[inline]
     pub(crate) fn is_set(&self, timer: PeerTimer) -> bool {
-        self.of(timer).load(Relaxed) != IDLE
+        self.of(timer).read_once() != IDLE
     }
 
     /// Stops a timer. The kernel timer stays armed, and may expire for nothing.
@@ -145,7 +148,7 @@ impl Deadlines {
             }
         }
         let mut armed = self.armed.lock(bh);
-        let times = self.times.iter().map(|time| time.load(Relaxed));
+        let times = self.times.iter().map(|time| time.read_once());
         if let Some(next) = times.filter(|at| *at != IDLE).min() {
             if let Some(at) = armed.cover(next, now) {
                 arm(at);
@@ -155,7 +158,7 @@ impl Deadlines {
 
     fn take_passed(&self, timer: PeerTimer, now: u64, bh: &Bh<'_>) -> bool {
         let _armed = self.armed.lock(bh);
-        let at = self.of(timer).load(Relaxed);
+        let at = self.of(timer).read_once();
         // Not yet when equal: the tick in which it was set had begun before.
         let is_passed = at != IDLE && at < now;
         if is_passed {

@@ -20,6 +20,7 @@ use crate::{
         Bh,
         Process, //
     },
+    sync::ReadOnce, //
 };
 use core::{
     mem::offset_of,
@@ -127,7 +128,7 @@ impl<T: Operations> Napi<T> {
 
     /// Allows polls of the queue.
     pub fn enable(&self, _rtnl: &Rtnl, _ctx: &mut Process) {
-        if !self.poller().enabled.load(Relaxed) {
+        if !self.poller().enabled.read_once() {
             self.poller().enabled.store(true, Relaxed);
             // SAFETY: The napi was added, and is disabled. The caller may sleep.
             unsafe { bindings::napi_enable(self.poller().napi.get()) };
@@ -136,7 +137,7 @@ impl<T: Operations> Napi<T> {
 
     /// Forbids polls of the queue, and waits for a running one to end.
     pub fn disable(&self, _rtnl: &Rtnl, _ctx: &mut Process) {
-        if self.poller().enabled.load(Relaxed) {
+        if self.poller().enabled.read_once() {
             // SAFETY: The napi is enabled. The caller may sleep.
             unsafe { bindings::napi_disable(self.poller().napi.get()) };
             self.poller().enabled.store(false, Relaxed);
@@ -174,7 +175,7 @@ impl<T: Operations> Poller<T> {
             // SAFETY: The `Napi` was dropped and left the value to this work item. C may still poll
             // it.
             let poller = unsafe { &*this };
-            if poller.enabled.load(Relaxed) {
+            if poller.enabled.read_once() {
                 // SAFETY: The napi is enabled, and a work item may sleep.
                 unsafe { bindings::napi_disable(poller.napi.get()) };
             }

@@ -23,12 +23,14 @@ impl Datagrams {
 }
 
 impl From<SkBuff> for Datagrams {
+    #[inline]
     fn from(skb: SkBuff) -> Self {
         Self { skb, segs: None }
     }
 }
 
 impl From<Segmented> for Datagrams {
+    #[inline]
     fn from(packet: Segmented) -> Self {
         match packet.into_gso() {
             Ok(gso) => {

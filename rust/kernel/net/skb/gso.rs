@@ -133,6 +133,7 @@ impl Segmented {
     }
 
     /// See [`SkBuff::drop_dst`].
+    #[inline]
     pub(super) fn drop_dst(&mut self) {
         self.0.drop_dst();
     }

@@ -295,6 +295,7 @@ impl SkBuff {
     ///
     /// Fails with `EINVAL` if the headers do not describe the packet, or if it is a GSO packet, and
     /// with `ENOMEM`.
+    #[inline]
     pub fn strip_udp(&mut self) -> Result {
         if self.is_gso() {
             return Err(EINVAL);

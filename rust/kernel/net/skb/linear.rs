@@ -79,8 +79,16 @@ impl SkBuff {
         Ok(())
     }
 
+    /// Returns whether the room in front of the data has at least `n` bytes, and no clone shares the
+    /// linear part: whether `skb_cow_head()` has nothing to do.
+    #[inline]
+    pub(in crate::net) fn has_private_room(&self, n: usize) -> bool {
+        self.headroom() >= n && self.c().cloned() == 0
+    }
+
     /// Unshares the linear part: copies it if a clone shares it. Fails with `ENOMEM`, and with
     /// `EBUSY` with interrupts off.
+    #[inline]
     pub(in crate::net) fn make_private(&mut self) -> Result {
         if !raw::is_cloned(self.c()) {
             return Ok(());

@@ -30,6 +30,7 @@ impl SkBuff {
     /// delivery time.
     ///
     /// For a packet that becomes the payload of another one.
+    #[inline]
     pub fn reset_for_encap(&mut self, bh: &Bh<'_>) {
         self.reset(true, bh);
     }
@@ -37,6 +38,7 @@ impl SkBuff {
     /// Clears what the stack has stored in the packet.
     ///
     /// For a packet that was the payload of another one.
+    #[inline]
     pub fn reset_for_decap(&mut self, bh: &Bh<'_>) {
         self.reset(false, bh);
     }

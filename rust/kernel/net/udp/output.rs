@@ -122,6 +122,9 @@ fn prepare(datagrams: &mut Datagrams, headers: u32, mark: u32) -> Result {
     skb.drop_dst();
     skb.set_mark(mark);
     // Nothing else checks for room.
+    if skb.has_private_room(u32_as_usize(headers)) {
+        return Ok(());
+    }
     // SAFETY: The buffer is valid and ours alone.
     to_result(unsafe { bindings::skb_cow_head(skb.as_raw(), headers) })
 }

@@ -43,6 +43,10 @@ pub mod sync {
     #[path = "../../../tools/models/kext/src/cache_aligned.rs"]
     mod cache_aligned;
     pub use cache_aligned::CacheAligned;
+
+    #[path = "../../../tools/models/kext/src/read_once.rs"]
+    mod read_once;
+    pub use read_once::ReadOnce;
 }
 
 /// Begins an execution: values and registrations may be made.
