@@ -285,11 +285,14 @@ impl TimerState {
     }
 
     /// Event: [`PeerTimer::SendKeepalive`] fired.
+    ///
+    /// More data has come since it was armed, perhaps. Arms it again first: a keepalive that leaves
+    /// answers that data too, and cancels it. One that waits for a session does not.
     pub fn expired_send_keepalive(&mut self) -> Actions {
         if core::mem::take(&mut self.need_another_keepalive) {
             Actions::two(
-                Action::SendKeepalive,
                 arm(PeerTimer::SendKeepalive, KEEPALIVE_TIMEOUT),
+                Action::SendKeepalive,
             )
         } else {
             Actions::one(Action::SendKeepalive)

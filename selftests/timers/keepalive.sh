@@ -72,6 +72,7 @@ datagram a 192.168.7.2
 pass 3
 sent b a 32 "eleven seconds after the first of two"
 pass 20
+sent b a 32 "once more for the second one, which the first keepalive has answered"
 # Data of its own is answer enough.
 mark b a
 datagram a 192.168.7.2

@@ -93,7 +93,7 @@ fn received_data_wants_one_answer_and_at_most_one_more() {
     assert_eq!(list(state.data_received(true)), []);
     assert_eq!(
         list(state.expired_send_keepalive()),
-        [Action::SendKeepalive, soon]
+        [soon, Action::SendKeepalive]
     );
     assert_eq!(
         list(state.expired_send_keepalive()),
