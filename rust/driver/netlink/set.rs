@@ -293,7 +293,7 @@ fn set_endpoint(peer: &Peer, remote: SocketAddr, ctx: &mut Process) -> bool {
         src: EndpointSrc::Any,
     };
     let bh = ctx.bh();
-    let is_new = peer.remote(&bh) != endpoint.remote;
+    let is_new = !peer.is_at(&endpoint, &bh);
     peer.set_endpoint(&endpoint, Learnt::Configuration, &bh);
     is_new && peer.current(&bh).is_some_and(|current| current.is_live())
 }

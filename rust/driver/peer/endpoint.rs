@@ -41,8 +41,8 @@ impl Route {
     /// Returns which GSO packets should use the route.
     pub(crate) fn gso(&self, bh: &Bh<'_>) -> RouteGso {
         match self {
-            Self::V4(route) => route.gso(bh),
-            Self::V6(route) => route.gso(bh),
+            Self::V4(route) => route.gso::<Device>(bh),
+            Self::V6(route) => route.gso::<Device>(bh),
         }
     }
 
@@ -111,17 +111,24 @@ impl Peer {
         self.endpoint().lock(bh).endpoint.remote
     }
 
+    /// Returns whether the peer is at the remote address and port of `endpoint`.
+    pub(crate) fn is_at(&self, endpoint: &Endpoint, bh: &Bh<'_>) -> bool {
+        self.endpoint().lock(bh).endpoint.is_same_remote(endpoint)
+    }
+
     /// Moves the peer to another endpoint. Returns the number of the change.
     ///
     /// Where it is pinned, messages do not move it.
     pub(crate) fn set_endpoint(&self, endpoint: &Endpoint, how: Learnt, bh: &Bh<'_>) -> u32 {
+        let (mut old, mut is_moved) = (None, false);
+        let mut state = self.endpoint().lock(bh);
+        // Under the lock, which a new pin takes after it is set: so no message that was free to
+        // move the endpoint does so behind it, and none that was not hides the endpoint's change.
         let is_free = match self.diag().endpoint_pin(bh) {
             EndpointPin::Moves => true,
             EndpointPin::WithHandshakes => how != Learnt::Data,
             EndpointPin::Fixed => how == Learnt::Configuration,
         };
-        let (mut old, mut is_moved) = (None, false);
-        let mut state = self.endpoint().lock(bh);
         let before = state.endpoint.remote;
         let is_elsewhere = !state.endpoint.is_same_remote(endpoint);
         if !state.endpoint.is_same(endpoint) && (is_free || before.is_none() || !is_elsewhere) {
