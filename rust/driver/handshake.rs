@@ -175,7 +175,7 @@ fn send_initiation(
             peer.display_remote(&bh)
         }
     );
-    {
+    let attempted = {
         let identity = device.identity().read(ctx);
         let (seconds, nanos) = time::realtime();
         attempt(peer, ctx, seeded, |handshake, index| {
@@ -186,8 +186,15 @@ fn send_initiation(
                 Tai64N::from_unix(seconds, nanos),
                 entropy(seeded),
             )
-        })?;
+        })
+    };
+    if attempted == Err(DropReason::NoMemory) {
+        // The next attempt comes as if this message was lost.
+        let bh = ctx.bh();
+        timers::authenticated_sent(peer, &bh);
+        timers::handshake_initiated(peer, &bh);
     }
+    attempted?;
     let bh = ctx.bh();
     peer.cookie_generator()
         .lock(&bh)

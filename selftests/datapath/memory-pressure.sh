@@ -70,6 +70,23 @@ stream "one in ten allocations fails" 0 10 10
 echo "$failed allocations failed"
 ((failed > 100)) || fail "only $failed allocations failed"
 
+# An initiation for which there is no memory comes again five seconds later, like one that was lost.
+# Work items make it, so their threads' allocations fail, and not those of this test's programs.
+ip -n a link set wg0 down
+ip -n a link set wg0 up
+for comm in /proc/[0-9]*/comm; do
+	[[ $(<"$comm") != kworker/* ]] || echo 1 >"${comm%comm}make-it-fail"
+done
+echo Y >"$slab/task-filter"
+echo N >"$slab/ignore-gfp-wait"
+failing 0 0 100
+datagram a 192.168.7.2
+eventually 5 eval '(($(failures) > 0))' || fail "the initiation needed no memory"
+failing 0 0 0
+echo N >"$slab/task-filter"
+echo Y >"$slab/ignore-gfp-wait"
+eventually 15 eval '(($(shown a latest-handshakes b) > 0))' || fail "no other attempt came"
+
 for ns in a b; do
 	[[ $ns == a ]] && far=192.168.7.2 || far=192.168.7.1
 	answers "$ns" "$far" || fail "no ping from $ns afterwards"

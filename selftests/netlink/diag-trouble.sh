@@ -68,3 +68,14 @@ ip -n b link set wg0 down
 datagram a 192.168.7.2
 pass 130
 diag a b 'p = peer(); assert p["state"] == "session" and p["attempt"] >= 18 and trouble(), p'
+
+# A restart leaves nothing of a peer that never answered.
+for ns in a b; do ip -n $ns link del wg0; done
+tunnel a b
+ip -n b link set wg0 down
+datagram a 192.168.7.2
+pass 120
+diag a b 'p = peer(); assert p["state"] == "given-up" and trouble(), p'
+ip -n a link set wg0 down
+ip -n a link set wg0 up
+diag a b 'p = peer(); assert p["state"] == "unused", p'

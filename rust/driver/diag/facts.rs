@@ -151,6 +151,11 @@ impl Facts {
             .store(math::div::<NSEC_PER_USEC>(passed).max(1), Relaxed);
     }
 
+    /// Returns whether there ever was a session.
+    pub(super) fn had_session(&self) -> bool {
+        self.completed.load(Relaxed) != 0
+    }
+
     /// Notes that a session can be used in both directions.
     pub(super) fn note_completed(&self) {
         self.completed.fetch_add(1, Relaxed);

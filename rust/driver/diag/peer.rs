@@ -247,7 +247,7 @@ impl Peer {
         if let Some(facts) = self.diag().facts(bh) {
             facts.forget_tries();
             // What has expired already did so for another reason.
-            if facts.ended() == Ended::No {
+            if facts.had_session() && facts.ended() == Ended::No {
                 facts.end(Ended::Reset);
             }
         }
