@@ -21,6 +21,7 @@ use kext::{
         }, //
     },
     sync::rcu::{
+        self,
         OwnedSlot,
         RcuArc, //
     }, //
@@ -46,10 +47,20 @@ impl Sockets {
         }
     }
 
-    /// Closes the sockets after all users are done.
+    /// Waits for the sections that may use the sockets, and closes them.
     pub(crate) fn close(&self, ctx: &mut Process) {
-        drop(self.v4.replace(None, ctx));
-        drop(self.v6.replace(None, ctx));
+        let old = (self.v4.replace(None, ctx), self.v6.replace(None, ctx));
+        drop(old);
+    }
+
+    /// As [`close`](Self::close), but waits for the open sections of all CPUs also if there are no
+    /// sockets, as after the end of the namespace that they were in.
+    pub(crate) fn close_and_wait(&self, ctx: &mut Process) {
+        let old = (self.v4.replace(None, ctx), self.v6.replace(None, ctx));
+        // With a socket, `replace` has waited.
+        if let (None, None) = old {
+            rcu::synchronize(ctx);
+        }
     }
 }
 

@@ -214,10 +214,12 @@ impl Operations for Device {
     fn stop(&self, dev: &NetDevice<Self>, rtnl: &Rtnl, ctx: &mut Process) {
         let config = self.config.lock(ctx);
         // Waits for the sections that saw the interface up, in which timers are armed.
-        self.sockets.close(ctx);
+        self.sockets.close_and_wait(ctx);
         for peer in config.peers() {
             send::tx::purge_staged(peer, DropReason::Gone, &ctx.bh());
             peer.timers().stop(ctx);
+            // It would wipe a session of the next time the interface is up.
+            peer.zero_work.cancel_sync(ctx);
             peer.clear_handshake(ctx);
             peer.clear_keypairs(&ctx.bh());
             peer.reset_last_sent_handshake();
