@@ -15,7 +15,7 @@
 //! C headers: [`include/net/dst.h`](srctree/include/net/dst.h),
 //! [`include/net/flow.h`](srctree/include/net/flow.h)
 
-mod gso;
+pub(in crate::net) mod gso;
 
 pub use gso::RouteGso;
 
@@ -24,6 +24,7 @@ use super::{
         Ipv4Addr,
         Ipv6Addr, //
     },
+    device::Operations,
     netns::resources::{
         NetnsResources,
         RouteRef, //
@@ -232,9 +233,9 @@ impl Route4 {
         self.dst.ifindex(bh)
     }
 
-    /// Returns which UDP GSO packets should use the route.
-    pub fn gso(&self, bh: &Bh<'_>) -> RouteGso {
-        self.dst.gso(bh)
+    /// Returns which UDP GSO packets of a device whose driver is `T` should use the route.
+    pub fn gso<T: Operations>(&self, bh: &Bh<'_>) -> RouteGso {
+        self.dst.gso::<T>(bh)
     }
 
     /// Returns how long datagrams may be that become part of a GSO packet for the route.
@@ -307,9 +308,9 @@ impl Route6 {
         self.dst.ifindex(bh)
     }
 
-    /// Returns which UDP GSO packets should use the route.
-    pub fn gso(&self, bh: &Bh<'_>) -> RouteGso {
-        self.dst.gso(bh)
+    /// Returns which UDP GSO packets of a device whose driver is `T` should use the route.
+    pub fn gso<T: Operations>(&self, bh: &Bh<'_>) -> RouteGso {
+        self.dst.gso::<T>(bh)
     }
 
     /// Returns how long datagrams may be that become part of a GSO packet for the route.

@@ -321,3 +321,80 @@ path_vrf_tbf() {
 	qdisc a red tbf rate 50mbit burst 5k limit 200k
 	limited
 }
+
+# entry: xfrm-interface-queue: an xfrm interface, which encrypts, before a queue that takes few packets of a flow
+path_xfrm_interface_queue() {
+	local ns host=1
+	plain
+	modprobe -a xfrm_interface esp4
+	for ns in a b; do
+		ip -n $ns xfrm state add src 10.0.0.1 dst 10.0.0.2 proto esp spi 1 mode tunnel if_id 7 aead "rfc4106(gcm(aes))" 0x0102030405060708090a0b0c0d0e0f1011121314 128
+		ip -n $ns xfrm state add src 10.0.0.2 dst 10.0.0.1 proto esp spi 2 mode tunnel if_id 7 aead "rfc4106(gcm(aes))" 0x1102030405060708090a0b0c0d0e0f1011121314 128
+		ip -n $ns xfrm policy add src 0.0.0.0/0 dst 0.0.0.0/0 dir out if_id 7 tmpl src 10.0.0.$host dst 10.0.0.$((3 - host)) proto esp mode tunnel
+		ip -n $ns xfrm policy add src 0.0.0.0/0 dst 0.0.0.0/0 dir in if_id 7 tmpl src 10.0.0.$((3 - host)) dst 10.0.0.$host proto esp mode tunnel
+		host=2
+	done
+	over ipsec 3 -link=veth xfrm if_id 7
+	tunnel_mtu=1300
+	filled
+}
+
+# entry: gro-flush-timeout: GRO of both ends holds packets for 2 ms
+path_gro_flush_timeout() {
+	local ns
+	plain
+	for ns in a b; do
+		single $ns veth
+		gro $ns veth
+		in_ns $ns sh -c 'echo 2000000 >/sys/class/net/veth/gro_flush_timeout'
+	done
+	traffic=("echo streams=0 probes=60" "tcp bytes=2000000")
+}
+
+# entry: netem-rate: a line of 20 Mbit/s with room for a hundred packets
+path_netem_rate() {
+	plain
+	qdisc a veth netem rate 20mbit limit 100
+	traffic=("tcp bytes=2000000" "echo streams=1 probes=40")
+}
+
+# entry: rerouted-policer: a rule leads datagrams to another device, which has a policer with a small burst
+path_rerouted_policer() {
+	local ns host=1
+	plain
+	ip link add second netns a type veth peer name second netns b
+	for ns in a b; do
+		ip -n $ns addr add 10.5.0.$host/24 dev second
+		ip -n $ns link set second up
+		host=2
+	done
+	ip -n a route add 10.0.0.2 via 10.5.0.2 dev second table 100
+	ip -n a rule add fwmark 7 table 100
+	rules a <<-'END'
+		table inet leading {
+			chain out { type route hook output priority 0; udp sport 51821 meta mark set 7; }
+		}
+	END
+	modprobe -a act_police cls_matchall
+	tc -n a qdisc add dev second clsact
+	tc -n a filter add dev second egress matchall action police rate 50mbit burst 8k conform-exceed drop
+	traffic=("datagrams rounds=40 shape=12x1200 gap=10000")
+	late=first_burst
+}
+# The first large packet on such a way may be lost: it shows that the rule leads elsewhere.
+first_burst() {
+	in_ns a python3 -c '
+import socket
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sender.setsockopt(socket.IPPROTO_UDP, 103, 1200)
+sender.sendto(bytes(12 * 1200), ("192.168.7.2", 9))'
+}
+
+# entry: fq-vlan-segs: each flow has 20 Mbit/s, below a VLAN that takes no packets of several segments
+path_fq_vlan_segs() {
+	plain
+	modprobe 8021q
+	over vlan 3 -link=veth vlan id 7
+	ip -n a link set vlan gso_max_segs 1
+	filled
+}

@@ -21,14 +21,22 @@
 use super::Dst;
 use crate::{
     bindings,
+    compat::casts::u32_as_usize,
     context::Bh,
-    net::tc, //
+    net::{
+        device::Operations,
+        skb::gso::{
+            MAX_BYTES,
+            MAX_SEGS, //
+        },
+        tc, //
+    },
 };
 use bindings::{
+    dst_entry,
     net_device,
     netdev_nested_priv, //
 };
-use core::ptr::null_mut;
 use kernel::ffi::{
     c_char,
     c_int, //
@@ -45,44 +53,47 @@ const fn id(name: &[u8]) -> [u8; 8] {
     id
 }
 
-/// The queueing disciplines that may segment GSO packets at enqueue (`skb_gso_segment()` in
-/// `net/sched`; netem does so only to corrupt them) or that limit a rate, and those whose classes
-/// may hold such ones.
-const SHAPERS: [[u8; 8]; 15] = [
-    id(b"cbs"),
-    id(b"tbf"),
-    id(b"cake"),
-    id(b"cake_mq"),
-    id(b"taprio"),
-    id(b"dualpi2"),
-    id(b"htb"),
-    id(b"hfsc"),
-    id(b"drr"),
-    id(b"qfq"),
-    id(b"ets"),
-    id(b"prio"),
-    id(b"multiq"),
-    id(b"red"),
-    id(b"sfb"),
+/// The queueing disciplines that pass a GSO packet on as it is, and for which it counts as one of
+/// many: their limits are in packets, or far above the 64 kB of one. With several queues, mq and
+/// mqprio have one of these for each.
+///
+/// Not among them are those that segment at enqueue (`skb_gso_segment()` in `net/sched`) or limit a
+/// rate, those whose classes may hold such ones, those with small limits in bytes, and netem, which
+/// stands for a line: it delays, drops, doubles and counts packets.
+const QUEUES: [[u8; 8]; 12] = [
+    id(b"noqueue"),
+    id(b"noop"),
+    id(b"pfifo"),
+    id(b"pfifo_fast"),
+    id(b"fq"),
+    id(b"fq_codel"),
+    id(b"codel"),
+    id(b"fq_pie"),
+    id(b"pie"),
+    id(b"sfq"),
+    id(b"mq"),
+    id(b"mqprio"),
 ];
 
-/// The kinds of tunnel devices (`rtnl_link_ops.kind`) that set a tunnel's bit in the `gso_type` of
-/// packets they send.
-const TUNNELS: [[u8; 8]; 14] = [
-    id(b"ipip"),
-    id(b"sit"),
-    id(b"ip6tnl"),
-    id(b"gre"),
-    id(b"gretap"),
-    id(b"erspan"),
-    id(b"ip6gre"),
-    id(b"ip6gretap"),
-    id(b"ip6erspan"),
-    id(b"vxlan"),
-    id(b"geneve"),
-    id(b"bareudp"),
-    id(b"gtp"),
-    id(b"amt"),
+/// The kinds of devices (`rtnl_link_ops.kind`) that hand a GSO packet on as a card does. A card has
+/// no kind. The driver names its own.
+///
+/// Not among them are tunnels, xfrm interfaces and others that put a header of their own in front
+/// and segment for that, netkit with its own programs, and switches (openvswitch) with rules that
+/// only their driver knows.
+const KINDS: [[u8; 8]; 12] = [
+    id(b"veth"),
+    id(b"bridge"),
+    id(b"bond"),
+    id(b"team"),
+    id(b"vlan"),
+    id(b"macvlan"),
+    id(b"macvtap"),
+    id(b"ipvlan"),
+    id(b"ipvtap"),
+    id(b"vrf"),
+    id(b"tun"),
+    id(b"dummy"),
 ];
 
 /// Returns the first bytes of a string, padded with zeros.
@@ -164,23 +175,25 @@ unsafe fn disciplines(dev: *mut net_device) -> impl Iterator<Item = [u8; 8]> {
     })
 }
 
-/// Returns whether a device should get datagrams one at a time. It should if one of its queueing
-/// disciplines is a shaper, if it is a tunnel, if traffic control has programs or rules for what it
-/// sends or the far end of a pair receives, if raw sockets of this machine read its packets, as on
-/// loopback, or if it has queues of its own below segmentation, as mac80211 devices have. netkit
-/// devices have programs of their own, which only their driver knows.
+/// Returns whether a device should get datagrams one at a time. It should unless all of its
+/// queueing disciplines and its kind are known to treat a GSO packet as they would treat the
+/// datagrams. It also should if traffic control has programs or rules for what it sends or the far
+/// end of a pair receives, if raw sockets of this machine read its packets, as on loopback, or if
+/// it has queues of its own below segmentation, as mac80211 devices have.
+///
+/// `own` is the kind of the driver's own devices.
 ///
 /// # Safety
 ///
 /// `dev` must be valid, within an RCU section with bottom halves off.
-unsafe fn wants_singles(dev: *mut net_device) -> bool {
+unsafe fn wants_singles(dev: *mut net_device, own: [u8; 8]) -> bool {
     // SAFETY: By the requirements.
     if unsafe { (*dev).flags } & bindings::net_device_flags_IFF_LOOPBACK != 0 {
         return true;
     }
     // SAFETY: By the requirements.
     let kind = unsafe { kind(dev) };
-    if kind.is_some_and(|kind| TUNNELS.contains(&kind) || kind == id(b"netkit")) {
+    if kind.is_some_and(|kind| kind != own && !KINDS.contains(&kind)) {
         return true;
     }
     #[cfg(CONFIG_CFG80211)]
@@ -195,7 +208,7 @@ unsafe fn wants_singles(dev: *mut net_device) -> bool {
         return true;
     }
     // SAFETY: By the requirements.
-    unsafe { disciplines(dev) }.any(|name| SHAPERS.contains(&name))
+    !unsafe { disciplines(dev) }.all(|name| QUEUES.contains(&name))
 }
 
 /// Returns whether GSO packets that a device does not segment itself are cut in front of another
@@ -215,7 +228,8 @@ unsafe fn is_cut_above_queue(dev: *mut net_device, has_lower: bool) -> bool {
     has_lower || is_ppp || has_no_queue && !is_veth
 }
 
-/// Returns whether a device segments UDP, or passes on GSO packets, as a VLAN or a bridge does.
+/// Returns whether a device segments all UDP GSO packets of this crate, or passes them on, as a
+/// VLAN or a bridge does (`netif_skb_features()`).
 ///
 /// # Safety
 ///
@@ -225,7 +239,19 @@ unsafe fn segments_udp(dev: *mut net_device) -> bool {
     let features = unsafe { &raw const (*dev).features };
     // SAFETY: As above; other CPUs may change the field.
     let features = unsafe { features.read_volatile() };
+    // SAFETY: As above.
+    let max_segs = unsafe { &raw const (*dev).gso_max_segs };
+    // SAFETY: As above.
+    let max_segs = usize::from(unsafe { max_segs.read_volatile() });
+    // SAFETY: As above.
+    let max4 = unsafe { &raw const (*dev).gso_ipv4_max_size };
+    // SAFETY: As above.
+    let max6 = unsafe { &raw const (*dev).gso_max_size };
+    // SAFETY: As above.
+    let max = unsafe { max4.read_volatile().min(max6.read_volatile()) };
     features & bindings::CONST_NETIF_F_GSO_UDP_L4 != 0
+        && max_segs >= MAX_SEGS
+        && u32_as_usize(max) > MAX_BYTES
 }
 
 /// Returns whether netfilter has hooks for packets that this machine sends (LOCAL_OUT), in the
@@ -265,12 +291,14 @@ unsafe fn has_local_out(_dev: *mut net_device) -> bool {
 
 /// # Safety
 ///
-/// Only for `netdev_walk_all_lower_dev_rcu()`, as in [`Dst::gso`].
+/// Only for `netdev_walk_all_lower_dev_rcu()`, as in [`gso`].
 unsafe extern "C" fn visit(dev: *mut net_device, private: *mut netdev_nested_priv) -> c_int {
     // SAFETY: By the requirements it is the value there. Its flags say that there is a device.
     unsafe { (*private).flags = 1 };
+    // SAFETY: As above; the data is the kind of the driver's own devices.
+    let own = unsafe { (*private).data.cast::<[u8; 8]>().read() };
     // SAFETY: By the requirements.
-    unsafe { wants_singles(dev) }.into()
+    unsafe { wants_singles(dev, own) }.into()
 }
 
 /// Which UDP GSO packets should use a route, judging by its devices and rules.
@@ -285,56 +313,77 @@ pub enum RouteGso {
 }
 
 impl Dst {
-    /// Returns which UDP GSO packets should use the route.
-    pub(super) fn gso(&self, bh: &Bh<'_>) -> RouteGso {
-        let Some(entry) = self.get(bh) else {
-            return RouteGso::TcpOnly;
-        };
-        // `bpf_lwt_push_encap()` refuses them.
-        // SAFETY: Valid by the type invariants.
-        let has_lwtstate = unsafe { bindings::dst_has_lwtstate(entry) };
-        // `udp_send_skb()` makes no GSO packets for IPsec.
-        // SAFETY: As above.
-        let has_xfrm = unsafe { bindings::dst_has_xfrm(entry) };
-        if has_lwtstate || has_xfrm {
-            return RouteGso::None;
-        }
-        let _rcu = kernel::sync::rcu::read_lock();
-        // SAFETY: As above.
-        let dev = unsafe { bindings::dst_dev(entry) };
-        // SAFETY: An entry always has a device, which exists for as long as this RCU section lasts.
-        if unsafe { wants_singles(dev) } {
-            return RouteGso::None;
-        }
-        // What leaves by a member of a VRF goes through the queue of the VRF first.
-        // SAFETY: As above.
-        let master = unsafe { bindings::l3mdev_master_dev_rcu(dev) };
-        // SAFETY: As above.
-        if !master.is_null() && unsafe { wants_singles(master) } {
-            return RouteGso::None;
-        }
-        // A VLAN, a bond or a bridge has no queue: the device below it has.
-        let mut private = netdev_nested_priv {
-            flags: 0,
-            data: null_mut(),
-        };
-        // SAFETY: As above. The function looks at the devices only.
-        let below =
-            unsafe { bindings::netdev_walk_all_lower_dev_rcu(dev, Some(visit), &raw mut private) };
-        if below != 0 {
-            return RouteGso::None;
-        }
-        // SAFETY: As above.
-        let is_cut_below = unsafe { segments_udp(dev) };
-        // SAFETY: As above.
-        if !is_cut_below && unsafe { is_cut_above_queue(dev, private.flags != 0) } {
-            return RouteGso::None;
-        }
-        // SAFETY: As above.
-        if is_cut_below || unsafe { has_local_out(dev) } {
-            RouteGso::All
-        } else {
-            RouteGso::TcpOnly
+    /// Returns which UDP GSO packets of a device whose driver is `T` should use the route.
+    pub(super) fn gso<T: Operations>(&self, bh: &Bh<'_>) -> RouteGso {
+        match self.get(bh) {
+            // SAFETY: Valid by the type invariants.
+            Some(entry) => unsafe { gso(entry, const { id(T::KIND.to_bytes()) }) },
+            None => RouteGso::TcpOnly,
         }
     }
+}
+
+/// Returns which UDP GSO packets should use a route. `own` is the kind of the driver's own devices.
+///
+/// # Safety
+///
+/// `entry` must be a valid route, and bottom halves off.
+unsafe fn gso(entry: *mut dst_entry, mut own: [u8; 8]) -> RouteGso {
+    // `bpf_lwt_push_encap()` refuses them.
+    // SAFETY: By the requirements.
+    let has_lwtstate = unsafe { bindings::dst_has_lwtstate(entry) };
+    // `udp_send_skb()` makes no GSO packets for IPsec.
+    // SAFETY: As above.
+    let has_xfrm = unsafe { bindings::dst_has_xfrm(entry) };
+    if has_lwtstate || has_xfrm {
+        return RouteGso::None;
+    }
+    let _rcu = kernel::sync::rcu::read_lock();
+    // SAFETY: As above.
+    let dev = unsafe { bindings::dst_dev(entry) };
+    // SAFETY: An entry always has a device, which exists for as long as this RCU section lasts.
+    if unsafe { wants_singles(dev, own) } {
+        return RouteGso::None;
+    }
+    // What leaves by a member of a VRF goes through the queue of the VRF first.
+    // SAFETY: As above.
+    let master = unsafe { bindings::l3mdev_master_dev_rcu(dev) };
+    // SAFETY: As above.
+    if !master.is_null() && unsafe { wants_singles(master, own) } {
+        return RouteGso::None;
+    }
+    // A VLAN, a bond or a bridge has no queue: the device below it has.
+    let mut private = netdev_nested_priv {
+        flags: 0,
+        data: (&raw mut own).cast(),
+    };
+    // SAFETY: As above. The function looks at the devices only.
+    let below =
+        unsafe { bindings::netdev_walk_all_lower_dev_rcu(dev, Some(visit), &raw mut private) };
+    if below != 0 {
+        return RouteGso::None;
+    }
+    // SAFETY: As above.
+    let is_cut_below = unsafe { segments_udp(dev) };
+    // SAFETY: As above.
+    if !is_cut_below && unsafe { is_cut_above_queue(dev, private.flags != 0) } {
+        return RouteGso::None;
+    }
+    // SAFETY: As above.
+    if is_cut_below || unsafe { has_local_out(dev) } {
+        RouteGso::All
+    } else {
+        RouteGso::TcpOnly
+    }
+}
+
+/// Returns whether datagrams should be sent one at a time along the route that rules have given a
+/// packet, instead of the one that it was made for.
+///
+/// # Safety
+///
+/// `entry` must be a valid route, and bottom halves off.
+pub(in crate::net) unsafe fn rerouted_wants_singles(entry: *mut dst_entry) -> bool {
+    // SAFETY: By the requirements.
+    unsafe { gso(entry, [0; 8]) == RouteGso::None }
 }

@@ -32,11 +32,11 @@ use crate::{
 use core::marker::PhantomData;
 
 /// The most bytes of datagrams in one packet: with headers, the length has to fit 16 bits.
-pub(super) const MAX_BYTES: usize = 65_000;
+pub(in crate::net) const MAX_BYTES: usize = 65_000;
 
 /// The most datagrams in one packet: half of what `UDP_MAX_SEGMENTS` allows, and as many as one
 /// NAPI poll takes.
-pub(super) const MAX_SEGS: usize = 64;
+pub(in crate::net) const MAX_SEGS: usize = 64;
 
 /// Bytes in front of a datagram to which [`GsoDatagram::bytes_mut`] gives access as well.
 pub const LEAD: usize = 48;

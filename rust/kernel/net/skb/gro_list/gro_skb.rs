@@ -11,6 +11,7 @@ use crate::{
         self,
         list_head,
         napi_gro_cb,
+        net_device,
         sk_buff, //
     },
     net::{
@@ -26,7 +27,28 @@ use core::{
     mem::offset_of,
     ptr::NonNull, //
 };
-use kernel::ffi::c_int;
+use kernel::ffi::{
+    c_int,
+    c_ulong, //
+};
+
+/// The longest `gro_flush_timeout` with which packets are put together, in nanoseconds: more than
+/// drivers set (`netdev_sw_irq_coalesce_default_on()`). GRO holds a packet for as long, even if no
+/// other one follows.
+const MAX_HOLD: c_ulong = 50_000;
+
+/// Returns whether GRO of a device holds packets for long.
+///
+/// # Safety
+///
+/// `dev` must be valid.
+#[inline]
+unsafe fn holds_long(dev: *mut net_device) -> bool {
+    // SAFETY: By the requirements.
+    let timeout = unsafe { &raw const (*dev).gro_flush_timeout };
+    // SAFETY: As above; other CPUs may change the field.
+    unsafe { timeout.read_volatile() > MAX_HOLD }
+}
 
 /// A packet that C offers to GRO, or one that GRO holds.
 ///
@@ -177,7 +199,8 @@ impl GroSkb {
         let dev = unsafe { device(self.0.as_ptr()) };
         // SAFETY: C offers packets in an RCU section and with their devices set.
         let has_rules = unsafe { tc::has_ingress(dev) };
-        if has_rules || self.state().flush != 0 {
+        // SAFETY: As above.
+        if has_rules || unsafe { holds_long(dev) } || self.state().flush != 0 {
             return None;
         }
         let offset = u32::try_from(self.state().data_offset).ok()?;
