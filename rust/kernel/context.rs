@@ -107,10 +107,13 @@ impl Process {
         // With `PREEMPT_RT` and interrupts off, C takes no lock to turn bottom halves off:
         // interrupts being off keep other tasks and the threads of softirqs from this CPU. If the
         // caller turns interrupts on before it drops the guard, disabled preemption keeps them
-        // away.
+        // away. C begins no RCU section then either, and a contended spinlock lets other tasks run,
+        // with a warning: grace periods must not end meanwhile.
         let is_pinned = cfg!(CONFIG_PREEMPT_RT) && irqs_disabled();
         if is_pinned {
             // SAFETY: No requirements; undone by the drop of the guard.
+            unsafe { bindings::rcu_read_lock() };
+            // SAFETY: As above.
             unsafe { bindings::preempt_disable() };
         }
         // SAFETY: No requirements; undone by the drop of the guard.
@@ -241,6 +244,8 @@ impl Drop for Bh<'_> {
         if self.is_pinned {
             // SAFETY: Turned off by `bh`.
             unsafe { bindings::preempt_enable() };
+            // SAFETY: Begun by `bh`.
+            unsafe { bindings::rcu_read_unlock() };
         }
     }
 }

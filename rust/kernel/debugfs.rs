@@ -15,14 +15,14 @@ use crate::bindings::{
 };
 use crate::{
     bindings,
-    context::{
-        may_sleep,
-        Process, //
-    },
+    context::Process,
     new_mutex,
     sync::{
         lock::Mutex,
-        rcu::ModuleRef, //
+        rcu::{
+            reclaim::may_wait,
+            ModuleRef, //
+        }, //
     }, //
 };
 use core::{
@@ -109,7 +109,7 @@ impl<V> Entry<V> {
 
 impl<V> Drop for Entry<V> {
     fn drop(&mut self) {
-        if kernel::warn_on!(!may_sleep()) {
+        if kernel::warn_on!(!may_wait()) {
             // The leaked module reference keeps the module loaded.
             return;
         }

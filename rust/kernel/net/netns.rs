@@ -102,6 +102,17 @@ impl Net {
 
     /// Takes a reference that keeps the namespace, unless it is being removed already.
     pub fn hold(&self) -> Option<HeldNet> {
+        let _section = rcu::read_lock();
+        // C frees a namespace that it cannot set up whatever its count is (`copy_net_ns()`). The
+        // callbacks for removal run before.
+        // SAFETY: As in `downgrade`.
+        let is_kept = !READY.load(Acquire)
+            || unsafe { slot(self.as_raw()) }
+                .get()
+                .is_some_and(|anchor| !anchor.net.load(Acquire).is_null());
+        if !is_kept {
+            return None;
+        }
         // SAFETY: The namespace is valid.
         let net = unsafe { bindings::maybe_get_net(self.as_raw()) };
         // INVARIANT: If there is a result, then it is a new reference.
@@ -221,7 +232,8 @@ pub trait NamespaceExit: 'static {
     /// Called for each namespace that is removed, before its devices are, and for each that exists
     /// when the [`Registration`] is dropped.
     ///
-    /// In the first case no new [`HeldNet`] of it can be made.
+    /// Also called for a namespace that C cannot set up. In these cases no new [`HeldNet`] of it
+    /// can be made.
     fn exit(net: &Net, rtnl: &Rtnl, ctx: &mut Process);
 }
 
@@ -393,5 +405,23 @@ unsafe extern "C" fn exit(net: *mut bindings::net) {
         // SAFETY: Namespaces are removed in process context. This runs before the hooks of IPv6 and
         // UDP, as the core calls hooks in the reverse of their order of registration.
         unsafe { anchor.resources.release_all() };
+    }
+}
+
+#[kernel::macros::kunit_tests(kext_netns)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_in_removal_are_not_held() -> Result {
+        // SAFETY: The first namespace exists for ever.
+        let net = unsafe { Net::from_raw(&raw mut bindings::init_net) };
+        assert!(net.hold().is_some());
+        let weak = net.downgrade()?;
+        let old = weak.anchor.net.xchg(null_mut(), Relaxed);
+        let held = net.hold();
+        weak.anchor.net.store(old, Release);
+        assert!(held.is_none());
+        Ok(())
     }
 }

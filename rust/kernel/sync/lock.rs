@@ -53,6 +53,19 @@ use held::Held;
 
 pub(crate) use holder::Holder;
 
+/// The holder of a spinlock, where waiters or checks look at its `task_struct`.
+#[cfg(any(CONFIG_PREEMPT_RT, CONFIG_DEBUG_SPINLOCK))]
+type SpinHolder = Holder;
+#[cfg(not(any(CONFIG_PREEMPT_RT, CONFIG_DEBUG_SPINLOCK)))]
+type SpinHolder = ();
+
+/// Takes a reference of this thread, if one is needed.
+#[inline]
+fn spin_holder() -> SpinHolder {
+    #[cfg(any(CONFIG_PREEMPT_RT, CONFIG_DEBUG_SPINLOCK))]
+    Holder::current()
+}
+
 /// Makes the initialiser of a [`SpinLock`] with a lock class of its own.
 #[macro_export]
 macro_rules! new_spinlock {
@@ -142,6 +155,7 @@ impl<T> SpinLock<T> {
         SpinLockGuard {
             lock: self,
             _bh: PhantomData,
+            _holder: spin_holder(),
             _thread: NotThreadSafe,
         }
     }
@@ -162,6 +176,7 @@ impl<T> SpinLock<T> {
         Some(SpinLockGuard {
             lock: self,
             _bh: PhantomData,
+            _holder: spin_holder(),
             _thread: NotThreadSafe,
         })
     }
@@ -176,6 +191,7 @@ impl<T> SpinLock<T> {
 pub struct SpinLockGuard<'a, T> {
     lock: &'a SpinLock<T>,
     _bh: PhantomData<&'a Bh<'a>>,
+    _holder: SpinHolder,
     _thread: NotThreadSafe,
 }
 

@@ -91,6 +91,11 @@ fn ready<T: Operations>(
     running: &Running<'_, T>,
 ) -> Result<Datagrams, (Datagrams, Error)> {
     let mut datagrams = datagrams.into();
+    // Interrupts may have been turned off since `output4` or `output6`. Only with these options
+    // would C turn them on.
+    if cfg!(any(CONFIG_TRACE_IRQFLAGS, CONFIG_PREEMPT_RT)) && irqs_disabled() {
+        return Err((datagrams, EBUSY));
+    }
     if let Err(error) = prepare(&mut datagrams, headers, mark) {
         return Err((datagrams, error));
     }
@@ -251,7 +256,8 @@ impl<T: Operations> Output4<'_, T> {
     /// # Errors
     ///
     /// Gives the packet back with `EINVAL` if it is yet to be segmented, `ENOMEM` if there is no
-    /// room for the headers and none to be had. What becomes of the packet later is counted for the
+    /// room for the headers and none to be had, and `EBUSY` with interrupts off where C could turn
+    /// them on. What becomes of the packet later is counted for the
     /// device.
     pub fn send(
         &mut self,

@@ -10,7 +10,8 @@ use kernel::{
 /// A reference of the thread that holds a lock, as a part of the lock's guard.
 ///
 /// A lock whose waiters sleep points to its holder. Waiters spin while that runs, and with
-/// `PREEMPT_RT` they lend it their priority. A thread may forget a guard and exit. The reference is
+/// `PREEMPT_RT`, where spinlocks are of this kind, they lend it their priority. With
+/// `DEBUG_SPINLOCK` a spinlock points to its holder too, whose name a waiter logs. A thread may forget a guard and exit. The reference is
 /// forgotten with the guard, so the memory that waiters look at stays.
 pub(crate) struct Holder {
     _task: ARef<Task>,
@@ -32,7 +33,8 @@ mod tests {
         context::Process,
         net::rtnl,
         new_mutex,
-        new_rw_semaphore, //
+        new_rw_semaphore,
+        new_spinlock, //
     };
     use kernel::prelude::*;
 
@@ -61,6 +63,12 @@ mod tests {
         let guard = semaphore.write(&mut process);
         let by_semaphore = references();
         drop(guard);
+        let spinlock = KBox::pin_init(new_spinlock!(1u32), GFP_KERNEL)?;
+        let bh = process.bh();
+        let guard = spinlock.lock(&bh);
+        let by_spinlock = references();
+        drop(guard);
+        drop(bh);
         let guard = rtnl::lock(&mut process);
         let by_rtnl = references();
         drop(guard);
@@ -68,6 +76,8 @@ mod tests {
             [by_mutex, by_try_lock, by_semaphore, by_rtnl].map(|count| count - none),
             [1; 4]
         );
+        let looks = cfg!(any(CONFIG_PREEMPT_RT, CONFIG_DEBUG_SPINLOCK));
+        assert_eq!(by_spinlock - none, i32::from(looks));
         assert_eq!(references(), none);
         Ok(())
     }
