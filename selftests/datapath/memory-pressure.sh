@@ -64,8 +64,9 @@ head -c 1000000 /dev/urandom >"$work/sent"
 
 for ns in a b; do
 	in_ns "$ns" ethtool -K veth tso off gso off gro on
-	# A segment and its acknowledgement need many allocations, so one may be lost more often in a row
-	# than TCP tries. The sender has closed its socket by then, and the receiver would wait for ever.
+	# A segment and its acknowledgement need many allocations, so one may be lost more often in
+	# a row than TCP tries. The sender has closed its socket by then, and the receiver would
+	# wait for ever.
 	in_ns "$ns" sysctl -qw net.ipv4.tcp_retries2=200 net.ipv4.tcp_orphan_retries=200
 done
 failed=0
@@ -102,7 +103,10 @@ probability.write(b"0")
 sys.exit(times() == before)' "$slab" || fail "the initiation needed no memory"
 echo N >"$slab/cache-filter"
 echo Y >"$slab/ignore-gfp-wait"
-eventually 15 eval '(($(shown a latest-handshakes b) > last))' || fail "no other attempt came"
+rekeyed() {
+	(($(shown a latest-handshakes b) > last))
+}
+eventually 15 rekeyed || fail "no other attempt came"
 
 for ns in a b; do
 	[[ $ns == a ]] && far=192.168.7.2 || far=192.168.7.1

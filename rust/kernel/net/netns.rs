@@ -105,13 +105,12 @@ impl Net {
         let _section = rcu::read_lock();
         // C frees a namespace that it cannot set up whatever its count is (`copy_net_ns()`). The
         // callbacks for removal run before.
-        // SAFETY: As in `downgrade`.
-        let is_kept = !READY.load(Acquire)
-            || unsafe { slot(self.as_raw()) }
-                .get()
-                .is_some_and(|anchor| !anchor.net.load(Acquire).is_null());
-        if !is_kept {
-            return None;
+        if READY.load(Acquire) {
+            // SAFETY: As in `downgrade`.
+            let anchor = unsafe { slot(self.as_raw()) }.get()?;
+            if anchor.net.load(Acquire).is_null() {
+                return None;
+            }
         }
         // SAFETY: The namespace is valid.
         let net = unsafe { bindings::maybe_get_net(self.as_raw()) };

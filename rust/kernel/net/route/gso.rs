@@ -248,10 +248,12 @@ unsafe fn segments_udp(dev: *mut net_device) -> bool {
     // SAFETY: As above.
     let max6 = unsafe { &raw const (*dev).gso_max_size };
     // SAFETY: As above.
-    let max = unsafe { max4.read_volatile().min(max6.read_volatile()) };
+    let max4 = unsafe { max4.read_volatile() };
+    // SAFETY: As above.
+    let max6 = unsafe { max6.read_volatile() };
     features & bindings::CONST_NETIF_F_GSO_UDP_L4 != 0
         && max_segs >= MAX_SEGS
-        && u32_as_usize(max) > MAX_BYTES
+        && u32_as_usize(max4.min(max6)) > MAX_BYTES
 }
 
 /// Returns whether netfilter has hooks for packets that this machine sends (LOCAL_OUT), in the
@@ -295,8 +297,10 @@ unsafe fn has_local_out(_dev: *mut net_device) -> bool {
 unsafe extern "C" fn visit(dev: *mut net_device, private: *mut netdev_nested_priv) -> c_int {
     // SAFETY: By the requirements it is the value there. Its flags say that there is a device.
     unsafe { (*private).flags = 1 };
-    // SAFETY: As above; the data is the kind of the driver's own devices.
-    let own = unsafe { (*private).data.cast::<[u8; 8]>().read() };
+    // SAFETY: As above.
+    let own = unsafe { (*private).data }.cast::<[u8; 8]>();
+    // SAFETY: As above: the data is the kind of the driver's own devices.
+    let own = unsafe { own.read() };
     // SAFETY: By the requirements.
     unsafe { wants_singles(dev, own) }.into()
 }

@@ -79,8 +79,8 @@ impl SkBuff {
         Ok(())
     }
 
-    /// Returns whether the room in front of the data has at least `n` bytes, and no clone shares the
-    /// linear part: whether `skb_cow_head()` has nothing to do.
+    /// Returns whether the room in front of the data has at least `n` bytes, and no clone shares
+    /// the linear part: whether `skb_cow_head()` has nothing to do.
     #[inline]
     pub(in crate::net) fn has_private_room(&self, n: usize) -> bool {
         self.headroom() >= n && self.c().cloned() == 0

@@ -3,8 +3,8 @@
 //! A hook of netfilter that checks what the sockets of tunnels send, behind all rules.
 //!
 //! A rule takes a GSO packet for one datagram. If a rule rewrites bytes behind the headers, it has
-//! rewritten those of the first datagram only. A rule may also lead a packet to a device that should
-//! not get GSO packets. In both cases the hook calls [`OnRewrite::rewritten`].
+//! rewritten those of the first datagram only. A rule may also lead a packet to a device that
+//! should not get GSO packets. In both cases the hook calls [`OnRewrite::rewritten`].
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 //!
@@ -127,10 +127,9 @@ unsafe extern "C" fn look(
     // SAFETY: C passes a valid buffer, which no other code changes meanwhile.
     let skb = unsafe { &*skb };
     // A forwarded packet has no socket.
+    let may_be_ours = !sk.is_null() && (has_copied(skb) || counted_route(skb).is_some());
     // SAFETY: C passes a socket that is valid for as long as the hook runs.
-    let is_ours = !sk.is_null() && (has_copied(skb) || counted_route(skb).is_some());
-    // SAFETY: As above.
-    if !is_ours || unsafe { may_leave(sk, skb) } {
+    if !may_be_ours || unsafe { may_leave(sk, skb) } {
         bindings::NF_ACCEPT
     } else {
         bindings::NF_DROP

@@ -11,8 +11,9 @@ use kernel::{
 ///
 /// A lock whose waiters sleep points to its holder. Waiters spin while that runs, and with
 /// `PREEMPT_RT`, where spinlocks are of this kind, they lend it their priority. With
-/// `DEBUG_SPINLOCK` a spinlock points to its holder too, whose name a waiter logs. A thread may forget a guard and exit. The reference is
-/// forgotten with the guard, so the memory that waiters look at stays.
+/// `DEBUG_SPINLOCK` a spinlock points to its holder too, whose name a waiter logs. A thread may
+/// forget a guard and exit. The reference is forgotten with the guard, so the memory that waiters
+/// look at stays.
 pub(crate) struct Holder {
     _task: ARef<Task>,
 }
