@@ -73,7 +73,7 @@ patience() {
 selftests() {
 	local name=$1 folder=$2 label=$3
 	shift 3
-	WG_KO=$folder/wireguard.ko WG_PATIENCE=$(patience "$name") WG_WORDS="kunit.enable=1 kunit.autorun=1 kunit.filter_glob=none log_buf_len=64M" \
+	WG_KO=$folder/wireguard.ko WG_PATIENCE=$(patience "$name") WG_WORDS="kunit.enable=1 kunit.autorun=1 kunit.filter_glob=none log_buf_len=64M workqueue.watchdog_thresh=600" \
 		"$WG_TOP/tools/test-vm.sh" --no-build --kernel "$(debug_kernel "$name")" --as "$(machine "$name")" --label "$label" "${settings[@]}" "$@"
 }
 
