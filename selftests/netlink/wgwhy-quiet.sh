@@ -89,6 +89,17 @@ if row names; then
 		fault "of no such interface it says, with status $status: $(cat "$work/text")"
 fi
 
+if row other-family; then
+	fresh
+	in_ns b nft -f - <<<"table ip6 t { chain c { type filter hook input priority 0; policy drop; }; }"
+	notes b port-blocked
+	grep -q "by IPv6" "$work/text" || fault "it does not say for whom: $(cat "$work/text")"
+	in_ns b nft -f - <<<"table inet u { flags dormant; chain c { type filter hook input priority 0; policy drop; }; }"
+	notes b port-blocked
+	in_ns b nft delete table ip6 t
+	repaired
+fi
+
 if row without-nft; then
 	used
 	hide nft

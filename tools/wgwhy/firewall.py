@@ -12,6 +12,9 @@ import host
 # Matches that look at a device.
 DEVICES = ("meta iifname", "meta iif", "meta oifname", "meta oif")
 
+# The families of tables that see the packets of a version of IP.
+FAMILIES = {4: ("inet", "ip"), 6: ("inet", "ip6"), None: ("inet", "ip", "ip6")}
+
 ADDRESSES = ("ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr")
 
 # What a rule may have that changes nothing of what it applies to.
@@ -165,6 +168,20 @@ class Flow(typing.NamedTuple):
     states: tuple = ("new",)
     address: object = None
     device: str = ""
+    # Of IP; None if it may be any, and no address says it.
+    version: int | None = None
+
+    def ip(self):
+        return self.version or (self.address.version if self.address else None)
+
+    def is_of_the_other(self, what, right):
+        """Whether a match is for the other version of IP."""
+        if not self.ip():
+            return False
+        if what in ("meta nfproto", "meta protocol"):
+            ours = {4: ("ipv4", "ip"), 6: ("ipv6", "ip6")}[self.ip()]
+            return isinstance(right, str) and right not in ours
+        return what.startswith({4: "ip6 ", 6: "ip "}[self.ip()])
 
     def port(self, what):
         """The port that a match looks at; None if it may be any, or it looks at something else."""
@@ -176,7 +193,7 @@ class Flow(typing.NamedTuple):
         port, text = self.port(what), json.dumps(right)
         if what in DEVICES and '"@' not in text:
             return right == "lo" or bool(self.device) and not is_device(right, self.device)
-        return port is not None and covers(right, port) is False \
+        return self.is_of_the_other(what, right) or port is not None and covers(right, port) is False \
             or what == "ct state" and not any(state in text for state in self.states) \
             or is_not_udp(what, right)
 
@@ -185,6 +202,10 @@ class Flow(typing.NamedTuple):
         port = self.port(what)
         if port is not None:
             return covers(right, port) is True
+        if self.is_of_the_other(what, right):
+            return False
+        if what in ("meta nfproto", "meta protocol"):
+            return bool(self.ip()) and isinstance(right, str)
         if what in ("meta l4proto", "ip protocol", "ip6 nexthdr"):
             return right == "udp"
         if what in DEVICES:
@@ -217,12 +238,15 @@ def refuses(rule, flow):
     return is_plain(rule) and all(flow.surely_matches(*one) for one in matches(rule))
 
 
-def base_chains(entries, hook):
-    """Yields each chain at a hook, with its own rules and those of its table."""
+def base_chains(entries, flow):
+    """Yields each chain that such datagrams come to, with its own rules and those of its table."""
     rules = [entry["rule"] for entry in entries if "rule" in entry]
+    asleep = {(table.get("family"), table.get("name")) for table in
+              (entry.get("table", {}) for entry in entries) if "dormant" in table.get("flags", ())}
     for entry in entries:
         chain = entry.get("chain", {})
-        if chain.get("hook") == hook:
+        if chain.get("hook") == flow.hook and chain["family"] in FAMILIES[flow.ip()] \
+                and (chain["family"], chain["table"]) not in asleep:
             near = [rule for rule in rules
                     if (rule["family"], rule["table"]) == (chain["family"], chain["table"])]
             yield chain, [rule for rule in near if rule["chain"] == chain["name"]], near
@@ -237,14 +261,14 @@ def hook_of(entries, drop):
 def closed(entries, flow):
     """The chains whose policy drops such datagrams, as nothing in their table accepts them; each
     with None for the rule."""
-    for chain, _, near in base_chains(entries, flow.hook):
+    for chain, _, near in base_chains(entries, flow):
         if chain.get("policy") == "drop" and not any(admits(rule, flow) for rule in near):
             yield place(chain), None
 
 
 def shut(entries, flow):
     """(chain, rule) of each that drops them before one that may accept them."""
-    for chain, own, _ in base_chains(entries, flow.hook):
+    for chain, own, _ in base_chains(entries, flow):
         for rule in own:
             if refuses(rule, flow):
                 yield place(chain), rule
@@ -255,10 +279,10 @@ def shut(entries, flow):
                 break
 
 
-def closed_for_devices(entries, device):
+def closed_for_devices(entries, device, version):
     """The chains whose policy drops what is forwarded from a device, as no rule accepts it."""
-    flow = Flow("forward", None, None)
-    for chain, _, near in base_chains(entries, "forward"):
+    flow = Flow("forward", None, None, version=version)
+    for chain, _, near in base_chains(entries, flow):
         if chain.get("policy") == "drop" and not any(
                 admits(rule, flow) and all(is_device(right, device) for what, right in matches(rule)
                                            if what in ("meta iifname", "meta iif"))

@@ -45,20 +45,36 @@ def firewall_inside(seen):
 
 def inside(seen, hook, evidence, match):
     """The chains that let nothing out of the tunnel, or into it, and do not count it."""
-    flow = firewall.Flow(hook, 0, 0, ("new", "established"), seen.an_address_inside(), seen.name)
-    for place, _ in (*firewall.shut(seen.rules, flow), *firewall.closed(seen.rules, flow)):
+    flows = [firewall.Flow(hook, 0, 0, ("new", "established"), one, seen.name)
+             for one in seen.addresses_inside()]
+    for place, _ in (found for flow in flows
+                     for found in (*firewall.shut(seen.rules, flow), *firewall.closed(seen.rules, flow))):
         yield (f"the firewall here drops packets of the tunnel, in {place}, which lets nothing pass that has "
                f"to do with {seen.name}: {evidence} in this moment",
                f"nft insert rule {place} {match} {seen.name} accept")
         return
 
 
+def versions_outside(seen):
+    """The versions of IP that this host has addresses of for others; both where none is known."""
+    outside = map(ipaddress.ip_address, seen.all_addresses - set(seen.addresses or []))
+    return sorted({one.version for one in outside if not one.is_link_local and not one.is_loopback}) or [4, 6]
+
+
 def closing(seen):
-    """(place, rule, its count) of what lets nobody begin at the port; no rule where it is a
-    policy."""
-    flow = firewall.Flow("input", None, seen.port)
-    for place, rule in (*firewall.shut(seen.rules, flow), *firewall.closed(seen.rules, flow)):
-        yield place, rule, firewall.count(rule) or 0
+    """(place, rule, its count, version of IP) of what lets nobody begin at the port: no rule where
+    it is a policy, no version where none is left."""
+    found = {}
+    for version in versions_outside(seen):
+        flow = firewall.Flow("input", None, seen.port, version=version)
+        found[version] = [*firewall.shut(seen.rules, flow), *firewall.closed(seen.rules, flow)]
+    open_for = [version for version, places in found.items() if not places]
+    told = []
+    for version, places in found.items():
+        for place, rule in places:
+            if (place, rule) not in told:
+                told.append((place, rule))
+                yield place, rule, firewall.count(rule) or 0, version if open_for else None
 
 
 def is_heard(seen):
@@ -79,18 +95,22 @@ def port_blocked(seen):
     if not seen.is_outside_here or not seen.peers:
         return
     waits = any(peer["state"] == "no-endpoint" for peer in seen.peers)
-    for place, rule, count in closing(seen):
-        is_sure = is_blocked(seen, rule, count) or bool(seen.unheard())
+    for place, rule, count, version in closing(seen):
+        unheard = [one for one in seen.unheard() if version in (None, one.target.version)]
+        is_sure = is_blocked(seen, rule, count) or bool(unheard)
+        of_one = f" by IPv{version}" if version else ""
         if not is_sure and (is_heard(seen) or any(map(causes.wants_session, seen.peers))):
             continue
         if rule:
             counted = f" ({count} so far)" if count and firewall.drop_of(rule).has(seen.port) else ""
-            yield (f"a rule in {place} drops what comes to the port {seen.port}{counted}",
-                   f"nft insert rule {place} udp dport {seen.port} accept", not is_sure and not waits)
+            yield (f"a rule in {place} drops what comes to the port {seen.port}{of_one}{counted}",
+                   f"nft insert rule {place} udp dport {seen.port} accept",
+                   not is_sure and not (waits and not version))
         else:
-            yield (f"the firewall here drops what comes to the port {seen.port}: the policy of {place} is "
-                   "drop, and nothing in that table accepts the port",
-                   f"nft add rule {place} udp dport {seen.port} accept", not is_sure and not waits)
+            yield (f"the firewall here drops what comes to the port {seen.port}{of_one}: the policy of "
+                   f"{place} is drop, and nothing in that table accepts the port",
+                   f"nft add rule {place} udp dport {seen.port} accept",
+                   not is_sure and not (waits and not version))
         return
     if seen.unheard():
         yield (f"handshakes come to the port {seen.port} of this host, and not to the interface: a firewall "
@@ -98,12 +118,18 @@ def port_blocked(seen):
                "nft list ruleset; iptables-legacy-save -c; tc filter show dev DEVICE ingress")
 
 
+def forwarded(seen):
+    """The versions of IP that this host forwards."""
+    return [version for version in (4, 6) if host.sysctl(f"net/ipv{version}/conf/{seen.name}/forwarding")]
+
+
 @cause(OF_INTERFACE, "forward-blocked")
 def forward_blocked(seen):
     if not seen.earlier or seen.unsent <= seen.earlier.unsent or not seen.total("rx-packets") \
-            or not any(host.sysctl(f"net/{family}/conf/{seen.name}/forwarding") for family in ("ipv4", "ipv6")):
+            or not forwarded(seen):
         return
-    for place in firewall.closed_for_devices(seen.rules, seen.name):
+    for place in dict.fromkeys(place for version in forwarded(seen)
+                               for place in firewall.closed_for_devices(seen.rules, seen.name, version)):
         yield (f"this host forwards packets and some do not leave; the policy of {place} is drop, and "
                f"nothing in that table accepts what comes out of {seen.name}",
                f"nft add rule {place} iifname {seen.name} accept, and the same with oifname", True)

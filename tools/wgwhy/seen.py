@@ -195,8 +195,10 @@ class Seen:
         return Networks(ipaddress.ip_network(text, strict=False)
                         for text in self.allowed_ips.get(self.key(peer), []))
 
-    def an_address_inside(self):
-        return next((network.network_address for peer in self.peers for network in self.networks(peer)), None)
+    def addresses_inside(self):
+        """An address of each version of IP that peers have."""
+        return list({network.version: network.network_address for peer in self.peers
+                     for network in self.networks(peer)}.values())
 
     @property
     def looked_for(self):
