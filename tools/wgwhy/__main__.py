@@ -118,7 +118,7 @@ def look(client, names):
     begin = len(wires.messages)
     # A handshake may come while an answer to data is awaited.
     for seconds in range(SAMPLE, 2 * ANSWER_WITHIN + SOON_SENT, SAMPLE):
-        time.sleep(SAMPLE)
+        wires.wait(SAMPLE)
         rules, later = firewall.listing(), {}
         for name in last:
             # One that is removed meanwhile is nobody's trouble.
@@ -127,7 +127,8 @@ def look(client, names):
                 later[name].follow(last[name], seconds)
         wires.read()
         for seen in later.values():
-            seen.messages, seen.is_wire_open = wires.messages, wires.is_open
+            seen.messages = wires.messages
+            seen.is_wire_open, seen.is_wire_whole = wires.is_open, wires.is_whole
             seen.settled = wires.messages[begin:wires.settled]
         if not any(seen.is_undecided(seconds) for seen in later.values()):
             break

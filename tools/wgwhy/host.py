@@ -36,6 +36,9 @@ CAP_NET_ADMIN = 12
 
 STA_UNSYNC = 0x40
 
+# Kinds of devices whose packets leave by others, unchanged.
+CARRIERS = ("bridge", "bond", "team", "vlan", "vrf")
+
 # How many namespaces are looked at.
 SPACES = 64
 
@@ -131,6 +134,16 @@ def link(name):
     """What is known of a device; nothing without a usable "ip"."""
     found = listed("ip", "-j", "link", "show", "dev", name)
     return found[0] if found else {}
+
+
+@functools.lru_cache(maxsize=None)
+def lowers(name):
+    """The devices that a device hands its packets to, as they are."""
+    found = listed("ip", "-j", "-d", "link", "show", "dev", name)
+    if not found or found[0].get("linkinfo", {}).get("info_kind") not in CARRIERS:
+        return []
+    return sorted(path.name.removeprefix("lower_") for path in
+                  pathlib.Path(f"/sys/class/net/{name}").glob("lower_*"))
 
 
 def addresses(name):

@@ -63,10 +63,13 @@ def answers(seen, peer):
 
 
 def has_left(seen, peer):
-    """Whether an initiation to a peer, or one that may be, has left by a device."""
+    """Whether an initiation to a peer, or one that may be, has left by a device that hands it to no
+    other."""
     place = ipaddress.ip_address(peer["endpoint"]["address"]), peer["endpoint"].get("port", 0)
-    return any(one.kind == "initiation" and one.is_out and one.device != seen.name
-               and (one.sport == seen.port or (one.target, one.dport) == place) for one in seen.messages)
+    devices = {one.device for one in seen.messages if one.kind == "initiation" and one.is_out
+               and one.device != seen.name
+               and (one.sport == seen.port or (one.target, one.dport) == place)}
+    return not all(map(host.lowers, devices))
 
 
 @cause(OF_PEER, "reverse-path-outside")
@@ -99,7 +102,7 @@ def dropped_here(seen, peer):
         return
     place = endpoint(peer["endpoint"])
     is_begun = seen.growth(peer, "handshakes-begun") > 0 and peer.get("initiation-age", 0) > LEFT_AFTER
-    if is_begun and not has_left(seen, peer) and not host.has_ipsec():
+    if is_begun and seen.is_wire_whole and not has_left(seen, peer) and not host.has_ipsec():
         yield (f"this host itself drops or holds the datagrams for {place}: no handshake has left it in "
                f"the last {duration(seen.looked_for)}",
                "nft list ruleset; iptables-legacy-save -c; tc -s qdisc show; bpftool cgroup tree")

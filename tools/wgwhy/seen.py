@@ -55,6 +55,8 @@ class Seen:
         # What passed the devices since the first look, and of that what must have been counted by
         # now.
         self.messages, self.settled, self.is_wire_open = [], [], False
+        # Whether nothing of it was missed.
+        self.is_wire_whole = True
         # The packets counted between two looks are to be among those that came between them.
         if earlier:
             self.count(name)

@@ -76,6 +76,8 @@ class Case(unittest.TestCase):
         self.route = lambda address, mark, device: {"dev": "wg0" if address.startswith("192") else "eth0"}
         # What passed the devices; None where that is not seen.
         self.rules, self.messages = [], None
+        # Whether all that passed was seen.
+        self.is_whole = True
         self.host = {
             "link": lambda name: {"mtu": 1420 if name == "wg0" else 1500},
             "addresses": lambda name: ["192.168.7.1"],
@@ -104,6 +106,7 @@ class Case(unittest.TestCase):
             "opening": lambda: [],
             "has_ipv6": lambda: True,
             "ipv6_is_off": lambda name: False,
+            "lowers": lambda name: [],
         }
 
         # The entry of the table by which the route to an address goes.
@@ -127,6 +130,7 @@ class Case(unittest.TestCase):
             later = seen.Seen(kernel, "wg0", self.rules, earlier)
             later.messages = later.settled = self.messages or []
             later.is_wire_open = self.messages is not None
+            later.is_wire_whole = self.is_whole
             found = later.troubles()
         for trouble in found:
             self.assertTrue(wgwhy.text(trouble).endswith("."))

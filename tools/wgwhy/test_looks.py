@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """How long it looks until it is decided."""
 
+import time
 import unittest
 from unittest import mock
 
@@ -11,10 +12,13 @@ from test_causes import Kernel, peer, rule, udp, wgwhy
 class NoWire:
     """Stands for devices that may not be looked at."""
 
-    messages, settled, is_open = (), 0, False
+    messages, settled, is_open, is_whole = (), 0, False, True
 
     def read(self):
         pass
+
+    def wait(self, seconds):
+        time.sleep(seconds)
 
     def close(self):
         pass

@@ -3,6 +3,8 @@
 inside the tunnel."""
 
 import ipaddress
+import json
+import pathlib
 import struct
 import unittest
 from unittest import mock
@@ -85,13 +87,46 @@ class Filter(unittest.TestCase):
 
     def test_settled(self):
         made = wire.Wire.__new__(wire.Wire)
-        made.messages, made.settled, made.is_open = [], 0, True
+        made.messages, made.settled, made.mark, made.count, made.is_open, made.is_whole = [], 0, 0, 0, True, True
         packet = ip(US, THEM, 17, datagram(1, 2, INITIATION)), ("eth0", 0x800, wire.OUTGOING, 1, b"")
-        made.socket = mock.Mock(recvfrom=mock.Mock(side_effect=[packet, BlockingIOError, packet, BlockingIOError]))
+        made.socket = mock.Mock(recvfrom=mock.Mock(side_effect=[packet, BlockingIOError, packet, BlockingIOError]),
+                                getsockopt=lambda *_: bytes(8))
         for wanted in (0, 1), (1, 2):
             made.read()
             self.assertEqual((made.settled, len(made.messages)), wanted)
         self.assertTrue(made.messages[0].is_out)
+
+    def made(self, *packets, drops=0):
+        """One that sees these packets, and loses some."""
+        made = mock.Mock(recvfrom=mock.Mock(side_effect=[*packets, BlockingIOError]),
+                         getsockopt=lambda *_: struct.pack("=II", 9, drops))
+        with mock.patch.object(wire, "open_socket", lambda: made):
+            return wire.Wire()
+
+    def test_what_is_lost(self):
+        packet = ip(US, THEM, 17, datagram(1, 2, INITIATION)), ("eth0", 0x800, wire.OUTGOING, 1, b"")
+        for drops in 0, 3:
+            found = self.made(packet, drops=drops)
+            found.read()
+            self.assertEqual((found.is_whole, len(found.messages)), (not drops, 1))
+        with mock.patch.object(wire, "MOST", 2):
+            found = self.made(packet, packet, packet)
+            found.read()
+            self.assertEqual((found.is_whole, len(found.messages)), (False, 2))
+            self.assertTrue(found.is_open)
+
+    def test_it_reads_while_it_waits(self):
+        packet = ip(US, THEM, 17, datagram(1, 2, INITIATION)), ("eth0", 0x800, wire.OUTGOING, 1, b"")
+        found = self.made(packet)
+        with mock.patch.object(wire.select, "select", lambda *_: ([7], [], [])), \
+                mock.patch.object(wire.time, "monotonic", mock.Mock(side_effect=[0, 0.5, 1.5])):
+            found.wait(1)
+        self.assertEqual((len(found.messages), found.settled), (1, 0))
+        found.socket.recvfrom.side_effect = BlockingIOError
+        found.read()
+        self.assertEqual(found.settled, 0)
+        found.read()
+        self.assertEqual(found.settled, 1)
 
     def test_without_privilege(self):
         with mock.patch.object(wire, "open_socket", mock.Mock(side_effect=PermissionError)):
@@ -132,7 +167,15 @@ class Outside(Case):
                                  ([Message("initiation", "eth0", True, US, ROUTER, 7, 7)], "dropped-here")):
             self.messages = messages
             self.finds(wanted, now, before=before)
-        self.messages = []
+        # What is on a bridge has not left it yet.
+        self.host["lowers"] = lambda name: ["eth0"] if name == "br0" else []
+        sent = Message("initiation", "br0", True, US, THEM, 51821, 51822)
+        for messages, wanted in ([sent], "dropped-here"), ([sent, sent._replace(device="eth0")], "unanswered"):
+            self.messages = messages
+            self.finds(wanted, now, before=before)
+        self.messages, self.is_whole = [], False
+        self.finds("unanswered", now, before=before)
+        self.is_whole = True
         self.finds("unanswered", self.tried(initiation_age=5)[0], before=before)
         self.finds("unanswered", before[0], before=before)
         self.host["has_ipsec"] = lambda: True
@@ -306,6 +349,16 @@ class Programs(unittest.TestCase):
             self.assertEqual(host.undelivered("wg0"), 30 - 10 - 4 - 1 - (6 - 2) - 2 - 3 + 9 - 3 - 1)
         with mock.patch.multiple(host, read=lambda name: texts.get(name, ""), sysctl=lambda name: 1):
             self.assertEqual(host.undelivered("wg0"), 30 - 10 - 4 - 1 - (6 - 2) - 2 - 3)
+
+    def test_lowers(self):
+        names = lambda folder, pattern: [pathlib.Path(f"{folder}/lower_eth{number}") for number in (0, 1)]
+        for kind, wanted in ("bridge", ["eth0", "eth1"]), ("macsec", []), ("", []):
+            host.lowers.cache_clear()
+            text = json.dumps([{"linkinfo": {"info_kind": kind}} if kind else {}])
+            with mock.patch.object(host, "run", lambda *words, text=text: text), \
+                    mock.patch.object(pathlib.Path, "glob", names):
+                self.assertEqual(host.lowers("br0"), wanted)
+        host.lowers.cache_clear()
 
     def test_opening(self):
         text = "0 1 192.168.7.1:40000 192.168.7.2:9 timer:(on,3sec,2)\n" \

@@ -8,12 +8,17 @@ A packet socket sees what leaves after all rules here, and what comes before all
 import contextlib
 import ctypes
 import ipaddress
+import select
 import socket
 import struct
+import time
 import typing
 
 ETH_P_ALL = 3
-SO_ATTACH_FILTER = 26
+SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
+SOL_PACKET, PACKET_STATISTICS = 263, 6
+# Bytes: a packet that passes the filter takes less than one KiB of it.
+BUFFER = 8 << 20
 OUTGOING = 4
 ICMP, UDP, ICMPV6 = 1, 17, 58
 KINDS = {0x01000000: "initiation", 0x02000000: "response", 0x03000000: "cookie"}
@@ -21,7 +26,7 @@ KINDS = {0x01000000: "initiation", 0x02000000: "response", 0x03000000: "cookie"}
 ECHOES = {4: {8: "echo", 0: "reply"}, 6: {128: "echo", 129: "reply"}}
 UNREACHABLE = {4: 3, 6: 1}
 
-# How many messages are kept.
+# How many packets are read.
 MOST = 20_000
 
 # Instructions of classic BPF.
@@ -75,6 +80,8 @@ def open_socket():
     # What comes before there is a filter is passed over by parse().
     made = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, socket.htons(ETH_P_ALL))
     try:
+        with contextlib.suppress(PermissionError):
+            made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         made.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
                         struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
     except OSError:
@@ -117,22 +124,43 @@ class Wire:
     """The messages since it was opened; none where that is not allowed."""
 
     def __init__(self):
-        self.messages, self.settled = [], 0
+        self.messages, self.settled, self.mark, self.count = [], 0, 0, 0
         self.is_open, self.socket = False, None
+        # Whether nothing is missing, so that what was not seen was not there.
+        self.is_whole = True
         with contextlib.suppress(OSError):
             self.socket = open_socket()
             self.is_open = True
 
     def read(self):
-        """Takes in what was seen since. What was there before is settled: the module has counted
-        it."""
-        self.settled = len(self.messages)
+        """Takes in what was seen since. What was there at the last time is settled: the module has
+        counted it."""
+        self.settled = self.mark
+        self.take()
+        self.mark = len(self.messages)
+
+    def take(self):
         with contextlib.suppress(BlockingIOError):
-            while self.is_open:
+            while self.is_open and self.count < MOST:
                 data, place = self.socket.recvfrom(512)
+                self.count += 1
                 found = parse(data, place[0], place[2] == OUTGOING)
-                if found and len(self.messages) < MOST:
+                if found:
                     self.messages.append(found)
+        if self.is_open:
+            _, drops = struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+            self.is_whole = self.is_whole and not drops and self.count < MOST
+
+    def wait(self, seconds):
+        """Waits, and reads meanwhile: its buffer would not hold a flood."""
+        end = time.monotonic() + seconds
+        while self.is_open and self.count < MOST:
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            if select.select([self.socket], [], [], left)[0]:
+                self.take()
+        time.sleep(max(0, end - time.monotonic()))
 
     def close(self):
         if self.socket:
