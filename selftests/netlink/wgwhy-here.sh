@@ -182,4 +182,16 @@ if row dropped-shaper; then
 	in_ns a tc qdisc del dev veth root
 	repaired
 fi
+
+if row unrelated-drops; then
+	fresh
+	nft_in b input "udp dport 51822 drop"
+	in_ns a tc qdisc add dev veth clsact
+	in_ns a tc filter add dev veth ingress protocol ip u32 match ip protocol 1 0xff action drop
+	nft_in a prerouting "ip saddr 10.0.0.2 udp dport 51821 udp sport 4000-4999 counter drop"
+	keeps_trying b 10.0.0.1
+	in_ns b bash -c 'while :; do echo x | socat - UDP:10.0.0.1:51821,sourceport=4000; sleep 0.3; done' &
+	tries a
+	tells a unanswered
+fi
 ended

@@ -32,6 +32,7 @@ class Drop(typing.NamedTuple):
     addresses: list
     # Whether it looks at devices and addresses only.
     is_wide: bool
+    rule: dict
 
     def has(self, *ports):
         """Whether it names one of these ports of UDP."""
@@ -82,6 +83,19 @@ def holds(right, address):
     return False
 
 
+def lacks(right, address):
+    """Whether the right side of a match surely has not an address."""
+    if isinstance(right, str):
+        return not right.startswith("@") and right != str(address)
+    if isinstance(right, dict) and isinstance(right.get("set"), list):
+        return all(lacks(element, address) for element in right["set"])
+    if isinstance(right, dict) and isinstance(right.get("range"), list):
+        low, high = map(host.network_of, right["range"])
+        return bool(low and high) and (address.version != low.version or not
+                                       low.network_address <= address <= high.network_address)
+    return isinstance(right, dict) and "prefix" in right and not holds(right, address)
+
+
 def edges(right):
     """The first address of each network on the right side of a match, as far as it can be seen."""
     if isinstance(right, str) or isinstance(right, dict) and "prefix" in right:
@@ -115,11 +129,11 @@ def parts(rule):
     return [part for part in rule.get("expr", []) if isinstance(part, dict)]
 
 
-def matches(rule):
+def matches(rule, ops=("==", "in")):
     """Yields (subject, right side) of what a rule demands, without what it excludes."""
     for part in parts(rule):
         match = part.get("match")
-        if match and match.get("op") in ("==", "in"):
+        if match and match.get("op") in ops:
             yield subject(match), match["right"]
 
 
@@ -151,7 +165,7 @@ def drop_of(rule):
                 [right for what, right in named if what in ("udp dport", "udp sport", "th dport", "th sport")],
                 [right for what, right in named if what in DEVICES],
                 [] if any(is_not_udp(*one) for one in named) else
-                [right for what, right in named if what in ADDRESSES], is_wide)
+                [right for what, right in named if what in ADDRESSES], is_wide, rule)
 
 
 def is_not_udp(what, right):
@@ -188,6 +202,18 @@ class Flow(typing.NamedTuple):
         looks = what in ("udp sport", "udp dport", "th sport", "th dport")
         return (self.sport if what.endswith("sport") else self.dport) if looks else None
 
+    def looks_far(self, what):
+        """Whether a match looks at the address that these datagrams come from or go to."""
+        is_far = what.endswith("saddr" if self.hook == "input" else "daddr")
+        return what in ADDRESSES and is_far and self.address is not None
+
+    def is_apart(self, rule):
+        """Whether a rule surely does not match any of these datagrams."""
+        return rule["family"] not in (*FAMILIES[self.ip()], "netdev") \
+            or any(self.excludes(*one) for one in matches(rule)) \
+            or any(self.looks_far(what) and lacks(right, self.address) for what, right in matches(rule)) \
+            or any(self.looks_far(what) and holds(right, self.address) for what, right in matches(rule, ["!="]))
+
     def excludes(self, what, right):
         """Whether these datagrams surely do not match; ports that are None may be any."""
         port, text = self.port(what), json.dumps(right)
@@ -210,9 +236,7 @@ class Flow(typing.NamedTuple):
             return right == "udp"
         if what in DEVICES:
             return bool(self.device) and is_device(right, self.device)
-        is_far = what.endswith("saddr" if self.hook == "input" else "daddr")
-        return what.startswith(("ip ", "ip6 ")) and is_far and self.address is not None \
-            and holds(right, self.address)
+        return self.looks_far(what) and holds(right, self.address)
 
 
 def admits(rule, flow):
@@ -256,6 +280,43 @@ def hook_of(entries, drop):
     """The hook of the chain that a rule is in; None where others lead to it."""
     return next((entry["chain"].get("hook") for entry in entries
                  if "chain" in entry and place(entry["chain"]) == drop.place), None)
+
+
+def hooks_of(entries, name):
+    """The hooks from which packets come to a chain."""
+    rules = [entry["rule"] for entry in entries if "rule" in entry]
+    near, hooks = {name}, set()
+    while True:
+        hooks |= {entry["chain"]["hook"] for entry in entries
+                  if "hook" in entry.get("chain", {}) and place(entry["chain"]) in near}
+        ahead = {place(rule) for rule in rules for target in targets(rule)
+                 if f"{rule['family']} {rule['table']} {target}" in near} - near
+        if not ahead:
+            return hooks
+        near |= ahead
+
+
+def targets(part):
+    """The chains that something in a rule may lead to."""
+    if isinstance(part, list):
+        return [target for one in part for target in targets(one)]
+    if not isinstance(part, dict):
+        return []
+    found = [value["target"] for verdict, value in part.items()
+             if verdict in ("jump", "goto") and isinstance(value, dict) and "target" in value]
+    return found + [target for value in part.values() for target in targets(value)]
+
+
+# Where packets pass that come to this host, and that it sends.
+COMING, GOING = ("ingress", "prerouting", "input"), ("output", "postrouting", "egress")
+
+
+def concerns(entries, drop, *flows):
+    """Whether a rule may drop datagrams of one of these flows. A verdict map of another table, or
+    what cannot be read, may lead to it, too."""
+    hooks = hooks_of(entries, drop.place)
+    return any((not hooks or not hooks.isdisjoint(COMING if flow.hook == "input" else GOING))
+               and not flow.is_apart(drop.rule) for flow in flows)
 
 
 def closed(entries, flow):

@@ -6,6 +6,7 @@ import ipaddress
 import causes
 import firewall
 import host
+import passed
 from causes import OF_INTERFACE, OF_PEER, cause, is_unanswered, plural
 
 
@@ -137,7 +138,7 @@ def forward_blocked(seen):
 
 @cause(OF_PEER, "firewall")
 def drops_here(seen, peer):
-    counted = [drop for drop in seen.blocking(peer) if seen.grown(drop) > 0]
+    counted = [drop for drop in seen.blocking(peer) if seen.grown(drop) > 0 and passed.may_be_here(seen, peer)]
     for drop in counted:
         yield (f"a rule of the firewall here, in {drop.place}, drops datagrams of the tunnel, "
                f"{drop.count} up to now", "nft list ruleset")

@@ -129,6 +129,9 @@ def unanswered(seen, peer):
     hint = "".join(f" (a rule in {drop.place} has dropped {drop.count})"
                    for drop in seen.blocking(peer))
     device = way(seen, peer).get("dev")
+    before = seen.earlier.tc_drops if seen.earlier else {}
+    hint += "".join(f" (tc has dropped {count} on {where}, {kind})" for (where, kind), count
+                    in seen.tc_drops.items() if where == device and count > before.get((where, kind), 0))
     if device and "xdp" in host.link(device):
         hint += f" (there is a program of XDP on {device}, which may drop it unseen)"
     # A response only confirms the address that was configured.

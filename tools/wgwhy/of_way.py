@@ -2,6 +2,7 @@
 """Causes of trouble on this host's way to a peer's endpoint, and back."""
 
 import host
+import passed
 from causes import OF_PEER, address_of, cause, endpoint, wants_session
 
 # With one of these, there can be no answer. Those of this file come first.
@@ -86,9 +87,11 @@ def reverse_path_outside(seen, peer):
 def tc_drops(seen, peer):
     device = way(seen, peer).get("dev")
     before = seen.earlier.tc_drops if seen.earlier else {}
-    # A tunnel that works may go through a netem that loses some.
-    is_missed = wants_session(peer) or seen.still_awaiting(peer)
     for (where, kind), count in seen.tc_drops.items():
-        if is_missed and where == device and count > before.get((where, kind), 0):
+        grown = count - before.get((where, kind), 0)
+        # A tunnel that works may go through a netem that loses some; and others are policed.
+        is_missed = passed.may_be_here(seen, peer) if wants_session(peer) else \
+            seen.still_awaiting(peer) and grown >= seen.growth(peer, "tx-packets")
+        if where == device and grown > 0 and is_missed:
             yield (f"tc drops packets on {device} ({kind}), {count} up to now",
                    f"tc -s qdisc show dev {device}; tc filter show dev {device} egress")

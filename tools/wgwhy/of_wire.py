@@ -6,6 +6,7 @@ import ipaddress
 import host
 from causes import OF_PEER, SOON, address_of, cause, duration, endpoint, is_unanswered, recent, wants_session
 from of_way import HINDERS, way
+from passed import answers, has_left
 
 # With one of these, it is known why nothing comes back.
 EXPLAINED = (*HINDERS, "firewall", "dropped-here", "late-answer", "bad-checksums")
@@ -57,21 +58,6 @@ def late_answer(seen, peer):
                f"ping {address_of(peer['endpoint']['address'])}")
 
 
-def answers(seen, peer):
-    """The answers to handshakes that came to this host from a peer's address."""
-    return seen.answers.get(ipaddress.ip_address(peer["endpoint"]["address"]), [])
-
-
-def has_left(seen, peer):
-    """Whether an initiation to a peer, or one that may be, has left by a device that hands it to no
-    other."""
-    place = ipaddress.ip_address(peer["endpoint"]["address"]), peer["endpoint"].get("port", 0)
-    devices = {one.device for one in seen.messages if one.kind == "initiation" and one.is_out
-               and one.device != seen.name
-               and (one.sport == seen.port or (one.target, one.dport) == place)}
-    return not all(map(host.lowers, devices))
-
-
 @cause(OF_PEER, "reverse-path-outside")
 def reverse_path_outside(seen, peer):
     """Where no mark is in play: the way back is by another device."""
@@ -102,7 +88,7 @@ def dropped_here(seen, peer):
         return
     place = endpoint(peer["endpoint"])
     is_begun = seen.growth(peer, "handshakes-begun") > 0 and peer.get("initiation-age", 0) > LEFT_AFTER
-    if is_begun and seen.is_wire_whole and not has_left(seen, peer) and not host.has_ipsec():
+    if is_begun and seen.is_wire_whole and not has_left(seen, peer, "initiation") and not host.has_ipsec():
         yield (f"this host itself drops or holds the datagrams for {place}: no handshake has left it in "
                f"the last {duration(seen.looked_for)}",
                "nft list ruleset; iptables-legacy-save -c; tc -s qdisc show; bpftool cgroup tree")

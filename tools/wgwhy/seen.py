@@ -16,6 +16,7 @@ import of_peer
 import of_routes
 import of_way
 import of_wire
+import passed
 from host import Way
 from prefixes import Networks
 
@@ -371,8 +372,17 @@ class Seen:
         if "endpoint" not in peer or not causes.wants_session(peer) or not self.is_outside_here:
             return []
         ports = self.port, peer["endpoint"].get("port", 0)
-        address = ipaddress.ip_address(peer["endpoint"]["address"])
-        return [drop for drop in self.drops.values() if drop.count and drop.is_of(address, *ports)]
+        flows = self.flows(peer)
+        return [drop for drop in self.drops.values() if drop.count and drop.is_of(flows[0].address, *ports)
+                and firewall.concerns(self.rules, drop, *flows)]
+
+    def flows(self, peer):
+        """The datagrams to a peer, and from it, as the firewall sees them."""
+        ours, theirs = self.port, peer["endpoint"].get("port", 0)
+        address, found = ipaddress.ip_address(peer["endpoint"]["address"]), self.outside(peer)
+        device = found.get("dev", "") if isinstance(found, dict) else ""
+        return (firewall.Flow("output", ours, theirs, ("new", "established"), address, device),
+                firewall.Flow("input", theirs, ours, ("new", "established"), address))
 
     def is_undecided(self, seconds):
         """Whether it takes more time to see what is wrong."""
@@ -405,7 +415,8 @@ class Seen:
             return False
         is_dropped = any(map(self.grown, self.blocking(peer)))
         tc_grown = self.earlier and self.tc_drops != self.earlier.tc_drops
-        return not (is_dropped or tc_grown or of_wire.errors(self, peer))
+        is_here = (is_dropped or tc_grown) and passed.may_be_here(self, peer)
+        return not (is_here or of_wire.errors(self, peer))
 
     def troubles(self):
         """All that is wrong: a list of dictionaries."""

@@ -6,7 +6,9 @@ import unittest
 
 import firewall
 from test_causes import Case, peer, rule, udp
-from test_way import WAITS, chain, meta, uncounted
+from test_way import WAITS, address, chain, meta, uncounted
+from test_wire import THEM, US
+from wire import Message
 
 CALLED = {"state": "unused", "rx_packets": 0, "session_age": None}
 SIX = {"address": bytes.fromhex("fd00" + "00" * 13 + "02"), "port": 51822}
@@ -15,6 +17,10 @@ SIX = {"address": bytes.fromhex("fd00" + "00" * 13 + "02"), "port": 51822}
 def of(family, *entries):
     """Entries of a table of another family."""
     return [{kind: {**part, "family": family} for kind, part in entry.items()} for entry in entries]
+
+
+def unlike(match):
+    return {"match": {**match["match"], "op": "!="}}
 
 
 class Families(Case):
@@ -61,6 +67,84 @@ class Families(Case):
         # It is known to be of that family.
         self.rules = of("ip6", chain("input", "accept"), rule(udp("dport", 51821), count=3))
         self.finds("port-blocked", peer(**CALLED))
+
+
+class Unrelated(Case):
+    """Counters that grow, and have nothing to do with the peer."""
+
+    SENT = Message("initiation", "eth0", True, US, THEM, 51821, 51822)
+
+    def counted(self, hook, *parts, before=1):
+        base = chain(hook, "accept")
+        self.rules = [base, rule(*parts, count=3)]
+        return {"rules_before": [base, rule(*parts, count=before)]}
+
+    def test_other_conditions(self):
+        ours = udp("dport", 51821)
+        for hook, parts, wanted in (
+                ("input", [ours], "firewall"), ("forward", [ours], "unanswered"),
+                ("input", [ours, address("saddr", "203.0.113.9")], "unanswered"),
+                ("input", [ours, address("saddr", "10.0.0.2")], "firewall"),
+                ("input", [ours, address("saddr", {"range": ["10.0.0.1", "10.0.0.9"]})], "firewall"),
+                ("input", [ours, address("saddr", {"range": ["10.0.1.1", "10.0.1.9"]})], "unanswered"),
+                ("input", [ours, address("saddr", "@bad")], "firewall"),
+                ("input", [ours, unlike(address("saddr", "10.0.0.2"))], "unanswered"),
+                ("input", [ours, unlike(address("saddr", "10.0.0.9"))], "firewall"),
+                ("output", [ours], "unanswered"), ("output", [udp("dport", 51822)], "firewall"),
+                ("output", [udp("dport", 51822), meta("oifname", "eth7")], "unanswered"),
+                ("output", [udp("dport", 51822), address("daddr", "10.0.0.9")], "unanswered")):
+            found = self.causes(peer(**WAITS), **self.counted(hook, *parts))
+            self.assertEqual([one for one in found if one != "port-blocked"], [wanted], (hook, parts))
+        more = self.counted("input", ours)
+        for rules in self.rules, more["rules_before"]:
+            rules[:] = of("ip6", *rules)
+        self.finds("unanswered", peer(**WAITS), **more)
+
+    def test_chains_that_others_lead_to(self):
+        for hook, wanted in ("forward", "unanswered"), ("input", "firewall"):
+            entries = []
+            for count in 1, 3:
+                counted = rule(udp("dport", 51821), count=count)
+                counted["rule"]["chain"] = "d"
+                leads = uncounted(verdict="jump")
+                leads["rule"]["expr"][-1]["jump"] = {"target": "d"}
+                entries.append([chain(hook, "accept"), leads, counted])
+            self.rules = entries[1]
+            self.finds(wanted, peer(**WAITS), rules_before=entries[0])
+        self.assertEqual(firewall.hooks_of(entries[1], "inet t d"), {"input"})
+
+    def test_what_was_seen(self):
+        now = peer(**{**WAITS, "handshakes_begun": 6, "initiation_age": 900})
+        before = [peer(**{**WAITS, "handshakes_begun": 5})]
+        answer = Message("response", "eth0", False, THEM, US, 51822, 51821)
+        grown = self.counted("input", udp("dport", 51821), address("saddr", "@bad"))
+        self.messages = [self.SENT]
+        self.says("(a rule in inet t c has dropped 3)", now, before=before, **grown)
+        for messages in [], [self.SENT, answer]:
+            self.messages = messages
+            self.finds("firewall", now, before=before, **grown)
+        # Nothing was to leave.
+        self.messages = []
+        self.finds("unanswered", now, before=[now], **grown)
+
+    def test_tc(self):
+        now = peer(**{**WAITS, "handshakes_begun": 6, "initiation_age": 900})
+        before = [peer(**{**WAITS, "handshakes_begun": 5})]
+
+        def grows():
+            counts = iter((1, 3))
+            self.host["tc_drops"] = lambda: {("eth0", "ingress"): next(counts)}
+        for messages, wanted in ([self.SENT], "unanswered"), ([], "tc-drops"):
+            self.messages = messages
+            grows()
+            self.finds(wanted, now, before=before)
+        self.messages = [self.SENT]
+        grows()
+        self.says("(tc has dropped 3 on eth0, ingress)", now, before=before)
+        # Of data it is not known which is whose.
+        for sent, wanted in (5, "tc-drops"), (9, "silent"):
+            grows()
+            self.finds(wanted, peer(awaiting=True, tx_packets=sent), before=[peer(awaiting=True)])
 
 
 if __name__ == "__main__":
