@@ -331,6 +331,12 @@ def listeners(port):
     return run("ss", "-Hlunp", f"sport = {port}").splitlines()
 
 
+def bound_to(name):
+    """The programs, as ss shows them, with a socket that is bound to a device."""
+    return sorted({(line.split("users:") + ["a program"])[1] for line in run("ss", "-Hnaptu").splitlines()
+                   if f"%{name}:" in line})
+
+
 def has_socket(port):
     """Whether a UDP socket at a port is in this namespace: an interface's is where it was made."""
     lines = [line for name in ("udp", "udp6") for line in read(f"/proc/net/{name}").splitlines()]

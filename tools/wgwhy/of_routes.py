@@ -98,6 +98,10 @@ def no_route_inside(seen, peer):
     if seen.has(peer, "no-address", "source-not-allowed", "overlapping-allowed-ips", "reverse-path",
                 "network-overlap"):
         return
+    bound = seen.bound if seen.routes_into == [] else []
+    # Without a route, programs that are bound to the device can use it.
+    if seen.routes_into == [] and (seen.sends_data(peer) or seen.growth(peer, "tx-packets") > 0):
+        return
     for address, network, where in astray(seen, peer):
         is_apart = bool(seen.routes_into and seen.routes_into.covering(network)) \
             and not seen.main_routes.covering(network)
@@ -105,13 +109,15 @@ def no_route_inside(seen, peer):
                f"route is another ({where})"
                + (f"; the one into {seen.name} is in a table that no rule leads to" if is_apart else ""),
                f"ip rule add to {network} lookup TABLE" if is_apart else
-               f"ip route add {network} dev {seen.name}")
+               f"ip route add {network} dev {seen.name}", bool(bound))
         return
     defaults = [text for text in seen.allowed_ips.get(seen.key(peer), []) if text.endswith("/0")]
     if defaults and seen.routes_into == []:
-        yield (f"no packet comes to the tunnel: no route leads into {seen.name}",
+        users = f"{bound[0]}, which is bound to it," if bound else \
+            "a program that is bound to it, or a routing daemon,"
+        yield (f"no route leads into {seen.name}: unless {users} uses it, nothing comes to the tunnel",
                f"ip route add NETWORK dev {seen.name} for what is to go there; for all, use wg-quick: a "
-               "default route alone would take the endpoint into the tunnel, too")
+               "default route alone would take the endpoint into the tunnel, too", True)
 
 
 @cause(OF_PEER, "no-route-beyond")

@@ -108,6 +108,11 @@ class Seen:
         return None if found is None else Networks(found)
 
     @functools.cached_property
+    def bound(self):
+        """The programs that are bound to the device."""
+        return host.bound_to(self.name)
+
+    @functools.cached_property
     def ruled_routes(self):
         return Networks(host.ruled_routes(self.name))
 

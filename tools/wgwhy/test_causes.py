@@ -107,6 +107,7 @@ class Case(unittest.TestCase):
             "has_ipv6": lambda: True,
             "ipv6_is_off": lambda name: False,
             "lowers": lambda name: [],
+            "bound_to": lambda name: [],
         }
 
         # The entry of the table by which the route to an address goes.
@@ -453,7 +454,7 @@ class Peer(Case):
         self.says("10.44.0.1", peer())
         self.allow("0.0.0.0/0")
         self.host["routes_into"] = lambda name: []
-        self.finds("no-route-inside", peer())
+        self.finds("no-route-inside?", peer())
 
     def test_reverse_path(self):
         self.route = lambda address, mark, device: {"dev": "eth0"}
