@@ -352,7 +352,7 @@ if row reverse-path; then
 	ip -n a route add 10.55.0.0/16 dev veth
 	ip -n b addr add 10.55.0.1/32 dev wg0
 	in_ns a sysctl -q net.ipv4.conf.wg0.rp_filter=1
-	in_ns b ping -q -c 1 -W 0.3 -I 10.55.0.1 192.168.7.1 >/dev/null || true
+	keeps_trying b -I 10.55.0.1 192.168.7.1
 	tells a reverse-path
 fi
 

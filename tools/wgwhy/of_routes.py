@@ -71,15 +71,22 @@ def stands_by(seen, network, address):
     return found is not None and used is not None and used.prefixlen == found
 
 
+def of_the_host(is_sure):
+    """What to add to a sentence by a counter that others may have moved."""
+    return "" if is_sure else "; it is a counter of the whole host, and may count others"
+
+
 @cause(OF_PEER, "reverse-path")
 def reverse_path(seen, peer):
-    if peer.get("rx-packets", 0) and host.reverse_path(seen.name):
+    dropped = seen.more_counted("reverse-path")
+    if seen.growth(peer, "rx-packets") > 0 and dropped > 0 and host.is_strict(seen.name):
+        is_sure = seen.is_swallowed(peer, "reverse-path", dropped)
         for address, network, where in astray(seen, peer):
             if address.version == 4:
                 yield (f"packets from the peer are dropped: the route to {address} is another "
-                       f"({where}), and rp_filter on {seen.name} is strict",
+                       f"({where}), and rp_filter on {seen.name} is strict{of_the_host(is_sure)}",
                        f"sysctl net.ipv4.conf.{seen.name}.rp_filter=2, or route {network} into "
-                       f"{seen.name}")
+                       f"{seen.name}", not is_sure)
                 return
 
 
@@ -88,15 +95,17 @@ def reverse_path_of_any(seen, peer):
     """Where the allowed IPs do not say which route it is."""
     came, dropped = seen.growth(peer, "rx-packets"), seen.more_counted("reverse-path")
     if came > 0 and 2 * dropped >= came and seen.receives_data() and host.is_strict(seen.name) and not seen.has(peer, "reverse-path"):
+        is_sure = seen.is_swallowed(peer, "reverse-path", dropped)
         yield (f"packets from the peer are dropped, {dropped} in this moment: the routes to where they come from "
-               f"do not lead into {seen.name}, and rp_filter there is strict",
-               f"sysctl net.ipv4.conf.{seen.name}.rp_filter=2, or route what is behind the peer into {seen.name}")
+               f"do not lead into {seen.name}, and rp_filter there is strict{of_the_host(is_sure)}",
+               f"sysctl net.ipv4.conf.{seen.name}.rp_filter=2, or route what is behind the peer into {seen.name}",
+               not is_sure)
 
 
 @cause(OF_PEER, "no-route-inside")
 def no_route_inside(seen, peer):
-    if seen.has(peer, "no-address", "source-not-allowed", "overlapping-allowed-ips", "reverse-path",
-                "network-overlap"):
+    if seen.has(peer, "no-address", "source-not-allowed", "overlapping-allowed-ips", "network-overlap") \
+            or seen.has_trouble(peer, "reverse-path"):
         return
     bound = seen.bound if seen.routes_into == [] else []
     # Without a route, programs that are bound to the device can use it.
@@ -125,8 +134,10 @@ def no_route_beyond(seen, peer):
     came, lost = seen.growth(peer, "rx-packets"), seen.more_counted("no-route")
     if peer["state"] == "session" and came <= 2 * lost <= 2 * came and seen.receives_data() \
             and host.sysctl(f"net/ipv4/conf/{seen.name}/forwarding"):
+        is_sure = seen.is_swallowed(peer, "no-route", lost)
         yield (f"packets out of the tunnel are for networks that this host has no route to, {lost} in this "
-               "moment", "ip route; add the network's, or correct the allowed IPs and routes of the other side")
+               f"moment{of_the_host(is_sure)}",
+               "ip route; add the network's, or correct the allowed IPs and routes of the other side", not is_sure)
 
 
 @cause(OF_PEER, "forwarding")
@@ -138,10 +149,11 @@ def forwarding(seen, peer):
     for number, (family, setting) in enumerate((("ipv4", "net.ipv4.ip_forward"),
                                                 ("ipv6", "net.ipv6.conf.all.forwarding"))):
         refused = seen.bad_addresses[number] - seen.earlier.bad_addresses[number]
+        is_sure = seen.is_swallowed(peer, f"bad-addresses-{4 + 2 * number}", refused)
         if 0 < refused <= came and not host.sysctl(f"net/{family}/conf/{seen.name}/forwarding"):
             seen.is_forwarding_told = True
             ours = f" ({', '.join(seen.addresses)})" if seen.addresses else ""
             yield (f"packets out of the tunnel are for other addresses than those of this host{ours}, and it "
-                   "does not forward",
+                   f"does not forward{of_the_host(is_sure)}",
                    f"correct the address here: ip addr show dev {seen.name}; or, if it is a gateway, "
-                   f"sysctl {setting}=1")
+                   f"sysctl {setting}=1", not is_sure)

@@ -25,8 +25,15 @@ ANSWER_WITHIN, INITIATION_WITHIN = 12, 6
 # Within these, data is sent in a new session, if there is any.
 SOON_SENT = 3
 
+# Looks in which a counter of the host must grow, and seconds in which that may be seen.
+LASTING, LASTING_WITHIN = 2, 3
+
 # How many prefixes of an interface are looked at, and of a peer are named.
 PREFIXES, NAMED = 20_000, 16
+
+
+# The counters of packets that were not to be forwarded, of IPv4 and IPv6.
+BAD_ADDRESSES = "bad-addresses-4", "bad-addresses-6"
 
 
 def said(cause, what, remedy, is_note=False):
@@ -50,6 +57,8 @@ class Seen:
         self.is_forwarding_told = False
         # Since which look a peer that has answered a handshake owes an answer to data.
         self.since = {}
+        # In how many looks each counter of the stack grew.
+        self.lasting = {}
         # The endpoints of each peer, in the order in which they were seen.
         self.places = {}
         self.unsent = host.unsent()
@@ -78,10 +87,24 @@ class Seen:
         """Reads what the stack has counted of packets that came."""
         self.bad_addresses, self.undelivered = host.bad_addresses(name), host.undelivered(name)
         self.counted = host.counted()
+        self.counted.update(zip(BAD_ADDRESSES, self.bad_addresses))
 
     def more_counted(self, name):
         """How many more of these the stack has counted since the earlier look."""
         return self.counted.get(name, 0) - self.earlier.counted.get(name, 0) if self.earlier else 0
+
+    def is_swallowed(self, peer, name, count):
+        """Whether what came from a peer, and not only what others sent to this host, is likely to
+        be what the stack has counted: most of it, time and again, and little was sent back."""
+        came = self.growth(peer, "rx-packets")
+        return 2 * count >= came and 2 * self.growth(peer, "tx-packets") <= came \
+            and self.lasting.get(name, 0) >= LASTING
+
+    def may_last(self):
+        """Whether a counter has grown that will grow again if it is about the tunnel."""
+        names = ("no-route", *BAD_ADDRESSES, *["reverse-path"] * host.is_strict(self.name))
+        grown = [name for name in names if self.more_counted(name) > 0]
+        return bool(grown) and self.receives_data() and not any(self.lasting.get(name, 0) >= LASTING for name in grown)
 
     @functools.cached_property
     def by_key(self):
@@ -296,6 +319,9 @@ class Seen:
         return any(entry["cause"] in names
                    for key in (None, self.key(peer)) for entry in self.found.get(key, []))
 
+    def has_trouble(self, peer, *names):
+        return any(entry["cause"] in names and "note" not in entry for entry in self.found.get(self.key(peer), []))
+
     def more(self, peer, address):
         """A peer's prefixes and one more: only wg of 2025 or later can add one by itself."""
         known = self.allowed_ips.get(self.key(peer), [])
@@ -346,6 +372,8 @@ class Seen:
         """
         self.since = {}
         self.note_places(last)
+        self.lasting = {name: last.lasting.get(name, 0) + (count > last.counted.get(name, 0))
+                        for name, count in self.counted.items()}
         for peer in self.peers:
             key = self.key(peer)
             before, begin = last.since.get(key, (self.before(peer), 0))
@@ -398,6 +426,8 @@ class Seen:
                 return True
             if seconds < ANSWER_WITHIN and of_wire.may_be_in_vain(self, peer):
                 return True
+        if seconds < LASTING_WITHIN and self.may_last():
+            return True
         return seconds < INITIATION_WITHIN and (self.may_come() or any(
             causes.recent(self.interface, reason, within=1000 * INITIATION_WITHIN)
             and not self.is_refused_again(reason) for reason in ("rx-bad-mac1", "rx-initiation-unknown-peer")))

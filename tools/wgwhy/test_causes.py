@@ -76,6 +76,8 @@ class Case(unittest.TestCase):
         self.route = lambda address, mark, device: {"dev": "wg0" if address.startswith("192") else "eth0"}
         # What passed the devices; None where that is not seen.
         self.rules, self.messages = [], None
+        # In how many looks a counter of the stack grew.
+        self.times = 2
         # Whether all that passed was seen.
         self.is_whole = True
         self.host = {
@@ -132,6 +134,7 @@ class Case(unittest.TestCase):
             later.messages = later.settled = self.messages or []
             later.is_wire_open = self.messages is not None
             later.is_wire_whole = self.is_whole
+            later.lasting = dict.fromkeys(later.counted, self.times)
             found = later.troubles()
         for trouble in found:
             self.assertTrue(wgwhy.text(trouble).endswith("."))
@@ -189,11 +192,11 @@ class Healthy(Case):
         self.route = lambda address, mark, device: \
             {"dev": "lo", "type": "local"} if address == "192.168.7.1" else \
             {"dev": "wg0" if address.startswith("192") else "eth0"}
-        self.host["reverse_path"] = lambda name: True
+        self.host["is_strict"] = lambda name: True
         self.fine(peer())
         self.fine(peer(state="unused"))
         self.route = lambda address, mark, device: {"dev": "eth0"}
-        self.host["reverse_path"] = lambda name: False
+        self.host["is_strict"] = lambda name: False
         self.says("192.168.7.2", peer())
 
     def test_an_address_of_ours_elsewhere(self):
@@ -205,7 +208,7 @@ class Healthy(Case):
     def test_default_prefixes(self):
         self.allow("0.0.0.0/0", "::/0")
         self.route = lambda address, mark, device: {"dev": "eth0"}
-        self.host["reverse_path"] = lambda name: True
+        self.host["is_strict"] = lambda name: True
         self.fine(peer())
         self.fine(peer(state="unused"))
 
@@ -458,8 +461,11 @@ class Peer(Case):
 
     def test_reverse_path(self):
         self.route = lambda address, mark, device: {"dev": "eth0"}
-        self.host["reverse_path"] = lambda name: True
-        self.finds("reverse-path", peer())
+        self.host["is_strict"] = lambda name: True
+        self.finds("no-route-inside", peer())
+        counts = iter(({}, {"reverse-path": 3}))
+        self.host["counted"] = lambda: next(counts)
+        self.finds("reverse-path", peer(rx_packets=5), before=[peer()])
 
     def test_forwarding(self):
         for family in (1, 0), (0, 1):

@@ -55,6 +55,16 @@ class Looks(unittest.TestCase):
         self.assertEqual(seconds, 10)
         self.assertFalse(found.still_awaiting(found.peers[0]))
 
+    def test_counters_of_the_host(self):
+        """One that grows is looked at again."""
+        packets = [peer(rx_packets=3 + count, rx_bytes=300 + 100 * count) for count in range(20)]
+        for grows, wanted, times in ((1,), 3, 1), ((1, 2), 2, 2), ((2,), 1, 0):
+            turns = iter(range(20))
+            with mock.patch.multiple(host, is_strict=lambda name: True, bad_addresses=lambda name: (0, 0), counted=lambda turns=turns, grows=grows: (
+                    lambda turn: {"reverse-path": sum(turn >= one for one in grows)})(next(turns))):
+                seconds, found = self.seconds(*packets)
+            self.assertEqual((seconds, found.lasting.get("reverse-path", 0)), (wanted, times), grows)
+
     def test_silence(self):
         seconds, found = self.seconds(*[peer(awaiting=True, tx_packets=count) for count in range(20)])
         self.assertEqual(seconds, 12)

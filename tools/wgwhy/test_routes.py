@@ -34,6 +34,15 @@ class Bound(Case):
         self.finds("no-route-inside", peer())
 
 
+class Forwarding(Case):
+    def test_of_the_whole_host(self):
+        for times, rx, tx, is_sure in (2, 5, 3, True), (1, 5, 3, False), (2, 9, 3, False), (2, 5, 9, False):
+            counts = iter(((0, 0), (1, 0)))
+            self.times = times
+            self.host["bad_addresses"] = lambda name, counts=counts: next(counts)
+            self.finds("forwarding" + "?" * (not is_sure), peer(rx_packets=rx, tx_packets=tx), before=[peer()])
+
+
 class Programs(unittest.TestCase):
     def test_bound(self):
         text = 'udp UNCONN 0 0 0.0.0.0%wg0:514 0.0.0.0:* users:(("socat",pid=1,fd=5))\n' \

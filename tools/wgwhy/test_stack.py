@@ -43,6 +43,22 @@ class Counters(Case):
         self.counts(reverse_path=4)
         self.assertEqual(self.causes(peer(rx_packets=7, rx_bytes=900), before=[peer()]), [])
 
+    def test_of_the_whole_host(self):
+        """A counter that grew once, or while the peer got its answers, may be another's."""
+        self.allow("0.0.0.0/0")
+        self.host["is_strict"] = lambda name: name == "wg0"
+        self.settings(forwarding=1)
+        came = {"rx_packets": 7, "rx_bytes": 900}
+        for name, cause in ("reverse_path", "reverse-path"), ("no_route", "no-route-beyond"):
+            for times, sent, is_sure in (2, 0, True), (1, 0, False), (2, 3, False), (2, 2, True):
+                self.times = times
+                self.counts(**{name: 4})
+                now = peer(**came, tx_packets=3 + sent, tx_bytes=300 + 100 * sent)
+                self.assertEqual(self.causes(now, before=[peer()]), [cause + "?" * (not is_sure)], (times, sent))
+        self.times = 1
+        self.counts(no_route=4)
+        self.says("it is a counter of the whole host", peer(**came), before=[peer()])
+
     def test_no_route_beyond(self):
         for lost, rx, forwarding, wanted in ((4, 7, 1, ["no-route-beyond"]), (4, 7, 0, []), (5, 7, 1, []), (1, 7, 1, []), (0, 7, 1, [])):
             self.counts(no_route=lost)
