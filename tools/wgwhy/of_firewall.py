@@ -91,6 +91,13 @@ def is_blocked(seen, rule, count):
     return not is_heard(seen) or seen.grown(drop) > 0 and not any(map(seen.is_flowing, seen.peers))
 
 
+def are_strangers(seen, unheard):
+    """Whether others than the peers begin these handshakes, as far as that is known: peers that
+    have come through."""
+    known = {ipaddress.ip_address(peer["endpoint"]["address"]) for peer in seen.peers if "endpoint" in peer}
+    return is_heard(seen) and not any(one.source in known for one in unheard)
+
+
 @cause(OF_INTERFACE, "port-blocked")
 def port_blocked(seen):
     if not seen.is_outside_here or not seen.peers:
@@ -98,7 +105,7 @@ def port_blocked(seen):
     waits = any(peer["state"] == "no-endpoint" for peer in seen.peers)
     for place, rule, count, version in closing(seen):
         unheard = [one for one in seen.unheard() if version in (None, one.target.version)]
-        is_sure = is_blocked(seen, rule, count) or bool(unheard)
+        is_sure = is_blocked(seen, rule, count) or bool(unheard) and not are_strangers(seen, unheard)
         of_one = f" by IPv{version}" if version else ""
         if not is_sure and (is_heard(seen) or any(map(causes.wants_session, seen.peers))):
             continue
@@ -113,10 +120,13 @@ def port_blocked(seen):
                    f"nft add rule {place} udp dport {seen.port} accept",
                    not is_sure and not (waits and not version))
         return
-    if seen.unheard():
-        yield (f"handshakes come to the port {seen.port} of this host, and not to the interface: a firewall "
-               "in prerouting or input, tc or rp_filter drops them here",
-               "nft list ruleset; iptables-legacy-save -c; tc filter show dev DEVICE ingress")
+    unheard = seen.unheard()
+    if unheard:
+        yield (f"handshakes of {unheard[-1].source} come to the port {seen.port} of this host, and not to the "
+               "interface: a firewall in prerouting or input, tc or rp_filter drops them here, or a NAT rule "
+               "leads them elsewhere",
+               "nft list ruleset; iptables-legacy-save -c; tc filter show dev DEVICE ingress",
+               are_strangers(seen, unheard))
 
 
 def forwarded(seen):

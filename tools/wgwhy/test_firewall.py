@@ -147,5 +147,22 @@ class Unrelated(Case):
             self.finds(wanted, peer(awaiting=True, tx_packets=sent), before=[peer(awaiting=True)])
 
 
+class Strangers(Case):
+    """Handshakes that come to the port and not to the interface."""
+
+    def test_whose(self):
+        self.messages = [Message("initiation", "eth0", False, THEM, US, 7, 51821)]
+        called = peer(**CALLED)
+        self.finds("port-blocked", called)
+        self.says("10.0.0.2", called)
+        self.says("a NAT rule leads them elsewhere", called)
+        for source, wanted in (THEM, ["port-blocked"]), (ipaddress.ip_address("203.0.113.9"), ["port-blocked?"]):
+            self.messages = [self.messages[0]._replace(source=source)]
+            self.assertEqual(self.causes(peer()), wanted)
+            self.rules = [chain("input", "accept"), uncounted(udp("dport", 51821))]
+            self.assertEqual(self.causes(peer()), wanted)
+            self.rules = []
+
+
 if __name__ == "__main__":
     unittest.main()
