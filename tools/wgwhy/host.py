@@ -169,10 +169,12 @@ class Way(typing.NamedTuple):
     dport: int = 0
     # Whether to ask for the entry of the table instead, with all its next hops.
     is_entry: bool = False
+    source: str = ""
 
     def words(self):
         ports = f" ipproto udp sport {self.sport} dport {self.dport}" if self.sport and self.dport else ""
-        return (f"route get {'fibmatch ' if self.is_entry else ''}{self.address}{ports}"
+        return (f"route get {'fibmatch ' if self.is_entry else ''}{self.address}"
+                f"{f' from {self.source}' if self.source else ''}{ports}"
                 f"{f' mark {self.mark}' if self.mark else ''}"
                 f"{f' oif {self.device}' if self.device else ''}")
 
@@ -236,6 +238,19 @@ def ruled_tables():
     if found[0] is None or "l3mdev" in json.dumps(found):
         return None
     return {entry.get("table") for entries in found for entry in entries or []}
+
+
+def has_source_rules():
+    """Whether rules choose routes by the source."""
+    return any(entry.get("src", "all") != "all" for family in ("-4", "-6")
+               for entry in listed("ip", family, "-j", "rule") or [])
+
+
+def tracked(port):
+    """{(address, port): source} of the datagrams of a port that the firewall knows."""
+    found = re.findall(rf"\bsrc=(\S+) dst=(\S+) sport={port} dport=(\d+)\b", read("/proc/net/nf_conntrack"))
+    return {(str(ipaddress.ip_address(there)), int(dport)): str(ipaddress.ip_address(source))
+            for source, there, dport in found}
 
 
 def has_ipv6():

@@ -47,7 +47,8 @@ def no_route_outside(seen, peer):
     address = address_of(peer["endpoint"]["address"])
     if isinstance(found, str):
         yield (f"there is no route to its endpoint {endpoint(peer['endpoint'])}: {found}",
-               f"ip route get {seen.way_out(peer).words().removeprefix('route get ')}")
+               f"ip route get {seen.way_out(peer).words().removeprefix('route get ')}",
+               seen.is_route_unsure(peer))
     elif recent(peer, "tx-no-route", within=SOON):
         if seen.has(peer, "endpoint-here", "endpoint-broadcast"):
             return
@@ -261,7 +262,7 @@ def mtu(seen, peer):
     if 0 < room < seen.mtu:
         yield (f"full packets leave in fragments: the path to {endpoint(peer['endpoint'])} leaves "
                f"{room} bytes for a packet, and the interface's MTU is {seen.mtu}",
-               f"ip link set {seen.name} mtu {room}")
+               f"ip link set {seen.name} mtu {room}", seen.is_route_unsure(peer))
 
 
 @cause(OF_PEER, "mtu")

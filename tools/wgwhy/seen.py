@@ -54,6 +54,8 @@ class Seen:
     def __init__(self, client, name, rules=(), earlier=None):
         self.client, self.name, self.earlier, self.rules = client, name, earlier, rules
         self.found, self.routes = {}, {}
+        # The source of what is sent to an address and port, where rules go by it.
+        self.sources = {}
         self.is_forwarding_told = False
         # Since which look a peer that has answered a handshake owes an answer to data.
         self.since = {}
@@ -259,7 +261,17 @@ class Seen:
                 return None
         return Way(causes.address_of(place["address"]),
                    peer.get("out-mark") or self.interface.get("fwmark", 0), device,
-                   self.port, place.get("port", 0))
+                   self.port, place.get("port", 0),
+                   source=self.sources.get((causes.address_of(place["address"]), place.get("port", 0)), ""))
+
+    def is_route_unsure(self, peer):
+        """Whether the session of a peer may go by another route, as a rule looks at its source."""
+        asked = self.way_out(peer)
+        return peer["state"] == "session" and bool(asked) and not asked.source and self.has_source_rules
+
+    @functools.cached_property
+    def has_source_rules(self):
+        return host.has_source_rules()
 
     def outside(self, peer):
         """The route to a peer's endpoint, as host.routes says it."""
@@ -303,6 +315,12 @@ class Seen:
 
     def ask_routes(self):
         """All routes that matter, by two calls at most."""
+        if self.has_source_rules:
+            self.sources = {**host.tracked(self.port), **{
+                (str(one.target), one.dport): str(one.source) for one in self.messages
+                if one.is_out and one.sport == self.port and one.kind in ("initiation", "response")}}
+            self.sources = {where: source for where, source in self.sources.items()
+                            if source in self.all_addresses}
         asked = {self.way_out(peer) for peer in self.peers} - {None}
         # An answer comes without the mark.
         asked |= {way._replace(mark=0) for way in asked}

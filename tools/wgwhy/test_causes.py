@@ -110,6 +110,8 @@ class Case(unittest.TestCase):
             "ipv6_is_off": lambda name: False,
             "lowers": lambda name: [],
             "bound_to": lambda name: [],
+            "has_source_rules": lambda: False,
+            "tracked": lambda port: {},
         }
 
         # The entry of the table by which the route to an address goes.
