@@ -22,10 +22,13 @@ import netlink
 import prometheus
 import watch
 import wire
-from seen import ANSWER_WITHIN, SOON_SENT, Seen
+from seen import ANSWER_WITHIN, INITIATION_WITHIN, SOON_SENT, Seen
 
 # Seconds between two looks.
 SAMPLE = 1
+
+# Seconds after which a session is not used any more.
+SESSION = 180
 
 
 def text(trouble):
@@ -35,6 +38,21 @@ def text(trouble):
     where = ", ".join(where) + ": " if where else ""
     what = f"note: {trouble['what']}" if "note" in trouble else trouble["what"]
     return f"{where}{what}.\n  Try: {trouble['try']}."
+
+
+def unanswered_now(name, keys):
+    """Those of some peers that something is sent to in the next seconds, and nothing comes back."""
+    first, left, found = host.transfer(name), set(keys), set()
+    for _ in range(INITIATION_WITHIN if keys else 0):
+        time.sleep(SAMPLE)
+        now = host.transfer(name)
+        grown = {key: [after - before for before, after in zip(first[key], now[key])]
+                 for key in left if key in first and key in now}
+        found = {key for key, (came, went) in grown.items() if went > 0 and not came}
+        left = {key for key in left & grown.keys() if not grown[key][0]}
+        if left == found:
+            break
+    return found
 
 
 def stock_trouble(name):
@@ -47,7 +65,10 @@ def stock_trouble(name):
         raise OSError(f"'wg show {name}' shows nothing: is wg here, is this root, is that an "
                       "interface of WireGuard?")
     endpoints, sent = host.of_wg(name, "endpoints"), host.of_wg(name, "transfer")
-    for key, seconds in host.of_wg(name, "latest-handshakes").items():
+    handshakes = host.of_wg(name, "latest-handshakes")
+    dead = unanswered_now(name, [key for key, seconds in handshakes.items()
+                                 if 0 < int(seconds) < time.time() - SESSION])
+    for key, seconds in handshakes.items():
         if endpoints.get(key) == "(none)":
             yield {"peer": key, "cause": "no-endpoint", "what": "it is not known where the peer is",
                    "try": f"wg set {name} peer {key} endpoint ADDRESS:PORT", "note": True}
@@ -55,6 +76,12 @@ def stock_trouble(name):
             yield {"peer": key, "cause": "no-handshake",
                    "what": f"there was no handshake yet with {endpoints.get(key)}",
                    "try": "send something to it, and look again"}
+        elif key in dead:
+            yield {"peer": key, "cause": "silent",
+                   "what": f"the last handshake was {causes.duration(1000 * (time.time() - int(seconds)))} ago, "
+                           f"and something is sent to {endpoints.get(key)}, and nothing comes back",
+                   "try": "see whether that address is right, the port open on the way and there, and the "
+                          f"key of {name} known there"}
         elif int(seconds) > time.time() + host.CLOCK_SLACK:
             yield {"peer": key, "cause": "our-clock",
                    "what": "the last handshake is in the future: our clock went back, and the peer "
@@ -186,6 +213,8 @@ def main(words):
     except netlink.Missing:
         names = wanted.interface or interfaces()
         troubles = without_family(names)
+        if not names and host.has_module():
+            troubles.append(no_interface())
         if wanted.prometheus or wanted.watch:
             print("\n".join(map(text, troubles)), file=sys.stderr)
             return 2

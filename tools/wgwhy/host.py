@@ -322,6 +322,13 @@ def of_wg(name, what):
     return {words[0]: words[-1] if len(words) > 1 else "" for words in lines}
 
 
+def transfer(name):
+    """(bytes that came, bytes that were sent) of each peer, by key."""
+    lines = (line.split("\t") for line in run("wg", "show", name, "transfer").splitlines())
+    return {words[0]: (int(words[1]), int(words[2])) for words in lines
+            if len(words) == 3 and words[1].isdigit() and words[2].isdigit()}
+
+
 def allowed_ips(name):
     """The allowed IPs of each peer, by key; without privilege nothing."""
     return {key_text(key): found for key, found in stock.allowed_ips(name).items()}

@@ -199,16 +199,20 @@ class Setups(Case):
 class Program(unittest.TestCase):
     def setUp(self):
         self.stock = {"endpoints": {"KEY": "10.0.0.2:7"}, "latest-handshakes": {"KEY": "0"},
-                      "transfer": {"KEY": "148"}}
+                      "transfer": {"KEY": "148"}, "allowed-ips": {}}
+        # The columns of "wg show wg0 transfer", at each look.
+        self.transfers = iter(())
         self.is_readable = self.has_wg = True
 
     def run_main(self, *words, ours=False, names=("wg0",), is_loaded=True):
         out, err = io.StringIO(), io.StringIO()
         with mock.patch.object(netlink, "Client", mock.Mock(side_effect=netlink.Missing)), \
                 mock.patch.multiple(host, module_is_ours=lambda: ours, has_program=lambda name: self.has_wg, has_module=lambda: is_loaded, of_wg=lambda name, what: self.stock[what],
+                                    transfer=lambda name: next(self.transfers, {}), interfaces_elsewhere=lambda: [],
+                                    configured=lambda: ["office"] if not names else [],
                                     run=lambda *words: "" if "listen-port" in words and not self.is_readable
                                     else " ".join(names), link=lambda name: {}), \
-                contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                mock.patch.object(wgwhy.time, "sleep", lambda seconds: None), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = wgwhy.main(list(words))
         return status, out.getvalue(), err.getvalue()
 
@@ -221,6 +225,18 @@ class Program(unittest.TestCase):
     def test_c_module_unused(self):
         self.stock["transfer"] = {"KEY": "0"}
         self.assertEqual(self.run_main()[0], 0)
+
+    def test_c_module_dead_after_a_handshake(self):
+        for age, later, wanted in ((200, (5, 9), 1), (100, (5, 9), 0), (200, (6, 9), 0), (200, (5, 7), 0)):
+            self.stock["latest-handshakes"] = {"KEY": str(int(time.time()) - age)}
+            self.transfers = iter([{"KEY": (5, 7)}, {"KEY": later}])
+            status, out, _ = self.run_main()
+            self.assertEqual((status, "nothing comes back" in out), (wanted, bool(wanted)), out)
+
+    def test_c_module_no_interface(self):
+        status, out, _ = self.run_main(names=())
+        self.assertEqual(status, 1)
+        self.assertIn("/etc/wireguard has office.conf", out)
 
     def test_c_module_unreadable(self):
         self.is_readable = False
