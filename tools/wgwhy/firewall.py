@@ -245,7 +245,26 @@ def admits(rule, flow):
     # A verdict may also be in a named map.
     if '"accept"' not in said and '"data": "@' not in said:
         return False
+    if not set(flow.states).intersection(states_of(rule)):
+        return False
     return not any(flow.excludes(*one) for one in matches(rule))
+
+
+def states_of(rule):
+    """The states of connections that a rule may accept, where it looks at them in a map, or in a
+    match of iptables that nft does not show."""
+    for part in rule.get("expr", []):
+        opaque = part.get("xt") if isinstance(part, dict) else None
+        name = opaque.get("name") if isinstance(opaque, dict) else \
+            part.rsplit(maxsplit=1)[-1].strip('"') if isinstance(part, str) and part.startswith("xt match") else ""
+        if name in ("conntrack", "state"):
+            return ["established"]
+        found = part.get("vmap") if isinstance(part, dict) else None
+        if isinstance(found, dict) and found.get("key") == {"ct": {"key": "state"}} \
+                and isinstance(found.get("data"), dict):
+            return [state for state, verdict in found["data"].get("set", [])
+                    if isinstance(state, str) and "accept" in verdict]
+    return ["new", "established"]
 
 
 def is_plain(rule):
@@ -340,12 +359,19 @@ def shut(entries, flow):
                 break
 
 
-def closed_for_devices(entries, device, version):
-    """The chains whose policy drops what is forwarded from a device, as no rule accepts it."""
+def lets_out(rule, device, others):
+    """Whether a rule accepts what comes from a device and is for most hosts."""
+    comes, goes = [[right for what, right in matches(rule) if what in names]
+                   for names in (("meta iifname", "meta iif"), ("meta oifname", "meta oif"))]
+    return all(is_device(right, device) for right in comes) \
+        and (bool(comes) or any(all(is_device(right, one) for right in goes) for one in (device, *others)))
+
+
+def closed_for_devices(entries, device, version, others):
+    """The chains whose policy drops what is forwarded from a device, as no rule accepts it, unless
+    it is for a device that few packets go to."""
     flow = Flow("forward", None, None, version=version)
     for chain, _, near in base_chains(entries, flow):
         if chain.get("policy") == "drop" and not any(
-                admits(rule, flow) and all(is_device(right, device) for what, right in matches(rule)
-                                           if what in ("meta iifname", "meta iif"))
-                for rule in near):
+                admits(rule, flow) and lets_out(rule, device, others) for rule in near):
             yield place(chain)

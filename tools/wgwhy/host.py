@@ -240,6 +240,12 @@ def ruled_tables():
     return {entry.get("table") for entries in found for entry in entries or []}
 
 
+def default_devices():
+    """The devices of the default routes."""
+    return [entry.get("dev") for family in ("-4", "-6")
+            for entry in listed("ip", family, "-j", "route", "show", "default") or []]
+
+
 def has_source_rules():
     """Whether rules choose routes by the source."""
     return any(entry.get("src", "all") != "all" for family in ("-4", "-6")

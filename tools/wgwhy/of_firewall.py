@@ -139,8 +139,9 @@ def forward_blocked(seen):
     if not seen.earlier or seen.unsent <= seen.earlier.unsent or not seen.total("rx-packets") \
             or not forwarded(seen):
         return
-    for place in dict.fromkeys(place for version in forwarded(seen)
-                               for place in firewall.closed_for_devices(seen.rules, seen.name, version)):
+    others = host.default_devices()
+    for place in dict.fromkeys(place for version in forwarded(seen) for place in
+                               firewall.closed_for_devices(seen.rules, seen.name, version, others)):
         yield (f"this host forwards packets and some do not leave; the policy of {place} is drop, and "
                f"nothing in that table accepts what comes out of {seen.name}",
                f"nft add rule {place} iifname {seen.name} accept, and the same with oifname", True)

@@ -110,6 +110,7 @@ class Case(unittest.TestCase):
             "ipv6_is_off": lambda name: False,
             "lowers": lambda name: [],
             "bound_to": lambda name: [],
+            "default_devices": lambda: ["eth0"],
             "has_source_rules": lambda: False,
             "tracked": lambda port: {},
         }

@@ -147,6 +147,40 @@ class Unrelated(Case):
             self.finds(wanted, peer(awaiting=True, tx_packets=sent), before=[peer(awaiting=True)])
 
 
+class Opaque(Case):
+    """What opens only some of it."""
+
+    XT = {"xt": {"type": "match", "name": "conntrack"}}
+    STATES = {"vmap": {"key": {"ct": {"key": "state"}},
+                       "data": {"set": [["established", {"accept": None}], ["invalid", {"drop": None}]]}}}
+
+    def forwards(self, *rules):
+        counts = iter((0, 3))
+        self.host["unsent"] = lambda: next(counts)
+        self.settings(forwarding=1)
+        self.rules = of("ip", chain("forward", "drop"), *rules)
+        return self.causes(peer(rx_packets=9), before=[peer()])
+
+    def test_forwarding(self):
+        docker = meta("oifname", "docker0"), self.XT
+        for parts, is_closed in ((docker, True), ([meta("oifname", "docker0")], True), ([meta("oifname", "wg0")], False),
+                                 ([meta("oifname", "eth0")], False), ([meta("iifname", "wg0")], False),
+                                 ([meta("iifname", "wg0"), meta("oifname", "eth1")], False), ([self.XT], True),
+                                 ([{"xt": {"type": "match", "name": "comment"}}], False),
+                                 (["xt match conntrack"], True), ([{"xt": None}], False), ([], False)):
+            self.assertEqual(self.forwards(rule(*parts, verdict="accept")), ["forward-blocked?"] * is_closed, parts)
+        self.assertEqual(self.forwards(rule(self.STATES, verdict="continue")), ["forward-blocked?"])
+
+    def test_of_the_port(self):
+        waits = peer(state="no-endpoint", endpoint=None, rx_packets=0)
+        for parts, verdict, wanted in (([self.XT], "accept", ["port-blocked"]), ([self.STATES], "continue", ["port-blocked"]),
+                                       ([{"xt": {"type": "match", "name": "recent"}}], "accept", [])):
+            self.rules = [chain("input", "drop"), rule(*parts, verdict=verdict)]
+            self.assertEqual(self.causes(waits), wanted, parts)
+            # Answers pass.
+            self.finds("unanswered", peer(**WAITS))
+
+
 class Strangers(Case):
     """Handshakes that come to the port and not to the interface."""
 
