@@ -4,6 +4,7 @@
 import ipaddress
 
 import host
+from host import Way
 from causes import OF_PEER, SOON, address_of, cause, duration, endpoint, is_unanswered, recent, wants_session
 from of_way import HINDERS, way
 from passed import answers, has_left
@@ -109,10 +110,15 @@ def is_kept_alive(seen, peer):
 
 
 def asked_in_vain(seen, peer, pinged):
-    """The addresses behind a peer that pings or connections wait for."""
+    """(address, source) of what pings or connections wait for behind a peer."""
     networks = seen.networks(peer)
-    opened = {ipaddress.ip_address(there) for ours, there in seen.opening if ours in (seen.addresses or [])}
-    return [one for one in sorted(pinged | opened, key=str) if networks.covers(one)]
+    opened = {ipaddress.ip_address(there): ipaddress.ip_address(ours) for ours, there in seen.opening}
+    opened = {there: ours for there, ours in opened.items() if networks.covers(there)}
+    # A route may give another source than the addresses of the device.
+    seen.ask({Way(str(there)) for there in opened} - seen.routes.keys())
+    opened = {there: ours for there, ours in opened.items()
+              if str(ours) in (seen.addresses or []) or seen.leads_in(there)}
+    return [one for one in sorted({**pinged, **opened}.items(), key=str) if networks.covers(one[0])]
 
 
 def may_be_in_vain(seen, peer):
@@ -128,7 +134,10 @@ def nothing_inside(seen, peer):
         return
     found = asked_in_vain(seen, peer, seen.pinged[1])
     if found:
+        address, source = found[0]
+        is_ours = str(source) in (seen.addresses or [])
+        of_other = "" if is_ours else f" from {source}, which is no address of {seen.name},"
         yield ("the other side has the session and sends only keepalives, while pings or connections from "
-               f"here to {found[0]} get no answer: its allowed IPs for us, its firewall inside the tunnel, or "
-               "its route back", "run wgwhy there; its allowed IPs for us must have "
-               f"{' and '.join(seen.addresses or []) or 'our address'}")
+               f"here to {address}{of_other} get no answer: its allowed IPs for us, its firewall inside the "
+               "tunnel, or its route back", "run wgwhy there; its allowed IPs for us must have "
+               f"{' and '.join(seen.addresses) if is_ours else source}")

@@ -159,11 +159,12 @@ class Seen:
 
     @functools.cached_property
     def pinged(self):
-        """The addresses that were pinged in the tunnel, and have not answered: those that may do
-        it yet, and those that had time to."""
+        """{address: source} of the pings in the tunnel that were not answered: those that may be
+        yet, and those that had time to."""
         answered = {one.source for one in self.messages if one.kind == "reply" and not one.is_out}
-        return [{one.target for one in messages if (one.kind, one.is_out, one.device) == ("echo", True, self.name)}
-                - answered for messages in (self.messages, self.settled)]
+        return [{one.target: one.source for one in messages if one.target not in answered
+                 and (one.kind, one.is_out, one.device) == ("echo", True, self.name)}
+                for messages in (self.messages, self.settled)]
 
     @functools.cached_property
     def opening(self):

@@ -283,7 +283,7 @@ class Inside(Case):
         return peer(**now)
 
     def test_nothing_inside(self):
-        ping = Message("echo", "wg0", True, US, INSIDE)
+        ping = Message("echo", "wg0", True, ipaddress.ip_address("192.168.7.1"), INSIDE)
         self.messages = [ping] * 3
         self.finds("nothing-inside", self.vain(), before=[peer()])
         self.says("to 192.168.7.2 get no answer", self.vain(), before=[peer()])
@@ -295,10 +295,23 @@ class Inside(Case):
             self.messages = messages
             self.assertEqual(self.causes(self.vain(), before=[peer()]), [], messages)
         self.messages = []
-        for opening, wanted in (("192.168.7.1", "192.168.7.2"), ["nothing-inside"]), (("10.0.0.1", "192.168.7.2"), []), \
-                (("192.168.7.1", "10.9.9.9"), []):
+        for opening, wanted in (("192.168.7.1", "192.168.7.2"), ["nothing-inside"]), \
+                (("10.0.0.1", "192.168.7.2"), ["nothing-inside"]), (("192.168.7.1", "10.9.9.9"), []):
             self.host["opening"] = lambda opening=opening: [opening]
             self.assertEqual(self.causes(self.vain(), before=[peer()]), wanted)
+
+    def test_another_source(self):
+        self.host["opening"] = lambda: [("10.0.0.1", "192.168.7.2")]
+        self.says("to 192.168.7.2 from 10.0.0.1, which is no address of wg0, get no answer", self.vain(), before=[peer()])
+        self.says("must have 10.0.0.1", self.vain(), before=[peer()])
+        self.messages = [Message("echo", "wg0", True, US, INSIDE)]
+        self.host["opening"] = lambda: []
+        self.says("its allowed IPs for us must have 10.0.0.1", self.vain(), before=[peer()])
+        # The route leads elsewhere.
+        self.messages = []
+        self.host["opening"] = lambda: [("10.0.0.1", "192.168.7.2")]
+        self.host["routes"] = lambda asked: [{"dev": "eth0"} for _ in asked]
+        self.assertNotIn("nothing-inside", self.causes(self.vain(), before=[peer()]))
 
 
 class Looking(Looks):
