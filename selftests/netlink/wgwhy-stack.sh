@@ -50,6 +50,21 @@ if row no-route-beyond; then
 	tells a no-route-beyond
 fi
 
+if row untranslated; then
+	used
+	joined a c 2 veth2
+	in_ns a sysctl -qw net.ipv4.ip_forward=1
+	peer b a allowed-ips 192.168.7.1/32,fd77::1/128,10.2.0.0/24
+	ip -n b route add 10.2.0.0/24 dev wg0
+	keeps_trying b 10.2.0.2
+	notes a untranslated
+	in_ns a nft -f - <<<'table ip nat { chain c { type nat hook postrouting priority srcnat; oifname "veth2" masquerade; }; }'
+	# A connection keeps what it was given.
+	ip netns pids b | xargs -r kill
+	eventually 5 answers b 10.2.0.2 || fault "no answer after the repair"
+	fine a
+fi
+
 if row not-forwarded; then
 	used
 	joined a c 2 veth2

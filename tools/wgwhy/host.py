@@ -153,6 +153,13 @@ def addresses(name):
         if found else None
 
 
+def own_networks(name):
+    """The networks of the addresses of a device."""
+    found = listed("ip", "-j", "addr", "show", "dev", name)
+    return [network for entry in (found[0].get("addr_info", []) if found else [])
+            for network in [network_of(f"{entry.get('local')}/{entry.get('prefixlen')}")] if network]
+
+
 def all_addresses():
     """The addresses of all devices."""
     return [entry["local"] for found in listed("ip", "-j", "addr") or []

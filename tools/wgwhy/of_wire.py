@@ -136,8 +136,33 @@ def nothing_inside(seen, peer):
     if found:
         address, source = found[0]
         is_ours = str(source) in (seen.addresses or [])
+        is_near = any(address in network for network in host.own_networks(seen.name))
+        of_far = "" if is_near else "; there, that it forwards and translates (masquerade), or the target itself is down"
         of_other = "" if is_ours else f" from {source}, which is no address of {seen.name},"
         yield ("the other side has the session and sends only keepalives, while pings or connections from "
                f"here to {address}{of_other} get no answer: its allowed IPs for us, its firewall inside the "
-               "tunnel, or its route back", "run wgwhy there; its allowed IPs for us must have "
+               f"tunnel, or its route back{of_far}", "run wgwhy there; its allowed IPs for us must have "
                f"{' and '.join(seen.addresses) if is_ours else source}")
+
+
+def passed_on(seen, messages):
+    """The pings out of the tunnel that leave for others as they are, and were not answered."""
+    came = {(one.source, one.target) for one in seen.messages
+            if (one.kind, one.is_out, one.device) == ("echo", False, seen.name)}
+    answered = {one.source for one in seen.messages if one.kind == "reply" and not one.is_out}
+    return [one for one in messages if (one.kind, one.is_out) == ("echo", True) and one.device != seen.name
+            and one.target not in answered and (one.source, one.target) in came]
+
+
+@cause(OF_PEER, "untranslated")
+def untranslated(seen, peer):
+    """At the far end: the others do not know the way back."""
+    networks = seen.networks(peer)
+    for one in passed_on(seen, seen.settled):
+        if not networks.covering(ipaddress.ip_network(one.source)):
+            continue
+        yield (f"what comes out of the tunnel leaves by {one.device} untranslated, from {one.source} for "
+               f"{one.target}, and gets no answer",
+               f"translate it: nft add rule … oifname {one.device} masquerade; or set a route back to {one.source} "
+               "there", not one.target.is_global or one.source.is_global)
+        return

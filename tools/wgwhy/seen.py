@@ -445,7 +445,7 @@ class Seen:
                 return True
             if seconds < ANSWER_WITHIN and of_wire.may_be_in_vain(self, peer):
                 return True
-        if seconds < LASTING_WITHIN and self.may_last():
+        if seconds < LASTING_WITHIN and (self.may_last() or of_wire.passed_on(self, self.messages)):
             return True
         return seconds < INITIATION_WITHIN and (self.may_come() or any(
             causes.recent(self.interface, reason, within=1000 * INITIATION_WITHIN)

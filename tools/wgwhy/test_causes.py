@@ -111,6 +111,7 @@ class Case(unittest.TestCase):
             "lowers": lambda name: [],
             "bound_to": lambda name: [],
             "default_devices": lambda: ["eth0"],
+            "own_networks": lambda name: [ipaddress.ip_network("192.168.7.0/24")],
             "has_source_rules": lambda: False,
             "tracked": lambda port: {},
         }

@@ -300,6 +300,31 @@ class Inside(Case):
             self.host["opening"] = lambda opening=opening: [opening]
             self.assertEqual(self.causes(self.vain(), before=[peer()]), wanted)
 
+    def test_a_target_beyond(self):
+        self.messages = [Message("echo", "wg0", True, ipaddress.ip_address("192.168.7.1"), INSIDE)]
+        for networks, wanted in (["192.168.7.1/24"], False), (["192.168.7.1/32"], True), ([], True):
+            self.host["own_networks"] = lambda name, networks=networks: [
+                ipaddress.ip_network(one, strict=False) for one in networks]
+            (trouble,) = self.troubles(self.vain(), before=[peer()])
+            for words in "that it forwards and translates (masquerade)", "or the target itself is down":
+                self.assertEqual(words in trouble["what"], wanted)
+
+    def test_untranslated(self):
+        self.allow("192.168.7.0/24")
+        for target, wanted in ("9.9.9.9", "untranslated"), ("10.2.0.9", "untranslated?"):
+            came = Message("echo", "wg0", False, INSIDE, ipaddress.ip_address(target))
+            leaves = came._replace(device="eth0", is_out=True)
+            reply = came._replace(kind="reply", device="eth0", source=came.target, target=came.source)
+            self.messages = [came, leaves]
+            self.finds(wanted, peer())
+            self.says(f"leaves by eth0 untranslated, from {INSIDE} for {target}", peer())
+            for messages in [came, leaves, reply], [leaves], [came, leaves._replace(source=US)]:
+                self.messages = messages
+                self.assertEqual(self.causes(peer()), [], messages)
+        self.messages = [came, leaves]
+        self.allow("0.0.0.0/0")
+        self.assertEqual(self.causes(peer()), [])
+
     def test_another_source(self):
         self.host["opening"] = lambda: [("10.0.0.1", "192.168.7.2")]
         self.says("to 192.168.7.2 from 10.0.0.1, which is no address of wg0, get no answer", self.vain(), before=[peer()])
