@@ -22,7 +22,8 @@ import netlink
 import prometheus
 import watch
 import wire
-from seen import ANSWER_WITHIN, INITIATION_WITHIN, SOON_SENT, Seen
+from seen import Seen
+from undecided import ANSWER_WITHIN, INITIATION_WITHIN, SOON_SENT, is_undecided
 
 # Seconds between two looks.
 SAMPLE = 1
@@ -157,7 +158,7 @@ def look(client, names):
             seen.messages = wires.messages
             seen.is_wire_open, seen.is_wire_whole = wires.is_open, wires.is_whole
             seen.settled = wires.messages[begin:wires.settled]
-        if not any(seen.is_undecided(seconds) for seen in later.values()):
+        if not any(is_undecided(seen, seconds) for seen in later.values()):
             break
         last = later
     wires.close()

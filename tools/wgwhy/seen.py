@@ -16,17 +16,11 @@ import of_peer
 import of_routes
 import of_way
 import of_wire
-import passed
 from host import Way
 from prefixes import Networks
 
-# Seconds: a healthy peer answers data by a keepalive after ten; initiations come every five.
-ANSWER_WITHIN, INITIATION_WITHIN = 12, 6
-# Within these, data is sent in a new session, if there is any.
-SOON_SENT = 3
-
-# Looks in which a counter of the host must grow, and seconds in which that may be seen.
-LASTING, LASTING_WITHIN = 2, 3
+# Looks in which a counter of the host must grow.
+LASTING = 2
 
 # How many prefixes of an interface are looked at, and of a peer are named.
 PREFIXES, NAMED = 20_000, 16
@@ -101,12 +95,6 @@ class Seen:
         came = self.growth(peer, "rx-packets")
         return 2 * count >= came and 2 * self.growth(peer, "tx-packets") <= came \
             and self.lasting.get(name, 0) >= LASTING
-
-    def may_last(self):
-        """Whether a counter has grown that will grow again if it is about the tunnel."""
-        names = ("no-route", *BAD_ADDRESSES, *["reverse-path"] * host.is_strict(self.name))
-        grown = [name for name in names if self.more_counted(name) > 0]
-        return bool(grown) and self.receives_data() and not any(self.lasting.get(name, 0) >= LASTING for name in grown)
 
     @functools.cached_property
     def by_key(self):
@@ -406,14 +394,6 @@ class Seen:
             elif key in last.since and not came:
                 self.since[key] = before, begin
 
-    def owes(self, peer, seconds):
-        """Whether a peer that is sent data still has time to answer."""
-        key = self.key(peer)
-        _, begin = self.since.get(key, (None, 0))
-        # Nothing may have been sent in a new session yet.
-        return key in self.since and seconds - begin < SOON_SENT \
-            or seconds - begin < ANSWER_WITHIN and self.still_awaiting(peer)
-
     def grown(self, drop):
         """How many more a rule has dropped since the earlier look."""
         before = self.earlier.drops.get((drop.place, drop.handle)) if self.earlier else None
@@ -435,42 +415,6 @@ class Seen:
         device = found.get("dev", "") if isinstance(found, dict) else ""
         return (firewall.Flow("output", ours, theirs, ("new", "established"), address, device),
                 firewall.Flow("input", theirs, ours, ("new", "established"), address))
-
-    def is_undecided(self, seconds):
-        """Whether it takes more time to see what is wrong."""
-        for peer in self.peers:
-            if self.owes(peer, seconds):
-                return True
-            if seconds < INITIATION_WITHIN and (self.may_begin_again(peer) or self.may_return(peer)):
-                return True
-            if seconds < ANSWER_WITHIN and of_wire.may_be_in_vain(self, peer):
-                return True
-        if seconds < LASTING_WITHIN and (self.may_last() or of_wire.passed_on(self, self.messages)):
-            return True
-        return seconds < INITIATION_WITHIN and (self.may_come() or any(
-            causes.recent(self.interface, reason, within=1000 * INITIATION_WITHIN)
-            and not self.is_refused_again(reason) for reason in ("rx-bad-mac1", "rx-initiation-unknown-peer")))
-
-    def may_come(self):
-        """Whether a peer of an interface that nobody has reached yet may try it, and nothing else
-        is known that would be over soon."""
-        is_told = any(entry["age"] <= causes.SOON for facts in (self.interface, *self.peers)
-                      for entry in facts.get("refusal", []))
-        return bool(self.interface.get("up") and self.peers and self.is_wire_open and not self.unheard()
-                    and not of_firewall.is_heard(self) and not is_told)
-
-    def may_return(self, peer):
-        """Whether a peer that moves may yet be seen to go back."""
-        return peer.get("recent-moves", 0) >= causes.MANY_MOVES and not self.has_returned(peer)
-
-    def may_begin_again(self, peer):
-        """Whether the next initiation to a peer will tell more."""
-        if peer["state"] == "given-up" or "endpoint" not in peer or not causes.wants_session(peer):
-            return False
-        is_dropped = any(map(self.grown, self.blocking(peer)))
-        tc_grown = self.earlier and self.tc_drops != self.earlier.tc_drops
-        is_here = (is_dropped or tc_grown) and passed.may_be_here(self, peer)
-        return not (is_here or of_wire.errors(self, peer))
 
     def troubles(self):
         """All that is wrong: a list of dictionaries."""
