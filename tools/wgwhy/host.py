@@ -6,6 +6,7 @@ import ctypes
 import functools
 import ipaddress
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -29,8 +30,15 @@ TYPES = {"invalid argument": "a blackhole route", "permission denied": "a prohib
 PROGRAMS = {"ip": "routes and addresses", "ss": "sockets", "nft": "rules of the firewall",
             "tc": "drops of queues"}
 
-# Those of them that took too long.
-SLOW = set()
+# Those of them that took too long, and what others wrote when they failed: {words: text}.
+SLOW, FAILED = set(), {}
+
+# How much of that is printed.
+SAID = 100
+
+# What they write where only the thing that was asked for is not there.
+NOTHING_THERE = ("does not exist", "Cannot find device", "No such", "not supported", "Operation not permitted",
+                 "Cannot open network namespace")
 
 CAP_NET_ADMIN = 12
 
@@ -43,6 +51,12 @@ CARRIERS = ("bridge", "bond", "team", "vlan", "vrf")
 SPACES = 64
 
 
+def widen_path():
+    """Adds where these programs lie: su and cron leave it out."""
+    known = os.environ.get("PATH", os.defpath).split(":")
+    os.environ["PATH"] = ":".join([*known, *(one for one in ("/usr/sbin", "/sbin") if one not in known)])
+
+
 def run(*words):
     """What a program prints, or nothing where it fails or is not there."""
     try:
@@ -51,15 +65,27 @@ def run(*words):
     except subprocess.TimeoutExpired:
         SLOW.add(words[0])
         return ""
+    except subprocess.CalledProcessError as error:
+        note_failure(words, error.stderr)
+        return ""
     except (OSError, ValueError, subprocess.SubprocessError):
         return ""
 
 
+def note_failure(words, text):
+    lines = [line for line in (text or "").splitlines() if line.strip()] or ["it says nothing"]
+    if words[0] in PROGRAMS and not any(part in line for line in lines for part in NOTHING_THERE):
+        FAILED[words] = lines[0].strip()[:SAID]
+
+
 def printed(*words):
     """What a program prints as JSON; None where it fails or prints something else."""
+    text = run(*words)
     try:
-        return json.loads(run(*words))
+        return json.loads(text)
     except (ValueError, RecursionError):
+        if text.strip():
+            note_failure(words, text)
         return None
 
 
@@ -81,6 +107,9 @@ def unseen():
             yield what, f"{program} is not here"
         elif program in SLOW:
             yield what, f"{program} takes too long"
+        failed = [f"'{' '.join(words)}' fails ({text})" for words, text in FAILED.items() if words[0] == program]
+        if failed:
+            yield what, "; ".join(failed[:3])
     if has_program("ip") and listed("ip", "-j", "link", "show", "dev", "lo") is None:
         yield PROGRAMS["ip"], "ip is another program than that of iproute2"
     if not may_administer():
@@ -194,19 +223,32 @@ def routes(asked):
     if not asked:
         return []
     lines = "".join(f"{Way(*way).words()}\n" for way in asked)
+    words = ("ip", "-j", "-force", "-batch", "-")
     try:
-        done = subprocess.run(["ip", "-j", "-force", "-batch", "-"], input=lines, text=True,
+        done = subprocess.run(words, input=lines, text=True,
                               errors="replace", capture_output=True, timeout=60, check=False)
-        found = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+        found = [json_of(words, line) for line in done.stdout.splitlines() if line.strip()]
+    except subprocess.TimeoutExpired:
+        SLOW.add("ip")
+        return [{} for _ in asked]
     except (OSError, ValueError, subprocess.SubprocessError):
         return [{} for _ in asked]
     refused = {int(number) - 1: why.strip()
                for why, number in re.findall(r"(.*)\nCommand failed -:(\d+)", done.stderr)}
     if len(found) + len(refused) != len(asked):
+        note_failure(words, done.stderr)
         return [{} for _ in asked]
     good = iter(found)
     return [no_route(refused[number]) if number in refused else one_route(next(good))
             for number in range(len(asked))]
+
+
+def json_of(words, line):
+    try:
+        return json.loads(line)
+    except ValueError:
+        note_failure(words, line)
+        raise
 
 
 def no_route(why):

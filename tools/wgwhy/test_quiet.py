@@ -151,6 +151,7 @@ class Programs(unittest.TestCase):
             self.assertEqual(host.run("ip"), "replace")
 
     def test_what_is_missing(self):
+        self.enterContext(mock.patch.object(host, "FAILED", {}))
         with mock.patch.multiple(host, has_program=lambda name: name != "nft", may_administer=lambda: True,
                                  printed=lambda *words: [{}]):
             (note,) = wgwhy.could_not_look()
