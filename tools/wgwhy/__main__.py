@@ -137,11 +137,21 @@ def options(words):
     return parser.parse_args(words)
 
 
-def look(client, names):
+def first_look(client, names, rules, is_named):
+    """What is known of each interface; one that goes meanwhile is nobody's trouble, unless it was
+    asked for."""
+    found = {}
+    for name in names:
+        with contextlib.nullcontext() if is_named else contextlib.suppress(netlink.Gone):
+            found[name] = Seen(client, name, rules)
+    return found
+
+
+def look(client, names, is_named=True):
     """Looks twice, to tell what goes on from what is over, or longer where that is not enough."""
     wires = wire.Wire()
     rules = firewall.listing()
-    last = earlier = {name: Seen(client, name, rules) for name in names}
+    last = earlier = first_look(client, names, rules, is_named)
     wires.read()
     begin = len(wires.messages)
     # A handshake may come while an answer to data is awaited.
@@ -209,10 +219,11 @@ def show(troubles, names, as_json):
 
 def main(words):
     wanted = options(words)
+    host.widen_path()
     try:
         client = netlink.Client()
     except netlink.Missing:
-        names = wanted.interface or interfaces()
+        names = list(dict.fromkeys(wanted.interface)) or interfaces()
         troubles = without_family(names)
         if not names and host.has_module():
             troubles.append(no_interface())
@@ -220,16 +231,17 @@ def main(words):
             print("\n".join(map(text, troubles)), file=sys.stderr)
             return 2
         return show(troubles, names, wanted.json)
-    names = [client.get(ifname=name).get("ifname", name) for name in wanted.interface]
+    names = list(dict.fromkeys(client.get(ifname=name).get("ifname", name) for name in wanted.interface))
     if wanted.watch:
         return watch.follow(client, set(names))
+    is_named = bool(names)
     names = names or interfaces(client)
     if not names and not wanted.prometheus:
         return show([no_interface()], [], wanted.json)
     if wanted.prometheus:
-        print(prometheus.text([Seen(client, name) for name in names]), end="")
+        print(prometheus.text(first_look(client, names, (), is_named).values()), end="")
         return 0
-    found = look(client, names)
+    found = look(client, names, is_named)
     troubles = [trouble for seen in found for trouble in seen.troubles()]
     return show([*troubles, *could_not_look()], [seen.name for seen in found], wanted.json)
 
