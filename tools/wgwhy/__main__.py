@@ -92,13 +92,16 @@ def stock_trouble(name):
 def without_family(names):
     """With the C module, or an old one: what can be seen all the same."""
     ours = host.module_is_ours()
-    if not host.has_module():
+    # Of an interface that is named, it is not known whether it is one.
+    if not host.has_module() and not interfaces():
         return [{"cause": "no-module", "what": "the module wireguard is not loaded",
                  "try": "modprobe wireguard"}]
     which = {True: "an older one of this kind", False: "the kernel's own C module",
              None: "one without wireguard-diag"}[ours]
+    said = f"the loaded module is {which}, which" if host.has_module() else \
+        "these interfaces are served by a program in user space, like wireguard-go, which"
     found = [{"cause": {True: "old-module", False: "c-module", None: "other-module"}[ours],
-              "what": f"the loaded module is {which}, which does not tell why: refusals, attempts and "
+              "what": f"{said} does not tell why: refusals, attempts and "
                       "states cannot be seen, only what 'wg show' knows",
               "try": "make which, make install", "note": True}]
     for name in names:

@@ -262,6 +262,15 @@ class Program(unittest.TestCase):
         for words in (), ("wg0",):
             self.assertIn("is not loaded", self.run_main(*words, ours=None, names=(), is_loaded=False)[1])
 
+    def test_user_space(self):
+        status, out, _ = self.run_main(ours=None, is_loaded=False)
+        self.assertEqual(status, 1)
+        self.assertIn("by a program in user space", out)
+        self.assertIn("there was no handshake yet", out)
+        self.stock["transfer"] = {"KEY": "0"}
+        status, out, _ = self.run_main("--json", ours=None, is_loaded=False)
+        self.assertEqual((status, [one["cause"] for one in json.loads(out)]), (0, ["other-module"]))
+
     def test_interfaces(self):
         def get(ifname):
             if ifname != "wg0":
