@@ -161,7 +161,7 @@ def ipv6_off(seen):
             and host.ipv6_is_off(seen.name):
         yield (f"IPv6 is switched off on {seen.name}, and peers have allowed IPs of IPv6: none of it goes "
                "through the tunnel",
-               f"sysctl net.ipv6.conf.{seen.name}.disable_ipv6=0, and add the address anew"
+               f"sysctl net/ipv6/conf/{seen.name}/disable_ipv6=0, and add the address anew"
                if host.has_ipv6() else "boot without ipv6.disable=1")
 
 

@@ -85,7 +85,7 @@ def reverse_path(seen, peer):
             if address.version == 4:
                 yield (f"packets from the peer are dropped: the route to {address} is another "
                        f"({where}), and rp_filter on {seen.name} is strict{of_the_host(is_sure)}",
-                       f"sysctl net.ipv4.conf.{seen.name}.rp_filter=2, or route {network} into "
+                       f"sysctl net/ipv4/conf/{seen.name}/rp_filter=2, or route {network} into "
                        f"{seen.name}", not is_sure)
                 return
 
@@ -98,7 +98,7 @@ def reverse_path_of_any(seen, peer):
         is_sure = seen.is_swallowed(peer, "reverse-path", dropped)
         yield (f"packets from the peer are dropped, {dropped} in this moment: the routes to where they come from "
                f"do not lead into {seen.name}, and rp_filter there is strict{of_the_host(is_sure)}",
-               f"sysctl net.ipv4.conf.{seen.name}.rp_filter=2, or route what is behind the peer into {seen.name}",
+               f"sysctl net/ipv4/conf/{seen.name}/rp_filter=2, or route what is behind the peer into {seen.name}",
                not is_sure)
 
 

@@ -80,7 +80,7 @@ def reverse_path_outside(seen, peer):
                "strict, and the route back is another without the mark "
                f"({back if isinstance(back, str) else 'it leads to ' + back['dev']})",
                "sysctl net.ipv4.conf.all.src_valid_mark=1, and a rule that marks what comes, as wg-quick "
-               f"does; or net.ipv4.conf.{found['dev']}.rp_filter=2")
+               f"does; or net/ipv4/conf/{found['dev']}/rp_filter=2")
 
 
 @cause(OF_PEER, "tc-drops")

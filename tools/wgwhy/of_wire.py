@@ -68,7 +68,7 @@ def reverse_path_outside(seen, peer):
         if host.is_strict(device):
             yield (f"answers of {endpoint(peer['endpoint'])} come by {device} and are dropped: rp_filter there "
                    f"is strict, and datagrams for it leave by {way(seen, peer).get('dev', 'another device')}",
-                   f"sysctl net.ipv4.conf.{device}.rp_filter=2, or route {address_of(peer['endpoint']['address'])} "
+                   f"sysctl net/ipv4/conf/{device}/rp_filter=2, or route {address_of(peer['endpoint']['address'])} "
                    f"by {device}")
 
 

@@ -3,11 +3,13 @@
 
 import ctypes
 import ipaddress
+import pathlib
 import types
 import unittest
 from unittest import mock
 
 import host
+import seen
 from test_causes import Case, peer, wgwhy
 from test_way import WAITS
 from wire import Message
@@ -32,6 +34,16 @@ class Counters(Case):
         self.counts(reverse_path=1)
         self.messages = [ANSWER._replace(device="eth0")]
         self.finds("dropped-here", peer(**WAITS))
+
+    def test_devices_with_a_dot(self):
+        """sysctl takes a dot of a name for its own."""
+        self.host["is_strict"] = lambda name: name == "eth0.100"
+        self.messages = [ANSWER._replace(device="eth0.100")]
+        self.counts(reverse_path=1)
+        self.says("sysctl net/ipv4/conf/eth0.100/rp_filter=2", peer(**WAITS))
+        for module in seen.MODULES:
+            text = pathlib.Path(module.__file__).read_text(encoding="utf-8")
+            self.assertNotRegex(text, r"net\.ipv[46]\.conf\.\{", module)
 
     def test_sources_of_a_default_prefix(self):
         self.allow("0.0.0.0/0")
