@@ -88,6 +88,7 @@ wg-quick up /run/wg0.conf 2>&1
 is_loaded "wg-quick up"
 wg-quick down /run/wg0.conf 2>&1
 [[ $("$which" --switch) == *"$("$which" --loaded)"* ]] || fail "which.sh --switch does not name what is loaded"
+[[ $want != C || $("$which" --switch) != *"modprobe -r"* ]] || fail "which.sh advises to load C in the place of C"
 
 joined left right
 tunnel left right
