@@ -89,13 +89,24 @@ def stock_trouble(name):
                            "refuses handshakes until it has caught up", "try": "set the clock here"}
 
 
+def no_module():
+    """Why there may be none."""
+    file, signer = host.module_file()
+    found = {"cause": "no-module", "what": "the module wireguard is not loaded", "try": "modprobe wireguard"}
+    if file:
+        found["what"] += f"; {file} is there, {f'signed by {signer}' if signer else 'not signed'}"
+    if file.startswith("/") and host.is_secure() and not host.is_enrolled(signer or "nobody"):
+        found["what"] += ", and the kernel takes signed modules only: its key is not enrolled"
+        found["try"] = "mokutil --import /var/lib/dkms/mok.pub, and confirm at the next boot"
+    return found
+
+
 def without_family(names):
     """With the C module, or an old one: what can be seen all the same."""
     ours = host.module_is_ours()
     # Of an interface that is named, it is not known whether it is one.
     if not host.has_module() and not interfaces():
-        return [{"cause": "no-module", "what": "the module wireguard is not loaded",
-                 "try": "modprobe wireguard"}]
+        return [no_module()]
     which = {True: "an older one of this kind", False: "the kernel's own C module",
              None: "one without wireguard-diag"}[ours]
     said = f"the loaded module is {which}, which" if host.has_module() else \

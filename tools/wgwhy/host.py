@@ -2,6 +2,7 @@
 """What the host shows beside the kernel module: routes, devices, settings, sockets."""
 
 import base64
+import contextlib
 import ctypes
 import functools
 import ipaddress
@@ -41,6 +42,9 @@ NOTHING_THERE = ("does not exist", "Cannot find device", "No such", "not support
                  "Cannot open network namespace")
 
 CAP_NET_ADMIN = 12
+
+# The folder of the firmware's variables.
+EFI = "/sys/firmware/efi/efivars"
 
 STA_UNSYNC = 0x40
 
@@ -509,6 +513,26 @@ def configured():
         return sorted(file.stem for file in pathlib.Path("/etc/wireguard").glob("*.conf"))
     except OSError:
         return []
+
+
+def is_secure():
+    """Whether the kernel takes signed modules only, as far as can be seen."""
+    with contextlib.suppress(OSError):
+        for file in pathlib.Path(EFI).glob("SecureBoot-*"):
+            # Four bytes of attributes come first.
+            if file.read_bytes()[4:5] == b"\1":
+                return True
+    return read("/sys/module/module/parameters/sig_enforce").strip() == "Y"
+
+
+def module_file():
+    """(file, signer) of the module that modprobe would load."""
+    return run("modinfo", "-n", "wireguard").strip(), run("modinfo", "-F", "signer", "wireguard").strip()
+
+
+def is_enrolled(signer):
+    """Whether the kernel has a key of this name."""
+    return any("asymmetri" in line and f" {signer}:" in line for line in read("/proc/keys").splitlines())
 
 
 def has_module():

@@ -262,6 +262,29 @@ class Program(unittest.TestCase):
         for words in (), ("wg0",):
             self.assertIn("is not loaded", self.run_main(*words, ours=None, names=(), is_loaded=False)[1])
 
+    def test_no_module(self):
+        texts = {"modinfo -n wireguard": "/lib/modules/r/updates/dkms/wireguard.ko\n",
+                 "modinfo -F signer wireguard": "DKMS module signing key\n"}
+        ours = "1f2e I--- 1 perm 1f030000 0 0 asymmetri DKMS module signing key: 6ccece7e X509.rsa 7e []\n"
+        for is_secure, keys, words in ((False, "", "modprobe wireguard"), (True, "", "its key is not enrolled"),
+                                       (True, ours.replace("DKMS", "Debian"), "mokutil --import"),
+                                       (True, ours, "modprobe wireguard")):
+            with mock.patch.multiple(host, run=lambda *words: texts.get(" ".join(words), ""), has_module=lambda: False,
+                                     is_secure=lambda is_secure=is_secure: is_secure, read=lambda name, keys=keys: keys):
+                (trouble,) = wgwhy.without_family([])
+            self.assertIn("/lib/modules/r/updates/dkms/wireguard.ko is there, signed by DKMS module signing key",
+                          wgwhy.text(trouble))
+            self.assertIn(words, wgwhy.text(trouble))
+
+    def test_secure_boot(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for data, setting, wanted in ((bytes([6, 0, 0, 0, 1]), "", True), (bytes(5), "", False), (b"", "", False),
+                                          (bytes(5), "Y\n", True)):
+                (pathlib.Path(folder) / "SecureBoot-8be4").write_bytes(data)
+                with mock.patch.object(host, "EFI", folder), \
+                        mock.patch.object(host, "read", lambda name, setting=setting: setting):
+                    self.assertEqual(host.is_secure(), wanted)
+
     def test_user_space(self):
         status, out, _ = self.run_main(ours=None, is_loaded=False)
         self.assertEqual(status, 1)
