@@ -32,6 +32,8 @@ stage() {
 	cp "$WG_TOP"/tools/wgwhy/*.py "$tree/wgwhy"
 	rm "$tree"/wgwhy/test_*.py
 	cp -r "$WG_TOP/docs" "$tree/documents"
+	mkdir "$tree/bpftrace"
+	cp "$WG_TOP"/tools/bpftrace/*.bt "$tree/bpftrace"
 	cp -r "$WG_TOP/tools/deb/debian" "$tree/debian"
 	cat >"$tree/debian/changelog" <<-END
 		wireguard-rust ($version) unstable; urgency=medium

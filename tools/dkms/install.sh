@@ -40,7 +40,10 @@ add() {
 		! compgen -G "/lib/modules/$kernel/updates/wireguard.ko*" >/dev/null ||
 			die "the module of 'make install' is there for $kernel; 'make uninstall' first"
 	done
-	if [[ -e $state/$version ]]; then dkms remove "$name/$version" --all >>"$log" 2>&1; fi
+	if [[ -e $state/$version ]]; then
+		dkms remove "$name/$version" --all >>"$log" 2>&1 ||
+			die "DKMS cannot remove the version $version that is there (see $log); without its sources in /usr/src it cannot: delete $state/$version, and begin again"
+	fi
 	remove_tree "$folder"
 	mkdir -p "$folder"
 	(cd "$WG_TOP" && sources | xargs cp --parents --target-directory "$folder")

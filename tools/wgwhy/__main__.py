@@ -167,10 +167,12 @@ def look(client, names, is_named=True):
     rules = firewall.listing()
     last = earlier = first_look(client, names, rules, is_named)
     wires.read()
-    begin = len(wires.messages)
+    begin, start, seconds = len(wires.messages), time.monotonic(), 0
     # A handshake may come while an answer to data is awaited.
-    for seconds in range(SAMPLE, 2 * ANSWER_WITHIN + SOON_SENT, SAMPLE):
+    while seconds < 2 * ANSWER_WITHIN + SOON_SENT - SAMPLE:
         wires.wait(SAMPLE)
+        # Programs of the host may take longer.
+        seconds = max(seconds + SAMPLE, int(time.monotonic() - start))
         rules, later = firewall.listing(), {}
         for name in last:
             # One that is removed meanwhile is nobody's trouble.

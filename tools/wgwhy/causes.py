@@ -59,7 +59,8 @@ def odd(facts, kind):
             yield f"its public key is no valid key ({found})", "ask for its real public key"
         elif found:
             yield (f"{plural(found.count, 'packet')} of this {kind} were refused, {found}: "
-                   f"{schema.REASONS[reason].removesuffix('.')}", "see dead-tunnel.md in the documents of the module")
+                   f"{schema.REASONS[reason].removesuffix('.')}",
+                   "see dead-tunnel.md in the documents of the module")
 
 
 def far_end(network, address):

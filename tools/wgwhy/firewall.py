@@ -53,6 +53,9 @@ class Drop(typing.NamedTuple):
 
 def listing():
     """What "nft list ruleset" has, without the elements of named sets."""
+    # It would only take as long again.
+    if "nft" in host.SLOW:
+        return []
     found = host.printed("nft", "-j", "-t", "list", "ruleset")
     entries = found.get("nftables") if isinstance(found, dict) else None
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []

@@ -5,6 +5,7 @@ import time
 import unittest
 from unittest import mock
 
+import firewall
 import host
 from test_causes import Kernel, peer, rule, udp, wgwhy
 
@@ -64,6 +65,17 @@ class Looks(unittest.TestCase):
                     lambda turn: {"reverse-path": sum(turn >= one for one in grows)})(next(turns))):
                 seconds, found = self.seconds(*packets)
             self.assertEqual((seconds, found.lasting.get("reverse-path", 0)), (wanted, times), grows)
+
+    def test_slow_programs(self):
+        """What they take is part of the time."""
+        now = iter(range(0, 1000, 4))
+        with mock.patch.object(wgwhy.time, "monotonic", lambda: next(now)):
+            seconds, _ = self.seconds(*[peer(awaiting=True, tx_packets=count) for count in range(20)])
+        self.assertEqual(seconds, 3)
+        called = []
+        with mock.patch.multiple(host, SLOW={"nft"}, run=lambda *words: called.append(words) or ""):
+            self.assertEqual(firewall.listing(), [])
+        self.assertEqual(called, [])
 
     def test_silence(self):
         seconds, found = self.seconds(*[peer(awaiting=True, tx_packets=count) for count in range(20)])
