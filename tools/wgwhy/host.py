@@ -481,13 +481,19 @@ def has_ipsec():
     return bool(run("ip", "xfrm", "policy"))
 
 
+def plain(text):
+    """An address that ss prints: programs with a socket for both versions have IPv4 within IPv6."""
+    text = text.strip("[]").split("%")[0]
+    return text.removeprefix("::ffff:") if "." in text else text
+
+
 def backing_off():
     """(our address, its address) of the TCP connections that had to send the same again twice."""
     lines = run("ss", "-Htino", "state", "established").splitlines()
     for line, more in zip(lines, lines[1:]):
         found, times = re.match(r"\S+\s+\S+\s+(\S+):\d+\s+(\S+):\d+", line), re.search(r"\bbackoff:(\d+)", more)
         if found and times and int(times[1]) >= 2:
-            yield tuple(text.strip("[]").split("%")[0] for text in found.groups())
+            yield tuple(map(plain, found.groups()))
 
 
 def opening():
@@ -496,7 +502,7 @@ def opening():
     for line in run("ss", "-Htno", "state", "syn-sent").splitlines():
         found = re.search(r"(\S+):\d+\s+(\S+):\d+\s.*timer:\(on,[^,]*,([1-9]\d*)\)", line)
         if found:
-            yield tuple(text.strip("[]").split("%")[0] for text in found.groups()[:2])
+            yield tuple(map(plain, found.groups()[:2]))
 
 
 def interfaces_elsewhere():

@@ -172,6 +172,15 @@ def mtu_below_ipv6(seen):
                "the tunnel", f"ip link set {seen.name} mtu 1280")
 
 
+@cause(OF_INTERFACE, "mtu")
+def fragments(seen):
+    count = seen.more_counted("fragments")
+    if count > 0 and seen.is_outside_here:
+        yield (f"{plural(count, 'datagram')} came incomplete: fragments are lost on the way; it is a counter of "
+               "the whole host, and may count others",
+               f"ip link set {seen.name} mtu LESS, here and on the other side; nstat -az IpReasmFails", True)
+
+
 @cause(OF_INTERFACE, "tc-drops")
 def tc_drops(seen):
     before = seen.earlier.tc_drops if seen.earlier else seen.tc_drops

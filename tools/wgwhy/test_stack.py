@@ -35,6 +35,13 @@ class Counters(Case):
         self.messages = [ANSWER._replace(device="eth0")]
         self.finds("dropped-here", peer(**WAITS))
 
+    def test_fragments(self):
+        for count, wanted in (0, []), (3, ["mtu?"]):
+            self.counts(fragments=count)
+            self.assertEqual(self.causes(peer()), wanted)
+        self.counts(fragments=3)
+        self.says("3 datagrams came incomplete: fragments are lost on the way", peer())
+
     def test_devices_with_a_dot(self):
         """sysctl takes a dot of a name for its own."""
         self.host["is_strict"] = lambda name: name == "eth0.100"
@@ -109,9 +116,10 @@ class Programs(unittest.TestCase):
     def test_backing_off(self):
         text = "0 5000 192.168.7.1:40000 192.168.7.2:9 timer:(on,3sec,2)\n\t cubic rto:3000 backoff:3 mss:1380\n" \
                "0 0 192.168.7.1:40001 192.168.7.3:9\n\t cubic rto:200\n" \
-               "0 0 [fd77::1]:40002 [fd77::2]:22 timer:(on,1sec,1)\n\t cubic backoff:1\n"
+               "0 0 [fd77::1]:40002 [fd77::2]:22 timer:(on,1sec,1)\n\t cubic backoff:1\n" \
+               "0 9 [::ffff:192.168.7.1]:40003 [::ffff:192.168.7.4]:22\n\t cubic backoff:4\n"
         with mock.patch.object(host, "run", lambda *words: text):
-            self.assertEqual(list(host.backing_off()), [("192.168.7.1", "192.168.7.2")])
+            self.assertEqual(list(host.backing_off()), [("192.168.7.1", "192.168.7.2"), ("192.168.7.1", "192.168.7.4")])
 
     def test_clock(self):
         def adjtimex(data):

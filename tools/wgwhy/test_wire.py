@@ -401,9 +401,11 @@ class Programs(unittest.TestCase):
     def test_opening(self):
         text = "0 1 192.168.7.1:40000 192.168.7.2:9 timer:(on,3sec,2)\n" \
                "0 1 192.168.7.1:40001 192.168.7.3:9 timer:(on,900ms,0)\n" \
-               "0 1 [fd77::1]:40002 [fd77::2]:22 timer:(on,1.5sec,1)\n"
+               "0 1 [fd77::1]:40002 [fd77::2]:22 timer:(on,1.5sec,1)\n" \
+               "0 1 [::ffff:192.168.7.1]:40002 [::ffff:192.168.7.4]:22 timer:(on,1.5sec,1)\n"
         with mock.patch.object(host, "run", lambda *words: text):
-            self.assertEqual(list(host.opening()), [("192.168.7.1", "192.168.7.2"), ("fd77::1", "fd77::2")])
+            self.assertEqual(list(host.opening()), [("192.168.7.1", "192.168.7.2"), ("fd77::1", "fd77::2"),
+                                                    ("192.168.7.1", "192.168.7.4")])
 
 
 if __name__ == "__main__":
