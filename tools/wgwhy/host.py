@@ -170,10 +170,24 @@ def link(name):
 
 
 @functools.lru_cache(maxsize=None)
+def kind(name):
+    """What a virtual device is, like "bridge"."""
+    found = listed("ip", "-j", "-d", "link", "show", "dev", name)
+    return found[0].get("linkinfo", {}).get("info_kind", "") if found else ""
+
+
+def vrf_of(name):
+    """The VRF that a device belongs to, or is; nothing if it is in none."""
+    for one in (name, link(name).get("master", "")):
+        if one and kind(one) == "vrf":
+            return one
+    return ""
+
+
+@functools.lru_cache(maxsize=None)
 def lowers(name):
     """The devices that a device hands its packets to, as they are."""
-    found = listed("ip", "-j", "-d", "link", "show", "dev", name)
-    if not found or found[0].get("linkinfo", {}).get("info_kind") not in CARRIERS:
+    if kind(name) not in CARRIERS:
         return []
     return sorted(path.name.removeprefix("lower_") for path in
                   pathlib.Path(f"/sys/class/net/{name}").glob("lower_*"))

@@ -121,7 +121,12 @@ def port_blocked(seen):
                    not is_sure and not (waits and not version))
         return
     unheard = seen.unheard()
-    if unheard:
+    apart = passed.in_vrf(unheard)
+    if apart:
+        yield (f"handshakes of {unheard[-1].source} come to the port {seen.port} by {apart[0]}, which belongs to "
+               f"the VRF {apart[1]}, and the sockets of {seen.name} hear nothing of it", passed.L3MDEV,
+               are_strangers(seen, unheard))
+    elif unheard:
         yield (f"handshakes of {unheard[-1].source} come to the port {seen.port} of this host, and not to the "
                "interface: a firewall in prerouting or input, tc or rp_filter drops them here, or a NAT rule "
                "leads them elsewhere",

@@ -7,7 +7,7 @@ import host
 from host import Way
 from causes import OF_PEER, SOON, address_of, cause, duration, endpoint, is_unanswered, recent, wants_session
 from of_way import HINDERS, way
-from passed import answers, has_left
+from passed import L3MDEV, answers, has_left, in_vrf
 
 # With one of these, it is known why nothing comes back.
 EXPLAINED = (*HINDERS, "firewall", "dropped-here", "late-answer", "bad-checksums")
@@ -95,6 +95,11 @@ def dropped_here(seen, peer):
                "nft list ruleset; iptables-legacy-save -c; tc -s qdisc show; bpftool cgroup tree")
     elif answers(seen, peer) and not seen.growth(peer, "handshakes-completed") and not seen.growth(peer, "cookies") \
             and not seen.is_refused_again(peer=peer):
+        apart = in_vrf(answers(seen, peer))
+        if apart:
+            yield (f"answers of {place} come to this host by {apart[0]}, which belongs to the VRF {apart[1]}, "
+                   f"and the sockets of {seen.name} hear nothing of it", L3MDEV)
+            return
         yield (f"answers of {place} come to this host, and it drops them before they reach {seen.name}: a "
                "firewall in prerouting or input, tc or rp_filter does it",
                "nft list ruleset; iptables-legacy-save -c; tc filter show dev DEVICE ingress; nstat -az "

@@ -28,6 +28,18 @@ def has_come(seen, peer):
                if one.kind in ("initiation", "response", "cookie"))
 
 
+def in_vrf(messages):
+    """(device, VRF) by which messages came that sockets outside the VRF do not hear."""
+    if host.sysctl("net/ipv4/udp_l3mdev_accept"):
+        return None
+    return next(((device, vrf) for device in sorted({one.device for one in messages})
+                 for vrf in [host.vrf_of(device)] if vrf), None)
+
+
+# What to do about that.
+L3MDEV = "sysctl net.ipv4.udp_l3mdev_accept=1"
+
+
 def may_be_here(seen, peer):
     """Whether something on this host may drop the handshakes with a peer, or their answers: not if
     they leave, and nothing comes."""

@@ -110,6 +110,7 @@ class Case(unittest.TestCase):
             "ipv6_is_off": lambda name: False,
             "lowers": lambda name: [],
             "bound_to": lambda name: [],
+            "vrf_of": lambda name: "",
             "default_devices": lambda: ["eth0"],
             "own_networks": lambda name: [ipaddress.ip_network("192.168.7.0/24")],
             "has_source_rules": lambda: False,

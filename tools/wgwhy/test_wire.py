@@ -199,6 +199,38 @@ class Outside(Case):
         self.finds("unanswered", late, before=before)
 
 
+class Vrf(Case):
+    """The way out is in a VRF, of which sockets outside hear nothing."""
+
+    def setUp(self):
+        super().setUp()
+        self.host["vrf_of"] = lambda name: "red" if name == "eth0" else ""
+
+    def test_answers(self):
+        left = Message("initiation", "eth0", True, US, THEM, 51821, 51822)
+        self.messages = [left, Message("response", "eth0", False, THEM, US, 51822, 51821)]
+        now = {**WAITS, "handshakes_begun": 6, "initiation_age": 900}
+        before = [peer(**{**now, "handshakes_begun": 5})]
+        self.says("by eth0, which belongs to the VRF red", peer(**now), before=before)
+        self.says("sysctl net.ipv4.udp_l3mdev_accept=1", peer(**now), before=before)
+        self.settings(udp_l3mdev_accept=1)
+        self.says("a firewall in prerouting or input", peer(**now), before=before)
+
+    def test_handshakes(self):
+        self.messages = [Message("initiation", "eth0", False, THEM, US, 51822, 51821)]
+        self.says("by eth0, which belongs to the VRF red", peer(**Port.CALLED))
+
+    def test_program(self):
+        texts = {"eth0": '[{"master":"red"}]', "red": '[{"linkinfo":{"info_kind":"vrf"}}]',
+                 "eth1": '[{"master":"br0"}]', "br0": '[{"linkinfo":{"info_kind":"bridge"}}]'}
+        for cached in host.link, host.kind:
+            cached.cache_clear()
+        with mock.patch.object(host, "run", lambda *words: texts.get(words[-1], "[]")):
+            self.assertEqual([host.vrf_of(name) for name in ("eth0", "red", "eth1", "lo")], ["red", "red", "", ""])
+        for cached in host.link, host.kind:
+            cached.cache_clear()
+
+
 class Port(Case):
     """The firewall before the port of one that is called."""
 
@@ -392,11 +424,13 @@ class Programs(unittest.TestCase):
         names = lambda folder, pattern: [pathlib.Path(f"{folder}/lower_eth{number}") for number in (0, 1)]
         for kind, wanted in ("bridge", ["eth0", "eth1"]), ("macsec", []), ("", []):
             host.lowers.cache_clear()
+            host.kind.cache_clear()
             text = json.dumps([{"linkinfo": {"info_kind": kind}} if kind else {}])
             with mock.patch.object(host, "run", lambda *words, text=text: text), \
                     mock.patch.object(pathlib.Path, "glob", names):
                 self.assertEqual(host.lowers("br0"), wanted)
         host.lowers.cache_clear()
+        host.kind.cache_clear()
 
     def test_opening(self):
         text = "0 1 192.168.7.1:40000 192.168.7.2:9 timer:(on,3sec,2)\n" \
