@@ -115,6 +115,19 @@ def begun(peer):
     return f"{count} begun in the last {duration(peer['attempts-age'])}"
 
 
+def pinned(seen, peer):
+    """What to add of an endpoint that stays where the peer may not be any more."""
+    is_fixed = peer.get("pin") == "fixed"
+    if "endpoint" not in peer or not is_fixed and (peer.get("pin") != "with-handshakes" or peer["state"] != "session"):
+        return ""
+    known = {endpoint(one["endpoint"]) for one in seen.peers if "endpoint" in one}
+    came = [endpoint({"address": one.source.packed, "port": one.sport}) for one in seen.messages
+            if one.kind == "initiation" and seen.is_for_us(one)]
+    others = [place for place in came if place not in known]
+    speaks = f", and it speaks from {others[-1]}" if others and seen.growth(peer, "handshakes-answered") else ""
+    return f" (its endpoint is pinned to {endpoint(peer['endpoint'])}{speaks})"
+
+
 @cause(OF_PEER, "unanswered")
 def unanswered(seen, peer):
     if not is_unanswered(peer) or seen.has(peer, *EXPLAINED, "preshared-key", "our-clock"):
@@ -148,6 +161,7 @@ def unanswered(seen, peer):
         nat += "; the clock here is not synchronized: if it was later once, set it (date)"
     else:
         nat += "; if the clock here was later once, set it (date)"
+    hint += pinned(seen, peer)
     yield (f"{begun(peer)} towards {place}, nothing came back{over}: it is unreachable, something "
            f"blocks, or one of the keys is wrong{hint}",
            "see whether that address is right, and the port open on the way and there; its key must "
@@ -160,7 +174,7 @@ def answer_lost(seen, peer):
     if peer["state"] == "answered" == seen.before(peer).get("state") \
             and peer.get("handshakes-answered", 0) >= 2 and not seen.has(peer, "firewall"):
         yield ("its handshakes are answered, but it never uses a session: our answers do not arrive, "
-               "or the preshared keys differ",
+               f"or the preshared keys differ{pinned(seen, peer)}",
                "compare preshared keys; see whether answers reach "
                + (endpoint(peer["endpoint"]) if "endpoint" in peer else "it"))
 
@@ -177,7 +191,7 @@ def silent(seen, peer):
                "wgwhy there")
         return
     yield (f"data is sent to {place}, and nothing comes back: the other side "
-           "is gone, has no session any more, or what it sends does not arrive",
+           f"is gone, has no session any more, or what it sends does not arrive{pinned(seen, peer)}",
            "wait up to 20 seconds for a new handshake, then look again")
 
 
@@ -283,7 +297,9 @@ def no_allowed_ips(seen, peer):
         is_unused = "endpoint" not in peer and not any(
             peer.get(name) for name in ("rx-packets", "tx-packets", "handshakes-begun", "handshakes-answered"))
         yield ("it has no allowed IPs, so no packet may come from it or go to it",
-               f"wg set {seen.name} peer {seen.key(peer)} allowed-ips …", is_unused)
+               f"wg set {seen.name} peer {seen.key(peer)} allowed-ips …"
+               + (f"; an address belongs to the peer that got it last; see wg show {seen.name} allowed-ips"
+                  if any(seen.allowed_ips.values()) else ""), is_unused)
 
 
 @cause(OF_PEER, "refused")

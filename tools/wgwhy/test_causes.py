@@ -447,6 +447,9 @@ class Peer(Case):
     def test_no_allowed_ips(self):
         self.allow()
         self.finds("no-allowed-ips", peer())
+        self.host["allowed_ips"] = lambda name: {host.key_text(KEY): [], host.key_text(OTHER): ["192.168.7.2/32"]}
+        self.says("an address belongs to the peer that got it last; see wg show wg0 allowed-ips",
+                  peer(), peer(public_key=OTHER))
 
     def test_own_address(self):
         self.allow("192.168.7.1/32")

@@ -11,6 +11,7 @@ import host
 import netlink
 from test_causes import OURS, Case, peer, refusals, wgwhy
 from test_way import WAITS
+from wire import Message
 
 
 class Networks(Case):
@@ -79,6 +80,22 @@ class Endpoints(Case):
         for kind in "broadcast", "multicast":
             self.leads(kind)
             self.finds("endpoint-broadcast", peer(**WAITS, refusal=refusals("tx-no-route")))
+
+
+class Pinned(Case):
+    def test_it_speaks_from_elsewhere(self):
+        them, us = map(ipaddress.ip_address, ("10.0.0.77", "10.0.0.1"))
+        self.messages = [Message("initiation", "eth0", False, them, us, 7, 51821)]
+        before = [peer(state="answered", handshakes_answered=3)]
+        for pin, wanted in (("fixed", True), ("with-handshakes", False), ("moves", False), (None, False)):
+            (trouble,) = self.troubles(peer(state="answered", handshakes_answered=4, pin=pin), before=before)
+            self.assertEqual(trouble["cause"], "answer-lost")
+            self.assertEqual("its endpoint is pinned to 10.0.0.2:51822, and it speaks from 10.0.0.77:7" in trouble["what"],
+                             wanted)
+        self.messages = []
+        self.says("(its endpoint is pinned to 10.0.0.2:51822)", peer(**WAITS, pin="fixed"))
+        self.says("(its endpoint is pinned to 10.0.0.2:51822)", peer(awaiting=True, tx_packets=9, pin="with-handshakes"),
+                  before=[peer(awaiting=True)])
 
 
 class Keys(Case):
