@@ -19,7 +19,9 @@ import causes
 import firewall
 import host
 import netlink
+import programs
 import prometheus
+import signed
 import watch
 import wire
 from seen import Seen
@@ -62,7 +64,7 @@ def stock_trouble(name):
     if flags is not None and "UP" not in flags:
         yield {"cause": "interface-down", "what": "the interface is down",
                "try": f"ip link set {name} up"}
-    if not host.run("wg", "show", name, "listen-port"):
+    if not programs.run("wg", "show", name, "listen-port"):
         raise OSError(f"'wg show {name}' shows nothing: is wg here, is this root, is that an "
                       "interface of WireGuard?")
     endpoints, sent = host.of_wg(name, "endpoints"), host.of_wg(name, "transfer")
@@ -91,11 +93,11 @@ def stock_trouble(name):
 
 def no_module():
     """Why there may be none."""
-    file, signer = host.module_file()
+    file, signer = signed.module_file()
     found = {"cause": "no-module", "what": "the module wireguard is not loaded", "try": "modprobe wireguard"}
     if file:
         found["what"] += f"; {file} is there, {f'signed by {signer}' if signer else 'not signed'}"
-    if file.startswith("/") and host.is_secure() and not host.is_enrolled(signer or "nobody"):
+    if file.startswith("/") and signed.is_secure() and not signed.is_enrolled(signer or "nobody"):
         found["what"] += ", and the kernel takes signed modules only: its key is not enrolled"
         found["try"] = "mokutil --import /var/lib/dkms/mok.pub, and confirm at the next boot"
     return found
@@ -123,9 +125,9 @@ def without_family(names):
 def interfaces(client=None):
     """The interfaces of WireGuard in this network namespace."""
     if client is None:
-        if host.has_module() and not host.has_program("wg"):
+        if host.has_module() and not programs.has_program("wg"):
             raise OSError("with this module it takes the program wg, which is not here")
-        return host.run("wg", "show", "interfaces").split()
+        return programs.run("wg", "show", "interfaces").split()
     names, refused = [], None
     for _, name in socket.if_nameindex():
         try:
@@ -235,7 +237,7 @@ def show(troubles, names, as_json):
 
 def main(words):
     wanted = options(words)
-    host.widen_path()
+    programs.widen_path()
     try:
         client = netlink.Client()
     except netlink.Missing:

@@ -7,6 +7,7 @@ import json
 import typing
 
 import host
+import programs
 
 
 # Matches that look at a device.
@@ -54,9 +55,9 @@ class Drop(typing.NamedTuple):
 def listing():
     """What "nft list ruleset" has, without the elements of named sets."""
     # It would only take as long again.
-    if "nft" in host.SLOW:
+    if "nft" in programs.SLOW:
         return []
-    found = host.printed("nft", "-j", "-t", "list", "ruleset")
+    found = programs.printed("nft", "-j", "-t", "list", "ruleset")
     entries = found.get("nftables") if isinstance(found, dict) else None
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 

@@ -2,20 +2,18 @@
 """What the host shows beside the kernel module: routes, devices, settings, sockets."""
 
 import base64
-import contextlib
 import ctypes
 import functools
 import ipaddress
 import json
-import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import time
 import typing
 
+import programs
 import stock
 
 # Seconds that clocks may differ by without a trouble.
@@ -26,25 +24,7 @@ IPV4_OVERHEAD, IPV6_OVERHEAD = 60, 80
 # What "ip route get" says of routes of these types.
 TYPES = {"invalid argument": "a blackhole route", "permission denied": "a prohibiting route"}
 
-
-# The programs that are called, and what cannot be seen without them.
-PROGRAMS = {"ip": "routes and addresses", "ss": "sockets", "nft": "rules of the firewall",
-            "tc": "drops of queues"}
-
-# Those of them that took too long, and what others wrote when they failed: {words: text}.
-SLOW, FAILED = set(), {}
-
-# How much of that is printed.
-SAID = 100
-
-# What they write where only the thing that was asked for is not there.
-NOTHING_THERE = ("does not exist", "Cannot find device", "No such", "not supported", "Operation not permitted",
-                 "Cannot open network namespace")
-
 CAP_NET_ADMIN = 12
-
-# The folder of the firmware's variables.
-EFI = "/sys/firmware/efi/efivars"
 
 STA_UNSYNC = 0x40
 
@@ -55,69 +35,20 @@ CARRIERS = ("bridge", "bond", "team", "vlan", "vrf")
 SPACES = 64
 
 
-def widen_path():
-    """Adds where these programs lie: su and cron leave it out."""
-    known = os.environ.get("PATH", os.defpath).split(":")
-    os.environ["PATH"] = ":".join([*known, *(one for one in ("/usr/sbin", "/sbin") if one not in known)])
-
-
-def run(*words):
-    """What a program prints, or nothing where it fails or is not there."""
-    try:
-        return subprocess.run(words, capture_output=True, text=True, errors="replace", check=True,
-                              timeout=10).stdout
-    except subprocess.TimeoutExpired:
-        SLOW.add(words[0])
-        return ""
-    except subprocess.CalledProcessError as error:
-        note_failure(words, error.stderr)
-        return ""
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return ""
-
-
-def note_failure(words, text):
-    lines = [line for line in (text or "").splitlines() if line.strip()] or ["it says nothing"]
-    if words[0] in PROGRAMS and not any(part in line for line in lines for part in NOTHING_THERE):
-        FAILED[words] = lines[0].strip()[:SAID]
-
-
-def printed(*words):
-    """What a program prints as JSON; None where it fails or prints something else."""
-    text = run(*words)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        if text.strip():
-            note_failure(words, text)
-        return None
-
-
-def listed(*words):
-    """The entries of a list that a program prints; None where it fails or prints something else."""
-    found = printed(*words)
-    is_list = isinstance(found, list) and all(isinstance(entry, dict) for entry in found)
-    return found if is_list else None
-
-
-def has_program(name):
-    return shutil.which(name) is not None
-
-
 def unseen():
     """Yields what cannot be looked at on this host, and why, as far as that is known."""
-    for program, what in PROGRAMS.items():
-        if not has_program(program):
+    for program, what in programs.PROGRAMS.items():
+        if not programs.has_program(program):
             yield what, f"{program} is not here"
-        elif program in SLOW:
+        elif program in programs.SLOW:
             yield what, f"{program} takes too long"
-        failed = [f"'{' '.join(words)}' fails ({text})" for words, text in FAILED.items() if words[0] == program]
+        failed = [f"'{' '.join(words)}' fails ({text})" for words, text in programs.FAILED.items() if words[0] == program]
         if failed:
             yield what, "; ".join(failed[:3])
-    if has_program("ip") and listed("ip", "-j", "link", "show", "dev", "lo") is None:
-        yield PROGRAMS["ip"], "ip is another program than that of iproute2"
+    if programs.has_program("ip") and programs.listed("ip", "-j", "link", "show", "dev", "lo") is None:
+        yield programs.PROGRAMS["ip"], "ip is another program than that of iproute2"
     if not may_administer():
-        yield PROGRAMS["nft"], "it takes root"
+        yield programs.PROGRAMS["nft"], "it takes root"
 
 
 def may_administer():
@@ -165,14 +96,14 @@ def is_clock_behind():
 @functools.lru_cache(maxsize=None)
 def link(name):
     """What is known of a device; nothing without a usable "ip"."""
-    found = listed("ip", "-j", "link", "show", "dev", name)
+    found = programs.listed("ip", "-j", "link", "show", "dev", name)
     return found[0] if found else {}
 
 
 @functools.lru_cache(maxsize=None)
 def kind(name):
     """What a virtual device is, like "bridge"."""
-    found = listed("ip", "-j", "-d", "link", "show", "dev", name)
+    found = programs.listed("ip", "-j", "-d", "link", "show", "dev", name)
     return found[0].get("linkinfo", {}).get("info_kind", "") if found else ""
 
 
@@ -195,21 +126,21 @@ def lowers(name):
 
 def addresses(name):
     """The addresses of a device; None where that is not known."""
-    found = listed("ip", "-j", "addr", "show", "dev", name)
+    found = programs.listed("ip", "-j", "addr", "show", "dev", name)
     return [entry["local"] for entry in found[0].get("addr_info", []) if "local" in entry] \
         if found else None
 
 
 def own_networks(name):
     """The networks of the addresses of a device."""
-    found = listed("ip", "-j", "addr", "show", "dev", name)
+    found = programs.listed("ip", "-j", "addr", "show", "dev", name)
     return [network for entry in (found[0].get("addr_info", []) if found else [])
             for network in [network_of(f"{entry.get('local')}/{entry.get('prefixlen')}")] if network]
 
 
 def all_addresses():
     """The addresses of all devices."""
-    return [entry["local"] for found in listed("ip", "-j", "addr") or []
+    return [entry["local"] for found in programs.listed("ip", "-j", "addr") or []
             for entry in found.get("addr_info", []) if isinstance(entry, dict) and "local" in entry]
 
 
@@ -247,14 +178,14 @@ def routes(asked):
                               errors="replace", capture_output=True, timeout=60, check=False)
         found = [json_of(words, line) for line in done.stdout.splitlines() if line.strip()]
     except subprocess.TimeoutExpired:
-        SLOW.add("ip")
+        programs.SLOW.add("ip")
         return [{} for _ in asked]
     except (OSError, ValueError, subprocess.SubprocessError):
         return [{} for _ in asked]
     refused = {int(number) - 1: why.strip()
                for why, number in re.findall(r"(.*)\nCommand failed -:(\d+)", done.stderr)}
     if len(found) + len(refused) != len(asked):
-        note_failure(words, done.stderr)
+        programs.note_failure(words, done.stderr)
         return [{} for _ in asked]
     good = iter(found)
     return [no_route(refused[number]) if number in refused else one_route(next(good))
@@ -265,7 +196,7 @@ def json_of(words, line):
     try:
         return json.loads(line)
     except ValueError:
-        note_failure(words, line)
+        programs.note_failure(words, line)
         raise
 
 
@@ -285,7 +216,7 @@ def one_route(found):
 @functools.lru_cache(maxsize=None)
 def neighbour(address, device):
     """What is known of a next hop on a link: words like REACHABLE and FAILED, or nothing."""
-    found = listed("ip", "-j", "neigh", "show", "to", address, "dev", device)
+    found = programs.listed("ip", "-j", "neigh", "show", "to", address, "dev", device)
     return found[0].get("state", []) if found else []
 
 
@@ -295,13 +226,13 @@ def tc_drops():
     Other queues drop when they are full, and that is no trouble.
     """
     return {(entry.get("dev"), entry["kind"]): entry["drops"]
-            for entry in listed("tc", "-j", "-s", "qdisc", "show") or []
+            for entry in programs.listed("tc", "-j", "-s", "qdisc", "show") or []
             if entry.get("kind") in ("clsact", "ingress", "netem") and entry.get("drops")}
 
 
 def ruled_tables():
     """The routing tables that a rule leads to; None where that is not known or VRFs do it."""
-    found = [listed("ip", family, "-j", "rule") for family in ("-4", "-6")]
+    found = [programs.listed("ip", family, "-j", "rule") for family in ("-4", "-6")]
     if found[0] is None or "l3mdev" in json.dumps(found):
         return None
     return {entry.get("table") for entries in found for entry in entries or []}
@@ -310,13 +241,13 @@ def ruled_tables():
 def default_devices():
     """The devices of the default routes."""
     return [entry.get("dev") for family in ("-4", "-6")
-            for entry in listed("ip", family, "-j", "route", "show", "default") or []]
+            for entry in programs.listed("ip", family, "-j", "route", "show", "default") or []]
 
 
 def has_source_rules():
     """Whether rules choose routes by the source."""
     return any(entry.get("src", "all") != "all" for family in ("-4", "-6")
-               for entry in listed("ip", family, "-j", "rule") or [])
+               for entry in programs.listed("ip", family, "-j", "rule") or [])
 
 
 def tracked(port):
@@ -339,7 +270,7 @@ def tables_into(name):
     """(network, table) of the routes into a device; None where that is not known."""
     found = []
     for family, default in (("-4", "0.0.0.0/0"), ("-6", "::/0")):
-        entries = listed("ip", family, "-j", "route", "show", "table", "all", "dev", name)
+        entries = programs.listed("ip", family, "-j", "route", "show", "table", "all", "dev", name)
         if entries is None and family == "-4":
             return None
         for entry in entries or []:
@@ -391,13 +322,13 @@ def overhead(address):
 def of_wg(name, what):
     """The last column of "wg show NAME WHAT", by key; without the program or without privilege
     nothing."""
-    lines = (line.split("\t") for line in run("wg", "show", name, what).splitlines())
+    lines = (line.split("\t") for line in programs.run("wg", "show", name, what).splitlines())
     return {words[0]: words[-1] if len(words) > 1 else "" for words in lines}
 
 
 def transfer(name):
     """(bytes that came, bytes that were sent) of each peer, by key."""
-    lines = (line.split("\t") for line in run("wg", "show", name, "transfer").splitlines())
+    lines = (line.split("\t") for line in programs.run("wg", "show", name, "transfer").splitlines())
     return {words[0]: (int(words[1]), int(words[2])) for words in lines
             if len(words) == 3 and words[1].isdigit() and words[2].isdigit()}
 
@@ -423,12 +354,12 @@ def is_strict(name):
 
 def listeners(port):
     """The lines of ss for the UDP sockets at a port; those of programs have "users:"."""
-    return run("ss", "-Hlunp", f"sport = {port}").splitlines()
+    return programs.run("ss", "-Hlunp", f"sport = {port}").splitlines()
 
 
 def bound_to(name):
     """The programs, as ss shows them, with a socket that is bound to a device."""
-    return sorted({(line.split("users:") + ["a program"])[1] for line in run("ss", "-Hnaptu").splitlines()
+    return sorted({(line.split("users:") + ["a program"])[1] for line in programs.run("ss", "-Hnaptu").splitlines()
                    if f"%{name}:" in line})
 
 
@@ -492,7 +423,7 @@ def undelivered(name):
 
 def has_ipsec():
     """Whether datagrams may leave in another shape."""
-    return bool(run("ip", "xfrm", "policy"))
+    return bool(programs.run("ip", "xfrm", "policy"))
 
 
 def plain(text):
@@ -503,27 +434,32 @@ def plain(text):
 
 def backing_off():
     """(our address, its address) of the TCP connections that had to send the same again twice."""
-    lines = run("ss", "-Htino", "state", "established").splitlines()
+    lines = programs.run("ss", "-Htino", "state", "established").splitlines()
     for line, more in zip(lines, lines[1:]):
         found, times = re.match(r"\S+\s+\S+\s+(\S+):\d+\s+(\S+):\d+", line), re.search(r"\bbackoff:(\d+)", more)
         if found and times and int(times[1]) >= 2:
             yield tuple(map(plain, found.groups()))
 
 
-def opening():
-    """(our address, its address) of the connections of TCP that wait for their first answer, and
-    have asked twice."""
-    for line in run("ss", "-Htno", "state", "syn-sent").splitlines():
-        found = re.search(r"(\S+):\d+\s+(\S+):\d+\s.*timer:\(on,[^,]*,([1-9]\d*)\)", line)
+def asking():
+    """(our address, its address, how often it has asked again) of the connections of TCP that wait
+    for their first answer."""
+    for line in programs.run("ss", "-Htno", "state", "syn-sent").splitlines():
+        found = re.search(r"(\S+):\d+\s+(\S+):\d+\s.*timer:\(on,[^,]*,(\d+)\)", line)
         if found:
-            yield tuple(map(plain, found.groups()[:2]))
+            yield *map(plain, found.groups()[:2]), int(found[3])
+
+
+def opening():
+    """(our address, its address) of those that have asked twice."""
+    return [(ours, there) for ours, there, times in asking() if times]
 
 
 def interfaces_elsewhere():
     """(namespace, name) of the interfaces in the namespaces that have a name."""
-    spaces = [line.split()[0] for line in run("ip", "netns", "list").splitlines() if line.strip()]
+    spaces = [line.split()[0] for line in programs.run("ip", "netns", "list").splitlines() if line.strip()]
     return [(space, entry["ifname"]) for space in spaces[:SPACES]
-            for entry in listed("ip", "-n", space, "-j", "link", "show", "type", "wireguard") or []
+            for entry in programs.listed("ip", "-n", space, "-j", "link", "show", "type", "wireguard") or []
             if "ifname" in entry]
 
 
@@ -533,26 +469,6 @@ def configured():
         return sorted(file.stem for file in pathlib.Path("/etc/wireguard").glob("*.conf"))
     except OSError:
         return []
-
-
-def is_secure():
-    """Whether the kernel takes signed modules only, as far as can be seen."""
-    with contextlib.suppress(OSError):
-        for file in pathlib.Path(EFI).glob("SecureBoot-*"):
-            # Four bytes of attributes come first.
-            if file.read_bytes()[4:5] == b"\1":
-                return True
-    return read("/sys/module/module/parameters/sig_enforce").strip() == "Y"
-
-
-def module_file():
-    """(file, signer) of the module that modprobe would load."""
-    return run("modinfo", "-n", "wireguard").strip(), run("modinfo", "-F", "signer", "wireguard").strip()
-
-
-def is_enrolled(signer):
-    """Whether the kernel has a key of this name."""
-    return any("asymmetri" in line and f" {signer}:" in line for line in read("/proc/keys").splitlines())
 
 
 def has_module():

@@ -76,10 +76,8 @@ class Case(unittest.TestCase):
         self.route = lambda address, mark, device: {"dev": "wg0" if address.startswith("192") else "eth0"}
         # What passed the devices; None where that is not seen.
         self.rules, self.messages = [], None
-        # In how many looks a counter of the stack grew.
-        self.times = 2
-        # Whether all that passed was seen.
-        self.is_whole = True
+        # In how many looks a counter of the stack grew; whether all that passed was seen.
+        self.times, self.is_whole = 2, True
         self.host = {
             "link": lambda name: {"mtu": 1420 if name == "wg0" else 1500},
             "addresses": lambda name: ["192.168.7.1"],
@@ -109,8 +107,7 @@ class Case(unittest.TestCase):
             "has_ipv6": lambda: True,
             "ipv6_is_off": lambda name: False,
             "lowers": lambda name: [],
-            "bound_to": lambda name: [],
-            "vrf_of": lambda name: "",
+            "bound_to": lambda name: [], "vrf_of": lambda name: "",
             "default_devices": lambda: ["eth0"],
             "own_networks": lambda name: [ipaddress.ip_network("192.168.7.0/24")],
             "has_source_rules": lambda: False,

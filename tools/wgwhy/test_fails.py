@@ -12,6 +12,7 @@ from unittest import mock
 import firewall
 import host
 import netlink
+import programs
 from test_causes import Kernel, peer, wgwhy
 from test_host import prints
 from test_looks import NoWire
@@ -20,10 +21,11 @@ from test_looks import NoWire
 class Programs(unittest.TestCase):
     def setUp(self):
         self.enterContext(mock.patch.multiple(
-            host, FAILED={}, SLOW=set(), has_program=lambda name: True, may_administer=lambda: True))
+            programs, FAILED={}, SLOW=set(), has_program=lambda name: True))
+        self.enterContext(mock.patch.object(host, "may_administer", lambda: True))
 
     def unseen(self):
-        with mock.patch.object(host, "listed", lambda *words: [{}]):
+        with mock.patch.object(programs, "listed", lambda *words: [{}]):
             return " ".join(note["what"] for note in wgwhy.could_not_look())
 
     def fails(self, stderr, look, stdout="", code=1):
@@ -56,11 +58,11 @@ class Programs(unittest.TestCase):
         with prints('[{"dev":"eth0"}]\nodd\n'):
             self.assertEqual(host.routes([("a", 0, "")] * 2), [{}, {}])
         self.assertIn("'ip -j -force -batch -' fails (odd)", self.unseen())
-        host.FAILED.clear()
+        programs.FAILED.clear()
         with prints('[{"dev":"eth0"}]\n', "what?\n"):
             host.routes([("a", 0, "")] * 2)
         self.assertIn("'ip -j -force -batch -' fails (what?)", self.unseen())
-        host.FAILED.clear()
+        programs.FAILED.clear()
 
         def late(*_, **__):
             raise subprocess.TimeoutExpired("ip", 60)
@@ -71,7 +73,7 @@ class Programs(unittest.TestCase):
     def test_path(self):
         for path, wanted in ("/usr/bin:/bin", "/usr/bin:/bin:/usr/sbin:/sbin"), ("/sbin:/x", "/sbin:/x:/usr/sbin"):
             with mock.patch.dict(os.environ, PATH=path):
-                host.widen_path()
+                programs.widen_path()
                 self.assertEqual(os.environ["PATH"], wanted)
 
 

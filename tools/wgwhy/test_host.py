@@ -19,9 +19,11 @@ import causes
 import firewall
 import host
 import netlink
+import programs
 import prometheus
 import schema
 import seen
+import signed
 from test_causes import KEY, OUTSIDE, Case, Kernel, peer, refusals, rule, udp, wgwhy
 
 
@@ -68,7 +70,7 @@ class Programs(unittest.TestCase):
     def test_a_device_is_looked_at_once(self):
         calls = []
         host.link.cache_clear()
-        with mock.patch.object(host, "run", lambda *words: calls.append(words) or '[{"mtu":7}]'):
+        with mock.patch.object(programs, "run", lambda *words: calls.append(words) or '[{"mtu":7}]'):
             self.assertEqual([host.link("wg0")["mtu"] for _ in range(9)], [7] * 9)
         host.link.cache_clear()
         self.assertEqual(len(calls), 1)
@@ -207,11 +209,12 @@ class Program(unittest.TestCase):
     def run_main(self, *words, ours=False, names=("wg0",), is_loaded=True):
         out, err = io.StringIO(), io.StringIO()
         with mock.patch.object(netlink, "Client", mock.Mock(side_effect=netlink.Missing)), \
-                mock.patch.multiple(host, module_is_ours=lambda: ours, has_program=lambda name: self.has_wg, has_module=lambda: is_loaded, of_wg=lambda name, what: self.stock[what],
+                mock.patch.multiple(host, module_is_ours=lambda: ours, has_module=lambda: is_loaded, of_wg=lambda name, what: self.stock[what],
                                     transfer=lambda name: next(self.transfers, {}), interfaces_elsewhere=lambda: [],
                                     configured=lambda: ["office"] if not names else [],
-                                    run=lambda *words: "" if "listen-port" in words and not self.is_readable
-                                    else " ".join(names), link=lambda name: {}), \
+                                    link=lambda name: {}), \
+                mock.patch.multiple(programs, has_program=lambda name: self.has_wg, run=lambda *words:
+                                    "" if "listen-port" in words and not self.is_readable else " ".join(names)), \
                 mock.patch.object(wgwhy.time, "sleep", lambda seconds: None), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = wgwhy.main(list(words))
         return status, out.getvalue(), err.getvalue()
@@ -269,8 +272,9 @@ class Program(unittest.TestCase):
         for is_secure, keys, words in ((False, "", "modprobe wireguard"), (True, "", "its key is not enrolled"),
                                        (True, ours.replace("DKMS", "Debian"), "mokutil --import"),
                                        (True, ours, "modprobe wireguard")):
-            with mock.patch.multiple(host, run=lambda *words: texts.get(" ".join(words), ""), has_module=lambda: False,
-                                     is_secure=lambda is_secure=is_secure: is_secure, read=lambda name, keys=keys: keys):
+            with mock.patch.object(programs, "run", lambda *words: texts.get(" ".join(words), "")), \
+                    mock.patch.object(signed, "is_secure", lambda is_secure=is_secure: is_secure), \
+                    mock.patch.multiple(host, has_module=lambda: False, read=lambda name, keys=keys: keys):
                 (trouble,) = wgwhy.without_family([])
             self.assertIn("/lib/modules/r/updates/dkms/wireguard.ko is there, signed by DKMS module signing key",
                           wgwhy.text(trouble))
@@ -281,9 +285,9 @@ class Program(unittest.TestCase):
             for data, setting, wanted in ((bytes([6, 0, 0, 0, 1]), "", True), (bytes(5), "", False), (b"", "", False),
                                           (bytes(5), "Y\n", True)):
                 (pathlib.Path(folder) / "SecureBoot-8be4").write_bytes(data)
-                with mock.patch.object(host, "EFI", folder), \
+                with mock.patch.object(signed, "EFI", folder), \
                         mock.patch.object(host, "read", lambda name, setting=setting: setting):
-                    self.assertEqual(host.is_secure(), wanted)
+                    self.assertEqual(signed.is_secure(), wanted)
 
     def test_user_space(self):
         status, out, _ = self.run_main(ours=None, is_loaded=False)
@@ -325,7 +329,8 @@ class ManyPeers(unittest.TestCase):
         peers = [peer(public_key=number.to_bytes(32, "big")) for number in range(1000)]
         prefixes = {host.key_text(one["public-key"]): [f"192.168.{number >> 8}.{number & 255}/32"]
                     for number, one in enumerate(peers)}
-        with mock.patch.multiple(host, run=lambda *words: calls.append(words) or "", allowed_ips=lambda name: prefixes,
+        with mock.patch.object(programs, "run", lambda *words: calls.append(words) or ""), \
+                mock.patch.multiple(host, allowed_ips=lambda name: prefixes,
                                  routes=lambda asked: calls.append(asked) or [{} for _ in asked]):
             seen.Seen(Kernel(peers, {}), "wg0", (), seen.Seen(Kernel(peers, {}), "wg0")).troubles()
         self.assertLess(len(calls), 10, calls[:10])

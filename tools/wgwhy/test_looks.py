@@ -7,6 +7,7 @@ from unittest import mock
 
 import firewall
 import host
+import programs
 from test_causes import Kernel, peer, rule, udp, wgwhy
 
 
@@ -73,7 +74,7 @@ class Looks(unittest.TestCase):
             seconds, _ = self.seconds(*[peer(awaiting=True, tx_packets=count) for count in range(20)])
         self.assertEqual(seconds, 3)
         called = []
-        with mock.patch.multiple(host, SLOW={"nft"}, run=lambda *words: called.append(words) or ""):
+        with mock.patch.multiple(programs, SLOW={"nft"}, run=lambda *words: called.append(words) or ""):
             self.assertEqual(firewall.listing(), [])
         self.assertEqual(called, [])
 

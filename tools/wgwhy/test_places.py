@@ -9,6 +9,7 @@ from unittest import mock
 
 import host
 import netlink
+import programs
 from test_causes import OURS, Case, peer, refusals, wgwhy
 from test_way import WAITS
 from wire import Message
@@ -126,7 +127,7 @@ class Nowhere(unittest.TestCase):
     def test_elsewhere(self):
         texts = {("ip", "netns", "list"): "blue (id: 3)\nred\n",
                  ("ip", "-n", "blue", "-j", "link", "show", "type", "wireguard"): '[{"ifname": "wg5"}, {}]'}
-        with mock.patch.object(host, "run", lambda *words: texts.get(words, "")):
+        with mock.patch.object(programs, "run", lambda *words: texts.get(words, "")):
             self.assertEqual(host.interfaces_elsewhere(), [("blue", "wg5")])
 
 

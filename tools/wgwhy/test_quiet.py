@@ -14,6 +14,7 @@ from unittest import mock
 import firewall
 import host
 import netlink
+import programs
 import seen
 import stock
 import watch
@@ -127,7 +128,7 @@ class Routes(Case):
 
 class Programs(unittest.TestCase):
     def prints(self, text):
-        return mock.patch.object(host, "run", lambda *words: text)
+        return mock.patch.object(programs, "run", lambda *words: text)
 
     def test_other_shapes(self):
         for text in '{"a": 1}', "3", "[1]", "null", '"a"', "[[]]", "[" * 100_000:
@@ -148,32 +149,32 @@ class Programs(unittest.TestCase):
         self.assertIn(b"d\xff\0", netlink.encode("diag", {"ifname": odd}))
         done = subprocess.CompletedProcess
         with mock.patch.object(subprocess, "run", lambda words, errors, **_: done(words, 0, errors, "")):
-            self.assertEqual(host.run("ip"), "replace")
+            self.assertEqual(programs.run("ip"), "replace")
 
     def test_what_is_missing(self):
-        self.enterContext(mock.patch.object(host, "FAILED", {}))
-        with mock.patch.multiple(host, has_program=lambda name: name != "nft", may_administer=lambda: True,
-                                 printed=lambda *words: [{}]):
+        self.enterContext(mock.patch.object(programs, "FAILED", {}))
+        with mock.patch.multiple(programs, has_program=lambda name: name != "nft", printed=lambda *words: [{}]), \
+                mock.patch.object(host, "may_administer", lambda: True):
             (note,) = wgwhy.could_not_look()
             self.assertIn("nft is not here, so rules of the firewall were not seen", note["what"])
             with contextlib.redirect_stdout(io.StringIO()) as out:
                 self.assertEqual(wgwhy.show([note], ["wg0"], False), 0)
             self.assertTrue(out.getvalue().endswith("No trouble with wg0.\n"), out.getvalue())
-        with mock.patch.multiple(host, has_program=lambda name: True, may_administer=lambda: False,
-                                 printed=lambda *words: {}):
+        with mock.patch.multiple(programs, has_program=lambda name: True, printed=lambda *words: {}), \
+                mock.patch.object(host, "may_administer", lambda: False):
             (note,) = wgwhy.could_not_look()
             self.assertIn("ip is another program", note["what"])
             self.assertIn("it takes root", note["what"])
-        with mock.patch.multiple(host, has_program=lambda name: True, may_administer=lambda: True,
-                                 printed=lambda *words: [{}]):
+        with mock.patch.multiple(programs, has_program=lambda name: True, printed=lambda *words: [{}]), \
+                mock.patch.object(host, "may_administer", lambda: True):
             self.assertEqual(list(wgwhy.could_not_look()), [])
 
     def test_a_slow_program(self):
         def late(*_, **__):
             raise subprocess.TimeoutExpired("nft", 10)
-        with mock.patch.object(subprocess, "run", late), mock.patch.object(host, "SLOW", set()):
-            self.assertEqual(host.run("nft"), "")
-            self.assertEqual(host.SLOW, {"nft"})
+        with mock.patch.object(subprocess, "run", late), mock.patch.object(programs, "SLOW", set()):
+            self.assertEqual(programs.run("nft"), "")
+            self.assertEqual(programs.SLOW, {"nft"})
 
     def test_watch(self):
         client = mock.Mock(get=mock.Mock(side_effect=netlink.Gone(errno.ENODEV, "no such interface")))

@@ -7,6 +7,7 @@ import unittest
 from unittest import mock
 
 import host
+import programs
 from test_causes import Case, peer
 from test_wire import THEM
 from wire import Message
@@ -94,7 +95,7 @@ class Sources(Case):
     def test_words(self):
         self.assertEqual(host.Way("10.0.0.2", 7, source="10.1.0.1").words(), "route get 10.0.0.2 from 10.1.0.1 mark 7")
         for rules, wanted in (([{"src": "all", "table": "main"}], False), ([{"src": "10.1.0.0", "srclen": 16}], True)):
-            with mock.patch.object(host, "run", lambda *words, rules=rules: json.dumps(rules)):
+            with mock.patch.object(programs, "run", lambda *words, rules=rules: json.dumps(rules)):
                 self.assertEqual(host.has_source_rules(), wanted)
 
 
@@ -103,7 +104,7 @@ class Programs(unittest.TestCase):
         text = 'udp UNCONN 0 0 0.0.0.0%wg0:514 0.0.0.0:* users:(("socat",pid=1,fd=5))\n' \
                'udp UNCONN 0 0 0.0.0.0%wg01:5 0.0.0.0:* users:(("x",pid=1,fd=5))\n' \
                'tcp LISTEN 0 0 [::]%wg0:5 [::]:*\n'
-        with mock.patch.object(host, "run", lambda *words: text):
+        with mock.patch.object(programs, "run", lambda *words: text):
             self.assertEqual(host.bound_to("wg0"), ['(("socat",pid=1,fd=5))', "a program"])
 
 

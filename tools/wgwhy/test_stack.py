@@ -9,6 +9,7 @@ import unittest
 from unittest import mock
 
 import host
+import programs
 import seen
 from test_causes import Case, peer, wgwhy
 from test_way import WAITS
@@ -118,7 +119,7 @@ class Programs(unittest.TestCase):
                "0 0 192.168.7.1:40001 192.168.7.3:9\n\t cubic rto:200\n" \
                "0 0 [fd77::1]:40002 [fd77::2]:22 timer:(on,1sec,1)\n\t cubic backoff:1\n" \
                "0 9 [::ffff:192.168.7.1]:40003 [::ffff:192.168.7.4]:22\n\t cubic backoff:4\n"
-        with mock.patch.object(host, "run", lambda *words: text):
+        with mock.patch.object(programs, "run", lambda *words: text):
             self.assertEqual(list(host.backing_off()), [("192.168.7.1", "192.168.7.2"), ("192.168.7.1", "192.168.7.4")])
 
     def test_clock(self):

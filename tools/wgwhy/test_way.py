@@ -7,8 +7,8 @@ import json
 import unittest
 from unittest import mock
 
-import firewall
 import host
+import programs
 from test_causes import CHAIN, Case, peer, rule, udp
 from test_looks import Looks
 
@@ -191,7 +191,7 @@ class Programs(unittest.TestCase):
 
     def prints(self, *values):
         texts = iter(values)
-        return mock.patch.object(host, "run", lambda *words: next(texts))
+        return mock.patch.object(programs, "run", lambda *words: next(texts))
 
     def test_neighbour(self):
         for text, wanted in ('[{"dst":"10.0.0.9","state":["FAILED"]}]', ["FAILED"]), ("[]", []), ("", []):

@@ -10,6 +10,7 @@ import unittest
 from unittest import mock
 
 import host
+import programs
 import wire
 from test_causes import KEY, Case, peer, refusals, rule, udp
 from test_looks import Looks, NoWire
@@ -225,7 +226,7 @@ class Vrf(Case):
                  "eth1": '[{"master":"br0"}]', "br0": '[{"linkinfo":{"info_kind":"bridge"}}]'}
         for cached in host.link, host.kind:
             cached.cache_clear()
-        with mock.patch.object(host, "run", lambda *words: texts.get(words[-1], "[]")):
+        with mock.patch.object(programs, "run", lambda *words: texts.get(words[-1], "[]")):
             self.assertEqual([host.vrf_of(name) for name in ("eth0", "red", "eth1", "lo")], ["red", "red", "", ""])
         for cached in host.link, host.kind:
             cached.cache_clear()
@@ -403,7 +404,7 @@ class Looking(Looks):
         ping = Message("echo", "wg0", True, US, INSIDE)
         asks = [peer(tx_packets=3 + count, tx_bytes=300 + 128 * count) for count in range(30)]
         with mock.patch.multiple(host, allowed_ips=lambda name: {host.key_text(KEY): ["192.168.7.0/24"]},
-                                 addresses=lambda name: ["192.168.7.1"], opening=lambda: []):
+                                 addresses=lambda name: ["192.168.7.1"], opening=lambda: [], asking=lambda: []):
             self.assertEqual(self.with_wire(*asks, messages=[ping])[0], 12)
             alive = peer(tx_packets=50, tx_bytes=9000, rx_packets=4, rx_bytes=332)
             self.assertEqual(self.with_wire(*asks[:4], alive, messages=[ping])[0], 4)
@@ -426,7 +427,7 @@ class Programs(unittest.TestCase):
             host.lowers.cache_clear()
             host.kind.cache_clear()
             text = json.dumps([{"linkinfo": {"info_kind": kind}} if kind else {}])
-            with mock.patch.object(host, "run", lambda *words, text=text: text), \
+            with mock.patch.object(programs, "run", lambda *words, text=text: text), \
                     mock.patch.object(pathlib.Path, "glob", names):
                 self.assertEqual(host.lowers("br0"), wanted)
         host.lowers.cache_clear()
@@ -437,7 +438,7 @@ class Programs(unittest.TestCase):
                "0 1 192.168.7.1:40001 192.168.7.3:9 timer:(on,900ms,0)\n" \
                "0 1 [fd77::1]:40002 [fd77::2]:22 timer:(on,1.5sec,1)\n" \
                "0 1 [::ffff:192.168.7.1]:40002 [::ffff:192.168.7.4]:22 timer:(on,1.5sec,1)\n"
-        with mock.patch.object(host, "run", lambda *words: text):
+        with mock.patch.object(programs, "run", lambda *words: text):
             self.assertEqual(list(host.opening()), [("192.168.7.1", "192.168.7.2"), ("fd77::1", "fd77::2"),
                                                     ("192.168.7.1", "192.168.7.4")])
 
