@@ -114,10 +114,10 @@ def is_kept_alive(seen, peer):
     return count > 0 and size == KEEPALIVE * count
 
 
-def asked_in_vain(seen, peer, pinged):
+def asked_in_vain(seen, peer, pinged, connections):
     """(address, source) of what pings or connections wait for behind a peer."""
     networks = seen.networks(peer)
-    opened = {ipaddress.ip_address(there): ipaddress.ip_address(ours) for ours, there in seen.opening}
+    opened = {ipaddress.ip_address(there): ipaddress.ip_address(ours) for ours, there, *_ in connections}
     opened = {there: ours for there, ours in opened.items() if networks.covers(there)}
     # A route may give another source than the addresses of the device.
     seen.ask({Way(str(there)) for there in opened} - seen.routes.keys())
@@ -129,7 +129,8 @@ def asked_in_vain(seen, peer, pinged):
 def may_be_in_vain(seen, peer):
     """Whether a keepalive would show that the other side lives, and nothing inside answers."""
     return peer["state"] == "session" and not wants_session(peer) and seen.sends_data(peer) \
-        and not seen.growth(peer, "rx-packets") and bool(asked_in_vain(seen, peer, seen.pinged[0]))
+        and not seen.growth(peer, "rx-packets") and bool(
+            asked_in_vain(seen, peer, seen.pinged[0], [*seen.opening, *host.asking()]))
 
 
 @cause(OF_PEER, "nothing-inside")
@@ -137,7 +138,7 @@ def nothing_inside(seen, peer):
     if peer["state"] != "session" or wants_session(peer) or not seen.sends_data(peer) \
             or not is_kept_alive(seen, peer) or seen.has(peer, "firewall-inside", "reverse-path", "silent"):
         return
-    found = asked_in_vain(seen, peer, seen.pinged[1])
+    found = asked_in_vain(seen, peer, seen.pinged[1], seen.opening)
     if found:
         address, source = found[0]
         is_ours = str(source) in (seen.addresses or [])

@@ -53,6 +53,8 @@ class Seen:
         self.is_forwarding_told = False
         # Since which look a peer that has answered a handshake owes an answer to data.
         self.since = {}
+        # The connections that waited for an answer at earlier looks, where that was asked.
+        self.opened = []
         # In how many looks each counter of the stack grew.
         self.lasting = {}
         # The endpoints of each peer, in the order in which they were seen.
@@ -156,7 +158,8 @@ class Seen:
 
     @functools.cached_property
     def opening(self):
-        return list(host.opening())
+        """The connections that wait for an answer, and those that did at an earlier look."""
+        return sorted({*host.opening(), *self.opened})
 
     @functools.cached_property
     def backing_off(self):
@@ -379,6 +382,7 @@ class Seen:
         """
         self.since = {}
         self.note_places(last)
+        self.opened = last.__dict__.get("opening", last.opened)
         self.lasting = {name: last.lasting.get(name, 0) + (count > last.counted.get(name, 0))
                         for name, count in self.counted.items()}
         for peer in self.peers:

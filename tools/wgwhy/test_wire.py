@@ -400,6 +400,26 @@ class Looking(Looks):
         # What was refused lately is known for some seconds only.
         self.assertEqual(self.with_wire(peer(**Port.CALLED, refusal=refusals("low-order-key")))[0], 1)
 
+    def test_connections_that_begin_anew(self):
+        """One that waited at an earlier look may be replaced by one that has asked only once."""
+        asks = [peer(tx_packets=3 + count, tx_bytes=300 + 128 * count) for count in range(3)]
+        alive = peer(tx_packets=50, tx_bytes=9000, rx_packets=4, rx_bytes=332)
+        turns = iter([[("192.168.7.1", "192.168.7.2")], []])
+        with mock.patch.multiple(host, allowed_ips=lambda name: {host.key_text(KEY): ["192.168.7.0/24"]},
+                                 addresses=lambda name: ["192.168.7.1"], opening=lambda: next(turns, []), asking=lambda: [],
+                                 routes=lambda asked: [{} for _ in asked]):
+            _, found = self.with_wire(*asks[:2], alive, messages=[])
+            self.assertEqual(found.opening, [("192.168.7.1", "192.168.7.2")])
+        # One that has asked once may yet do it again.
+        for waits, wanted in ([("192.168.7.1", "192.168.7.2", 0)], 4), ([], 1):
+            turns = iter([waits] * 3)
+            with mock.patch.multiple(host, allowed_ips=lambda name: {host.key_text(KEY): ["192.168.7.0/24"]},
+                                     addresses=lambda name: ["192.168.7.1"], opening=lambda: [],
+                                     routes=lambda asked: [{} for _ in asked],
+                                     asking=lambda turns=turns: next(turns, [])):
+                asks = [peer(tx_packets=3 + count, tx_bytes=300 + 128 * count) for count in range(30)]
+                self.assertEqual(self.with_wire(*asks, messages=[])[0], wanted)
+
     def test_until_a_keepalive_comes(self):
         ping = Message("echo", "wg0", True, US, INSIDE)
         asks = [peer(tx_packets=3 + count, tx_bytes=300 + 128 * count) for count in range(30)]
