@@ -116,6 +116,8 @@ def is_kept_alive(seen, peer):
 
 def asked_in_vain(seen, peer, pinged, connections):
     """(address, source) of what pings or connections wait for behind a peer."""
+    if not pinged and not connections:
+        return []
     networks = seen.networks(peer)
     opened = {ipaddress.ip_address(there): ipaddress.ip_address(ours) for ours, there, *_ in connections}
     opened = {there: ours for there, ours in opened.items() if networks.covers(there)}
@@ -128,9 +130,15 @@ def asked_in_vain(seen, peer, pinged, connections):
 
 def may_be_in_vain(seen, peer):
     """Whether a keepalive would show that the other side lives, and nothing inside answers."""
-    return peer["state"] == "session" and not wants_session(peer) and seen.sends_data(peer) \
-        and not seen.growth(peer, "rx-packets") and bool(
-            asked_in_vain(seen, peer, seen.pinged[0], [*seen.opening, *host.asking()]))
+    if peer["state"] != "session" or wants_session(peer):
+        return False
+    if seen.growth(peer, "rx-packets") and not is_kept_alive(seen, peer):
+        return False
+    # Between two tries of a connection, nothing is sent.
+    is_asked = bool(asked_in_vain(seen, peer, seen.pinged[0], [*seen.opening, *seen.asking]))
+    is_seen = seen.sends_data(peer) and is_kept_alive(seen, peer) \
+        and bool(asked_in_vain(seen, peer, seen.pinged[1], seen.opening))
+    return is_asked and not is_seen
 
 
 @cause(OF_PEER, "nothing-inside")

@@ -162,6 +162,10 @@ class Seen:
         return sorted({*host.opening(), *self.opened})
 
     @functools.cached_property
+    def asking(self):
+        return list(host.asking())
+
+    @functools.cached_property
     def backing_off(self):
         return list(host.backing_off())
 

@@ -29,6 +29,9 @@ class NoWire:
 class Looks(unittest.TestCase):
     """How long it looks."""
 
+    def setUp(self):
+        self.enterContext(mock.patch.multiple(host, opening=lambda: [], asking=lambda: []))
+
     def seconds(self, *peers_in_turn, rules=lambda turn: [], tc=lambda turn: {}, wires=None):
         turn, slept = [0], []
 

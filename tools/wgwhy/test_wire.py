@@ -410,6 +410,12 @@ class Looking(Looks):
                                  routes=lambda asked: [{} for _ in asked]):
             _, found = self.with_wire(*asks[:2], alive, messages=[])
             self.assertEqual(found.opening, [("192.168.7.1", "192.168.7.2")])
+        # Between two tries nothing is sent.
+        still = [peer()] * 3 + [peer(tx_packets=3 + count, tx_bytes=300 + 128 * count) for count in range(30)]
+        with mock.patch.multiple(host, allowed_ips=lambda name: {host.key_text(KEY): ["192.168.7.0/24"]},
+                                 addresses=lambda name: ["192.168.7.1"], opening=lambda: [("192.168.7.1", "192.168.7.2")],
+                                 asking=lambda: [], routes=lambda asked: [{} for _ in asked]):
+            self.assertEqual(self.with_wire(*still, messages=[])[0], 12)
         # One that has asked once may yet do it again.
         for waits, wanted in ([("192.168.7.1", "192.168.7.2", 0)], 4), ([], 1):
             turns = iter([waits] * 3)
