@@ -49,6 +49,12 @@ path_netem_reorder() {
 	traffic=("tcp bytes=2000000" "datagrams rounds=100 shape=1x1200,8x1200,1x300 gap=2000")
 }
 
+# entry: netem-reorder-both seeds=5: the same, and 3 ms on the way back
+path_netem_reorder_both() {
+	path_netem_reorder
+	qdisc b veth netem delay 3ms limit 10000
+}
+
 # entry: netem-loss seeds=5: one of two hundred packets is lost
 path_netem_loss() {
 	plain
