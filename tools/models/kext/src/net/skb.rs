@@ -37,6 +37,9 @@ impl SkBuff {
     }
 }
 
+/// A packet on a list.
+pub type Listed<'a> = &'a SkBuff;
+
 /// What packets of a list are, if nothing is said.
 pub struct Any;
 /// Segments of one packet.
@@ -89,8 +92,13 @@ impl<K> SkbList<K> {
     }
 
     /// Returns the first one.
-    pub fn front(&self) -> Option<&SkBuff> {
+    pub fn front(&self) -> Option<Listed<'_>> {
         self.0.front()
+    }
+
+    /// Returns the last one.
+    pub fn back(&self) -> Option<Listed<'_>> {
+        self.0.back()
     }
 
     /// Notes that what is in the packets changes.
