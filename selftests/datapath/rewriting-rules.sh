@@ -61,7 +61,7 @@ again() {
 # told COUNT: how often the log has told that a rule rewrites.
 told() {
 	local seen
-	seen=$(kernel_log | grep -c 'wireguard: wg0: A rule rewrites or reroutes outgoing datagrams' || true)
+	seen=$(kernel_log | grep -c 'wireguard: wg0: A rule rewrites outgoing datagrams' || true)
 	[[ $seen == "$1" ]] || fail "line ${BASH_LINENO[0]}: the log has told $seen times of a rule that rewrites"
 }
 

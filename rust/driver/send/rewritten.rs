@@ -13,7 +13,7 @@ impl udp::OnRewrite for Receiver {
         let is_first = self.0.data().note_rewritten();
         if is_first {
             info_ratelimited!(
-                "{}: A rule rewrites or reroutes outgoing datagrams: they are sent one at a time from now on\n",
+                "{}: A rule rewrites outgoing datagrams: they are sent one at a time from now on\n",
                 self.0.name()
             );
         }

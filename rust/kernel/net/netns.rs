@@ -103,8 +103,8 @@ impl Net {
     /// Takes a reference that keeps the namespace, unless it is being removed already.
     pub fn hold(&self) -> Option<HeldNet> {
         let _section = rcu::read_lock();
-        // C frees a namespace that it cannot set up whatever its count is (`copy_net_ns()`). The
-        // callbacks for removal run before.
+        // C frees a namespace that it cannot set up whatever its count is (`copy_net_ns()`). Its
+        // callbacks for removal run before, and only these can reach it.
         if READY.load(Acquire) {
             // SAFETY: As in `downgrade`.
             let anchor = unsafe { slot(self.as_raw()) }.get()?;

@@ -15,7 +15,7 @@
 //! C headers: [`include/net/dst.h`](srctree/include/net/dst.h),
 //! [`include/net/flow.h`](srctree/include/net/flow.h)
 
-pub(in crate::net) mod gso;
+mod gso;
 
 pub use gso::RouteGso;
 

@@ -102,12 +102,10 @@ pub use output::{
     Output6, //
 };
 
-/// The callback for a packet that a netfilter rule has changed on its way out.
+/// The callback for a packet that a netfilter rule has rewritten on its way out.
 pub trait OnRewrite: Send + Sync + 'static {
     /// Called when a rule of netfilter has rewritten bytes behind the UDP header of a GSO packet,
-    /// of which it saw the first datagram only, or has given the packet a route along which
-    /// datagrams should leave one at a time. Returns whether a packet with other bytes may leave
-    /// nevertheless; one with another route does.
+    /// of which it saw the first datagram only. Returns whether the packet may leave nevertheless.
     ///
     /// May be called in any context, and by several CPUs at once.
     fn rewritten(&self) -> bool;

@@ -358,38 +358,6 @@ path_netem_rate() {
 	traffic=("tcp bytes=2000000" "echo streams=1 probes=40")
 }
 
-# entry: rerouted-policer: a rule leads datagrams to another device, which has a policer with a small burst
-path_rerouted_policer() {
-	local ns host=1
-	plain
-	ip link add second netns a type veth peer name second netns b
-	for ns in a b; do
-		ip -n $ns addr add 10.5.0.$host/24 dev second
-		ip -n $ns link set second up
-		host=2
-	done
-	ip -n a route add 10.0.0.2 via 10.5.0.2 dev second table 100
-	ip -n a rule add fwmark 7 table 100
-	rules a <<-'END'
-		table inet leading {
-			chain out { type route hook output priority 0; udp sport 51821 meta mark set 7; }
-		}
-	END
-	modprobe -a act_police cls_matchall
-	tc -n a qdisc add dev second clsact
-	tc -n a filter add dev second egress matchall action police rate 50mbit burst 8k conform-exceed drop
-	traffic=("datagrams rounds=40 shape=12x1200 gap=10000")
-	late=first_burst
-}
-# The first large packet on such a way may be lost: it shows that the rule leads elsewhere.
-first_burst() {
-	in_ns a python3 -c '
-import socket
-sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sender.setsockopt(socket.IPPROTO_UDP, 103, 1200)
-sender.sendto(bytes(12 * 1200), ("192.168.7.2", 9))'
-}
-
 # entry: fq-vlan-segs: each flow has 20 Mbit/s, below a VLAN that takes no packets of several segments
 path_fq_vlan_segs() {
 	plain

@@ -75,8 +75,8 @@ const QUEUES: [[u8; 8]; 12] = [
     id(b"mqprio"),
 ];
 
-/// The kinds of devices (`rtnl_link_ops.kind`) that hand a GSO packet on as a card does. A card has
-/// no kind. The driver names its own.
+/// The kinds of devices (`rtnl_link_ops.kind`) that hand a GSO packet on as a card does. Most cards
+/// have no kind. The driver names its own.
 ///
 /// Not among them are tunnels, xfrm interfaces and others that put a header of their own in front
 /// and segment for that, netkit with its own programs, and switches (openvswitch) with rules that
@@ -379,15 +379,4 @@ unsafe fn gso(entry: *mut dst_entry, mut own: [u8; 8]) -> RouteGso {
     } else {
         RouteGso::TcpOnly
     }
-}
-
-/// Returns whether datagrams should be sent one at a time along the route that rules have given a
-/// packet, instead of the one that it was made for.
-///
-/// # Safety
-///
-/// `entry` must be a valid route, and bottom halves off.
-pub(in crate::net) unsafe fn rerouted_wants_singles(entry: *mut dst_entry) -> bool {
-    // SAFETY: By the requirements.
-    unsafe { gso(entry, [0; 8]) == RouteGso::None }
 }

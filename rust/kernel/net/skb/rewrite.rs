@@ -14,12 +14,7 @@
 //! [`Gso`]: super::Gso
 
 use super::raw;
-use crate::bindings::{
-    dst_entry,
-    sk_buff, //
-};
-use core::ptr::NonNull;
-use kernel::ffi::c_ulong;
+use crate::bindings::sk_buff;
 
 /// The length of a UDP header.
 const UDP_HEADER_LEN: usize = 8;
@@ -36,24 +31,6 @@ fn copied(skb: &sk_buff) -> usize {
 pub(in crate::net) fn has_copied(skb: &sk_buff) -> bool {
     // CAST: A bit of an unsigned field.
     raw::gso_type(skb) & crate::bindings::SKB_GSO_UDP_L4 as u32 != 0 && copied(skb) > 0
-}
-
-/// Returns the route of a GSO packet of UDP datagrams that has one with a count.
-///
-/// [`Output4`](crate::net::udp::Output4) sends packets with a route that is not counted; rules that
-/// give a packet another one count it (`ip_route_me_harder()`).
-#[inline]
-pub(in crate::net) fn counted_route(skb: &sk_buff) -> Option<NonNull<dst_entry>> {
-    // CAST: A bit of an unsigned field.
-    if raw::gso_type(skb) & crate::bindings::SKB_GSO_UDP_L4 as u32 == 0 {
-        return None;
-    }
-    let refdst = raw::refdst(skb);
-    // CAST: From 32 bits to at least as many.
-    if refdst & crate::bindings::SKB_DST_NOREF as c_ulong != 0 {
-        return None;
-    }
-    NonNull::new(refdst as *mut dst_entry)
 }
 
 /// Returns whether the copied bytes differ from the original.

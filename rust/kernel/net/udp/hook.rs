@@ -3,8 +3,7 @@
 //! A hook of netfilter that checks what the sockets of tunnels send, behind all rules.
 //!
 //! A rule takes a GSO packet for one datagram. If a rule rewrites bytes behind the headers, it has
-//! rewritten those of the first datagram only. A rule may also lead a packet to a device that
-//! should not get GSO packets. In both cases the hook calls [`OnRewrite::rewritten`].
+//! rewritten those of the first datagram only. Then the hook calls [`OnRewrite::rewritten`].
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 //!
@@ -23,9 +22,7 @@ use crate::{
     context::Process,
     net::{
         netns::Net,
-        route::gso::rerouted_wants_singles,
         skb::rewrite::{
-            counted_route,
             has_copied,
             is_rewritten, //
         },
@@ -127,9 +124,8 @@ unsafe extern "C" fn look(
     // SAFETY: C passes a valid buffer, which no other code changes meanwhile.
     let skb = unsafe { &*skb };
     // A forwarded packet has no socket.
-    let may_be_ours = !sk.is_null() && (has_copied(skb) || counted_route(skb).is_some());
     // SAFETY: C passes a socket that is valid for as long as the hook runs.
-    if !may_be_ours || unsafe { may_leave(sk, skb) } {
+    if sk.is_null() || !has_copied(skb) || unsafe { may_leave(sk, skb) } {
         bindings::NF_ACCEPT
     } else {
         bindings::NF_DROP
@@ -153,13 +149,8 @@ unsafe fn may_leave(sk: *mut sock, skb: &sk_buff) -> bool {
     let is_ours = complete
         .flatten()
         .is_some_and(|complete| complete as usize == complete_callback as *const () as usize);
-    if !is_ours {
-        return true;
-    }
     // SAFETY: Only `Gso` packets leave by our sockets as GSO packets.
-    let has_changed = unsafe { is_rewritten(skb) };
-    // SAFETY: A route of a packet is valid for as long as the packet has it.
-    if !has_changed && !unsafe { is_led_elsewhere(skb) } {
+    if !is_ours || !unsafe { is_rewritten(skb) } {
         return true;
     }
     // SAFETY: As above, in an RCU section.
@@ -179,24 +170,5 @@ unsafe fn may_leave(sk: *mut sock, skb: &sk_buff) -> bool {
     let may_leave = unsafe { rewritten(shared.cast()) };
     // SAFETY: Taken above.
     unsafe { bindings::rcu_read_unlock_bh() };
-    may_leave || !has_changed
-}
-
-/// Returns whether rules have given a packet a route along which datagrams should be sent one at a
-/// time: the packet was made for another one.
-///
-/// # Safety
-///
-/// The caller must be in an RCU section.
-unsafe fn is_led_elsewhere(skb: &sk_buff) -> bool {
-    let Some(route) = counted_route(skb) else {
-        return false;
-    };
-    // SAFETY: Undone below.
-    unsafe { bindings::rcu_read_lock_bh() };
-    // SAFETY: Bottom halves are off. The packet has a count of the route.
-    let wants_singles = unsafe { rerouted_wants_singles(route.as_ptr()) };
-    // SAFETY: Taken above.
-    unsafe { bindings::rcu_read_unlock_bh() };
-    wants_singles
+    may_leave
 }

@@ -34,7 +34,7 @@ use kernel::ffi::{
 
 /// The longest `gro_flush_timeout` with which packets are put together, in nanoseconds: more than
 /// drivers set (`netdev_sw_irq_coalesce_default_on()`). GRO holds a packet for as long, even if no
-/// other one follows.
+/// other one follows. The value of a single NAPI context, which netlink can set, is not seen.
 const MAX_HOLD: c_ulong = 50_000;
 
 /// Returns whether GRO of a device holds packets for long.
