@@ -10,9 +10,12 @@ mod tests {
         sock_release, //
     };
     use crate::net::skb::SkBuff;
-    use kernel::sync::atomic::{
-        Atomic,
-        Relaxed, //
+    use kernel::sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu, //
     };
 
     /// Counts how often GRO asks it.
@@ -79,10 +82,12 @@ mod tests {
         let mut held: list_head = pin_init::zeroed();
         held.next = &raw mut held;
         held.prev = &raw mut held;
-        // SAFETY: As C calls it: with a packet that is not shared, and an empty list. A new control
-        // block is zero.
+        let section = rcu::read_lock();
+        // SAFETY: As C calls it: in an RCU section, with a packet that is not shared, and an empty
+        // list. A new control block is zero.
         let passed =
             unsafe { Tunnel::<Asked>::gro_receive_callback(sk, &raw mut held, skb.as_raw()) };
+        drop(section);
         assert!(passed.is_null());
         skb.consume();
         // SAFETY: The socket is open, and not used any more.
