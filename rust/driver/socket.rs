@@ -21,7 +21,6 @@ use kext::{
         }, //
     },
     sync::rcu::{
-        self,
         OwnedSlot,
         RcuArc, //
     }, //
@@ -47,20 +46,11 @@ impl Sockets {
         }
     }
 
-    /// Waits for the sections that may use the sockets, and closes them.
-    pub(crate) fn close(&self, ctx: &mut Process) {
+    /// Waits for the sections that may use the sockets, and closes them. Returns whether there were
+    /// any: without one, this waits for nothing.
+    pub(crate) fn close(&self, ctx: &mut Process) -> bool {
         let old = (self.v4.replace(None, ctx), self.v6.replace(None, ctx));
-        drop(old);
-    }
-
-    /// As [`close`](Self::close), but waits for the open sections of all CPUs also if there are no
-    /// sockets, as after the end of the namespace that they were in.
-    pub(crate) fn close_and_wait(&self, ctx: &mut Process) {
-        let old = (self.v4.replace(None, ctx), self.v6.replace(None, ctx));
-        // With a socket, `replace` has waited.
-        if let (None, None) = old {
-            rcu::synchronize(ctx);
-        }
+        old.0.is_some() || old.1.is_some()
     }
 }
 

@@ -84,6 +84,7 @@ use kext::{
     new_rw_semaphore,
     sync::{
         rcu::{
+            self,
             RcuArc,
             Slot, //
         },
@@ -213,8 +214,11 @@ impl Operations for Device {
 
     fn stop(&self, dev: &NetDevice<Self>, rtnl: &Rtnl, ctx: &mut Process) {
         let config = self.config.lock(ctx);
-        // Waits for the sections that saw the interface up, in which timers are armed.
-        self.sockets.close_and_wait(ctx);
+        // Wait for the sections that saw the interface up, in which timers are armed. There are no
+        // sockets after the end of the namespace that they were in.
+        if !self.sockets.close(ctx) {
+            rcu::synchronize(ctx);
+        }
         for peer in config.peers() {
             send::tx::purge_staged(peer, DropReason::Gone, &ctx.bh());
             peer.timers().stop(ctx);

@@ -33,7 +33,6 @@ use crate::{
     },
 };
 use bindings::{
-    dst_entry,
     net_device,
     netdev_nested_priv, //
 };
@@ -293,7 +292,7 @@ unsafe fn has_local_out(_dev: *mut net_device) -> bool {
 
 /// # Safety
 ///
-/// Only for `netdev_walk_all_lower_dev_rcu()`, as in [`gso`].
+/// Only for `netdev_walk_all_lower_dev_rcu()`, as in [`Dst::gso`].
 unsafe extern "C" fn visit(dev: *mut net_device, private: *mut netdev_nested_priv) -> c_int {
     // SAFETY: By the requirements it is the value there. Its flags say that there is a device.
     unsafe { (*private).flags = 1 };
@@ -319,64 +318,55 @@ pub enum RouteGso {
 impl Dst {
     /// Returns which UDP GSO packets of a device whose driver is `T` should use the route.
     pub(super) fn gso<T: Operations>(&self, bh: &Bh<'_>) -> RouteGso {
-        match self.get(bh) {
-            // SAFETY: Valid by the type invariants.
-            Some(entry) => unsafe { gso(entry, const { id(T::KIND.to_bytes()) }) },
-            None => RouteGso::TcpOnly,
+        let Some(entry) = self.get(bh) else {
+            return RouteGso::TcpOnly;
+        };
+        let mut own = const { id(T::KIND.to_bytes()) };
+        // `bpf_lwt_push_encap()` refuses them.
+        // SAFETY: Valid by the type invariants.
+        let has_lwtstate = unsafe { bindings::dst_has_lwtstate(entry) };
+        // `udp_send_skb()` makes no GSO packets for IPsec.
+        // SAFETY: As above.
+        let has_xfrm = unsafe { bindings::dst_has_xfrm(entry) };
+        if has_lwtstate || has_xfrm {
+            return RouteGso::None;
         }
-    }
-}
-
-/// Returns which UDP GSO packets should use a route. `own` is the kind of the driver's own devices.
-///
-/// # Safety
-///
-/// `entry` must be a valid route, and bottom halves off.
-unsafe fn gso(entry: *mut dst_entry, mut own: [u8; 8]) -> RouteGso {
-    // `bpf_lwt_push_encap()` refuses them.
-    // SAFETY: By the requirements.
-    let has_lwtstate = unsafe { bindings::dst_has_lwtstate(entry) };
-    // `udp_send_skb()` makes no GSO packets for IPsec.
-    // SAFETY: As above.
-    let has_xfrm = unsafe { bindings::dst_has_xfrm(entry) };
-    if has_lwtstate || has_xfrm {
-        return RouteGso::None;
-    }
-    let _rcu = kernel::sync::rcu::read_lock();
-    // SAFETY: As above.
-    let dev = unsafe { bindings::dst_dev(entry) };
-    // SAFETY: An entry always has a device, which exists for as long as this RCU section lasts.
-    if unsafe { wants_singles(dev, own) } {
-        return RouteGso::None;
-    }
-    // What leaves by a member of a VRF goes through the queue of the VRF first.
-    // SAFETY: As above.
-    let master = unsafe { bindings::l3mdev_master_dev_rcu(dev) };
-    // SAFETY: As above.
-    if !master.is_null() && unsafe { wants_singles(master, own) } {
-        return RouteGso::None;
-    }
-    // A VLAN, a bond or a bridge has no queue: the device below it has.
-    let mut private = netdev_nested_priv {
-        flags: 0,
-        data: (&raw mut own).cast(),
-    };
-    // SAFETY: As above. The function looks at the devices only.
-    let below =
-        unsafe { bindings::netdev_walk_all_lower_dev_rcu(dev, Some(visit), &raw mut private) };
-    if below != 0 {
-        return RouteGso::None;
-    }
-    // SAFETY: As above.
-    let is_cut_below = unsafe { segments_udp(dev) };
-    // SAFETY: As above.
-    if !is_cut_below && unsafe { is_cut_above_queue(dev, private.flags != 0) } {
-        return RouteGso::None;
-    }
-    // SAFETY: As above.
-    if is_cut_below || unsafe { has_local_out(dev) } {
-        RouteGso::All
-    } else {
-        RouteGso::TcpOnly
+        let _rcu = kernel::sync::rcu::read_lock();
+        // SAFETY: As above.
+        let dev = unsafe { bindings::dst_dev(entry) };
+        // SAFETY: An entry always has a device, which exists for as long as this RCU section lasts.
+        if unsafe { wants_singles(dev, own) } {
+            return RouteGso::None;
+        }
+        // What leaves by a member of a VRF goes through the queue of the VRF first.
+        // SAFETY: As above.
+        let master = unsafe { bindings::l3mdev_master_dev_rcu(dev) };
+        // SAFETY: As above.
+        if !master.is_null() && unsafe { wants_singles(master, own) } {
+            return RouteGso::None;
+        }
+        // A VLAN, a bond or a bridge has no queue: the device below it has.
+        let mut private = netdev_nested_priv {
+            flags: 0,
+            data: (&raw mut own).cast(),
+        };
+        // SAFETY: As above. The function looks at the devices only.
+        let below =
+            unsafe { bindings::netdev_walk_all_lower_dev_rcu(dev, Some(visit), &raw mut private) };
+        if below != 0 {
+            return RouteGso::None;
+        }
+        // SAFETY: As above.
+        let is_cut_below = unsafe { segments_udp(dev) };
+        // SAFETY: As above.
+        if !is_cut_below && unsafe { is_cut_above_queue(dev, private.flags != 0) } {
+            return RouteGso::None;
+        }
+        // SAFETY: As above.
+        if is_cut_below || unsafe { has_local_out(dev) } {
+            RouteGso::All
+        } else {
+            RouteGso::TcpOnly
+        }
     }
 }
