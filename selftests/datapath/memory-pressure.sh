@@ -3,9 +3,9 @@
 # vm: debug
 # limit: 600
 # log: ref_tracker: memory allocation failure
-# Streams arrive whole while the kernel has no large pages, and while one in thirty allocations
-# that may not sleep fails. TCP sends again what was lost on the way. Afterwards single
-# datagrams get through, and nothing is left.
+# Streams arrive whole while the kernel has no large pages, and while one in thirty allocations that
+# may not sleep fails. TCP sends again what was lost on the way. A handshake for which there was no
+# memory begins again. Afterwards single datagrams get through, and nothing is left.
 
 . "$(dirname "$0")/../lib.sh"
 
